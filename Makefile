@@ -1,0 +1,23 @@
+# `make demo` and `make test` set up all they need; everything lives in .venv.
+PYTHON ?= python3
+
+.PHONY: demo test check bench clean
+demo: .venv/ready
+	.venv/bin/python examples/01_whole_loop/demo.py
+
+test: .venv/ready
+	scripts/system-packages
+	scripts/check
+	scripts/test
+
+check: .venv/ready
+	scripts/check
+
+bench: .venv/ready
+	.venv/bin/python benchmarks/latency.py
+
+.venv/ready: pyproject.toml scripts/setup
+	PYTHON=$(PYTHON) scripts/setup
+
+clean:
+	rm -rf .venv demo-output build dist .coverage* .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,234 @@
+"""The manifest: a bundle's signed table of contents, as canonical JSON.
+
+Canonical means: UTF-8, keys sorted by code point, no white space, no duplicate keys, integers without
+a fraction, other numbers in the shortest form that reads back to the same IEEE 754 double. A manifest
+whose bytes differ from what `encode` would write is refused, so one content has one digest.
+"""
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from edge_runtime.errors import ManifestError
+
+FORMAT = 1
+MAX_MANIFEST_BYTES = 4 << 20
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z")
+_VERSION = re.compile(
+    r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-[0-9a-z]+(?:[.-][0-9a-z]+)*)?\Z"
+)
+
+Task = Literal["classification", "regression"]
+Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "string"]
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """One input tensor. `shape[0]` is None: the batch."""
+
+    name: str
+    dtype: Dtype
+    shape: tuple[int | None, ...]
+    meaning: str = ""
+    units: tuple[str, ...] = ()
+    allow_nan: bool = False
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """One output tensor. `meaning` says how it is read: a `label` is an index into the classes."""
+
+    name: str
+    dtype: Dtype
+    shape: tuple[int | None, ...]
+    meaning: Literal["label", "probabilities", "value"]
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """Consecutive samples that make one input: `length` samples, a new window every `stride`."""
+
+    channels: tuple[str, ...]
+    length: int
+    stride: int
+    rate_hz: float | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One preprocessing step inside the graph, for people to read."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class Parity(msgspec.Struct, frozen=True, kw_only=True):
+    """How a variant agreed with the source model, on `inputs` rows the model was not trained on.
+
+    `near_ties` of `label_disagreements` are rows where the source's own two best class scores differ
+    by less than 1e-6, that is, by the rounding of a sum.
+    """
+
+    inputs: int
+    label_disagreements: int
+    near_ties: int
+    max_abs_error: float
+    tolerance: float
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One runnable form of the model. `exact` names what is bit for bit the source's: `leaves` or ''."""
+
+    id: str
+    engine: Literal["onnxruntime", "tensorrt"]
+    precision: Literal["fp32", "fp16", "int8"]
+    file: str
+    opsets: dict[str, int]
+    ir_version: int
+    size_bytes: int
+    exact: str
+    parity: Parity
+    requires: dict[str, str] = {}
+
+
+class ClassScore(msgspec.Struct, frozen=True, kw_only=True):
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Agreement with ground truth. `confusion[i][j]`: rows of class i that were called class j."""
+
+    inputs: int
+    accuracy: float | None = None
+    per_class: dict[str, ClassScore] = {}
+    confusion: tuple[tuple[int, ...], ...] = ()
+    mean_squared_error: float | None = None
+    mean_absolute_error: float | None = None
+    r2: float | None = None
+
+
+class Golden(msgspec.Struct, frozen=True, kw_only=True):
+    """Real inputs with the source model's outputs, one `.npy` file a tensor, in the manifest's order."""
+
+    count: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    tolerance: float
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    source: str
+    libraries: dict[str, str]
+    inputs_sha256: str
+    labels_sha256: str = ""
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    sha256: str
+    size: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bundle is. `release` is the security floor's counter; `files` lists all other artifacts."""
+
+    format: int
+    name: str
+    version: str
+    release: int
+    task: Task
+    classes: tuple[str, ...]
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    window: Window | None
+    preprocessing: tuple[Step, ...]
+    variants: tuple[Variant, ...]
+    golden: Golden
+    evaluation: Evaluation | None
+    provenance: Provenance
+    files: dict[str, File] = {}
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Canonical JSON of a manifest."""
+    return canonical_json(msgspec.to_builtins(manifest))
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one JSON text of a value; also used for root files."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def decode(raw: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises ManifestError when it is too large, not canonical, of an unknown format, or inconsistent.
+    """
+    if len(raw) > MAX_MANIFEST_BYTES:
+        raise ManifestError(
+            f"manifest.json: expected at most {MAX_MANIFEST_BYTES} bytes, found {len(raw)}. "
+            "This file was not made by edge-runtime."
+        )
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ManifestError(f"manifest.json: expected JSON, found: {error}") from error
+    found = value.get("format") if isinstance(value, dict) else None
+    if found != FORMAT:
+        raise ManifestError(
+            f"manifest.json: expected format {FORMAT}, found {found!r}. "
+            "Upgrade edge-runtime on this machine to read newer bundles."
+        )
+    if canonical_json(value) != raw:
+        raise ManifestError("manifest.json: expected canonical JSON, found another spelling of it.")
+    try:
+        manifest = msgspec.convert(value, Manifest)
+    except msgspec.ValidationError as error:
+        raise ManifestError(f"manifest.json: {error}") from error
+    check(manifest)
+    return manifest
+
+
+def check(manifest: Manifest) -> None:
+    """Refuse a manifest whose parts do not fit together; raises ManifestError."""
+    check_name(manifest.name)
+    check_version(manifest.version)
+    faults = (
+        (manifest.release < 0, f"release {manifest.release} is negative"),
+        (not manifest.inputs or not manifest.outputs, "no inputs or no outputs"),
+        (not manifest.variants, "no variants"),
+        (manifest.task == "classification" and len(manifest.classes) < 2, "fewer than 2 classes"),
+        (manifest.golden.count < 1, "no golden inputs"),
+        (len(manifest.golden.inputs) != len(manifest.inputs), "golden inputs do not match inputs"),
+        (len(manifest.golden.outputs) != len(manifest.outputs), "golden outputs do not match outputs"),
+    )
+    for wrong, what in faults:
+        if wrong:
+            raise ManifestError(f"manifest.json: {what}.")
+    needed = {v.file for v in manifest.variants} | {*manifest.golden.inputs, *manifest.golden.outputs}
+    if missing := sorted(needed - manifest.files.keys()):
+        raise ManifestError(f"manifest.json: refers to {missing[0]!r}, which it does not list in files.")
+
+
+def check_name(name: str) -> None:
+    """A model's or device's name: it becomes a folder, a topic level and part of a file name."""
+    if not _NAME.match(name):
+        raise ManifestError(
+            f"name {name!r}: expected 1 to 64 of a-z, 0-9 and '-', with no '-' at either end."
+        )
+
+
+def check_version(version: str) -> None:
+    if not _VERSION.match(version):
+        raise ManifestError(f"version {version!r}: expected a semantic version such as 1.0.0.")
+
+
+def default_release(version: str) -> int:
+    """A release counter that grows with the version: 1.2.3 becomes 1002003.
+
+    Raises ManifestError when minor or patch exceed 999: then a release must be given.
+    """
+    check_version(version)
+    major, minor, patch = (int(part) for part in version.split("-", maxsplit=1)[0].split("."))
+    if minor > 999 or patch > 999:
+        raise ManifestError(f"version {version}: minor and patch above 999 need an explicit release.")
+    return (major * 1000 + minor) * 1000 + patch

@@ -1,0 +1,167 @@
+"""What a device and its fleet say to each other: topics and JSON payloads (docs/mqtt.md).
+
+Rows carry their own sequence number. A device numbers every row once, in one sequence a stream; a
+stream is one outbox's life and its id is random. The collector stores a row once for each (device,
+stream, seq) and answers with its committed watermark, so rows may be sent any number of times.
+"""
+
+import re
+from typing import Literal
+
+import msgspec
+
+from edge_runtime.errors import ConfigError
+
+ROOT = "edge/v1"
+_DEVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """`up/status`, retained: the birth message, or with `online` false the will."""
+
+    online: bool
+    boot: int
+    stream: str
+    software: str
+    time: float
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
+    """One model output. `first` and `last` are the stream's sample numbers of the window's ends.
+
+    `segment` names the unbroken run of samples those numbers belong to; a sensor that starts again
+    at zero begins a new one. `probabilities` are in the order of the manifest's classes; `values`
+    are a regression's outputs. `time` is Unix time in seconds; `latency_us` is the engine's share.
+    """
+
+    seq: int
+    time: float
+    model: str
+    version: str
+    digest: str
+    segment: str
+    first: int
+    last: int
+    label: str | None = None
+    probabilities: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+    latency_us: float = 0.0
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True, tag="metrics"):
+    """Measurements of the device's health, name to value; names end in their unit."""
+
+    seq: int
+    time: float
+    values: dict[str, float]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag="event"):
+    """Something that happened once: a model was activated, a worker died, samples were missing."""
+
+    seq: int
+    time: float
+    event: str
+    model: str = ""
+    version: str = ""
+    detail: str = ""
+    count: int = 0
+
+
+Row = Prediction | Metrics | Event
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """`up/telemetry` and `up/prediction/{model}`. `oldest`: the first seq the outbox still holds.
+
+    What the outbox had to drop lies below `oldest` and will never come.
+    """
+
+    stream: str
+    oldest: int
+    rows: tuple[Row, ...]
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True):
+    """`down/ack`, retained: all rows of `stream` up to and including `seq` are committed."""
+
+    stream: str
+    seq: int
+
+
+class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
+    version: str
+    release: int
+    digest: str
+    state: str
+
+
+class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One model on a device. `active` is the digest of what runs, '' where nothing does."""
+
+    name: str
+    active: str
+    version: str
+    slots: tuple[SlotReport, ...]
+    error: str = ""
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """`up/reported`, retained: what runs on the device now."""
+
+    time: float
+    boot: int
+    models: tuple[ModelReport, ...]
+
+
+class Topics(msgspec.Struct, frozen=True):
+    """The topics of one device."""
+
+    device: str
+
+    def __post_init__(self) -> None:
+        if not _DEVICE.match(self.device):
+            raise ConfigError(
+                f"device id {self.device!r}: expected 1 to 64 of a-z, 0-9 and '-', beginning with "
+                "a letter or a digit."
+            )
+
+    @property
+    def status(self) -> str:
+        return f"{ROOT}/{self.device}/up/status"
+
+    @property
+    def telemetry(self) -> str:
+        return f"{ROOT}/{self.device}/up/telemetry"
+
+    def prediction(self, model: str) -> str:
+        return f"{ROOT}/{self.device}/up/prediction/{model}"
+
+    @property
+    def reported(self) -> str:
+        return f"{ROOT}/{self.device}/up/reported"
+
+    @property
+    def ack(self) -> str:
+        return f"{ROOT}/{self.device}/down/ack"
+
+    def of_row(self, row: Row) -> str:
+        return self.prediction(row.model) if isinstance(row, Prediction) else self.telemetry
+
+
+Uplink = Literal["status", "telemetry", "prediction", "reported"]
+
+
+def parse_uplink(topic: str) -> tuple[str, Uplink] | None:
+    """The device and kind of a topic under `edge/v1/+/up/#`; None for a topic that is not ours."""
+    parts = topic.split("/")
+    if len(parts) < 5 or parts[:2] != ROOT.split("/") or parts[3] != "up":
+        return None
+    device, kind, rest = parts[2], parts[4], parts[5:]
+    if not _DEVICE.match(device):
+        return None
+    if kind == "prediction" and len(rest) == 1:
+        return device, "prediction"
+    if kind in ("status", "telemetry", "reported") and not rest:
+        return device, kind  # type: ignore[return-value]
+    return None
