@@ -1,0 +1,93 @@
+"""The demo's picture: the signal, what it was called, how long each call took."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from ledgers import Window
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.patches import Patch
+
+# Okabe and Ito's palette: told apart by colour-blind readers too.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+
+
+def draw(
+    path: Path,
+    signal: np.ndarray,
+    truth: Sequence[str],
+    windows: Sequence[Window],
+    incidents: Mapping[str, int],
+    rate_hz: float,
+) -> None:
+    """Write a PNG. `signal`: float32 (samples, axes); `truth`: one label a recording, in order;
+    `incidents`: what happened, and the number of the sample that was played at that moment."""
+    colours = dict(zip(sorted(set(truth)), _COLOURS, strict=False))
+    recording = len(signal) // len(truth)
+    figure, (top, middle, bottom) = plt.subplots(
+        3, 1, figsize=(13, 8), sharex=True, height_ratios=(3, 1.4, 2), layout="constrained"
+    )
+    seconds = np.arange(len(signal)) / rate_hz
+    for axis, name, colour in zip(range(3), "xyz", ("#222222", "#777777", "#bbbbbb"), strict=True):
+        top.plot(seconds, signal[:, axis], linewidth=0.6, color=colour, label=f"accelerometer {name}")
+    top.set_ylabel("acceleration")
+    top.legend(loc="upper left", ncols=3, frameon=False)
+    top.set_title("BasicMotions, held-out half, played as one stream")
+
+    for index, label in enumerate(truth):
+        middle.broken_barh(
+            [(index * recording / rate_hz, recording / rate_hz)], (1.1, 0.8), color=colours[label]
+        )
+    for window in windows:
+        straddles = window.first // recording != window.last // recording
+        middle.plot(
+            (window.first + window.last) / 2 / rate_hz,
+            0.35 if straddles else 0.65,
+            marker="|",
+            markersize=11,
+            markeredgewidth=2.2,
+            color=colours.get(window.label, "black"),
+        )
+    middle.set_yticks((0.35, 0.65, 1.5), ("predicted, straddling two", "predicted", "truth"))
+    middle.set_ylim(0, 2.1)
+    middle.legend(
+        handles=[Patch(color=c, label=n) for n, c in colours.items()],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1.42),
+        ncols=4,
+        frameon=False,
+    )
+
+    for version, marker in zip(sorted({w.version for w in windows}), "ox", strict=False):
+        chosen = [w for w in windows if w.version == version]
+        bottom.scatter(
+            [w.last / rate_hz for w in chosen],
+            [w.latency_us for w in chosen],
+            s=14,
+            marker=marker,
+            color="#222222",
+            linewidths=0.8,
+            label=f"version {version}",
+        )
+    bottom.set_yscale("log")
+    bottom.set_ylabel("inference latency (µs)")
+    bottom.set_xlabel("seconds of recording")
+    bottom.legend(loc="upper left", frameon=False, ncols=2)
+    for what, sample in incidents.items():
+        for panel in (top, middle, bottom):
+            panel.axvline(sample / rate_hz, color="#999999", linewidth=0.8, linestyle=":")
+        bottom.annotate(
+            what,
+            (sample / rate_hz, 0.98),
+            xycoords=("data", "axes fraction"),
+            rotation=90,
+            fontsize=7,
+            ha="right",
+            va="top",
+            color="#555555",
+        )
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,39 @@
+"""One line a step: what is being done, then how long it took."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    print(f"  {what} ...", end="", flush=True)
+    done = threading.Event()
+    ticker = threading.Thread(target=_tick, args=(done,))
+    ticker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        ticker.join()
+    print(f" {time.monotonic() - started:.1f} s", flush=True)
+
+
+def _tick(done: threading.Event) -> None:
+    """A sign of life every two seconds, so that a slow machine does not look like a stuck one."""
+    while not done.wait(2):
+        print(".", end="", flush=True)
+
+
+def follow(what: str, count: Callable[[], int], goal: int) -> None:
+    """Return once `count()` reaches `goal`; shows it on the way."""
+    shown = 0.0
+    while (now := count()) < goal:
+        if time.monotonic() - shown > 2:
+            shown = time.monotonic()
+            print(f"    {what}: {now} of {goal}", flush=True)
+        time.sleep(0.05)
+    sys.stdout.flush()
