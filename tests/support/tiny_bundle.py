@@ -1,0 +1,244 @@
+"""Real bundles of a few kilobytes, made without the converter: what tests install, run and break.
+
+The model takes windows of 4 samples of 2 channels and calls each by its mean: `still` or `moving`.
+"""
+
+import io
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from cryptography.hazmat.primitives.asymmetric import ec
+from onnx import TensorProto, helper, numpy_helper
+
+from edge_runtime.bundle import Root, decode_root, make_root, seal
+from edge_runtime.bundle.manifest import (
+    FORMAT,
+    Golden,
+    Input,
+    Manifest,
+    Output,
+    Parity,
+    Provenance,
+    Variant,
+    Window,
+    default_release,
+)
+
+Behaviour = Literal["good", "wrong_goldens", "fails", "not_onnx", "hangs", "starves"]
+Floats = npt.NDArray[np.float32]
+
+CLASSES = ("still", "moving")
+LENGTH = 4
+CHANNELS = ("x", "y")
+MODEL_FILE = "variants/fp32/model.onnx"
+
+# Keys by number: the same in every run, so that a bundle's bytes are too.
+KEY = ec.derive_private_key(0x5EED1, ec.SECP256R1())
+OTHER_KEY = ec.derive_private_key(0x5EED2, ec.SECP256R1())
+
+
+def root_bytes(key: ec.EllipticCurvePrivateKey = KEY) -> bytes:
+    """A root file that trusts bundles signed by `key`."""
+    return make_root([key.public_key()], key)
+
+
+def root(key: ec.EllipticCurvePrivateKey = KEY) -> Root:
+    return decode_root(root_bytes(key))
+
+
+def tiny_bundle(
+    name: str = "tiny",
+    version: str = "1.0.0",
+    release: int | None = None,
+    behaviour: Behaviour = "good",
+    *,
+    seed: int = 0,
+    key: ec.EllipticCurvePrivateKey | None = KEY,
+    extra: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """The bytes of a signed bundle (`key=None`: unsigned); another `seed` is another content.
+
+    `behaviour` is what a device meets in it: `wrong_goldens` runs with other outputs than the golden
+    ones, `fails` raises in every run, `not_onnx` cannot be loaded, `hangs` never comes back from the
+    first run, `starves` asks for more memory than there is in every run.
+    """
+    model, windows = TinyModel(seed), golden_windows()
+    label, probabilities = model(windows)
+    if behaviour == "wrong_goldens":
+        label, probabilities = 1 - label, probabilities[:, ::-1]
+    raw = b"this is no model" if behaviour == "not_onnx" else model.graph(behaviour)
+    artifacts = {
+        MODEL_FILE: raw,
+        "golden/inputs/0.npy": npy(windows),
+        "golden/outputs/0.npy": npy(label),
+        "golden/outputs/1.npy": npy(np.ascontiguousarray(probabilities)),
+        "card.md": f"# {name} {version}\nA model for tests.\n".encode(),
+        **(extra or {}),
+    }
+    release = default_release(version) if release is None else release
+    manifest = tiny_manifest(name, version, release, model_size=len(raw), golden_count=len(windows))
+    return seal(manifest, artifacts, [] if key is None else [key])
+
+
+def tiny_manifest(
+    name: str, version: str, release: int, *, model_size: int, golden_count: int
+) -> Manifest:
+    batch = (None,)
+    return Manifest(
+        format=FORMAT,
+        name=name,
+        version=version,
+        release=release,
+        task="classification",
+        classes=CLASSES,
+        inputs=(Input(name="windows", dtype="float32", shape=(None, LENGTH, len(CHANNELS))),),
+        outputs=(
+            Output(name="label", dtype="int64", shape=batch, meaning="label"),
+            Output(name="probabilities", dtype="float32", shape=(None, 2), meaning="probabilities"),
+        ),
+        window=Window(channels=CHANNELS, length=LENGTH, stride=2, rate_hz=10.0),
+        preprocessing=(),
+        variants=(
+            Variant(
+                id="fp32",
+                engine="onnxruntime",
+                precision="fp32",
+                file=MODEL_FILE,
+                opsets={"": 17},
+                ir_version=8,
+                size_bytes=model_size,
+                exact="",
+                parity=Parity(
+                    inputs=golden_count,
+                    label_disagreements=0,
+                    near_ties=0,
+                    max_abs_error=0.0,
+                    tolerance=1e-5,
+                ),
+            ),
+        ),
+        golden=Golden(
+            count=golden_count,
+            inputs=("golden/inputs/0.npy",),
+            outputs=("golden/outputs/0.npy", "golden/outputs/1.npy"),
+            tolerance=1e-5,
+        ),
+        evaluation=None,
+        provenance=Provenance(source="tests", libraries={}, inputs_sha256="0" * 64),
+    )
+
+
+def golden_windows() -> Floats:
+    """Six windows (6, 4, 2): three still, three moving."""
+    level = np.asarray([-2, -1.5, -1, 1, 1.5, 2], np.float32).reshape(6, 1, 1)
+    ripple = np.linspace(-0.2, 0.2, LENGTH * len(CHANNELS), dtype=np.float32).reshape(1, LENGTH, -1)
+    return np.asarray(level + ripple, np.float32)
+
+
+def npy(array: npt.NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+class TinyModel:
+    """softmax(mean over time · weights): in numpy, where goldens come from, and as an ONNX graph."""
+
+    def __init__(self, seed: int = 0) -> None:
+        strength = np.float32(1 + seed / 16)
+        self.weights = np.asarray([[-1, 1], [-1, 1]], np.float32) * strength
+
+    def __call__(self, windows: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Windows (n, 4, 2) to labels (n,) and probabilities (n, 2)."""
+        scores = windows.astype(np.float64).mean(axis=1) @ self.weights
+        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+        probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return probabilities.argmax(axis=1), probabilities.astype(np.float32)
+
+    def graph(self, behaviour: Behaviour = "good") -> bytes:
+        """The ONNX file, opset 17, IR 8; with something inserted that spoils every run."""
+        spoilers = {"fails": _failing, "hangs": _endless, "starves": _greedy}
+        spoil = spoilers.get(behaviour, _nothing)
+        nodes = [
+            *spoil("windows", "spoiled"),
+            helper.make_node("ReduceMean", ["spoiled"], ["mean"], axes=[1], keepdims=0),
+            helper.make_node("MatMul", ["mean", "weights"], ["scores"]),
+            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+            helper.make_node("ArgMax", ["scores"], ["label"], axis=1, keepdims=0),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "tiny",
+            [
+                helper.make_tensor_value_info(
+                    "windows", TensorProto.FLOAT, ["batch", LENGTH, len(CHANNELS)]
+                )
+            ],
+            [
+                helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
+                helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2]),
+            ],
+            [numpy_helper.from_array(self.weights, "weights")],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString())
+
+
+def _constant(name: str, value: npt.NDArray[Any]) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value, name))
+
+
+def _nothing(source: str, target: str) -> list[onnx.NodeProto]:
+    return [helper.make_node("Identity", [source], [target])]
+
+
+def _failing(source: str, target: str) -> list[onnx.NodeProto]:
+    """Looks up sample 99 of each window, an index that depends on the input: no optimiser sees it."""
+    return [
+        _constant("far", np.asarray([99], np.int64)),
+        helper.make_node("Shape", [source], ["length"], start=0, end=1),
+        helper.make_node("Mul", ["length", "far"], ["beyond"]),
+        helper.make_node("Gather", [source, "beyond"], ["sample"], axis=1),
+        helper.make_node("Add", [source, "sample"], [target]),
+    ]
+
+
+def _endless(source: str, target: str) -> list[onnx.NodeProto]:
+    """A Loop whose condition stays true, as the 269-byte hostile file does."""
+    scalar = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Identity", ["carried"], ["carried_on"]),
+        ],
+        "forever",
+        [
+            scalar("turn", TensorProto.INT64, []),
+            scalar("go", TensorProto.BOOL, []),
+            scalar("carried", TensorProto.FLOAT, ["batch", LENGTH, len(CHANNELS)]),
+        ],
+        [
+            scalar("go_on", TensorProto.BOOL, []),
+            scalar("carried_on", TensorProto.FLOAT, ["batch", LENGTH, len(CHANNELS)]),
+        ],
+    )
+    return [
+        _constant("true", np.asarray(True)),
+        helper.make_node("Loop", ["", "true", source], [target], body=body),
+    ]
+
+
+def _greedy(source: str, target: str) -> list[onnx.NodeProto]:
+    """Asks for 4 TiB: an allocation that fails at once, everywhere."""
+    return [
+        _constant("size", np.asarray([1 << 40], np.int64)),
+        helper.make_node("Shape", [source], ["length"], start=1, end=2),
+        helper.make_node("Mul", ["length", "size"], ["sizes"]),
+        helper.make_node("ConstantOfShape", ["sizes"], ["vast"]),
+        helper.make_node("ReduceMean", ["vast"], ["none"], axes=[0], keepdims=0),
+        helper.make_node("Add", [source, "none"], [target]),
+    ]
