@@ -1,0 +1,90 @@
+"""Bytes of an uplink topic become a checked message, or one short reason why not."""
+
+import re
+
+import msgspec
+
+from edge_runtime.telemetry.messages import Batch, Event, Prediction, Reported, Row, Status, Uplink
+
+MAX_PAYLOAD_BYTES = 1 << 20
+MAX_ROWS = 10_000
+MAX_MODELS = 256
+MAX_SLOTS = 64
+
+_MAX_INTEGER = 1 << 53  # what JSON carries exactly everywhere, and far below SQLite's 64 bits
+_STREAM = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+_STATUS = msgspec.json.Decoder(Status)
+_BATCH = msgspec.json.Decoder(Batch)
+_REPORTED = msgspec.json.Decoder(Reported)
+
+Message = Status | Batch | Reported
+
+
+class PayloadError(ValueError):
+    """A payload was refused; the text is the reason. It is counted, and never reaches a user as is."""
+
+
+def decode(kind: Uplink, payload: bytes) -> Message:
+    """The message in `payload` of a topic of this `kind`.
+
+    Raises PayloadError when it is too large, not JSON, not of the published schema or out of bounds.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadError(f"{len(payload):,} bytes; at most {MAX_PAYLOAD_BYTES:,} are read")
+    try:
+        if kind == "status":
+            return _checked_status(_STATUS.decode(payload))
+        if kind == "reported":
+            return _checked_reported(_REPORTED.decode(payload))
+        return _checked_batch(_BATCH.decode(payload))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PayloadError(str(error)) from error
+    except RecursionError as error:
+        raise PayloadError("nested too deeply") from error
+
+
+def _checked_status(status: Status) -> Status:
+    _check_stream(status.stream)
+    _check_integers("boot", status.boot)
+    return status
+
+
+def _checked_reported(reported: Reported) -> Reported:
+    _check_integers("boot", reported.boot)
+    if len(reported.models) > MAX_MODELS:
+        raise PayloadError(f"{len(reported.models)} models; at most {MAX_MODELS} are read")
+    for model in reported.models:
+        if len(model.slots) > MAX_SLOTS:
+            raise PayloadError(f"{len(model.slots)} slots; at most {MAX_SLOTS} are read")
+        _check_integers("release", *(slot.release for slot in model.slots))
+    return reported
+
+
+def _checked_batch(batch: Batch) -> Batch:
+    _check_stream(batch.stream)
+    if len(batch.rows) > MAX_ROWS:
+        raise PayloadError(f"{len(batch.rows):,} rows; at most {MAX_ROWS:,} are read")
+    _check_integers("oldest", batch.oldest, least=1)
+    for row in batch.rows:
+        _check_integers("seq", row.seq, least=1)
+        _check_row(row)
+    return batch
+
+
+def _check_row(row: Row) -> None:
+    if isinstance(row, Prediction):
+        _check_integers("first and last", row.first, row.last)
+    elif isinstance(row, Event):
+        _check_integers("count", row.count)
+
+
+def _check_stream(stream: str) -> None:
+    if not _STREAM.match(stream):
+        raise PayloadError("stream: expected 1 to 64 letters, digits, '-' or '_'")
+
+
+def _check_integers(name: str, *values: int, least: int = 0) -> None:
+    for value in values:
+        if not least <= value <= _MAX_INTEGER:
+            raise PayloadError(f"{name}: expected {least} to 2^53")
