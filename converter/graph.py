@@ -1,0 +1,146 @@
+"""A small builder of ONNX graphs: nodes and constants in, the same bytes out every time.
+
+Values are named by counting, so the same calls give the same names; equal constants are stored once.
+Operator sets and IR version are fixed to what the oldest supported ONNX Runtime on a board takes.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from converter.foreign import translated
+
+OPSETS = {"": 17, "ai.onnx.ml": 3}
+IR_VERSION = 8
+ML = "ai.onnx.ml"
+
+
+class Graph:
+    """A graph under construction. Values are plain strings: the names of tensors."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._tensors: list[Any] = []
+        self._inputs: list[Any] = []
+        self._count = 0
+
+    def input(self, name: str, dtype: str, shape: Sequence[int | None]) -> str:
+        """Declare an input; None in `shape` is a size known only when the model runs."""
+        self._inputs.append(_value_info(name, dtype, shape))
+        return name
+
+    def constant(self, array: NDArray[Any]) -> str:
+        """A constant tensor; the same array is stored once however often it is asked for."""
+        array = np.array(array, order="C")  # ascontiguousarray would make scalars 1-D
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            name = f"constant_{len(self._constants)}"
+            self._constants[key] = name
+            self._tensors.append(numpy_helper.from_array(array, name))
+        return self._constants[key]
+
+    def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output; returns that output."""
+        output = self._new(operator)
+        self._nodes.append(
+            helper.make_node(
+                operator, list(inputs), [output], name=f"node_{output}", domain=domain, **attributes
+            )
+        )
+        return output
+
+    def inline(self, model: Any, *inputs: str) -> tuple[str, ...]:
+        """Copy another model's nodes in, its inputs connected to `inputs`; returns its outputs.
+
+        `model` is an `onnx.ModelProto` without functions. Every name in it, those of subgraphs
+        included, gets the same fresh prefix, so scopes stay what they were.
+        """
+        prefix = self._new("inlined") + "_"
+        names = dict(zip((value.name for value in model.graph.input), inputs, strict=True))
+        copied = onnx.GraphProto()
+        copied.CopyFrom(model.graph)
+        _rename(copied, prefix, names)
+        self._nodes.extend(copied.node)
+        self._tensors.extend(copied.initializer)
+        return tuple(value.name for value in copied.output)
+
+    def to_bytes(self, outputs: Mapping[str, tuple[str, str, Sequence[int | None]]]) -> bytes:
+        """Finish: `outputs` maps each output's name to (value, dtype, shape), in order.
+
+        The graph is checked, shapes included, and serialised deterministically. Raises
+        ConversionError when it is not valid ONNX.
+        """
+        for name, (value, _, _) in outputs.items():
+            self._nodes.append(helper.make_node("Identity", [value], [name], name=f"node_{name}"))
+        nodes = _without_last_identities(self._nodes, {value for value, _, _ in outputs.values()})
+        graph = helper.make_graph(
+            nodes,
+            "model",
+            self._inputs,
+            [_value_info(name, dtype, shape) for name, (_, dtype, shape) in outputs.items()],
+            self._tensors,
+        )
+        imports = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+        model = helper.make_model(graph, opset_imports=imports, producer_name="edge-runtime")
+        model.ir_version = IR_VERSION
+        with translated("the converted graph is not valid ONNX"):
+            onnx.checker.check_model(model, full_check=True)
+        raw: bytes = model.SerializeToString(deterministic=True)
+        return raw
+
+    def _new(self, kind: str) -> str:
+        self._count += 1
+        return f"{kind.lower()}_{self._count}"
+
+
+def _value_info(name: str, dtype: str, shape: Sequence[int | None]) -> Any:
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    sizes = ["batch" if size is None else size for size in shape]
+    return helper.make_tensor_value_info(name, kind, sizes)
+
+
+def _rename(graph: Any, prefix: str, names: Mapping[str, str]) -> None:
+    """Give every name of a graph and its subgraphs the prefix, except those in `names`."""
+
+    def renamed(name: str) -> str:
+        return names.get(name, prefix + name) if name else ""  # "" is an omitted optional input
+
+    for node in graph.node:
+        node.name = prefix + node.name
+        node.input[:] = [renamed(name) for name in node.input]
+        node.output[:] = [renamed(name) for name in node.output]
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                _rename(inner, prefix, names)
+    for tensor in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        tensor.name = renamed(tensor.name)
+
+
+def _reads(nodes: Iterable[Any]) -> Iterator[str]:
+    """Every value that nodes read, those captured by subgraphs included."""
+    for node in nodes:
+        yield from node.input
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _reads(inner.node)
+
+
+def _without_last_identities(nodes: list[Any], finals: set[str]) -> list[Any]:
+    """Name a produced value after the output it becomes where possible: an Identity costs time."""
+    producers = {output: node for node in nodes for output in node.output}
+    read = Counter(_reads(nodes))
+    kept = []
+    for node in nodes:
+        value = node.input[0] if node.op_type == "Identity" and node.input else ""
+        if value in finals and value in producers and read[value] == 1:
+            outputs = producers[value].output
+            outputs[list(outputs).index(value)] = node.output[0]
+        else:
+            kept.append(node)
+    return kept
