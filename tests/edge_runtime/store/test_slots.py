@@ -1,0 +1,271 @@
+"""The decisions of the store: by sentences, then by every sequence Hypothesis can think of."""
+
+import contextlib
+import hashlib
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from edge_runtime.errors import OlderReleaseError, StoreError
+from edge_runtime.store import slots
+from edge_runtime.store.slots import ModelState, Slot, State
+
+
+def slot(version: str, release: int) -> Slot:
+    digest = hashlib.sha256(f"{version} {release}".encode()).hexdigest()
+    return Slot(digest=digest, version=version, release=release, state="writing")
+
+
+ONE, TWO, THREE = slot("1.0.0", 1), slot("2.0.0", 2), slot("3.0.0", 3)
+
+
+def install(state: State, new: Slot) -> State:
+    return slots.staged(slots.begin_write(state, "motion", new), "motion", new.digest)
+
+
+def run(state: State, new: Slot) -> State:
+    return slots.activated(install(state, new), "motion", new.digest)
+
+
+def motion(state: State) -> ModelState:
+    return state.models["motion"]
+
+
+def test_an_installed_bundle_waits_until_it_is_proved() -> None:
+    state = install(run(State(), ONE), TWO)
+
+    assert (motion(state).active, motion(state).pending) == (ONE.digest, TWO.digest)
+    assert motion(state).slots[TWO.digest].state == "staged"
+
+
+def test_activation_keeps_the_one_before_as_the_way_back_and_no_other() -> None:
+    state = run(run(run(State(), ONE), TWO), THREE)
+
+    assert (motion(state).active, motion(state).previous) == (THREE.digest, TWO.digest)
+    assert set(motion(state).slots) == {TWO.digest, THREE.digest}
+
+
+def test_a_rollback_is_a_request_that_must_be_proved_too() -> None:
+    asked = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
+    done = slots.activated(asked, "motion", ONE.digest)
+
+    assert (motion(asked).active, motion(asked).pending) == (TWO.digest, ONE.digest)
+    assert (motion(done).active, motion(done).previous) == (ONE.digest, TWO.digest)
+
+
+def test_the_floor_stays_where_it_was_after_a_rollback() -> None:
+    state = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
+    state = slots.activated(state, "motion", ONE.digest)
+
+    assert motion(state).floor == TWO.release
+
+
+def test_without_a_way_back_a_rollback_says_what_to_do() -> None:
+    with pytest.raises(StoreError, match=r"nothing to roll back to, only 1\.0\.0.*Install the version"):
+        slots.request_rollback(run(State(), ONE), "motion")
+
+
+def test_a_rollback_of_an_unknown_model_says_which_there_are() -> None:
+    with pytest.raises(StoreError, match="vibration: no such model here; found: motion"):
+        slots.request_rollback(run(State(), ONE), "vibration")
+
+
+def test_an_older_release_is_refused_with_both_numbers_and_the_way_out() -> None:
+    with pytest.raises(OlderReleaseError, match=r"release 1 is below 2.*release of 2 or more"):
+        slots.begin_write(run(State(), TWO), "motion", ONE)
+
+
+def test_the_same_release_with_other_content_may_be_installed() -> None:
+    state = run(run(State(), TWO), slot("2.0.1", 2))
+
+    assert motion(state).floor == 2
+
+
+def test_each_model_has_its_own_floor() -> None:
+    state = slots.begin_write(run(State(), TWO), "vibration", ONE)
+
+    assert state.models["vibration"].slots[ONE.digest].state == "writing"
+
+
+def test_a_rejected_bundle_is_remembered_and_the_running_one_stays() -> None:
+    state = slots.rejected(install(run(State(), ONE), TWO), "motion", TWO.digest, "Golden 3 differs.")
+
+    assert (motion(state).active, motion(state).pending) == (ONE.digest, None)
+    assert motion(state).bad[TWO.digest].reason == "Golden 3 differs."
+    with pytest.raises(StoreError, match=r"2\.0\.0.*rejected: Golden 3 differs\. Install another"):
+        slots.begin_write(state, "motion", TWO)
+
+
+def test_an_active_bundle_that_stops_working_makes_room_for_the_way_back() -> None:
+    state = slots.rejected(run(run(State(), ONE), TWO), "motion", TWO.digest, "It crashes.")
+
+    assert (motion(state).active, motion(state).pending) == (None, ONE.digest)
+    assert motion(slots.activated(state, "motion", ONE.digest)).active == ONE.digest
+
+
+def test_a_way_back_survives_when_the_active_one_is_replaced_after_a_fault() -> None:
+    state = slots.rejected(run(run(State(), ONE), TWO), "motion", TWO.digest, "It crashes.")
+    state = run(state, THREE)
+
+    assert (motion(state).active, motion(state).previous) == (THREE.digest, ONE.digest)
+
+
+def test_a_damaged_copy_may_be_installed_again() -> None:
+    state = slots.withdrawn(install(run(State(), ONE), TWO), "motion", TWO.digest)
+
+    assert motion(install(state, TWO)).pending == TWO.digest
+
+
+def test_a_later_install_replaces_the_one_that_waits() -> None:
+    state = install(install(run(State(), ONE), TWO), THREE)
+
+    assert set(motion(state).slots) == {ONE.digest, THREE.digest}
+    with pytest.raises(StoreError, match="not pending any more; a later request replaced it"):
+        slots.activated(state, "motion", TWO.digest)
+    with pytest.raises(StoreError, match="neither pending nor active"):
+        slots.rejected(state, "motion", TWO.digest, "too late")
+
+
+def test_asking_for_the_active_one_gives_up_what_waits() -> None:
+    state = slots.requested(install(run(State(), ONE), TWO), "motion", ONE.digest)
+
+    assert (motion(state).active, motion(state).pending) == (ONE.digest, None)
+
+
+def test_activating_the_active_one_again_changes_nothing() -> None:
+    state = run(State(), ONE)
+
+    assert slots.activated(state, "motion", ONE.digest) == state
+
+
+def test_a_crash_while_writing_leaves_what_was_there_before() -> None:
+    before = run(State(), ONE)
+
+    assert slots.recovered(slots.begin_write(before, "motion", TWO)) == before
+    assert slots.recovered(slots.begin_write(State(), "motion", TWO)) == State()
+
+
+def test_the_number_of_models_and_the_memory_of_bad_ones_are_bounded() -> None:
+    full = State(models={f"m{n}": ModelState(floor=1) for n in range(slots.MAX_MODELS)})
+    with pytest.raises(StoreError, match="64 models already"):
+        slots.begin_write(full, "motion", ONE)
+
+    state = State()
+    for n in range(slots.MAX_BAD + 3):
+        new = slot(f"1.0.{n}", n)
+        state = slots.rejected(install(state, new), "motion", new.digest, "x" * 10_000)
+    assert len(motion(state).bad) == slots.MAX_BAD
+    assert new.digest in motion(state).bad
+    assert len(motion(state).bad[new.digest].reason) == slots.MAX_REASON
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Anything that users, agents and crashes may do, in any order, to one model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state, self.floor, self.ever_bad = State(), 0, set[str]()
+
+    @property
+    def now(self) -> ModelState:
+        return self.state.models.get("motion", ModelState())
+
+    @rule(release=st.integers(0, 6), content=st.integers(0, 1), crash=st.booleans())
+    def install(self, release: int, content: int, crash: bool) -> None:
+        new = slot(f"{release}.0.{content}", release)
+        if new.digest in self.now.slots:
+            self.state = slots.requested(self.state, "motion", new.digest)
+            return
+        try:
+            self.state = slots.begin_write(self.state, "motion", new)
+        except OlderReleaseError:
+            assert release < self.floor
+        except StoreError:
+            assert new.digest in self.ever_bad
+        else:
+            self.writing_is_one_slot_more(crash, new)
+
+    def writing_is_one_slot_more(self, crash: bool, new: Slot) -> None:
+        self.runnable_and_bounded()
+        if crash:
+            self.state = slots.recovered(self.state)
+        else:
+            self.state = slots.staged(self.state, "motion", new.digest)
+            assert self.now.pending == new.digest
+
+    @rule()
+    def roll_back(self) -> None:
+        try:
+            self.state = slots.request_rollback(self.state, "motion")
+        except StoreError:
+            assert self.now.previous is None
+        else:
+            assert self.now.pending == self.now.previous
+
+    @precondition(lambda self: self.now.pending)
+    @rule()
+    def activate(self) -> None:
+        assert self.now.pending
+        self.state = slots.activated(self.state, "motion", self.now.pending)
+        assert self.now.active
+        self.floor = max(self.floor, self.now.slots[self.now.active].release)
+
+    @precondition(lambda self: self.now.pending or self.now.active)
+    @rule(active=st.booleans(), remember=st.booleans())
+    def give_up(self, active: bool, remember: bool) -> None:
+        digest = self.now.active if active and self.now.active else self.now.pending or self.now.active
+        assert digest
+        if remember:
+            self.state = slots.rejected(self.state, "motion", digest, "why")
+            self.ever_bad.add(digest)
+        else:
+            self.state = slots.withdrawn(self.state, "motion", digest)
+
+    @rule(digest=st.sampled_from([slot(f"{n}.0.0", n).digest for n in range(7)]))
+    def activate_out_of_turn(self, digest: str) -> None:
+        before = self.state
+        if digest != self.now.pending:
+            with contextlib.suppress(StoreError):
+                self.state = slots.activated(self.state, "motion", digest)
+            assert self.state == before
+
+    @rule()
+    def crash(self) -> None:
+        before = self.state
+        self.state = slots.recovered(self.state)
+        assert self.state == before
+
+    @invariant()
+    def runnable_and_bounded(self) -> None:
+        now = self.now
+        kept = {role for role in (now.active, now.pending, now.previous) if role}
+        writing = {d for d, s in now.slots.items() if s.state == "writing"}
+        assert set(now.slots) == kept | writing
+        assert len(writing) <= 1
+        assert now.active is None or now.slots[now.active].state == "good"
+        assert now.previous is None or now.slots[now.previous].state == "good"
+        assert now.pending is None or now.slots[now.pending].state in ("staged", "good")
+        assert now.active is None or now.active not in (now.pending, now.previous)
+        assert slots.prunable(now) == frozenset()
+
+    @invariant()
+    def the_floor_never_falls(self) -> None:
+        assert self.now.floor == self.floor
+
+    @invariant()
+    def bad_stays_bad(self) -> None:
+        assert set(self.now.bad) == self.ever_bad
+        assert not self.ever_bad & set(self.now.slots)
+
+    @invariant()
+    def the_state_reads_back(self) -> None:
+        assert msgspec.json.decode(msgspec.json.encode(self.state), type=State) == self.state
+
+
+StoreMachine.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
+)
+TestAnySequence = StoreMachine.TestCase
