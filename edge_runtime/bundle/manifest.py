@@ -170,8 +170,8 @@ def decode(raw: bytes) -> Manifest:
         )
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ManifestError(f"manifest.json: expected JSON, found: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ManifestError(f"manifest.json: expected JSON, found: {error}.") from error
     found = value.get("format") if isinstance(value, dict) else None
     if found != FORMAT:
         raise ManifestError(

@@ -1,0 +1,203 @@
+"""Open a bundle: check its structure, its signatures and its manifest, then read what it holds.
+
+The order is fixed: structure, then signatures, then that the manifest is the signed one, and only then
+what the manifest says. Payloads are hashed when they are read; nothing unhashed leaves `read`.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from edge_runtime.bundle.manifest import MAX_MANIFEST_BYTES, Manifest, decode
+from edge_runtime.bundle.signature import FOLDER, MAX_ENVELOPE_BYTES
+from edge_runtime.bundle.sources import ArchiveSource, FolderSource, Source
+from edge_runtime.bundle.trust import Root, signed_files
+from edge_runtime.errors import BundleError, EdgeError, TrustError
+
+MANIFEST = "manifest.json"
+MAX_SIGNATURES = 16
+_SIGNATURE = re.compile(rf"{FOLDER}/([0-9a-f]{{64}})\.sig\Z")
+
+
+class Bundle:
+    """A read-only view of a checked bundle; a context manager. Reading is safe from several threads.
+
+    Attributes:
+        location: the path it was opened from, for messages.
+        manifest: what it is.
+        digest: SHA-256 of `manifest.json`, in hexadecimal: a bundle's identity. Signatures are not part.
+        key_ids: trusted keys that signed it, sorted; empty when signatures were not verified.
+        names: all its files, sorted, `manifest.json` and signatures included.
+        size_bytes: what it takes on disk.
+    """
+
+    def __init__(
+        self,
+        location: Path,
+        source: Source,
+        manifest: Manifest,
+        digests: Mapping[str, str],
+        key_ids: tuple[str, ...],
+    ) -> None:
+        self.location = location
+        self.manifest = manifest
+        self.digest = digests[MANIFEST]
+        self.key_ids = key_ids
+        self.names = tuple(source.sizes)
+        self.size_bytes = source.size_bytes
+        self._source = source
+        self._digests = digests
+
+    def read(self, name: str) -> bytes:
+        """A whole file; raises BundleError when there is none of that name or it was altered."""
+        return b"".join(self.chunks(name))
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """A file in chunks of at most 1 MiB.
+
+        Raises BundleError at the end when it was altered, so use nothing before the end is reached.
+        """
+        with _about(self.location):
+            if name not in self._digests:
+                raise BundleError(f"expected a file {name!a} in the bundle, found none.")
+            digest = hashlib.sha256()
+            for chunk in self._source.chunks(name):
+                digest.update(chunk)
+                yield chunk
+            if digest.hexdigest() != self._digests[name]:
+                raise _altered(name, self._digests[name], digest.hexdigest())
+
+    def path(self, name: str) -> Path | None:
+        """Where an unpacked bundle has this file; None for an archive, which must be read."""
+        return self._source.path(name)
+
+    def signed_by(self) -> tuple[str, ...]:
+        """Ids of the keys it carries signatures of, whether trusted and verified or not."""
+        return tuple(match[1] for name in self.names if (match := _SIGNATURE.match(name)))
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> "Bundle":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_bundle(
+    path: str | os.PathLike[str], *, root: Root | None, allow_unsigned: bool = False
+) -> Bundle:
+    """Open a bundle file.
+
+    With `root`, signatures are verified, and a bundle that carries none needs `allow_unsigned`.
+    Without, `allow_unsigned` is needed, signatures are not looked at, and `key_ids` is empty.
+    Raises BundleError when it cannot be read or was altered, TrustError when it is not signed by
+    whom `root` trusts.
+    """
+    return _open(Path(path), ArchiveSource, root, allow_unsigned)
+
+
+def open_folder(
+    path: str | os.PathLike[str], *, root: Root | None, allow_unsigned: bool = False
+) -> Bundle:
+    """Open an unpacked bundle; the same checks and errors as `open_bundle`."""
+    return _open(Path(path), FolderSource, root, allow_unsigned)
+
+
+def _open(
+    path: Path, open_source: Callable[[Path], Source], root: Root | None, allow_unsigned: bool
+) -> Bundle:
+    with _about(path):
+        if root is None and not allow_unsigned:
+            raise TrustError(
+                "expected a root file that says whose signature to trust, found none. "
+                "Give one (--trust root.json), or allow unsigned bundles on purpose (--allow-unsigned)."
+            )
+        source = open_source(path)
+        try:
+            return _checked(path, source, root, allow_unsigned)
+        except BaseException:
+            source.close()
+            raise
+
+
+def _checked(path: Path, source: Source, root: Root | None, allow_unsigned: bool) -> Bundle:
+    signatures = _read_signatures(source)
+    raw = _read_small(source, MANIFEST, MAX_MANIFEST_BYTES)
+    digest = hashlib.sha256(raw).hexdigest()
+    signed = signed_files(root, signatures) if root and (signatures or not allow_unsigned) else None
+    if signed and signed.files.get(MANIFEST) != digest:
+        raise _altered(MANIFEST, signed.files.get(MANIFEST, "no such file"), digest)
+    manifest = decode(raw)
+    _check_contents(manifest, source.sizes)
+    digests = {MANIFEST: digest} | {name: file.sha256 for name, file in manifest.files.items()}
+    if signed and signed.files != digests:
+        raise BundleError(
+            "manifest.json: expected it to list the files that were signed, found others. "
+            "The bundle was not made by edge-runtime: have it converted and signed again."
+        )
+    for key_id, envelope in signatures.items():
+        digests[f"{FOLDER}/{key_id}.sig"] = hashlib.sha256(envelope).hexdigest()
+    return Bundle(path, source, manifest, digests, tuple(sorted(signed.key_ids)) if signed else ())
+
+
+def _check_contents(manifest: Manifest, sizes: Mapping[str, int]) -> None:
+    """Demand that the files are exactly those of the manifest, with their sizes."""
+    listed = {name: file.size for name, file in manifest.files.items()}
+    found = {
+        name: size for name, size in sizes.items() if name != MANIFEST and not _SIGNATURE.match(name)
+    }
+    if stray := sorted(found.keys() - listed.keys()):
+        raise BundleError(
+            f"expected only files that the manifest lists, found {stray[0]!a} as well. "
+            "Something was added: fetch or unpack the bundle again."
+        )
+    for name, size in sorted(listed.items()):
+        if found.get(name) != size:
+            raise BundleError(
+                f"{name!a}: expected {size} bytes, found {found.get(name, 'no such file')}. "
+                "The bundle is damaged or was altered: fetch or unpack it again."
+            )
+
+
+def _read_signatures(source: Source) -> dict[str, bytes]:
+    """Envelopes by the key id in their file's name."""
+    names = {match[1]: name for name in source.sizes if (match := _SIGNATURE.match(name))}
+    if len(names) > MAX_SIGNATURES:
+        raise BundleError(f"expected at most {MAX_SIGNATURES} signatures, found {len(names)}.")
+    return {key_id: _read_small(source, name, MAX_ENVELOPE_BYTES) for key_id, name in names.items()}
+
+
+def _read_small(source: Source, name: str, max_bytes: int) -> bytes:
+    size = source.sizes.get(name)
+    if size is None:
+        raise BundleError(f"expected a file {name!a}, found none. This is no bundle of edge-runtime.")
+    if size > max_bytes:
+        raise BundleError(f"{name}: expected at most {max_bytes} bytes, found {size}.")
+    return b"".join(source.chunks(name))
+
+
+def _altered(name: str, expected: str, found: str) -> BundleError:
+    return BundleError(
+        f"{name}: expected SHA-256 {expected}, found {found}. "
+        "The bundle is damaged or was altered after it was made: fetch or unpack it again."
+    )
+
+
+@contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Put the bundle's path in front of what any error on purpose says."""
+    try:
+        yield
+    except EdgeError as error:
+        raise type(error)(f"{path}: {error}") from error

@@ -1,0 +1,187 @@
+"""The two shapes a bundle's files come in: one archive, or an unpacked folder.
+
+Each is opened once and read through that descriptor only, so what was checked is what is used, even
+if somebody puts another file under the same path meanwhile. Sizes and structure are checked on
+opening; contents are the reader's to check.
+"""
+
+import os
+import stat
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from edge_runtime.bundle.archive import (
+    MAX_ARCHIVE_BYTES,
+    MAX_DEPTH,
+    MAX_ENTRIES,
+    check_names,
+    read_index,
+)
+from edge_runtime.bundle.files import open_folder_at, open_regular, read_range
+from edge_runtime.errors import ArchiveError, BundleError
+
+
+class Source(Protocol):
+    """Named files of known size. `sizes` is sorted by name; `size_bytes` is what it takes on disk."""
+
+    @property
+    def sizes(self) -> Mapping[str, int]: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def chunks(self, name: str) -> Iterator[bytes]: ...
+
+    def path(self, name: str) -> Path | None: ...
+
+    def close(self) -> None: ...
+
+
+class ArchiveSource:
+    """A bundle file. Raises ArchiveError unless it is a canonical archive."""
+
+    def __init__(self, path: Path) -> None:
+        with translated():
+            self._descriptor: int = open_regular(path)
+            # `closefd`: the descriptor outlives this file object and is closed in `close`.
+            try:
+                with open(self._descriptor, "rb", closefd=False) as file:
+                    self._index = read_index(file)
+                self.size_bytes = os.fstat(self._descriptor).st_size
+            except BaseException:
+                os.close(self._descriptor)
+                raise
+        self.sizes = {name: entry.size for name, entry in self._index.items()}
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        entry, crc32 = self._index[name], 0
+        with translated():
+            for chunk in read_range(_still_open(self._descriptor), entry.offset, entry.size):
+                crc32 = zlib.crc32(chunk, crc32)
+                yield chunk
+        if crc32 != entry.crc32:
+            raise BundleError(
+                f"{name}: expected CRC-32 {entry.crc32:08x}, found {crc32:08x}. "
+                "The bundle is damaged or was altered: fetch it again."
+            )
+
+    def path(self, name: str) -> Path | None:  # noqa: ARG002
+        return None
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class FolderSource:
+    """An unpacked bundle: regular files with one name each, and nothing else.
+
+    A second hard link is refused because whoever holds it can change a file that was already checked.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with translated():
+            self._descriptor: int = open_folder_at(path)
+            try:
+                found: dict[str, int] = {}
+                _list(self._descriptor, "", found)
+            except BaseException:
+                os.close(self._descriptor)
+                raise
+        self.sizes = dict(sorted(found.items()))
+        self.size_bytes = sum(found.values())
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        expected = self.sizes[name]
+        with translated():
+            descriptor = self._open(name)
+            try:
+                found = os.fstat(descriptor)
+                if found.st_nlink != 1 or found.st_size != expected:
+                    raise BundleError(
+                        f"{name}: expected one name and {expected} bytes, found {found.st_nlink} and "
+                        f"{found.st_size}: it changed since the bundle was opened. Open it again."
+                    )
+                yield from read_range(descriptor, 0, expected)
+            finally:
+                os.close(descriptor)
+
+    def _open(self, name: str) -> int:
+        """Follow a name folder by folder, so that no link is followed anywhere on the way."""
+        folder, *rest = _still_open(self._descriptor), *name.split("/")
+        opened: list[int] = []
+        try:
+            for part in rest[:-1]:
+                folder = open_folder_at(part, folder=folder, follow=False)
+                opened.append(folder)
+            return open_regular(rest[-1], folder=folder, follow=False)
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+
+    def path(self, name: str) -> Path | None:
+        return self._path / name
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _list(folder: int, prefix: str, found: dict[str, int]) -> None:
+    """Sizes by name of all files under a folder; raises ArchiveError for what no bundle can hold."""
+    before = len(found)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = prefix + entry.name
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                _list_inside(folder, entry.name, name, found)
+            elif not stat.S_ISREG(status.st_mode):
+                raise _stray(name, "a link or special file")
+            elif status.st_nlink != 1:
+                raise _stray(name, f"one with {status.st_nlink} names (hard links)")
+            else:
+                found[name] = status.st_size
+            if len(found) > MAX_ENTRIES or sum(found.values()) > MAX_ARCHIVE_BYTES:
+                raise _stray(name, f"more than {MAX_ENTRIES} files or {MAX_ARCHIVE_BYTES} bytes")
+    if len(found) == before and prefix:
+        raise _stray(prefix, "an empty folder")
+    if not prefix:
+        check_names(sorted(found))
+
+
+def _list_inside(folder: int, part: str, name: str, found: dict[str, int]) -> None:
+    if name.count("/") + 1 >= MAX_DEPTH:
+        raise _stray(name, f"folders more than {MAX_DEPTH - 1} deep")
+    inside = open_folder_at(part, folder=folder, follow=False)
+    try:
+        _list(inside, name + "/", found)
+    finally:
+        os.close(inside)
+
+
+def _stray(name: str, found: str) -> ArchiveError:
+    return ArchiveError(
+        f"{name!a}: expected the regular files of one bundle, found {found}. Unpack the bundle again."
+    )
+
+
+def _still_open(descriptor: int) -> int:
+    if descriptor < 0:
+        raise BundleError("it was closed before it was read.")
+    return descriptor
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Plain OSError in, BundleError out."""
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(f"the bundle cannot be read: {error.strerror}.") from error
