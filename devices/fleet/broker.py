@@ -4,7 +4,6 @@ settings ─► nats-server.conf ─► child (holds the folder's lock) ─► i
                                                                 └► its store gets a bound
 """
 
-import fcntl
 import os
 import re
 import secrets
@@ -16,10 +15,11 @@ from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 
+from devices.fleet.folder import lock, make_folder
 from devices.fleet.jetstream import bound_messages
 from devices.fleet.nats_config import MAX_MESSAGE_BYTES, BrokerSettings, address, render
 from edge_runtime.durable import replace_file
-from edge_runtime.errors import BrokerError, MissingExtraError, StorageError, StoreBusyError
+from edge_runtime.errors import BrokerError, MissingExtraError, StorageError
 
 _START_TIMEOUT_S = 60.0  # a large store is read again at the start
 _STOP_TIMEOUT_S = 10.0
@@ -71,16 +71,12 @@ class EmbeddedBroker:
         if self.alive:
             return
         folder = self.settings.folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if self._log.exists():
-                self._log.replace(self._log.with_name("nats-server.previous.log"))
-        except OSError as error:
-            raise StorageError(f"{folder}: cannot be written: {error.strerror}.") from error
+        make_folder(folder)
         admin, password = f"admin-{secrets.token_hex(8)}", secrets.token_hex(16)
         if self._lock < 0:
-            self._lock = _lock(folder)
+            self._lock = lock(folder / "lock", "broker", wait_s=_LOCK_TIMEOUT_S)
         try:
+            self._put_log_aside()
             config = folder / "nats-server.conf"
             data = render(self.settings, port=self.port, admin=admin, admin_password=password)
             replace_file(config, data, mode=0o600)
@@ -114,6 +110,14 @@ class EmbeddedBroker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _put_log_aside(self) -> None:
+        """What the log says is to be about the server that starts now."""
+        try:
+            if self._log.exists():
+                self._log.replace(self._log.with_name("nats-server.previous.log"))
+        except OSError as error:
+            raise StorageError(f"{self._log}: cannot be moved: {error.strerror}.") from error
 
     def _spawn(self, config: Path) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
@@ -175,24 +179,6 @@ def find_server() -> Path:
             "Or use a broker of your own with --broker."
         )
     return programs[0] if programs else Path(str(beside))
-
-
-def _lock(folder: Path) -> int:
-    """Take the folder for one server; nats-server itself would let a second one in and lose data."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + _LOCK_TIMEOUT_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise StoreBusyError(
-                    f"{folder}: another broker is running on this folder. Stop it first, or give this "
-                    "one a folder of its own."
-                ) from None
-            time.sleep(0.05)
 
 
 def _head(path: Path) -> str:

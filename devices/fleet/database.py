@@ -26,7 +26,7 @@ _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (str
 
 
 @dataclass(frozen=True)
-class Uplink:
+class Arrival:
     """One message of a device. `received`: Unix time, s. `retained`: an old one, kept by the broker."""
 
     device: str
@@ -69,7 +69,7 @@ class Database:
     ) -> None:
         self._connection.close()
 
-    def store(self, messages: Sequence[Uplink | Refusal]) -> tuple[Watermark, ...]:
+    def store(self, messages: Sequence[Arrival | Refusal]) -> tuple[Watermark, ...]:
         """Commit all of them, and only then say which watermarks may go out.
 
         Raises StorageError (nothing was changed; try again later) or StoreError.
@@ -97,7 +97,7 @@ class _Transaction:
         self._models: dict[tuple[str, str, str], int] = {}
         self._devices: set[str] = set()
 
-    def take(self, message: Uplink | Refusal) -> None:
+    def take(self, message: Arrival | Refusal) -> None:
         self._know(message.device)
         if isinstance(message, Refusal):
             self._refuse(message.device, message.reason)
@@ -130,51 +130,51 @@ class _Transaction:
             [reason[:_REFUSAL_CHARACTERS], device],
         )
 
-    def _seen(self, uplink: Uplink) -> None:
-        if not uplink.retained:
+    def _seen(self, arrival: Arrival) -> None:
+        if not arrival.retained:
             self._connection.execute(
                 "UPDATE devices SET last_seen = max(last_seen, ?) WHERE device = ?",
-                [uplink.received, uplink.device],
+                [arrival.received, arrival.device],
             )
 
-    def _take_status(self, uplink: Uplink, status: Status) -> None:
+    def _take_status(self, arrival: Arrival, status: Status) -> None:
         self._connection.execute(
             "UPDATE devices SET online = ?, boot = ?, stream = ?, software = ?, status_time = ? "
             "WHERE device = ?",
-            [status.online, status.boot, status.stream, status.software, status.time, uplink.device],
+            [status.online, status.boot, status.stream, status.software, status.time, arrival.device],
         )
-        if status.online and not uplink.retained:
+        if status.online and not arrival.retained:
             # A birth is answered with where we are: this broker may not hold our last answer.
-            self._seen(uplink)
-            self._stream(uplink, status.stream)
+            self._seen(arrival)
+            self._stream(arrival, status.stream)
 
-    def _take_reported(self, uplink: Uplink, reported: Reported) -> None:
+    def _take_reported(self, arrival: Arrival, reported: Reported) -> None:
         models = msgspec.json.encode(reported.models).decode()
         execute = self._connection.execute
-        (before,) = execute("SELECT reported FROM devices WHERE device = ?", [uplink.device]).fetchone()
+        (before,) = execute("SELECT reported FROM devices WHERE device = ?", [arrival.device]).fetchone()
         execute(
             "UPDATE devices SET reported = ?, reported_time = ? WHERE device = ?",
-            [models, reported.time, uplink.device],
+            [models, reported.time, arrival.device],
         )
         if models != before:
             execute(
                 "INSERT INTO reported_history (device, received, time, boot, reported) "
                 "VALUES (?, ?, ?, ?, ?)",
-                [uplink.device, uplink.received, reported.time, reported.boot, models],
+                [arrival.device, arrival.received, reported.time, reported.boot, models],
             )
-        self._seen(uplink)
+        self._seen(arrival)
 
-    def _take_batch(self, uplink: Uplink, batch: Batch) -> None:
-        stream = self._stream(uplink, batch.stream)
+    def _take_batch(self, arrival: Arrival, batch: Batch) -> None:
+        stream = self._stream(arrival, batch.stream)
         received = receive(stream.ledger, batch)
         if received is None:
-            self._refuse(uplink.device, "rows with too many gaps between them")
+            self._refuse(arrival.device, "rows with too many gaps between them")
             return
         stream.ledger = received.ledger
-        stream.received = max(stream.received, uplink.received)
+        stream.received = max(stream.received, arrival.received)
         for row in received.rows:
-            self._insert(stream.identity, uplink.received, row)
-        self._seen(uplink)
+            self._insert(stream.identity, arrival.received, row)
+        self._seen(arrival)
 
     def _insert(self, stream: int, received: float, row: Row) -> None:
         head = (stream, row.seq, received, row.time)
@@ -201,10 +201,10 @@ class _Transaction:
             ).fetchone()
         return self._models[names]
 
-    def _stream(self, uplink: Uplink, name: str) -> _Stream:
-        key = (uplink.device, name)
+    def _stream(self, arrival: Arrival, name: str) -> _Stream:
+        key = (arrival.device, name)
         if key not in self._streams:
-            self._streams[key] = self._read(key) or self._make(key, uplink.received)
+            self._streams[key] = self._read(key) or self._make(key, arrival.received)
         return self._streams[key]
 
     def _read(self, key: tuple[str, str]) -> _Stream | None:

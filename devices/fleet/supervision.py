@@ -1,0 +1,122 @@
+"""What keeps the fleet's processes going, and what ends them."""
+
+import json
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from devices.fleet.broker import EmbeddedBroker
+from edge_runtime.durable import replace_file
+from edge_runtime.errors import EdgeError
+
+log = logging.getLogger(__name__)
+
+_RESTART_S = (0.2, 30.0)  # first and longest pause before the broker is started again
+_HEALTHY_S = 60.0  # having served for so long, it begins again with the first pause
+
+
+class SupervisedBroker:
+    """Brings the broker back when it dies: on the same port and store, with growing pauses.
+
+    `keep` is called a few times a second, from the thread that entered the context: the kernel ends
+    the child together with the thread that made it.
+    """
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        self._broker = broker
+        self._pause_s = _RESTART_S[0]
+        self._started = self._next = 0.0
+        self._was_alive = False
+
+    def __enter__(self) -> "SupervisedBroker":
+        self._broker.start()
+        self._mark_started()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._broker.close()
+
+    def keep(self) -> None:
+        """Look after the broker. Raises nothing that time may mend."""
+        now = time.monotonic()
+        if self._broker.alive:
+            if now - self._started > _HEALTHY_S:
+                self._pause_s = _RESTART_S[0]
+            return
+        if self._was_alive:
+            self._was_alive = False
+            self._next = now + self._pause_s
+            log.warning("the broker ended unexpectedly; it is started again in %.1f s", self._pause_s)
+        if now >= self._next:
+            self._restart()
+
+    def _restart(self) -> None:
+        self._pause_s = min(2 * self._pause_s, _RESTART_S[1])
+        try:
+            self._broker.start()
+        except EdgeError as error:
+            self._next = time.monotonic() + self._pause_s
+            log.error("%s Trying again in %.1f s.", error, self._pause_s)
+            return
+        self._mark_started()
+        log.info("the broker is back on port %d", self._broker.port)
+
+    def _mark_started(self) -> None:
+        self._started = time.monotonic()
+        self._was_alive = True
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """SIGTERM and SIGINT become a question the main loop asks, so that it ends between two turns."""
+    # No Event: a handler that interrupts its own thread inside `wait` would find the lock taken.
+    seen: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+
+
+class ReadyFile:
+    """Says that we serve: one line in the log, and a JSON file for programs that wait for it.
+
+    The file exists only while we serve, and is rewritten when what it says has changed.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._content: dict[str, object] = {}
+
+    def __enter__(self) -> "ReadyFile":
+        self._remove()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove()
+
+    def show(self, line: str, content: dict[str, object]) -> None:
+        """Raises StorageError."""
+        if content == self._content:
+            return
+        if self._path is not None:
+            replace_file(self._path, json.dumps(content).encode() + b"\n")
+        self._content = content
+        log.info("ready: %s", line)
+
+    def _remove(self) -> None:
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
