@@ -6,6 +6,7 @@ whose bytes differ from what `encode` would write is refused, so one content has
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +15,9 @@ from edge_runtime.errors import ManifestError
 
 FORMAT = 1
 MAX_MANIFEST_BYTES = 4 << 20
+MAX_NESTING = 32
+# The largest integer that every JSON reader keeps exactly.
+MAX_RELEASE = (1 << 53) - 1
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z")
 _VERSION = re.compile(
     r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-[0-9a-z]+(?:[.-][0-9a-z]+)*)?\Z"
@@ -178,6 +182,11 @@ def decode(raw: bytes) -> Manifest:
             f"manifest.json: expected format {FORMAT}, found {found!r}. "
             "Upgrade edge-runtime on this machine to read newer bundles."
         )
+    if _unreasonable(value, MAX_NESTING):
+        raise ManifestError(
+            f"manifest.json: expected at most {MAX_NESTING} levels of nesting and integers of 64 bits, "
+            "found more. This file was not made by edge-runtime."
+        )
     if canonical_json(value) != raw:
         raise ManifestError("manifest.json: expected canonical JSON, found another spelling of it.")
     try:
@@ -192,8 +201,15 @@ def check(manifest: Manifest) -> None:
     """Refuse a manifest whose parts do not fit together; raises ManifestError."""
     check_name(manifest.name)
     check_version(manifest.version)
+    window = manifest.window
     faults = (
-        (manifest.release < 0, f"release {manifest.release} is negative"),
+        (not 0 <= manifest.release <= MAX_RELEASE, f"release is not from 0 to {MAX_RELEASE}"),
+        (_repeats(manifest.classes), "a class is listed twice"),
+        (_repeats(variant.id for variant in manifest.variants), "a variant is listed twice"),
+        (
+            window is not None and min(window.length, window.stride) < 1,
+            "a window length or stride below 1",
+        ),
         (not manifest.inputs or not manifest.outputs, "no inputs or no outputs"),
         (not manifest.variants, "no variants"),
         (manifest.task == "classification" and len(manifest.classes) < 2, "fewer than 2 classes"),
@@ -207,6 +223,19 @@ def check(manifest: Manifest) -> None:
     needed = {v.file for v in manifest.variants} | {*manifest.golden.inputs, *manifest.golden.outputs}
     if missing := sorted(needed - manifest.files.keys()):
         raise ManifestError(f"manifest.json: refers to {missing[0]!r}, which it does not list in files.")
+
+
+def _unreasonable(value: Any, levels: int) -> bool:
+    """Whether a JSON value nests deeper than this or holds an integer that no int64 can."""
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return levels == 0 or any(_unreasonable(item, levels - 1) for item in items)
+    return isinstance(value, int) and not -(1 << 63) <= value < 1 << 63
+
+
+def _repeats(names: Iterable[str]) -> bool:
+    listed = list(names)
+    return len(set(listed)) != len(listed)
 
 
 def check_name(name: str) -> None:

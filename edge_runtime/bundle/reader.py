@@ -71,6 +71,10 @@ class Bundle:
             if digest.hexdigest() != self._digests[name]:
                 raise _altered(name, self._digests[name], digest.hexdigest())
 
+    def size_of(self, name: str) -> int:
+        """How many bytes a file of `names` has."""
+        return self._source.sizes[name]
+
     def path(self, name: str) -> Path | None:
         """Where an unpacked bundle has this file; None for an archive, which must be read."""
         return self._source.path(name)
