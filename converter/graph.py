@@ -79,12 +79,13 @@ class Graph:
         for name, (value, _, _) in outputs.items():
             self._nodes.append(helper.make_node("Identity", [value], [name], name=f"node_{name}"))
         nodes = _without_last_identities(self._nodes, {value for value, _, _ in outputs.values()})
+        nodes, read = _needed(nodes, set(outputs))
         graph = helper.make_graph(
             nodes,
             "model",
             self._inputs,
             [_value_info(name, dtype, shape) for name, (_, dtype, shape) in outputs.items()],
-            self._tensors,
+            [tensor for tensor in self._tensors if tensor.name in read],
         )
         imports = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
         model = helper.make_model(graph, opset_imports=imports, producer_name="edge-runtime")
@@ -129,6 +130,16 @@ def _reads(nodes: Iterable[Any]) -> Iterator[str]:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 yield from _reads(inner.node)
+
+
+def _needed(nodes: Sequence[Any], wanted: set[str]) -> tuple[list[Any], set[str]]:
+    """The nodes (given in order) that outputs depend on, and every value those read."""
+    kept, wanted = [], set(wanted)
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            wanted.update(_reads([node]))
+            kept.append(node)
+    return kept[::-1], wanted
 
 
 def _without_last_identities(nodes: list[Any], finals: set[str]) -> list[Any]:

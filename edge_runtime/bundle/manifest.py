@@ -67,7 +67,9 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """How a variant agreed with the source model, on `inputs` rows the model was not trained on.
 
     `near_ties` of `label_disagreements` are rows where the source's own two best class scores differ
-    by less than 1e-6, that is, by the rounding of a sum.
+    by less than 1e-6, that is, by the rounding of a sum. `rounded_splits` are rows where a computed
+    feature (behind a block) lies within rounding of a tree's threshold: the trees were shown to agree
+    on the variant's own features; these rows do not count in `max_abs_error`.
     """
 
     inputs: int
@@ -75,6 +77,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     near_ties: int
     max_abs_error: float
     tolerance: float
+    rounded_splits: int = 0
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):

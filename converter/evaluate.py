@@ -1,0 +1,104 @@
+"""The variant against ground truth: what the manifest says about accuracy."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.bundle.manifest import ClassScore, Evaluation
+from edge_runtime.errors import InputError
+
+
+def class_indices(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    """Each label's index in `classes` (the model's own, of any dtype).
+
+    Labels match as numbers where both are numbers or can be read as such, as a CSV file's are, else
+    as texts. Raises InputError for a label that is no class, and for more than one column.
+    """
+    if labels.ndim != 1:
+        raise InputError(f"labels: expected one an input, found an array of shape {labels.shape}.")
+    known, given = classes.tolist(), labels.tolist()
+    if classes.dtype.kind in "biuf":
+        known = [float(name) for name in known]
+        given = [_number(name) for name in given]
+    else:
+        known, given = [str(name) for name in known], [str(name) for name in given]
+    index = {name: i for i, name in enumerate(known)}
+    for row, name in enumerate(given):
+        if name not in index:
+            raise InputError(
+                f"labels: row {row}: expected one of the model's classes {classes.tolist()[:10]}, "
+                f"found {labels.tolist()[row]!r}."
+            )
+    return np.array([index[name] for name in given], dtype=np.int64)
+
+
+def _number(label: Any) -> Any:
+    if label in ("True", "False"):  # how a CSV file spells booleans
+        return float(label == "True")
+    try:
+        return float(label)
+    except (TypeError, ValueError):
+        return label
+
+
+def classification(
+    truth: NDArray[np.int64], called: NDArray[np.int64], class_names: tuple[str, ...]
+) -> Evaluation:
+    """Accuracy, a score for each class and the confusion matrix, from class indices.
+
+    A ratio whose denominator is 0 (a class never called, or not in the labels) is 0.
+    """
+    count = len(class_names)
+    confusion = np.bincount(truth * count + called, minlength=count * count).reshape(count, count)
+    hits = np.diagonal(confusion).astype(np.float64)
+    support, calls = confusion.sum(axis=1), confusion.sum(axis=0)
+    precision, recall = _ratio(hits, calls), _ratio(hits, support)
+    f1 = _ratio(2 * hits, support + calls)
+    return Evaluation(
+        inputs=len(truth),
+        accuracy=float(hits.sum() / len(truth)),
+        per_class={
+            name: ClassScore(
+                precision=float(precision[i]),
+                recall=float(recall[i]),
+                f1=float(f1[i]),
+                support=int(support[i]),
+            )
+            for i, name in enumerate(class_names)
+        },
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
+
+
+def regression(truth: NDArray[Any], found: NDArray[Any]) -> Evaluation:
+    """Mean squared and absolute error and R², averaged over outputs. Raises InputError.
+
+    R² of an output whose truth does not vary is 1 when it is met exactly, else 0, as in scikit-learn.
+    """
+    try:
+        truth = truth.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"labels: expected numbers for a regression, found: {error}") from error
+    if truth.shape != found.shape:
+        raise InputError(
+            f"labels: expected shape {found.shape}, as the predictions have; found {truth.shape}."
+        )
+    if not np.isfinite(truth).all():
+        raise InputError("labels: expected finite numbers for a regression, found NaN or infinity.")
+    truth, found = truth.reshape(len(truth), -1), found.reshape(len(found), -1).astype(np.float64)
+    residual = np.square(truth - found).sum(axis=0)
+    total = np.square(truth - truth.mean(axis=0)).sum(axis=0)
+    r2 = np.where(residual == 0, 1.0, 0.0)
+    np.divide(residual, total, out=residual, where=total != 0)
+    r2 = np.where(total != 0, 1 - residual, r2)
+    return Evaluation(
+        inputs=len(truth),
+        mean_squared_error=float(np.square(truth - found).mean()),
+        mean_absolute_error=float(np.abs(truth - found).mean()),
+        r2=float(r2.mean()),
+    )

@@ -1,0 +1,117 @@
+"""The one place that calls skl2onnx: one fitted step in, its nodes in our graph out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+from sklearn.base import BaseEstimator
+
+from converter.foreign import translated
+from converter.graph import ML, OPSETS, Graph
+from edge_runtime.errors import UnsupportedModelError
+
+# What skl2onnx 1.20 converts without a word and wrongly; each found by running both sides.
+_SILENTLY_WRONG = {
+    "TunedThresholdClassifierCV": "its threshold would be ignored",
+    "FixedThresholdClassifier": "its threshold would be ignored",
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator that reads `width` features, and what its Pipeline calls it."""
+
+    name: str
+    estimator: Any
+    width: int
+
+    def __str__(self) -> str:
+        return f"step {self.name!r} ({type(self.estimator).__name__})"
+
+
+def add_transformer(graph: Graph, rows: str, step: Fitted) -> str:
+    """Add a fitted transformer; returns its float32 output."""
+    model = _converted(step)
+    if len(model.graph.output) != 1:
+        raise UnsupportedModelError(
+            f"{step}: expected one output, skl2onnx gave {len(model.graph.output)}."
+        )
+    kind = model.graph.output[0].type.tensor_type.elem_type
+    (value,) = graph.inline(model, rows)
+    return _as_float(graph, value, kind)
+
+
+def add_classifier(graph: Graph, rows: str, step: Fitted, classes: NDArray[Any]) -> tuple[str, str]:
+    """Add a fitted classifier; returns its label as an index into `classes`, and its scores.
+
+    The scores are probabilities only where the estimator has `predict_proba`.
+    """
+    model = _converted(step, zipmap=False)
+    kinds = [output.type.tensor_type.elem_type for output in model.graph.output]
+    if len(kinds) != 2:
+        raise UnsupportedModelError(
+            f"{step}: expected a label and scores, skl2onnx gave {len(kinds)} outputs."
+        )
+    label, scores = graph.inline(model, rows)
+    return _as_index(graph, label, kinds[0], classes, step), _as_float(graph, scores, kinds[1])
+
+
+def _converted(step: Fitted, **options: bool) -> Any:
+    for inner in _estimators(step.estimator):
+        if reason := _wrong(inner):
+            raise UnsupportedModelError(f"{step}: {type(inner).__name__} cannot be converted: {reason}.")
+    with translated(f"{step} cannot be converted by skl2onnx", UnsupportedModelError):
+        from skl2onnx import convert_sklearn
+        from skl2onnx.common.data_types import FloatTensorType
+
+        types = [("rows", FloatTensorType([None, step.width]))]
+        given = {id(step.estimator): options}
+        # The operators are written for these sets; the model declares the newest one it needed.
+        try:
+            model = convert_sklearn(step.estimator, "", types, options=given, target_opset=OPSETS)
+        except NameError:  # an option that this estimator's converter does not know
+            model = convert_sklearn(step.estimator, "", types, target_opset=OPSETS)
+    foreign = {node.domain for node in model.graph.node} - {"", ML}
+    if foreign or model.functions:
+        raise UnsupportedModelError(
+            f"{step}: skl2onnx needs operators of {sorted(foreign) or 'its own'}, which devices do not "
+            "run."
+        )
+    return model
+
+
+def _estimators(step: Any) -> Iterator[Any]:
+    yield step
+    for value in step.get_params(deep=True).values():
+        if isinstance(value, BaseEstimator):
+            yield value
+
+
+def _wrong(step: Any) -> str:
+    if type(step).__name__ == "SimpleImputer" and step.add_indicator:
+        return "add_indicator=True would give wrong columns"
+    return _SILENTLY_WRONG.get(type(step).__name__, "")
+
+
+def _as_float(graph: Graph, value: str, kind: int) -> str:
+    return value if kind == TensorProto.FLOAT else graph.node("Cast", value, to=TensorProto.FLOAT)
+
+
+def _as_index(graph: Graph, label: str, kind: int, classes: NDArray[Any], step: Fitted) -> str:
+    """skl2onnx gives the class itself; a bundle's graph gives its index."""
+    indices = list(range(len(classes)))
+    if kind == TensorProto.STRING:
+        keys = [str(name) for name in classes.tolist()]
+        return graph.node("LabelEncoder", label, domain=ML, keys_strings=keys, values_int64s=indices)
+    if classes.dtype.kind not in "biuf" or not np.array_equal(classes, classes.astype(np.int64)):
+        raise UnsupportedModelError(
+            f"{step}: expected classes that are texts or whole numbers, found {classes.tolist()[:4]}."
+        )
+    label = label if kind == TensorProto.INT64 else graph.node("Cast", label, to=TensorProto.INT64)
+    whole = classes.astype(np.int64).tolist()
+    if whole == indices:
+        return label
+    return graph.node("LabelEncoder", label, domain=ML, keys_int64s=whole, values_int64s=indices)

@@ -1,0 +1,191 @@
+"""Does the variant say what the source model says?
+
+Every given input and a set of edge rows go through both. A probability may differ by the tolerance, a
+value by the tolerance times the largest value (at least 1). More is accepted only where the source
+itself is undecided at the rounding of float32, and counted:
+
+near ties: the label differs, and the source's two best class scores are less than 1e-6 apart.
+
+rounded splits: behind a block, a computed feature lies within rounding of a tree's threshold. That is
+not taken on trust: the features must agree within rounding, and the source's own trees, given the
+variant's features, must answer what the variant answers.
+
+Anything else is a ParityError.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.edge_rows import edge_rows
+from converter.frontends.base import Converted, Halves
+from converter.source import Answer, Source, Tensors, run
+from edge_runtime.bundle.manifest import Parity
+from edge_runtime.errors import EdgeError, ParityError
+
+TOLERANCE = 1e-5
+NEAR_TIE = 1e-6
+# Edge rows of a graph without exact leaves lie far outside the data, where float32 and float64
+# arithmetic part further; they are there to find wrong branches and overflow, not rounding.
+EDGE_SLACK = 100.0
+FEATURE_ROUNDING = 1e-5  # of the row's largest feature
+
+Run = Callable[[NDArray[np.float32]], Tensors]
+
+
+@dataclass(frozen=True)
+class Variants:
+    """What parity runs: the variant, and its features alone where trees sit behind some."""
+
+    whole: Run
+    features: Run | None = None
+
+
+def allowed(expected: Tensors, tolerance: float = TOLERANCE) -> float:
+    """The absolute difference that is allowed: scaled to the largest value of a regression."""
+    if "value" not in expected:
+        return tolerance
+    return tolerance * max(1.0, float(np.abs(expected["value"]).max(initial=0.0)))
+
+
+def prove(
+    source: Source,
+    converted: Converted,
+    variants: Variants,
+    rows: NDArray[np.float32],
+    expected: Answer,
+) -> Parity:
+    """Compare on `rows`, whose source outputs are `expected`, then on edge rows.
+
+    Raises ParityError, which names output, row, expected and found.
+    """
+    measured = _compare(_Case("input", rows, expected, 1.0), source, converted, variants)
+    reads_rows = bool(converted.exact) and converted.halves is None
+    made = edge_rows(rows, converted.splits, exact=reads_rows)
+    made, answer = _accepted(source, made)
+    if len(made):
+        slack = 1.0 if converted.exact else EDGE_SLACK
+        _compare(_Case("edge row", made, answer, slack), source, converted, variants)
+    return measured
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Rows, what the source says about them, and how much wider than usual the tolerance is."""
+
+    kind: str
+    rows: NDArray[np.float32]
+    expected: Answer
+    slack: float
+
+    @property
+    def tolerance(self) -> float:
+        return allowed(self.expected.tensors, TOLERANCE * self.slack)
+
+
+def _compare(case: _Case, source: Source, converted: Converted, variants: Variants) -> Parity:
+    found = variants.whole(case.rows)
+    unequal, error = differences(case.expected.tensors, found)
+    tied = unequal & _undecided(case)
+    wrong = (unequal & ~tied) | ~(error <= case.tolerance)  # NaN is wrong
+    rounded = np.zeros_like(wrong)
+    if wrong.any() and converted.halves is not None and variants.features is not None:
+        answered = {name: tensor[wrong] for name, tensor in found.items()}
+        features = variants.features(case.rows[wrong])["features"]
+        rounded[wrong] = _only_rounding(source, converted.halves, case.rows[wrong], features, answered)
+    if (wrong & ~rounded).any():
+        raise _fault(case, source, found, int(np.argmax(wrong & ~rounded)))
+    return Parity(
+        inputs=len(case.rows),
+        label_disagreements=int(unequal.sum()),
+        near_ties=int(tied.sum()),
+        max_abs_error=float(error[~rounded].max(initial=0.0)),
+        tolerance=case.tolerance,
+        rounded_splits=int(rounded.sum()),
+    )
+
+
+def differences(expected: Tensors, found: Tensors) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Row by row: whether the label differs, and the largest absolute difference of all else.
+
+    Raises ParityError when an output is missing or has another shape.
+    """
+    count = len(next(iter(expected.values())))
+    unequal, error = np.zeros(count, dtype=np.bool_), np.zeros(count)
+    for name, tensor in expected.items():
+        if name not in found or found[name].shape != tensor.shape:
+            given = found[name].shape if name in found else "none"
+            raise ParityError(
+                f"parity: output {name!r}: expected shape {tensor.shape} as the source model gives, "
+                f"found {given}."
+            )
+        if name == "label":
+            unequal = tensor != found[name]
+        else:
+            apart = np.abs(tensor - found[name].astype(np.float64)).reshape(count, -1)
+            error = np.maximum(error, apart.max(axis=1, initial=0.0))
+    return unequal, error
+
+
+def _undecided(case: _Case) -> NDArray[np.bool_]:
+    if not case.expected.margin.size:
+        return np.zeros(len(case.rows), dtype=np.bool_)
+    undecided: NDArray[np.bool_] = case.expected.margin < NEAR_TIE * case.slack
+    return undecided
+
+
+def _only_rounding(
+    source: Source,
+    halves: Halves,
+    rows: NDArray[np.float32],
+    features: NDArray[np.float32],
+    found: Tensors,
+) -> NDArray[np.bool_]:
+    """Which rows differ only because a feature, rounded otherwise, falls across a threshold."""
+    expected = halves.features(rows)
+    scale = np.abs(expected).max(axis=1, keepdims=True, initial=1e-30)
+    near = (np.abs(expected - features) <= FEATURE_ROUNDING * scale).all(axis=1)
+    answer = run(source, halves.rest, features)
+    unequal, error = differences(answer.tensors, found)
+    tied = answer.margin < NEAR_TIE if answer.margin.size else np.zeros(len(rows), dtype=np.bool_)
+    same: NDArray[np.bool_] = (~unequal | tied) & (error <= allowed(answer.tensors))
+    return near & same
+
+
+def _accepted(source: Source, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], Answer]:
+    """The edge rows that the source model takes at all, and its answer to them."""
+    try:
+        return rows, source.run(rows)
+    except EdgeError:
+        kept = [row for row in np.split(rows, len(rows)) if _takes(source, row)]
+    rows = np.concatenate([rows[:0], *kept])
+    return rows, source.run(rows) if len(rows) else Answer({}, np.empty(0))
+
+
+def _takes(source: Source, row: NDArray[np.float32]) -> bool:
+    try:
+        answer = source.run(row)
+    except EdgeError:
+        return False
+    return all(bool(np.isfinite(tensor).all()) for tensor in answer.tensors.values())
+
+
+def _fault(case: _Case, source: Source, found: Tensors, row: int) -> ParityError:
+    expected = case.expected.tensors
+    output = next(iter(expected))
+    for name, tensor in expected.items():
+        unequal, error = differences({name: tensor[[row]]}, {name: found[name][[row]]})
+        if unequal[0] or not error[0] <= case.tolerance:
+            output = name
+            break
+    said, heard = expected[output][row].tolist(), found[output][row].tolist()
+    if output == "label":
+        said = source.class_names[said]
+        heard = source.class_names[heard] if 0 <= heard < len(source.class_names) else heard
+    what = f" {case.rows[row].ravel()[:8].tolist()}" if case.kind == "edge row" else ""
+    return ParityError(
+        f"parity: output {output!r}, {case.kind} {row}{what}: expected {said} as the source model "
+        f"says, found {heard}; allowed difference {case.tolerance:g}. The model was not converted."
+    )
