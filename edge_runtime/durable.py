@@ -1,9 +1,13 @@
-"""Bytes that must survive a power cut: temp file, write, fsync, rename, fsync of the folder."""
+"""Bytes that must survive a power cut: temp file, write, fsync, rename, fsync of the folder.
+
+Names and contents are separate promises: fsync of a file keeps its bytes, fsync of the folder keeps its
+name. All changes go through functions of `os`, so that tests can count, stop and replay each of them.
+"""
 
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_runtime.errors import StorageError
@@ -13,36 +17,58 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 def create_file(path: Path, chunks: Iterable[bytes | memoryview], *, mode: int = 0o644) -> None:
     """Write a file that must not exist yet and flush it to the disk. The folder is not flushed."""
-    with _translated(path):
+    with translated(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            for chunk in chunks:
-                view = memoryview(chunk)
-                while view:
+    try:
+        for chunk in chunks:
+            view = memoryview(chunk)
+            while view:
+                with translated(path):
                     view = view[os.write(descriptor, view) :]
+        with translated(path):
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Put `data` at `path` so that a reader, now or after a power cut, sees the old or the new whole."""
     temporary = path.with_name(path.name + ".tmp")
-    with _translated(path):
-        temporary.unlink(missing_ok=True)
+    with translated(path):
+        _unlink(temporary)
     try:
         create_file(temporary, [data], mode=mode)
-        with _translated(path):
+        with translated(path):
             os.rename(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            _unlink(temporary)
         raise
+    sync_folder(path.parent)
+
+
+def rename_folder(path: Path, target: Path) -> None:
+    """Give a folder its final name, beside it, and flush that name to the disk."""
+    with translated(target):
+        os.rename(path, target)
+    sync_folder(target.parent)
+
+
+def create_folder(path: Path, *, mode: int = 0o755) -> None:
+    """Make a folder, and its parents, unless it exists; its name is flushed to the disk either way.
+
+    An existing one may have been made by a process that was killed before it flushed.
+    """
+    if not path.parent.exists():
+        create_folder(path.parent, mode=mode)
+    with translated(path), suppress(FileExistsError):
+        os.mkdir(path, mode)
     sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:
     """Flush a folder's entries: until then a created or renamed name may be lost."""
-    with _translated(path):
+    with translated(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
@@ -50,8 +76,20 @@ def sync_folder(path: Path) -> None:
             os.close(descriptor)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder with all that is in it, unless it is gone already. Links are not followed."""
+    with translated(path), suppress(FileNotFoundError):
+        for entry in list(os.scandir(path)):
+            if entry.is_dir(follow_symlinks=False):
+                remove_folder(Path(entry.path))
+            else:
+                os.unlink(entry.path)
+        os.rmdir(path)
+
+
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses at `path` into a StorageError."""
     try:
         yield
     except OSError as error:
@@ -61,3 +99,8 @@ def _translated(path: Path) -> Iterator[None]:
                 "what was there before is untouched."
             ) from error
         raise StorageError(f"{path}: cannot be written: {error.strerror}.") from error
+
+
+def _unlink(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)

@@ -33,6 +33,7 @@ SlotState = Literal["writing", "staged", "good", "bad"]
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One bundle on this device. `reason` says why it is bad."""
 
+    model: str
     digest: str
     version: str
     release: int
@@ -58,11 +59,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, ModelState] = {}
 
 
-def begin_write(state: State, model: str, slot: Slot) -> State:
+def begin_write(state: State, slot: Slot) -> State:
     """Announce a slot whose files come next.
 
     Raises OlderReleaseError below the floor, StoreError for a digest that was bad here.
     """
+    model = slot.model
     now = state.models.get(model, ModelState())
     if slot.digest in now.slots:
         raise AssertionError(f"{model}: slot {slot.digest} is already there")
@@ -93,24 +95,29 @@ def staged(state: State, model: str, digest: str) -> State:
 
 
 def requested(state: State, model: str, digest: str) -> State:
-    """A slot that is here already shall run next; what else was pending is given up."""
-    now = state.models[model]
-    if now.slots[digest].state == "writing":
-        raise AssertionError(f"{model}: slot {digest} is still being written")
+    """A slot that is here already shall run next; what else was pending is given up.
+
+    Raises StoreError when it is not here, or not whole.
+    """
+    now = state.models.get(model, ModelState())
+    if digest not in now.slots or now.slots[digest].state == "writing":
+        raise StoreError(f"{model}: {_short(digest)} is not installed any more. Install it again.")
     return _with(state, model, pending=None if digest == now.active else digest)
 
 
-def request_rollback(state: State, model: str) -> State:
-    """The slot that ran before shall run next; StoreError when there is none."""
-    now = state.models.get(model)
-    if now is None:
-        raise StoreError(f"{model}: no such model here; found: {', '.join(state.models) or 'none'}.")
+def request_rollback(state: State, model: str | None) -> tuple[State, Slot]:
+    """The slot that ran before shall run next, and which that is; `model` may be None when there is one.
+
+    Raises StoreError when there is no such model or no way back.
+    """
+    model = _chosen(state, model)
+    now = state.models[model]
     if now.previous is None:
         found = f"only {now.slots[now.active].version}" if now.active else "no version"
         raise StoreError(
             f"{model}: nothing to roll back to, {found} is kept here. Install the version you want."
         )
-    return requested(state, model, now.previous)
+    return requested(state, model, now.previous), now.slots[now.previous]
 
 
 def activated(state: State, model: str, digest: str) -> State:
@@ -189,6 +196,17 @@ def _with(state: State, model: str, **changes: object) -> State:
     if now == ModelState():  # nothing ever ran here and nothing waits
         del models[model]
     return msgspec.structs.replace(state, models=models)
+
+
+def _chosen(state: State, model: str | None) -> str:
+    if model is None and len(state.models) == 1:
+        return next(iter(state.models))
+    found = ", ".join(sorted(state.models)) or "none"
+    if model is None:
+        raise StoreError(f"expected one model in this store, found: {found}. Name one with --model.")
+    if model not in state.models:
+        raise StoreError(f"{model}: there is no such model in this store; found: {found}.")
+    return model
 
 
 def _short(digest: str) -> str:

@@ -16,14 +16,14 @@ from edge_runtime.store.slots import ModelState, Slot, State
 
 def slot(version: str, release: int) -> Slot:
     digest = hashlib.sha256(f"{version} {release}".encode()).hexdigest()
-    return Slot(digest=digest, version=version, release=release, state="writing")
+    return Slot(model="motion", digest=digest, version=version, release=release, state="writing")
 
 
 ONE, TWO, THREE = slot("1.0.0", 1), slot("2.0.0", 2), slot("3.0.0", 3)
 
 
 def install(state: State, new: Slot) -> State:
-    return slots.staged(slots.begin_write(state, "motion", new), "motion", new.digest)
+    return slots.staged(slots.begin_write(state, new), "motion", new.digest)
 
 
 def run(state: State, new: Slot) -> State:
@@ -49,15 +49,16 @@ def test_activation_keeps_the_one_before_as_the_way_back_and_no_other() -> None:
 
 
 def test_a_rollback_is_a_request_that_must_be_proved_too() -> None:
-    asked = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
+    asked, target = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
     done = slots.activated(asked, "motion", ONE.digest)
 
+    assert target.version == "1.0.0"
     assert (motion(asked).active, motion(asked).pending) == (TWO.digest, ONE.digest)
     assert (motion(done).active, motion(done).previous) == (ONE.digest, TWO.digest)
 
 
 def test_the_floor_stays_where_it_was_after_a_rollback() -> None:
-    state = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
+    state, _ = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
     state = slots.activated(state, "motion", ONE.digest)
 
     assert motion(state).floor == TWO.release
@@ -69,13 +70,22 @@ def test_without_a_way_back_a_rollback_says_what_to_do() -> None:
 
 
 def test_a_rollback_of_an_unknown_model_says_which_there_are() -> None:
-    with pytest.raises(StoreError, match="vibration: no such model here; found: motion"):
+    with pytest.raises(StoreError, match=r"vibration: there is no such model.*found: motion"):
         slots.request_rollback(run(State(), ONE), "vibration")
+
+
+def test_a_rollback_without_a_name_needs_one_model_only() -> None:
+    state = slots.begin_write(run(State(), TWO), msgspec.structs.replace(ONE, model="vibration"))
+
+    with pytest.raises(StoreError, match=r"one model.*found: motion, vibration.*--model"):
+        slots.request_rollback(state, None)
+    with pytest.raises(StoreError, match="found: none"):
+        slots.request_rollback(State(), None)
 
 
 def test_an_older_release_is_refused_with_both_numbers_and_the_way_out() -> None:
     with pytest.raises(OlderReleaseError, match=r"release 1 is below 2.*release of 2 or more"):
-        slots.begin_write(run(State(), TWO), "motion", ONE)
+        slots.begin_write(run(State(), TWO), ONE)
 
 
 def test_the_same_release_with_other_content_may_be_installed() -> None:
@@ -85,7 +95,7 @@ def test_the_same_release_with_other_content_may_be_installed() -> None:
 
 
 def test_each_model_has_its_own_floor() -> None:
-    state = slots.begin_write(run(State(), TWO), "vibration", ONE)
+    state = slots.begin_write(run(State(), TWO), msgspec.structs.replace(ONE, model="vibration"))
 
     assert state.models["vibration"].slots[ONE.digest].state == "writing"
 
@@ -96,7 +106,7 @@ def test_a_rejected_bundle_is_remembered_and_the_running_one_stays() -> None:
     assert (motion(state).active, motion(state).pending) == (ONE.digest, None)
     assert motion(state).bad[TWO.digest].reason == "Golden 3 differs."
     with pytest.raises(StoreError, match=r"2\.0\.0.*rejected: Golden 3 differs\. Install another"):
-        slots.begin_write(state, "motion", TWO)
+        slots.begin_write(state, TWO)
 
 
 def test_an_active_bundle_that_stops_working_makes_room_for_the_way_back() -> None:
@@ -135,6 +145,11 @@ def test_asking_for_the_active_one_gives_up_what_waits() -> None:
     assert (motion(state).active, motion(state).pending) == (ONE.digest, None)
 
 
+def test_asking_for_what_is_gone_is_refused() -> None:
+    with pytest.raises(StoreError, match="not installed any more"):
+        slots.requested(run(State(), ONE), "motion", TWO.digest)
+
+
 def test_activating_the_active_one_again_changes_nothing() -> None:
     state = run(State(), ONE)
 
@@ -144,14 +159,14 @@ def test_activating_the_active_one_again_changes_nothing() -> None:
 def test_a_crash_while_writing_leaves_what_was_there_before() -> None:
     before = run(State(), ONE)
 
-    assert slots.recovered(slots.begin_write(before, "motion", TWO)) == before
-    assert slots.recovered(slots.begin_write(State(), "motion", TWO)) == State()
+    assert slots.recovered(slots.begin_write(before, TWO)) == before
+    assert slots.recovered(slots.begin_write(State(), TWO)) == State()
 
 
 def test_the_number_of_models_and_the_memory_of_bad_ones_are_bounded() -> None:
     full = State(models={f"m{n}": ModelState(floor=1) for n in range(slots.MAX_MODELS)})
     with pytest.raises(StoreError, match="64 models already"):
-        slots.begin_write(full, "motion", ONE)
+        slots.begin_write(full, ONE)
 
     state = State()
     for n in range(slots.MAX_BAD + 3):
@@ -180,7 +195,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.state = slots.requested(self.state, "motion", new.digest)
             return
         try:
-            self.state = slots.begin_write(self.state, "motion", new)
+            self.state = slots.begin_write(self.state, new)
         except OlderReleaseError:
             assert release < self.floor
         except StoreError:
@@ -199,7 +214,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def roll_back(self) -> None:
         try:
-            self.state = slots.request_rollback(self.state, "motion")
+            self.state, _ = slots.request_rollback(self.state, None)
         except StoreError:
             assert self.now.previous is None
         else:

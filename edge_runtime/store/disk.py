@@ -1,0 +1,233 @@
+"""What is installed on this device, kept so that power may go at any instant.
+
+    STORE/state.json            which slot is what; replacing it is the commit point of every change
+    STORE/slots/MODEL/DIGEST/   one bundle, unpacked; `DIGEST.new` while it is written
+    STORE/trust/root.json       whom this store trusts, since its first install
+    STORE/lock                  held around a change of state.json (short)
+    STORE/install.lock          held by the one that writes a slot (long)
+    STORE/agent.lock            held by the agent for its life
+
+`docs/store.md` tells the order of writes and what each crash leaves.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from edge_runtime import durable
+from edge_runtime.bundle import Bundle, Root, load_root, open_bundle
+from edge_runtime.errors import EdgeError, StoreBusyError, StoreError, TrustError
+from edge_runtime.store import locks, slots, state_file
+from edge_runtime.store.slots import ModelState, Slot, State
+from edge_runtime.store.unpack import MARGIN_BYTES, check_space, is_intact, new_name, unpack
+
+LOCK_WAIT_S = 30.0
+_OWN = {"state.json", "state.json.tmp", "slots", "trust", "lock", "install.lock", "agent.lock"}
+_NOT_OURS_BUT_FINE = {"lost+found"}  # the store may be a file system of its own
+
+
+class Store:
+    """One store folder. Reading takes no lock; every change is one durable step or none.
+
+    `lock_wait_s` bounds the wait for another process's change, `margin_bytes` stays free on the disk.
+    """
+
+    def __init__(
+        self, root: Path, *, lock_wait_s: float = LOCK_WAIT_S, margin_bytes: int = MARGIN_BYTES
+    ) -> None:
+        self.root = root
+        self._lock_wait_s = lock_wait_s
+        self._margin_bytes = margin_bytes
+        self._state_path = root / state_file.NAME
+        self._slots = root / "slots"
+        self._root_path = root / "trust" / "root.json"
+
+    def state(self) -> State:
+        """What is installed; raises StoreError when there is no store, or its state is damaged."""
+        if not self.root.is_dir():
+            raise StoreError(f"{self.root}: there is no store here. `edge-runtime install` makes one.")
+        state = state_file.read(self._state_path)
+        if state is not None:
+            return state
+        self._refuse_foreign_folder()
+        if self._slots.is_dir() and any(self._slots.iterdir()):
+            raise state_file.damaged(self._state_path, "no such file beside installed slots")
+        return State()
+
+    def slot_path(self, model: str, digest: str) -> Path:
+        """The folder of an installed bundle; raises StoreError when it is not there."""
+        path = self._slots / model / digest
+        if not path.is_dir():
+            raise StoreError(
+                f"{model}: the files of {digest[:12]} are not in {self._slots}. Install it again."
+            )
+        return path
+
+    def trusted_root(self) -> Root | None:
+        """The root that was pinned at the first install with one."""
+        return load_root(self._root_path) if self._root_path.exists() else None
+
+    def install(
+        self, bundle_path: Path, *, root: Root | None = None, allow_unsigned: bool = False
+    ) -> Slot:
+        """Verify, unpack and commit a bundle; it is pending then, unless it is active already.
+
+        The first `root` that is given is pinned. Installing what is here already asks for it to be
+        activated and mends its files when they are damaged.
+        Raises BundleError, TrustError, OlderReleaseError, StoreError, StoreBusyError, StorageError.
+        """
+        root = self._agreed(root, self.trusted_root())
+        with open_bundle(
+            bundle_path, root=root, allow_unsigned=allow_unsigned and root is None
+        ) as bundle:
+            self._create()
+            with self._installing(self._lock_wait_s):
+                self._pin(root)
+                self._change(slots.recovered, nobody_installs=True)
+                return self._install(bundle)
+
+    def rollback(self, model: str | None = None) -> Slot:
+        """Make the slot that ran before pending; `model` may be left out when there is only one."""
+        found: list[Slot] = []
+
+        def decide(state: State) -> State:
+            state, slot = slots.request_rollback(state, model)
+            found.append(slot)
+            return state
+
+        self._change(decide)
+        return found[0]
+
+    def activated(self, model: str, digest: str) -> None:
+        """The pending slot runs: active and good. StoreError when it is not pending any more."""
+        self._change(lambda state: slots.activated(state, model, digest))
+
+    def rejected(self, model: str, digest: str, reason: str) -> None:
+        """The pending or active slot does not work here and is never tried again."""
+        self._change(lambda state: slots.rejected(state, model, digest, reason))
+
+    def withdrawn(self, model: str, digest: str) -> None:
+        """The pending or active slot's files are damaged; the same bundle may be installed again."""
+        self._change(lambda state: slots.withdrawn(state, model, digest))
+
+    def recover(self) -> None:
+        """Remove what a crash left; for an agent's start. An install that is under way is left alone."""
+        self.state()
+        with suppress(StoreBusyError), self._installing(0):
+            self._change(slots.recovered, nobody_installs=True)
+
+    @contextmanager
+    def agent_lock(self, *, wait_s: float = 5.0) -> Iterator[None]:
+        """Be the one that activates; raises StoreBusyError when another agent runs."""
+        self._create()
+        with locks.held(self.root / "agent.lock", wait_s=wait_s, purpose="another agent runs here"):
+            yield
+
+    def agent_running(self) -> bool:
+        return locks.is_held(self.root / "agent.lock")
+
+    def _install(self, bundle: Bundle) -> Slot:
+        manifest, digest = bundle.manifest, bundle.digest
+        model, folder = manifest.name, self._slots / manifest.name / digest
+        slot = Slot(
+            model=model,
+            digest=digest,
+            version=manifest.version,
+            release=manifest.release,
+            state="writing",
+        )
+        if digest in self.state().models.get(model, ModelState()).slots:
+            if not is_intact(folder, digest):
+                check_space(self.root, bundle, self._margin_bytes)
+                unpack(bundle, folder)
+            state = self._change(lambda state: slots.requested(state, model, digest))
+        else:
+            self._change(lambda state: self._begin(state, slot, bundle))
+            try:
+                unpack(bundle, folder)
+                state = self._change(lambda state: slots.staged(state, model, digest))
+            except BaseException:
+                self._give_up(folder)
+                raise
+        return state.models[model].slots[digest]
+
+    def _begin(self, state: State, slot: Slot, bundle: Bundle) -> State:
+        after = slots.begin_write(state, slot)
+        check_space(self.root, bundle, self._margin_bytes)
+        return after
+
+    def _give_up(self, folder: Path) -> None:
+        """After a fault half way. What cannot be undone now, on a full disk, the next start undoes."""
+        with suppress(EdgeError):
+            durable.remove_folder(new_name(folder))  # first: it makes room for the new state
+            self._change(slots.recovered, nobody_installs=True)
+
+    def _change(self, decide: Callable[[State], State], *, nobody_installs: bool = False) -> State:
+        """Apply one decision durably, then remove what nothing refers to any more."""
+        self.state()  # there must be a store before there is a lock in it
+        with locks.held(
+            self.root / "lock", wait_s=self._lock_wait_s, purpose="the store is being changed"
+        ):
+            before = self.state()
+            after = decide(before)
+            if after != before:
+                state_file.write(self._state_path, after)
+            self._sweep(after, nobody_installs=nobody_installs)
+        return after
+
+    def _sweep(self, state: State, *, nobody_installs: bool) -> None:
+        """Remove folders the state does not name. Failing is no harm: the next sweep tries again."""
+        kept = {(model, digest) for model, now in state.models.items() for digest in now.slots}
+        if not nobody_installs:
+            kept |= {(model, f"{digest}.new") for model, digest in kept}
+        found = [path for path in self._slots.glob("*/*") if (path.parent.name, path.name) not in kept]
+        if not found:
+            return
+        with suppress(EdgeError):
+            # The state that was read may be one whose writer was killed before it reached the disk; a
+            # power cut would bring the older one back, which may name what is removed here.
+            durable.sync_folder(self.root)
+            for path in found:
+                durable.remove_folder(path)
+
+    def _installing(self, wait_s: float) -> AbstractContextManager[None]:
+        return locks.held(
+            self.root / "install.lock", wait_s=wait_s, purpose="another install is under way"
+        )
+
+    def _agreed(self, given: Root | None, pinned: Root | None) -> Root | None:
+        """The root to verify with; raises TrustError when the given one is not the pinned one."""
+        if given is not None and pinned is not None and given.raw != pinned.raw:
+            raise TrustError(
+                f"{self._root_path}: this store trusts another root file than the one given (version "
+                f"{pinned.version}, given {given.version}), since its first install. Leave --trust out, "
+                "or use another store; a root cannot be exchanged yet."
+            )
+        return pinned or given
+
+    def _pin(self, verified_with: Root | None) -> None:
+        """Keep the root a bundle was verified with; another process may have pinned one meanwhile."""
+        pinned = self.trusted_root()
+        if verified_with is not None and pinned is None:
+            durable.create_folder(self._root_path.parent)
+            durable.replace_file(self._root_path, verified_with.raw)
+        elif verified_with is None and pinned is not None:
+            raise TrustError(f"{self._root_path}: this store was told whom to trust. Try again.")
+        else:
+            self._agreed(verified_with, pinned)
+
+    def _create(self) -> None:
+        """Make the store's folder where there is none."""
+        if not self._state_path.exists():
+            self._refuse_foreign_folder()
+            durable.create_folder(self.root)
+
+    def _refuse_foreign_folder(self) -> None:
+        if not self.root.is_dir():
+            return
+        if foreign := sorted(set(os.listdir(self.root)) - _OWN - _NOT_OURS_BUT_FINE):
+            raise StoreError(
+                f"{self.root}: expected a store or an empty folder, found {foreign[0]!r} and no store's "
+                "state. Give another folder."
+            )

@@ -1,0 +1,72 @@
+"""Locks between processes: flock on a file of its own, which a killed holder never leaves locked."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edge_runtime.durable import translated
+from edge_runtime.errors import StoreBusyError
+
+_POLL_S = 0.02
+
+
+@contextmanager
+def held(path: Path, *, wait_s: float, purpose: str) -> Iterator[None]:
+    """Hold the lock `path` while the block runs.
+
+    Raises StoreBusyError, naming the holder's process, when it is not free within `wait_s` seconds.
+    """
+    with translated(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        deadline = time.monotonic() + wait_s
+        while not _take(descriptor, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline:
+                raise StoreBusyError(
+                    f"{path.parent}: {purpose}: {_holder(descriptor)} holds {path.name} for more than "
+                    f"{wait_s:g} s. Wait for it to end and try again."
+                )
+            time.sleep(_POLL_S)
+        _sign(descriptor, f"{os.getpid()}\n")
+        yield
+        _sign(descriptor, "")
+    finally:
+        os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreBusyError(f"{path}: the lock cannot be looked at: {error.strerror}.") from error
+    try:
+        return not _take(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sign(descriptor: int, text: str) -> None:
+    """Leave the holder's process id in the file; only people read it, so a full disk does not matter."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    with suppress(OSError, ValueError):
+        return f"process {int(os.pread(descriptor, 20, 0))}"
+    return "another process"

@@ -1,0 +1,69 @@
+"""What the tests of the store share: bundle files, and a store that runs one of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.bundle import open_folder
+from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import ModelState, Slot
+from tests.support.tiny_bundle import root, tiny_bundle
+
+ROOT = root()
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A folder of bundle files beside the store they go into."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Store:
+        return Store(self.folder / "store", lock_wait_s=1)
+
+    def bundle(self, version: str, name: str = "tiny", **options: object) -> Path:
+        path = self.folder / f"{name}-{version}.edge"
+        path.write_bytes(tiny_bundle(name, version, **options))  # type: ignore[arg-type]
+        return path
+
+    def install(self, version: str, name: str = "tiny", **options: object) -> Slot:
+        return self.store.install(self.bundle(version, name, **options), root=ROOT)
+
+    def run(self, version: str, name: str = "tiny", **options: object) -> Slot:
+        slot = self.install(version, name, **options)
+        self.store.activated(slot.model, slot.digest)
+        return slot
+
+    def model(self, name: str = "tiny") -> ModelState:
+        return self.store.state().models[name]
+
+    def files(self) -> set[str]:
+        """Folders of slots that are on the disk, as MODEL/DIGEST."""
+        slots = self.folder / "store" / "slots"
+        return {str(path.relative_to(slots)) for path in slots.glob("*/*")}
+
+
+def damage(store: Store) -> str:
+    """What is wrong with a recovered store, '' when nothing is: the promise after every crash.
+
+    Every slot that the state names is whole on the disk, nothing else is there, and the active one runs.
+    """
+    state = store.state()
+    named = set()
+    for model, now in state.models.items():
+        for digest, slot in now.slots.items():
+            named.add(f"{model}/{digest}")
+            try:
+                with open_folder(store.slot_path(model, digest), root=ROOT) as bundle:
+                    for name in bundle.names:
+                        bundle.read(name)
+                    if bundle.digest != digest:
+                        return f"{model} {slot.version} has another content"
+            except Exception as error:  # noqa: BLE001  any fault at all is the finding
+                return f"{model} {slot.version}, {slot.state}: {error}"
+        if now.active and now.slots[now.active].state != "good":
+            return f"{model}: the active slot is {now.slots[now.active].state}"
+    slots = store.root / "slots"
+    if stray := {str(path.relative_to(slots)) for path in slots.glob("*/*")} - named:
+        return f"left over: {sorted(stray)}"
+    return ""
