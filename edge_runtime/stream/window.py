@@ -1,0 +1,74 @@
+"""Which windows are due: pure decisions over positions in a ring of samples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_runtime.stream.journal import Run
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """`length` samples make a window; a new one begins every `stride` samples of a run."""
+
+    length: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where the next window begins: at position `next`, counted within the run that began at `run`."""
+
+    run: int = -1
+    next: int = 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """One window: positions `start` to `start + length`, sensor numbers `first` to `last`."""
+
+    segment: str
+    start: int
+    first: int
+    last: int
+    after: Cursor
+
+
+@dataclass(frozen=True)
+class Due:
+    """The windows due now, where to look next, and how many windows were overwritten unseen."""
+
+    spans: tuple[Span, ...]
+    cursor: Cursor
+    dropped: int
+
+
+def due(runs: Sequence[Run], cursor: Cursor, oldest: int, geometry: Geometry, limit: int) -> Due:
+    """The next windows, at most `limit`, each wholly inside one run.
+
+    `runs`: oldest first. `oldest`: rows below this position are overwritten.
+    """
+    spans: list[Span] = []
+    dropped = 0
+    for run in runs:
+        if run.start < cursor.run:
+            continue
+        if run.start > cursor.run:
+            cursor = Cursor(run.start, run.start)
+        gone = _windows_before(oldest, run, cursor, geometry)
+        dropped += gone
+        cursor = Cursor(run.start, cursor.next + gone * geometry.stride)
+        while cursor.next + geometry.length <= run.end and cursor.next >= oldest:
+            if len(spans) == limit:
+                return Due(tuple(spans), cursor, dropped)
+            first = run.seq + cursor.next - run.start
+            after = Cursor(run.start, cursor.next + geometry.stride)
+            spans.append(Span(run.segment, cursor.next, first, first + geometry.length - 1, after))
+            cursor = after
+    return Due(tuple(spans), cursor, dropped)
+
+
+def _windows_before(oldest: int, run: Run, cursor: Cursor, geometry: Geometry) -> int:
+    """How many of a run's complete windows, from the cursor on, begin below `oldest`."""
+    complete = max(0, (run.end - geometry.length - cursor.next) // geometry.stride + 1)
+    begun = max(0, -(-(oldest - cursor.next) // geometry.stride))
+    return min(complete, begun)
