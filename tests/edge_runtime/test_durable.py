@@ -1,0 +1,109 @@
+"""Durable writes: all or nothing, and one clear error when the disk refuses."""
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edge_runtime import durable
+from edge_runtime.errors import BundleError, StorageError
+
+
+@contextmanager
+def files_of_at_most(count: int) -> Iterator[None]:
+    """Let the kernel refuse to write more bytes than this into any file, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_is_created_from_chunks(tmp_path: Path) -> None:
+    durable.create_file(tmp_path / "a", [b"one", memoryview(b"two")], mode=0o600)
+
+    assert (tmp_path / "a").read_bytes() == b"onetwo"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+
+
+def test_creating_never_touches_a_file_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+
+    with pytest.raises(StorageError, match=r"a: cannot be written: File exists\."):
+        durable.create_file(tmp_path / "a", [b"new"])
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_an_error_of_whoever_makes_the_chunks_stays_itself(tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"one"
+        raise BundleError("altered")
+
+    with pytest.raises(BundleError, match="altered"):
+        durable.create_file(tmp_path / "a", chunks())
+
+
+def test_replacing_puts_the_new_content_in_place_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    for content in (b"old", b"new"):
+        durable.replace_file(tmp_path / "a", content)
+
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_temporary_file_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "a.tmp").write_bytes(b"half")
+
+    durable.replace_file(tmp_path / "a", b"new")
+
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_one_clear_error(tmp_path: Path) -> None:
+    durable.replace_file(tmp_path / "a", b"old")
+
+    with files_of_at_most(1000), pytest.raises(StorageError, match=r"disk is full .* is untouched\."):
+        durable.replace_file(tmp_path / "a", bytes(2000))
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be written: No such file or directory"):
+        durable.replace_file(tmp_path / "gone" / "a", b"new")
+    with pytest.raises(StorageError, match="No such file"):
+        durable.sync_folder(tmp_path / "gone")
+
+
+def test_folders_are_made_with_their_parents_and_making_them_again_is_fine(tmp_path: Path) -> None:
+    for _ in range(2):
+        durable.create_folder(tmp_path / "a" / "b" / "c")
+
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_a_folder_takes_its_final_name_only_where_nothing_is(tmp_path: Path) -> None:
+    durable.create_folder(tmp_path / "a.new" / "inner")
+    durable.create_folder(tmp_path / "b.new" / "inner")
+    durable.rename_folder(tmp_path / "a.new", tmp_path / "a")
+
+    with pytest.raises(StorageError, match="a: cannot be written: Directory not empty"):
+        durable.rename_folder(tmp_path / "b.new", tmp_path / "a")
+
+
+def test_removing_a_folder_does_not_follow_links_out_of_it(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_text("")
+    (tmp_path / "a" / "inner").mkdir(parents=True)
+    (tmp_path / "a" / "inner" / "file").write_text("")
+    (tmp_path / "a" / "inner" / "link").symlink_to(tmp_path / "kept")
+
+    for _ in range(2):  # the second time there is nothing left to do
+        durable.remove_folder(tmp_path / "a")
+
+    assert os.listdir(tmp_path) == ["kept"]
+    assert (tmp_path / "kept" / "file").exists()
