@@ -1,0 +1,75 @@
+import msgspec
+import pytest
+
+from devices.fleet.payloads import MAX_PAYLOAD_BYTES, MAX_ROWS, PayloadError, decode
+from edge_runtime.telemetry.messages import Uplink
+from tests.devices.fleet.rows import batch, birth, encode, prediction, reported
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("status", birth()),
+        ("telemetry", batch(range(1, 30))),
+        ("prediction", batch([])),
+        ("reported", reported("1.0.0", active="1.0.0")),
+    ],
+)
+def test_what_a_device_sends_is_read_back_as_it_was(kind: Uplink, message: object) -> None:
+    assert decode(kind, encode(message)) == message
+
+
+def _changed(message: object, **fields: object) -> bytes:
+    return encode(msgspec.to_builtins(message) | fields)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "reason"),
+    [
+        ("telemetry", b"", "truncated"),
+        ("telemetry", b"\xff\xfe", "malformed"),
+        ("telemetry", b"[]", "Expected `object`"),
+        ("telemetry", b"[" * 100_000, "Expected `object`"),
+        ("telemetry", b'{"stream": "s", "oldest": 1, "rows": [' + b"[" * 100_000, "Expected"),
+        ("telemetry", b" " * (MAX_PAYLOAD_BYTES + 1), "at most"),
+        ("telemetry", encode(batch([1], stream="")), "stream"),
+        ("telemetry", encode(batch([1], stream="x" * 65)), "stream"),
+        ("telemetry", encode(batch([1], stream="a/b")), "stream"),
+        ("telemetry", encode(batch([1], oldest=0)), "oldest"),
+        ("telemetry", encode(batch([], oldest=2**53 + 1)), "oldest"),
+        (
+            "telemetry",
+            _changed(batch([]), rows=[{"type": "nothing"}]),
+            "Invalid value",
+        ),
+        ("telemetry", _changed(batch([]), rows=[msgspec.to_builtins(prediction(0))]), "seq"),
+        (
+            "telemetry",
+            _changed(batch([]), rows=[msgspec.to_builtins(prediction(1)) | {"first": 10**30}]),
+            "first",
+        ),
+        (
+            "telemetry",
+            _changed(batch([]), rows=[msgspec.to_builtins(prediction(1))] * (MAX_ROWS + 1)),
+            "at most",
+        ),
+        ("status", encode(birth(boot=-1)), "boot"),
+        ("status", encode(batch([1])), "missing required field"),
+        ("reported", b'{"time": 1e999, "boot": 1, "models": []}', "out of range"),
+        ("reported", b'{"time": NaN, "boot": 1, "models": []}', "malformed"),
+    ],
+)
+def test_what_is_not_a_message_is_refused_with_its_reason(
+    kind: Uplink, payload: bytes, reason: str
+) -> None:
+    with pytest.raises(PayloadError, match=reason):
+        decode(kind, payload)
+
+
+def test_reports_without_end_are_refused() -> None:
+    model = msgspec.to_builtins(reported("1.0.0").models[0])
+    with pytest.raises(PayloadError, match="models"):
+        decode("reported", encode({"time": 1.0, "boot": 1, "models": [model] * 1_000}))
+    slots = [model["slots"][0]] * 1_000
+    with pytest.raises(PayloadError, match="slots"):
+        decode("reported", encode({"time": 1.0, "boot": 1, "models": [model | {"slots": slots}]}))
