@@ -72,7 +72,8 @@ def classification(
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
+    ratio: NDArray[np.float64] = np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
+    return ratio
 
 
 def regression(truth: NDArray[Any], found: NDArray[Any]) -> Evaluation:

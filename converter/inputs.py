@@ -37,7 +37,7 @@ def as_rows(inputs: Any, model: Any = None) -> NDArray[np.float32]:
     if np.isinf(rows).any():
         place = tuple(np.argwhere(np.isinf(rows))[0].tolist())
         raise InputError(
-            f"inputs: expected numbers within float32, at most 3.4e38; found {given[place]!r} at {place}."
+            f"inputs: expected numbers within float32 (to 3.4e38); found {given[place]} at {place}."
         )
     return rows
 

@@ -30,7 +30,6 @@ NEAR_TIE = 1e-6
 # Edge rows of a graph without exact leaves lie far outside the data, where float32 and float64
 # arithmetic part further; they are there to find wrong branches and overflow, not rounding.
 EDGE_SLACK = 100.0
-FEATURE_ROUNDING = 1e-5  # of the row's largest feature
 
 Run = Callable[[NDArray[np.float32]], Tensors]
 
@@ -145,13 +144,14 @@ def _only_rounding(
 ) -> NDArray[np.bool_]:
     """Which rows differ only because a feature, rounded otherwise, falls across a threshold."""
     expected = halves.features(rows)
-    scale = np.abs(expected).max(axis=1, keepdims=True, initial=1e-30)
-    near = (np.abs(expected - features) <= FEATURE_ROUNDING * scale).all(axis=1)
+    size = np.abs(expected)
+    bound = 1e-5 * size + 2e-6 * size.max(axis=1, keepdims=True)
+    near = (np.abs(expected - features) <= bound).all(axis=1)
     answer = run(source, halves.rest, features)
     unequal, error = differences(answer.tensors, found)
     tied = answer.margin < NEAR_TIE if answer.margin.size else np.zeros(len(rows), dtype=np.bool_)
-    same: NDArray[np.bool_] = (~unequal | tied) & (error <= allowed(answer.tensors))
-    return near & same
+    explained: NDArray[np.bool_] = near & (~unequal | tied) & (error <= allowed(answer.tensors))
+    return explained
 
 
 def _accepted(source: Source, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], Answer]:

@@ -1,0 +1,160 @@
+"""From converted parts to a bundle: manifest, artifacts, goldens."""
+
+import io
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.frontends.base import Converted
+from converter.graph import IR_VERSION, OPSETS
+from converter.inputs import digest
+from converter.source import Source, Tensors
+from converter.window import WindowSpec
+from edge_runtime.bundle.manifest import (
+    FORMAT,
+    Golden,
+    Input,
+    Manifest,
+    Output,
+    Parity,
+    Provenance,
+    Step,
+    Variant,
+    Window,
+    check_name,
+    default_release,
+)
+from edge_runtime.errors import ConfigError, InputError
+
+GRAPH = "variants/fp32/model.onnx"
+UNPROVEN = Parity(inputs=0, label_disagreements=0, near_ties=0, max_abs_error=0.0, tolerance=0.0)
+_MAX_RELEASE = 2**53  # what every JSON reader keeps exactly
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a bundle is called. `release` grows with every bundle a device should move on to."""
+
+    name: str
+    version: str
+    release: int
+
+
+def identity(name: str, version: str, release: int | None) -> Identity:
+    """Check a bundle's name, version and release; by default the release follows the version."""
+    check_name(name)
+    default = default_release(version) if release is None else release
+    if not 0 <= default <= _MAX_RELEASE:
+        raise ConfigError(f"release: expected 0 to {_MAX_RELEASE}, found {default}.")
+    return Identity(name, version, default)
+
+
+def window_of(spec: WindowSpec | None, shape: tuple[int, ...]) -> Window | None:
+    """The manifest's window for inputs of `shape`; None for a model of plain rows.
+
+    Raises ConfigError when the author's statement does not fit the inputs.
+    """
+    if len(shape) != 2:
+        if spec is not None:
+            raise ConfigError(
+                "window: this model takes rows of features, not windows. Leave it out, or train with "
+                "a block such as WindowFeatures."
+            )
+        return None
+    spec = spec or WindowSpec()
+    length, axes = shape
+    channels = tuple(spec.channels) or tuple(str(axis) for axis in range(axes))
+    stride = length if spec.stride is None else spec.stride
+    if len(channels) != axes or len(set(channels)) < axes or not all(channels):
+        raise ConfigError(
+            f"window: expected {axes} different channel names, one an axis, found {list(channels)}."
+        )
+    if stride < 1:
+        raise ConfigError(f"window: expected a stride of at least 1 sample, found {stride!r}.")
+    if spec.rate_hz is not None and not 0 < spec.rate_hz < float("inf"):
+        raise ConfigError(f"window: expected a rate above 0 Hz, found {spec.rate_hz}.")
+    rate = None if spec.rate_hz is None else float(spec.rate_hz)
+    return Window(channels=channels, length=length, stride=stride, rate_hz=rate)
+
+
+def single_graph(
+    named: Identity,
+    source: Source,
+    *,
+    onnx: bytes,
+    rows: Input,
+    outputs: tuple[Output, ...],
+    steps: tuple[Step, ...] = (),
+    exact: str = "",
+    window: Window | None = None,
+) -> Manifest:
+    """A manifest of one fp32 variant for ONNX Runtime, with nothing proven yet."""
+    return Manifest(
+        format=FORMAT,
+        name=named.name,
+        version=named.version,
+        release=named.release,
+        task=source.task,
+        classes=source.class_names,
+        inputs=(rows,),
+        outputs=outputs,
+        window=window,
+        preprocessing=steps,
+        variants=(
+            Variant(
+                id="fp32",
+                engine="onnxruntime",
+                precision="fp32",
+                file=GRAPH,
+                opsets={domain or "ai.onnx": number for domain, number in OPSETS.items()},
+                ir_version=IR_VERSION,
+                size_bytes=len(onnx),
+                exact=exact,
+                parity=UNPROVEN,
+            ),
+        ),
+        golden=Golden(
+            count=1,
+            inputs=("golden/inputs/0.npy",),
+            outputs=tuple(f"golden/outputs/{i}.npy" for i in range(len(outputs))),
+            tolerance=0.0,
+        ),
+        evaluation=None,
+        provenance=Provenance(source=source.describe(), libraries={}, inputs_sha256=""),
+    )
+
+
+def golden_files(manifest: Manifest, rows: NDArray[np.float32], expected: Tensors) -> dict[str, bytes]:
+    """The golden inputs and the source model's outputs to them as `.npy` files, by artifact name."""
+    files = {manifest.golden.inputs[0]: _npy(rows)}
+    for name, output in zip(manifest.golden.outputs, manifest.outputs, strict=True):
+        files[name] = _npy(expected[output.name].astype(output.dtype))
+    return files
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
+def provenance(
+    source: Source, converted: Converted, rows: NDArray[Any], labels: NDArray[Any] | None
+) -> Provenance:
+    """What the bundle was made of: enough to make it again and to notice other data."""
+    libraries = ["edge-runtime", "numpy", "onnx", "onnxruntime", "scikit-learn"]
+    libraries += ["skl2onnx"] if converted.used_skl2onnx else []
+    return Provenance(
+        source=source.describe(),
+        libraries={library: installed(library) for library in libraries},
+        inputs_sha256=digest(rows),
+        labels_sha256="" if labels is None else digest(labels),
+    )
+
+
+def check_golden_count(count: int) -> None:
+    if not 1 <= count <= 256:
+        raise InputError(f"golden_count: expected 1 to 256, found {count}.")

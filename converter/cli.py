@@ -1,0 +1,113 @@
+"""The command `edge-runtime convert`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from converter.window import WindowSpec
+
+_EPILOG = (
+    "MODEL is opened with joblib, and opening it runs code that the file names: convert only files you "
+    "trust. FILE is .npz, .npy or .csv; FILE:KEY picks one array of an .npz."
+)
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--inputs", required=True, metavar="FILE[:KEY]",
+    help="Inputs that were held out from training: (inputs, features) or (windows, samples, axes). "
+    "The bundle must agree with MODEL on all of them.",
+)  # fmt: skip
+@click.option("--labels", metavar="FILE[:KEY]", help="Their true labels or values, to measure accuracy.")
+@click.option("--name", required=True, help="The model's name: a-z, 0-9 and '-', such as motion.")
+@click.option("--version", required=True, help="Its semantic version, such as 1.0.0.")
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), metavar="F.edge",
+    help="The bundle to write. It replaces a file of that name only once it is complete.",
+)  # fmt: skip
+@click.option(
+    "--signing-key", "signing_keys", multiple=True, type=click.Path(path_type=Path), metavar="KEY",
+    help="A private key from `edge-runtime keys generate`. Repeat it for several signers.",
+)  # fmt: skip
+@click.option("--unsigned", is_flag=True, help="Write a bundle without signature. Devices refuse it.")
+@click.option("--release", type=int, help="The release counter; by default it follows the version.")
+@click.option(
+    "--channels", metavar="A,B,C", help="Names of the axes, in their order. Default: 0,1,2 and so on."
+)
+@click.option("--rate-hz", type=float, help="Samples a second of the recordings behind the windows.")
+@click.option(
+    "--stride", type=int, help="Samples from one window's start to the next one's. Default: a window."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
+def convert(
+    model: Path,
+    inputs: str,
+    labels: str | None,
+    output: Path,
+    signing_keys: tuple[Path, ...],
+    *,
+    unsigned: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Convert a trained MODEL with its preprocessing into one signed bundle.
+
+    MODEL is a fitted scikit-learn classifier, regressor or Pipeline, saved by joblib or pickle. The
+    result is compared with MODEL on every input before anything is written; a difference is an error
+    that says where.
+    """
+    if unsigned == bool(signing_keys):
+        raise click.UsageError(
+            "expected --signing-key KEY, or --unsigned for a bundle that devices refuse; "
+            + ("found both." if unsigned else "found neither. `edge-runtime keys generate` makes one.")
+        )
+    bundle = _converted(model, inputs, labels, output, **options)
+    saved = bundle.save(output, signing_key=signing_keys or None)
+    if as_json:
+        from edge_runtime.bundle.manifest import encode
+
+        click.echo(encode(bundle.manifest))
+        return
+    click.echo(bundle.report())
+    signed = "unsigned" if unsigned else f"signed by {len(signing_keys)} key(s)"
+    click.echo(f"\nwrote {saved} ({saved.stat().st_size / 1000:,.1f} kB, {signed})")
+
+
+def _converted(
+    model: Path,
+    inputs: str,
+    labels: str | None,
+    output: Path,
+    *,
+    channels: str | None,
+    rate_hz: float | None,
+    stride: int | None,
+    **options: Any,
+) -> Any:
+    import converter
+
+    run = converter.convert  # first of all: it says when the extra is missing
+    from converter.conversion import check_folder
+    from converter.loading import load_model
+    from edge_runtime.arrays import read_array
+
+    check_folder(output)
+    window = None
+    if channels or rate_hz is not None or stride is not None:
+        names = tuple(name.strip() for name in (channels or "").split(",") if name.strip())
+        window = WindowSpec(channels=names, rate_hz=rate_hz, stride=stride)
+    _say(f"reading {model}")
+    return run(
+        load_model(model),
+        read_array(inputs),
+        None if labels is None else read_array(labels),
+        window=window,
+        progress=_say,
+        **options,
+    )
+
+
+def _say(what: str) -> None:
+    click.echo(f"{what} …", err=True)

@@ -1,0 +1,220 @@
+"""The journey from a trained model to a bundle, in one function: `convert`."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from converter import evaluate, report
+from converter.bundling import (
+    GRAPH,
+    Identity,
+    check_golden_count,
+    golden_files,
+    identity,
+    provenance,
+    single_graph,
+    window_of,
+)
+from converter.frontends import sklearn as front_end
+from converter.frontends.base import Converted
+from converter.goldens import choose_goldens
+from converter.inputs import as_labels, as_rows
+from converter.parity import Variants, prove
+from converter.source import Answer, Source, Tensors, read_source
+from converter.variant import running
+from converter.window import WindowSpec
+from edge_runtime.bundle import load_private_key, seal
+from edge_runtime.bundle.manifest import Evaluation, File, Manifest, Output
+from edge_runtime.durable import replace_file
+from edge_runtime.errors import StorageError
+
+_log = logging.getLogger("converter")
+KeyPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class ConvertedBundle:
+    """A converted, proven model: its manifest and the artifacts that go with it."""
+
+    manifest: Manifest
+    artifacts: dict[str, bytes]
+
+    def report(self) -> str:
+        """What was converted, parity and accuracy, for a terminal."""
+        return report.report(self.manifest)
+
+    def to_bytes(self, *, signing_key: KeyPath | Sequence[KeyPath] | None = None) -> bytes:
+        """The bundle file's bytes, signed with each key (a PEM file's path). Same keys, same bytes."""
+        given = [signing_key] if isinstance(signing_key, str | os.PathLike) else signing_key or []
+        return seal(self.manifest, self.artifacts, [load_private_key(path) for path in given])
+
+    def save(self, path: KeyPath, *, signing_key: KeyPath | Sequence[KeyPath] | None = None) -> Path:
+        """Write the bundle to `path`, replacing a file there in one step; returns the path.
+
+        signing_key: path, or paths, of private keys from `edge-runtime keys generate`. Without one
+        the bundle is unsigned and devices refuse it unless told otherwise; a warning is logged.
+        Raises StorageError when the folder does not exist or the disk is full, TrustError for a key
+        that cannot be read.
+        """
+        target = Path(path)
+        check_folder(target)
+        raw = self.to_bytes(signing_key=signing_key)
+        replace_file(target, raw)
+        if not signing_key:
+            _log.warning(
+                "%s is not signed: devices refuse it. Give signing_key=, see `edge-runtime keys`.",
+                target,
+            )
+        return target
+
+
+def convert(
+    model: Any,
+    inputs: Any,
+    labels: Any = None,
+    *,
+    name: str,
+    version: str,
+    release: int | None = None,
+    window: WindowSpec | None = None,
+    golden_count: int = 8,
+    progress: Callable[[str], None] = lambda _: None,
+) -> ConvertedBundle:
+    """Convert a fitted scikit-learn estimator or Pipeline into a bundle and prove that it agrees.
+
+    inputs: held out from training, (inputs, features) or (windows, samples, axes); used as float32.
+        Source model and variant are compared on all of them.
+    labels: their truth, for accuracy; class names, or numbers for a regression. None: not measured.
+    name, version: what the bundle is called; 1 to 64 of a-z, 0-9 and "-"; a semantic version.
+    release: a counter that must grow for devices to move on; by default it follows the version.
+    window: channel names, rate and stride of the stream that the model's windows are cut from.
+    golden_count: how many of the inputs travel in the bundle, for the device to check itself.
+    progress: told in a few words what is being done.
+
+    Raises UnsupportedModelError, ParityError or another ConversionError; InputError for inputs or
+    labels that do not fit; ConfigError or ManifestError for name, version, release or window.
+    """
+    named = identity(name, version, release)
+    check_golden_count(golden_count)
+    source = read_source(model)
+    rows = as_rows(inputs, model)
+    truth = None if labels is None else as_labels(labels, len(rows))
+    progress(f"asking the source model about {len(rows)} inputs")
+    expected = source.run(rows)
+    progress("converting to ONNX")
+    converted = front_end.convert(source, rows.shape[1:], _columns(expected))
+    draft = _draft(named, source, converted, rows, window)
+    progress("proving parity")
+    with ExitStack() as stack:
+        variants = _load(stack, draft, converted, rows, expected)
+        parity = prove(source, converted, variants, rows, expected)
+        found = variants.whole(rows)
+    evaluation = None if truth is None else _evaluate(source, truth, found)
+    chosen = choose_goldens(
+        source,
+        rows,
+        expected,
+        found,
+        golden_count,
+        exact_rows=bool(converted.exact) and converted.halves is None,
+    )
+    manifest = msgspec.structs.replace(
+        draft,
+        variants=(msgspec.structs.replace(draft.variants[0], parity=parity),),
+        golden=msgspec.structs.replace(draft.golden, count=len(chosen), tolerance=parity.tolerance),
+        evaluation=evaluation,
+        provenance=provenance(source, converted, rows, truth),
+    )
+    return _bundle(manifest, converted.onnx, rows[chosen], _at(expected.tensors, chosen))
+
+
+def check_folder(path: Path) -> None:
+    """Refuse an output path whose folder does not exist, before any work is done."""
+    if not path.parent.is_dir():
+        raise StorageError(f"{path}: its folder does not exist. Make it, or choose another path.")
+    if path.is_dir():
+        raise StorageError(f"{path}: expected a file to write, found a folder.")
+
+
+def _columns(expected: Answer) -> int | None:
+    """Width of a regressor's prediction; None when it predicts one number an input."""
+    value = expected.tensors.get("value")
+    return None if value is None or value.ndim == 1 else value.shape[1]
+
+
+def _draft(
+    named: Identity,
+    source: Source,
+    converted: Converted,
+    rows: NDArray[np.float32],
+    window: WindowSpec | None,
+) -> Manifest:
+    """The manifest with nothing proven yet."""
+    return single_graph(
+        named,
+        source,
+        onnx=converted.onnx,
+        # Missing numbers are allowed where the author's own held-out inputs have some.
+        rows=msgspec.structs.replace(converted.input, allow_nan=bool(np.isnan(rows).any())),
+        outputs=converted.outputs,
+        steps=converted.steps,
+        exact=converted.exact,
+        window=window_of(window, rows.shape[1:]),
+    )
+
+
+def _load(
+    stack: ExitStack,
+    draft: Manifest,
+    converted: Converted,
+    rows: NDArray[np.float32],
+    expected: Answer,
+) -> Variants:
+    """The variant, and its features alone where there are some, in the engine."""
+    whole = _bundle(draft, converted.onnx, rows[:1], _at(expected.tensors, np.arange(1)))
+    run = stack.enter_context(running(whole.manifest, whole.artifacts))
+    if converted.halves is None:
+        return Variants(run)
+    features = converted.halves.features(rows[:1])
+    shape = (None, features.shape[1])
+    half = msgspec.structs.replace(
+        draft,
+        task="regression",
+        classes=(),
+        outputs=(Output(name="features", dtype="float32", shape=shape, meaning="value"),),
+        golden=msgspec.structs.replace(draft.golden, outputs=draft.golden.outputs[:1]),
+    )
+    front = _bundle(half, converted.halves.features_onnx, rows[:1], {"features": features})
+    return Variants(run, stack.enter_context(running(front.manifest, front.artifacts)))
+
+
+def _evaluate(source: Source, truth: NDArray[Any], found: Tensors) -> Evaluation:
+    if source.task == "regression":
+        return evaluate.regression(truth, found["value"])
+    indices = evaluate.class_indices(truth, source.classes)
+    return evaluate.classification(indices, found["label"], source.class_names)
+
+
+def _at(tensors: Tensors, where: NDArray[np.int64]) -> Tensors:
+    return {name: tensor[where] for name, tensor in tensors.items()}
+
+
+def _bundle(
+    manifest: Manifest, onnx: bytes, golden_rows: NDArray[np.float32], golden_outputs: Tensors
+) -> ConvertedBundle:
+    """Put the files in place and list them in the manifest, as sealing will."""
+    artifacts = {GRAPH: onnx, **golden_files(manifest, golden_rows, golden_outputs)}
+    files = {
+        name: File(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+        for name, data in artifacts.items()
+    }
+    return ConvertedBundle(msgspec.structs.replace(manifest, files=files), artifacts)

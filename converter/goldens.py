@@ -1,0 +1,75 @@
+"""Which real inputs travel with the model: a device must get the source's outputs for them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.parity import NEAR_TIE, allowed, differences
+from converter.source import Answer, Source, Tensors
+from edge_runtime.errors import ParityError
+
+# Another board's float32 arithmetic moves a computed feature by a few 1e-7 of its size.
+_NUDGES = (np.float32(1 - 2e-6), np.float32(1 + 2e-6))
+_NUDGE_SLACK = 10.0  # a nudge may move a smooth model; it must not make it jump
+_POOL = 8  # candidates looked at for each golden wanted
+
+
+def choose_goldens(
+    source: Source,
+    rows: NDArray[np.float32],
+    expected: Answer,
+    found: Tensors,
+    count: int,
+    *,
+    exact_rows: bool,
+) -> NDArray[np.int64]:
+    """Row numbers of up to `count` goldens, spread over classes or over the range of values.
+
+    A golden must not sit on a fence: its answer stays the same when the input is nudged by rounding,
+    so that a correct device never fails on it. With `exact_rows` (trees that read the inputs
+    themselves) nothing is rounded and no nudge is needed.
+    """
+    unequal, error = differences(expected.tensors, found)
+    agrees = ~unequal & (error <= allowed(expected.tensors))
+    if expected.margin.size:
+        agrees &= expected.margin >= 100 * NEAR_TIE
+    pool = _spread(expected.tensors, np.flatnonzero(agrees))[: _POOL * count]
+    steady = pool if exact_rows else pool[_is_steady(source, rows[pool], expected, pool)]
+    chosen = steady if len(steady) else pool
+    if not len(chosen):
+        raise ParityError(
+            "goldens: expected an input on which the model is decided and the variant agrees, found "
+            f"none among {len(rows)}. Give more inputs."
+        )
+    return np.sort(chosen[:count])
+
+
+def _spread(expected: Tensors, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """All `rows`, ordered so that any first few are spread over the classes or values."""
+    if "label" in expected:
+        labels = expected["label"][rows]
+        turn = np.zeros(len(rows), dtype=np.int64)
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            turn[members] = np.arange(len(members))
+        return rows[np.lexsort((labels, turn))]
+    values = expected["value"].reshape(len(expected["value"]), -1)[rows, 0]
+    by_value = rows[np.argsort(values, kind="stable")]
+    return by_value[np.argsort(_van_der_corput(len(rows)), kind="stable")]
+
+
+def _van_der_corput(count: int) -> NDArray[np.float64]:
+    """Ranks by which any first few of an ordered list are evenly spread over it (bits reversed)."""
+    width = max(1, (count - 1).bit_length())
+    return np.array([int(format(i, f"0{width}b")[::-1], 2) for i in range(count)], dtype=np.float64)
+
+
+def _is_steady(
+    source: Source, rows: NDArray[np.float32], expected: Answer, where: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    steady = np.ones(len(rows), dtype=np.bool_)
+    wanted = {name: tensor[where] for name, tensor in expected.tensors.items()}
+    for factor in _NUDGES if len(rows) else ():
+        nudged = source.run(rows * factor).tensors
+        unequal, error = differences(wanted, nudged)
+        steady &= ~unequal & (error <= _NUDGE_SLACK * allowed(expected.tensors))
+    return steady

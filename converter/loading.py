@@ -1,0 +1,47 @@
+"""Reads a trained model from a file. Unpickling runs code that the file names: only for files you trust."""
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import joblib
+from sklearn.exceptions import InconsistentVersionWarning
+
+from edge_runtime.errors import ConversionError
+
+SUFFIXES = (".joblib", ".pkl", ".pickle")
+
+
+def load_model(path: Path) -> Any:
+    """The object in a `.joblib` or `.pkl` file.
+
+    Raises ConversionError when it cannot be read, needs code that is not importable here, or was
+    saved by another version of scikit-learn, whose estimators need not behave as they did.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ConversionError(
+            f"{path}: expected a model saved by joblib (.joblib) or pickle (.pkl), found "
+            f"{path.suffix or 'no suffix'}. Save it with joblib.dump(model, 'model.joblib')."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            return joblib.load(path)
+    except FileNotFoundError as error:
+        raise ConversionError(f"{path}: no such file.") from error
+    except InconsistentVersionWarning as error:
+        raise ConversionError(
+            f"{path}: saved by scikit-learn {error.original_sklearn_version}, here is "
+            f"{error.current_sklearn_version}. Install that version, or train and save the model again."
+        ) from error
+    except (ImportError, AttributeError) as error:
+        raise ConversionError(
+            f"{path}: needs code that cannot be imported here ({error}). Install the package, or move "
+            "the class out of the training script into a module on PYTHONPATH and save again."
+        ) from error
+    except Exception as error:
+        # A damaged pickle may raise anything at all.
+        what = str(error)[:200] or type(error).__name__
+        kind = "a damaged file" if isinstance(error, pickle.UnpicklingError | EOFError) else "a fault"
+        raise ConversionError(f"{path}: expected a saved model, found {kind}: {what}") from error

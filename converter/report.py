@@ -1,0 +1,110 @@
+"""A conversion in a screenful of text."""
+
+from collections.abc import Iterator, Sequence
+
+from edge_runtime.bundle.manifest import Evaluation, Manifest, Parity, Step
+
+_EXACT = {
+    "leaves": "every input reaches the source model's leaf in every tree",
+    "": "not bit for bit; see parity",
+}
+
+
+def report(manifest: Manifest) -> str:
+    """What was converted, how well it agrees with its source, and how well it does."""
+    variant = manifest.variants[0]
+    facts = [
+        ("model", f"{manifest.name} {manifest.version}, release {manifest.release}"),
+        ("source", manifest.provenance.source),
+        ("task", _task(manifest)),
+        ("input", _input(manifest)),
+        ("steps", ", ".join(_step(step) for step in manifest.preprocessing) or "none"),
+        ("variant", f"{variant.precision} for {variant.engine}, {variant.size_bytes / 1000:,.1f} kB"),
+        ("exact", _exact(manifest)),
+        ("parity", _parity(variant.parity)),
+        ("goldens", f"{manifest.golden.count} inputs travel with the model"),
+    ]
+    lines = [f"{name:<9}{text}" for name, text in facts]
+    if manifest.evaluation is None:
+        return "\n".join([*lines, "accuracy not measured: no labels were given"])
+    return "\n".join([*lines, "", *_evaluation(manifest.evaluation)])
+
+
+def _task(manifest: Manifest) -> str:
+    if manifest.task == "regression":
+        return "regression"
+    return f"classification: {', '.join(manifest.classes)}"
+
+
+def _input(manifest: Manifest) -> str:
+    shape = ", ".join("batch" if size is None else str(size) for size in manifest.inputs[0].shape)
+    text = f"{manifest.inputs[0].name}, {manifest.inputs[0].dtype} ({shape})"
+    window = manifest.window
+    if window is None:
+        return text
+    rate = "" if window.rate_hz is None else f", {window.rate_hz:g} Hz"
+    return f"{text}{rate}, stride {window.stride}; channels {', '.join(window.channels)}"
+
+
+def _step(step: Step) -> str:
+    if step.parameters.get("into") == "thresholds":
+        return f"{step.name} (folded into the trees' thresholds)"
+    inner = "; ".join(f"{name} {_value(value)}" for name, value in step.parameters.items())
+    return f"{step.name} ({inner})" if inner else step.name
+
+
+def _value(value: object) -> str:
+    return " ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _exact(manifest: Manifest) -> str:
+    text = _EXACT[manifest.variants[0].exact]
+    computed = manifest.window is not None and manifest.variants[0].exact
+    return text + (", from the computed features on" if computed else "")
+
+
+def _parity(parity: Parity) -> str:
+    excused = f"{parity.near_ties} near ties"
+    if parity.rounded_splits:
+        excused += f", {parity.rounded_splits} inputs on a threshold"
+    return (
+        f"{parity.inputs} inputs: {parity.label_disagreements} labels differ ({excused}), largest "
+        f"difference {parity.max_abs_error:.1e}, allowed {parity.tolerance:.1e}"
+    )
+
+
+def _evaluation(evaluation: Evaluation) -> Iterator[str]:
+    if evaluation.accuracy is None:
+        yield f"on {evaluation.inputs} labelled inputs"
+        yield f"mean squared error  {evaluation.mean_squared_error:.6g}"
+        yield f"mean absolute error {evaluation.mean_absolute_error:.6g}"
+        yield f"R2                  {evaluation.r2:.6g}"
+        return
+    yield f"accuracy {evaluation.accuracy:.3f} on {evaluation.inputs} labelled inputs"
+    yield ""
+    yield from _table(
+        ["class", "precision", "recall", "f1", "inputs"],
+        [
+            [name, f"{s.precision:.3f}", f"{s.recall:.3f}", f"{s.f1:.3f}", str(s.support)]
+            for name, s in evaluation.per_class.items()
+        ],
+    )
+    yield ""
+    yield from _table(
+        ["is \\ called", *evaluation.per_class],
+        [
+            [name, *(str(count) for count in row)]
+            for name, row in zip(evaluation.per_class, evaluation.confusion, strict=True)
+        ],
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """First column to the left, all others to the right."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    for row in [head, *rows]:
+        first, *others = (
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join([first, *others])
