@@ -1,0 +1,119 @@
+"""The worker process: `python -m edge_runtime.worker SOCKET PARENT FOLDER THREADS`, for the agent only.
+
+It never outlives its parent: the kernel kills it when the thread that started it ends
+(PR_SET_PDEATHSIG), and where that is not known it leaves when its socket closes.
+"""
+
+import contextlib
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import EdgeError
+from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Result, WireError, pack
+
+if TYPE_CHECKING:
+    from edge_runtime.model import Model
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    descriptor, parent, folder, threads = sys.argv[1:5]
+    _stay_tied_to(int(parent))
+    for number in (signal.SIGINT, signal.SIGTERM):  # our parent decides when we go
+        signal.signal(number, signal.SIG_IGN)
+    end = socket.socket(fileno=int(descriptor))
+    threading.Thread(target=_leave_with, args=(end,), daemon=True).start()
+    connection = Connection(end)
+    with contextlib.suppress(WireError):
+        try:
+            _serve(connection, Path(folder), int(threads))
+        except EdgeError as error:
+            connection.send(Failed(type(error).__name__, str(error)))
+        except Exception as error:  # noqa: BLE001 (it must reach the parent as words)
+            connection.send(Failed("WorkerError", f"{type(error).__name__}: {error}"))
+
+
+def _serve(connection: Connection, folder: Path, threads: int) -> None:
+    import msgspec
+    import numpy as np
+
+    from edge_runtime.bundle import open_folder
+    from edge_runtime.model import from_bundle
+
+    started = time.perf_counter()
+    # The store checked the signature when it installed this folder; digests are checked again here.
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        model = from_bundle(bundle, threads=threads)
+        with model:
+            ready = _introduce(model, bundle.digest, started)
+            connection.send(ready)
+            gc.freeze()
+            decoder = msgspec.msgpack.Decoder(Infer)
+            while True:
+                request = decoder.decode(connection.receive())
+                windows = np.frombuffer(request.data, np.float32).reshape(request.shape)
+                try:
+                    begun = time.perf_counter_ns()
+                    found = model.infer(windows)
+                    latency_us = (time.perf_counter_ns() - begun) / 1000
+                except EdgeError as error:
+                    connection.send(Failed(type(error).__name__, str(error)))
+                    continue
+                connection.send(
+                    Result(
+                        labels=None if found.labels is None else tuple(found.labels.tolist()),
+                        probabilities=pack(found.probabilities, np.float32),
+                        values=pack(found.values, np.float64),
+                        latency_us=latency_us,
+                    )
+                )
+
+
+def _introduce(model: "Model", digest: str, started: float) -> Ready:
+    goldens = model.replay_goldens()
+    manifest = model.manifest
+    return Ready(
+        name=manifest.name,
+        version=manifest.version,
+        release=manifest.release,
+        digest=digest,
+        task=manifest.task,
+        classes=manifest.classes,
+        variant=model.variant.id,
+        engine=model.variant.engine,
+        golden_count=goldens.count,
+        golden_max_abs_error=float(goldens.max_abs_error),
+        golden_label_disagreements=goldens.label_disagreements,
+        load_ms=(time.perf_counter() - started) * 1000,
+    )
+
+
+def _stay_tied_to(parent: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # not every libc has it: the socket tells, too
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it went before we could ask
+        os._exit(0)
+    with contextlib.suppress(OSError):  # short of memory, the model goes before the agent
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def _leave_with(end: socket.socket) -> None:
+    """End the process when the parent's end closes, even in the middle of an endless run."""
+    poll = select.poll()
+    poll.register(end.fileno(), select.POLLRDHUP)
+    poll.poll()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""What a worker process and its parent say to each other, and how it is framed.
+
+A frame is its length (4 bytes, little-endian) and one MessagePack message; arrays travel as raw bytes,
+C order, native byte order, beside their shape. One request at a time, one reply each.
+"""
+
+import socket
+import time
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+MAX_FRAME_BYTES = 256 << 20
+_LENGTH_BYTES = 4
+
+
+class Infer(msgspec.Struct, frozen=True, tag=True):
+    """Parent to child: float32 windows (n, length, channels)."""
+
+    shape: tuple[int, ...]
+    data: bytes
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Child to parent, once: the model is loaded and gave its golden outputs."""
+
+    name: str
+    version: str
+    release: int
+    digest: str
+    task: str
+    classes: tuple[str, ...]
+    variant: str
+    engine: str
+    golden_count: int
+    golden_max_abs_error: float
+    golden_label_disagreements: int
+    load_ms: float
+
+
+class Result(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Child to parent: the outputs for one Infer; arrays as (shape, bytes), float32 and float64."""
+
+    labels: tuple[str, ...] | None
+    probabilities: tuple[tuple[int, ...], bytes] | None
+    values: tuple[tuple[int, ...], bytes] | None
+    latency_us: float
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """Child to parent: an error, by the name of its class in `edge_runtime.errors`."""
+
+    kind: str
+    text: str
+
+
+Reply = Ready | Result | Failed
+
+
+class WireError(Exception):
+    """The other end is gone, too slow, or said something that is no frame."""
+
+
+class Connection:
+    """Frames over a stream socket; a message is a msgspec struct on one side, bytes on the other."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        self._encoder = msgspec.msgpack.Encoder()
+        self._buffer = bytearray(_LENGTH_BYTES)
+
+    def send(self, message: msgspec.Struct, timeout_s: float | None = None) -> None:
+        """Raises WireError."""
+        frame = self._buffer
+        self._encoder.encode_into(message, frame, _LENGTH_BYTES)
+        length = len(frame) - _LENGTH_BYTES
+        if length > MAX_FRAME_BYTES:
+            raise WireError(f"a message of {length} bytes; {MAX_FRAME_BYTES} are allowed")
+        frame[:_LENGTH_BYTES] = length.to_bytes(_LENGTH_BYTES, "little")
+        try:
+            self._socket.settimeout(timeout_s)
+            self._socket.sendall(frame)
+        except OSError as error:
+            raise WireError(f"sending failed: {error}") from error
+
+    def receive(self, timeout_s: float | None = None) -> bytearray:
+        """The next message's MessagePack. Raises WireError, TimeoutError."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        length = int.from_bytes(self._exactly(_LENGTH_BYTES, deadline), "little")
+        if length > MAX_FRAME_BYTES:
+            raise WireError(f"a message of {length} bytes; {MAX_FRAME_BYTES} are allowed")
+        return self._exactly(length, deadline)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _exactly(self, count: int, deadline: float | None) -> bytearray:
+        data = bytearray(count)
+        view = memoryview(data)
+        while view:
+            if deadline is not None:
+                self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                got = self._socket.recv_into(view)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise WireError(f"receiving failed: {error}") from error
+            if not got:
+                raise WireError("the other end closed")
+            view = view[got:]
+        return data
+
+
+def pack(array: npt.NDArray[Any] | None, dtype: Any) -> tuple[tuple[int, ...], bytes] | None:
+    return None if array is None else (array.shape, np.ascontiguousarray(array, dtype).tobytes())
+
+
+def unpack(packed: tuple[tuple[int, ...], bytes] | None, dtype: Any) -> npt.NDArray[Any] | None:
+    return None if packed is None else np.frombuffer(packed[1], dtype).reshape(packed[0])
