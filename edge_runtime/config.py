@@ -148,7 +148,12 @@ def parse(table: dict[str, Any], folder: Path) -> Config:
 def _sentence(complaint: str) -> str:
     found = _VALIDATION.match(complaint)
     assert found is not None
-    what = found["what"].replace("Object missing", "missing").replace(", got", ", found")
+    what = (
+        found["what"]
+        .replace("Object missing", "missing")
+        .replace(", got", ", found")
+        .replace(" | null", "")
+    )
     where = found["where"]
     return f"`{where}`: {what[:1].lower()}{what[1:]}." if where else f"{what[:1].lower()}{what[1:]}."
 

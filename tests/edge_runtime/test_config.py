@@ -1,0 +1,143 @@
+"""The agent's configuration file: what it may say, and how it is told what is wrong."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from edge_runtime import config
+from edge_runtime.config import Config
+from edge_runtime.errors import ConfigError
+
+FULL = """
+[device]
+id = "watch-01"
+data = "state"
+trust = "root.json"
+[fleet]
+url = "mqtts://fleet.example:8883"
+ca = "ca.pem"
+certificate = "device.pem"
+key = "/etc/edge/device.key"
+acknowledge = "broker"
+[telemetry]
+interval_s = 5
+max_outbox_bytes = 2_000_000
+[[models]]
+name = "motion"
+bundle = "motion-1.0.0.edge"
+[models.source]
+url = "mqtt://127.0.0.1:1884"
+username = "agent"
+password_file = "password"
+topic = "sensors/watch"
+stride = 25
+journal = "/run/edge/motion.ring"
+"""
+
+SMALL = """
+[device]
+id = "watch-01"
+[[models]]
+name = "motion"
+[models.source]
+url = "mqtt://127.0.0.1"
+topic = "sensors/watch"
+"""
+
+
+def load(folder: Path, text: str) -> Config:
+    path = folder / "agent.toml"
+    path.write_text(dedent(text))
+    return config.load(path)
+
+
+def complaint(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text)
+    assert str(caught.value).startswith(f"{folder / 'agent.toml'}: ")
+    return str(caught.value)
+
+
+def test_paths_count_from_the_files_folder(tmp_path: Path) -> None:
+    found = load(tmp_path, FULL)
+    assert found.device.trust == tmp_path / "root.json"
+    assert found.store == tmp_path / "state" / "store"
+    assert found.fleet is not None
+    assert found.fleet.key == Path("/etc/edge/device.key")
+    assert found.journal(found.models[0]) == Path("/run/edge/motion.ring")
+
+
+def test_a_small_file_has_sensible_defaults(tmp_path: Path) -> None:
+    found = load(tmp_path, SMALL)
+    assert found.fleet is None
+    assert found.telemetry.interval_s == 10
+    assert found.outbox == tmp_path / "state" / "outbox.db"
+    assert found.journal(found.models[0]) == tmp_path / "state" / "journals" / "motion.ring"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("topic =", "topik ="), "`models[0].source.topik`: no such setting. Did you mean 'topic'?"),
+        (("[fleet]", "[flete]"), "`flete`: no such setting. Did you mean 'fleet'?"),
+        (("stride = 25", "zzz = 1"), "`models[0].source.zzz`: no such setting. Known here: url,"),
+        (("stride = 25", 'stride = "25"'), "`models[0].source.stride`: expected `int`, found `str`."),
+        (
+            ("stride = 25", "stride = 0"),
+            "`models[0].source.stride`: expected 1 to 1e+06 samples, found 0",
+        ),
+        (('topic = "sensors/watch"', ""), "`models[0].source`: missing required field `topic`."),
+        (('"sensors/watch"', '"sensors/#"'), "`models[0].source.topic`: expected one topic of"),
+        (('id = "watch-01"', 'id = "Watch 1"'), "`device.id`: device id 'Watch 1': expected"),
+        (('"motion"', '"Motion"'), "`models[0].name`: name 'Motion': expected"),
+        (("interval_s = 5", "interval_s = nan"), "`telemetry.interval_s`: expected 0.1 to 86400"),
+        (("interval_s = 5", "interval_s = 0"), "`telemetry.interval_s`: expected 0.1 to 86400"),
+        (("2_000_000", "2"), "`telemetry.max_outbox_bytes`: expected 1e+06 to"),
+        (('"broker"', '"nobody"'), "`fleet.acknowledge`: invalid enum value 'nobody'."),
+        (("mqtts://fleet.example:8883", "fleet"), "`fleet.url`: expected mqtt://host:port or"),
+        (("mqtts://fleet.example:8883", "http://fleet"), "`fleet.url`: expected mqtt://host:port or"),
+        (("fleet.example:8883", "fleet:99999"), "`fleet.url`: expected mqtt://host:port or"),
+        (("fleet.example:8883", "fleet/topic"), "`fleet.url`: expected mqtt://host:port or"),
+        (("mqtts://fleet", "mqtt://fleet"), "`fleet.url`: ca, certificate and key need TLS."),
+        (('certificate = "device.pem"', ""), "`fleet`: certificate and key only work together."),
+        (('username = "agent"', ""), "`models[0].source.password_file`: a password needs a username"),
+        (('"password"', '""'), "`models[0].source.password_file`: expected a path, found ''."),
+        (("[device]", "[device"), "expected TOML, found: "),
+    ],
+)
+def test_each_fault_is_one_sentence_with_the_keys_path(
+    tmp_path: Path, change: tuple[str, str], expected: str
+) -> None:
+    assert change[0] in FULL
+    said = complaint(tmp_path, FULL.replace(*change))
+    assert said.removeprefix(f"{tmp_path / 'agent.toml'}: ").startswith(expected)
+    assert "\n" not in said
+
+
+def test_a_password_in_the_url_is_refused_and_not_shown(tmp_path: Path) -> None:
+    said = complaint(tmp_path, SMALL.replace("127.0.0.1", "me:secret@host"))
+    assert "expected mqtt://host:port" in said
+    assert "secret" not in said
+
+
+def test_two_models_need_two_names_and_two_journals(tmp_path: Path) -> None:
+    model = SMALL[SMALL.index("[[models]]") :]
+    assert "'motion' is configured twice" in complaint(tmp_path, SMALL + model)
+    other = model.replace('"motion"', '"other"')
+    shared = SMALL + 'journal = "one.ring"\n' + other + 'journal = "one.ring"\n'
+    assert "two models would share one journal" in complaint(tmp_path, shared)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"agent\.toml: cannot be read: No such file"):
+        config.load(tmp_path / "agent.toml")
+    (tmp_path / "agent.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="expected UTF-8 text"):
+        config.load(tmp_path / "agent.toml")
+    (tmp_path / "agent.toml").write_bytes(b"#" * (config.MAX_CONFIG_BYTES + 1))
+    with pytest.raises(ConfigError, match="at most 1048576 bytes"):
+        config.load(tmp_path / "agent.toml")
+    (tmp_path / "agent.toml").write_bytes(b"a = " + b"[" * 100_000)
+    with pytest.raises(ConfigError, match="expected TOML"):
+        config.load(tmp_path / "agent.toml")
