@@ -76,10 +76,12 @@ class Graph:
         The graph is checked, shapes included, and serialised deterministically. Raises
         ConversionError when it is not valid ONNX.
         """
-        for name, (value, _, _) in outputs.items():
-            self._nodes.append(helper.make_node("Identity", [value], [name], name=f"node_{name}"))
-        nodes = _without_last_identities(self._nodes, {value for value, _, _ in outputs.values()})
-        nodes, read = _needed(nodes, set(outputs))
+        last = [
+            helper.make_node("Identity", [value], [name], name=f"node_{name}")
+            for name, (value, _, _) in outputs.items()
+        ]
+        nodes, read = _needed([*self._nodes, *last], set(outputs))
+        nodes = _without_last_identities(nodes, {value for value, _, _ in outputs.values()})
         graph = helper.make_graph(
             nodes,
             "model",
@@ -113,7 +115,7 @@ def _rename(graph: Any, prefix: str, names: Mapping[str, str]) -> None:
         return names.get(name, prefix + name) if name else ""  # "" is an omitted optional input
 
     for node in graph.node:
-        node.name = prefix + node.name
+        node.name = prefix + node.name if node.name else ""
         node.input[:] = [renamed(name) for name in node.input]
         node.output[:] = [renamed(name) for name in node.output]
         for attribute in node.attribute:
@@ -144,14 +146,15 @@ def _needed(nodes: Sequence[Any], wanted: set[str]) -> tuple[list[Any], set[str]
 
 def _without_last_identities(nodes: list[Any], finals: set[str]) -> list[Any]:
     """Name a produced value after the output it becomes where possible: an Identity costs time."""
-    producers = {output: node for node in nodes for output in node.output}
+    producers = {output: i for i, node in enumerate(nodes) for output in node.output}
     read = Counter(_reads(nodes))
-    kept = []
+    kept = list(nodes)
     for node in nodes:
         value = node.input[0] if node.op_type == "Identity" and node.input else ""
         if value in finals and value in producers and read[value] == 1:
-            outputs = producers[value].output
-            outputs[list(outputs).index(value)] = node.output[0]
-        else:
-            kept.append(node)
-    return kept
+            producer = onnx.NodeProto()
+            producer.CopyFrom(kept[producers[value]])
+            producer.output[list(producer.output).index(value)] = node.output[0]
+            kept[producers[value]] = producer
+            kept[producers[node.output[0]]] = None
+    return [node for node in kept if node is not None]

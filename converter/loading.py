@@ -1,4 +1,4 @@
-"""Reads a trained model from a file. Unpickling runs code that the file names: only for files you trust."""
+"""Reads a trained model from a file. That runs code the file names: only for files you trust."""
 
 import pickle
 import warnings
