@@ -102,7 +102,7 @@ def _converted(
     return run(
         load_model(model),
         read_array(inputs),
-        None if labels is None else read_array(labels),
+        None if labels is None else read_array(labels, kind="labels"),
         window=window,
         progress=_say,
         **options,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from converter.goldens import choose_goldens
 from converter.inputs import as_labels, as_rows
 from converter.parity import Variants, prove
 from converter.source import Answer, Source, Tensors, read_source
-from converter.variant import running
+from converter.variant import loaded, run
 from converter.window import WindowSpec
 from edge_runtime.bundle import load_private_key, seal
 from edge_runtime.bundle.manifest import Evaluation, File, Manifest, Output
@@ -134,7 +135,10 @@ def convert(
         evaluation=evaluation,
         provenance=provenance(source, converted, rows, truth),
     )
-    return _bundle(manifest, converted.onnx, rows[chosen], _at(expected.tensors, chosen))
+    bundle = _bundle(manifest, converted.onnx, rows[chosen], _at(expected.tensors, chosen))
+    with loaded(bundle.manifest, bundle.artifacts) as model:
+        model.replay_goldens()  # what every device will do before it activates the bundle
+    return bundle
 
 
 def check_folder(path: Path) -> None:
@@ -181,9 +185,9 @@ def _load(
 ) -> Variants:
     """The variant, and its features alone where there are some, in the engine."""
     whole = _bundle(draft, converted.onnx, rows[:1], _at(expected.tensors, np.arange(1)))
-    run = stack.enter_context(running(whole.manifest, whole.artifacts))
+    variant = partial(run, stack.enter_context(loaded(whole.manifest, whole.artifacts)))
     if converted.halves is None:
-        return Variants(run)
+        return Variants(variant)
     features = converted.halves.features(rows[:1])
     shape = (None, features.shape[1])
     half = msgspec.structs.replace(
@@ -194,7 +198,7 @@ def _load(
         golden=msgspec.structs.replace(draft.golden, outputs=draft.golden.outputs[:1]),
     )
     front = _bundle(half, converted.halves.features_onnx, rows[:1], {"features": features})
-    return Variants(run, stack.enter_context(running(front.manifest, front.artifacts)))
+    return Variants(variant, partial(run, stack.enter_context(loaded(front.manifest, front.artifacts))))
 
 
 def _evaluate(source: Source, truth: NDArray[Any], found: Tensors) -> Evaluation:

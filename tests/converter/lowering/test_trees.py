@@ -1,0 +1,171 @@
+"""Leaf for leaf: rows placed within a few ulp of every threshold, where rounding decides."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import is_classifier
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.tree import (
+    DecisionTreeClassifier,
+    DecisionTreeRegressor,
+    ExtraTreeClassifier,
+    ExtraTreeRegressor,
+)
+
+from converter.graph import Graph
+from converter.lowering.thresholds import from_ordered, ordered
+from converter.lowering.trees import Forest, add_average, fold_scalers, read_forest
+from tests.converter.onnx_run import run_onnx
+
+ROWS = 60_000
+CASES = {
+    "no scaler": [],
+    "standard": [StandardScaler()],
+    "robust, min max": [RobustScaler(), MinMaxScaler((-2, 5))],
+    "four in a row": [MaxAbsScaler(), StandardScaler(), MinMaxScaler(), RobustScaler()],
+}
+
+
+def graph_of(forest: Forest, thresholds: np.ndarray) -> bytes:
+    graph = Graph()
+    rows = graph.input("rows", "float32", (None, forest.n_features))
+    value = add_average(graph, rows, forest, thresholds)
+    return graph.to_bytes({"average": (value, "float32", (None, forest.values.shape[1]))})
+
+
+def beside_thresholds(
+    table: np.ndarray, forest: Forest, thresholds: np.ndarray, count: int, seed: int = 0
+) -> np.ndarray:
+    """Real rows, each with one feature within 3 ulp of one of its thresholds."""
+    rng = np.random.default_rng(seed)
+    reachable = np.flatnonzero(forest.inner & np.isfinite(thresholds))
+    node = rng.choice(reachable, count)
+    rows = table[rng.integers(0, len(table), count)]
+    rows[np.arange(count), forest.feature[node]] = from_ordered(
+        ordered(thresholds[node]) + rng.integers(-3, 4, count)
+    )
+    return rows
+
+
+def leaves_in_onnx(forest: Forest, thresholds: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(rows, trees): the leaf each tree ends in, by a graph whose leaves hold their own numbers."""
+    numbers = np.zeros((len(forest.node), forest.n_trees))
+    numbers[np.arange(len(forest.node)), forest.tree] = forest.node
+    (average,) = run_onnx(graph_of(replace(forest, values=numbers), thresholds), rows)
+    return np.rint(average.astype(np.float64) * forest.n_trees).astype(int)
+
+
+def placed(chain: list[Any], model: Any) -> tuple[Pipeline, Forest, np.ndarray, np.ndarray]:
+    table, truth = load_breast_cancer(return_X_y=True)
+    table = table.astype(np.float32)
+    pipeline = make_pipeline(*chain, model).fit(table, truth)
+    forest = read_forest(model, classifier=is_classifier(model))
+    thresholds = fold_scalers(forest, chain)
+    return pipeline, forest, thresholds, beside_thresholds(table, forest, thresholds, ROWS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_240_000_rows_within_3_ulp_of_thresholds_reach_the_same_leaves_and_labels(name: str) -> None:
+    model = RandomForestClassifier(20, random_state=0)
+    pipeline, forest, thresholds, rows = placed(CASES[name], model)
+    seen = pipeline[:-1].transform(rows.copy()) if len(pipeline) > 1 else rows
+    assert np.array_equal(leaves_in_onnx(forest, thresholds, rows), model.apply(seen))
+    (average,) = run_onnx(graph_of(forest, thresholds), rows)
+    expected = model.predict_proba(seen)
+    assert np.array_equal(average, expected.astype(np.float32))
+    assert np.array_equal(model.classes_[average.argmax(axis=1)], model.predict(seen))
+
+
+def test_the_usual_conversion_gets_some_of_those_rows_wrong() -> None:
+    """Why thresholds are folded: a scaler computed in float32 moves rows across thresholds."""
+    from skl2onnx import to_onnx
+
+    pipeline, _, _, rows = placed([StandardScaler()], RandomForestClassifier(20, random_state=0))
+    usual = to_onnx(pipeline, rows[:1], options={"zipmap": False}, target_opset=17)
+    label, probabilities = run_onnx(usual.SerializeToString(), rows)
+    wrong = np.abs(probabilities - pipeline.predict_proba(rows)).max(axis=1) > 0.01
+    assert wrong.sum() > 100
+    assert (label != pipeline.predict(rows)).sum() > 0
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("leaf", [1, 4])
+@pytest.mark.parametrize(
+    "kind",
+    [DecisionTreeClassifier, ExtraTreeClassifier, RandomForestClassifier, ExtraTreesClassifier],
+)
+def test_a_classifiers_probabilities_are_the_sources_rounded_once(
+    kind: type, leaf: int, n_classes: int
+) -> None:
+    table, truth = load_wine(return_X_y=True)
+    table, truth = table[truth < n_classes].astype(np.float32), truth[truth < n_classes]
+    many = {"n_estimators": 40} if hasattr(kind(), "n_estimators") else {}
+    model = kind(min_samples_leaf=leaf, random_state=0, class_weight="balanced", **many)
+    forest = read_forest(model.fit(table, truth), classifier=True)
+    thresholds = fold_scalers(forest, [])
+    rows = beside_thresholds(table, forest, thresholds, 4_000)
+    (average,) = run_onnx(graph_of(forest, thresholds), rows)
+    expected = model.predict_proba(rows)
+    assert np.abs(average - expected).max() <= 2**-24
+    decided = np.diff(np.sort(expected, axis=1)[:, -2:], axis=1)[:, 0] > 1e-6
+    assert np.array_equal(average.argmax(axis=1)[decided], model.predict(rows)[decided])
+    assert decided.mean() > 0.9
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize(
+    "kind", [DecisionTreeRegressor, ExtraTreeRegressor, RandomForestRegressor, ExtraTreesRegressor]
+)
+def test_a_regressors_values_are_the_sources_rounded_once(kind: type, outputs: int) -> None:
+    table, truth = load_diabetes(return_X_y=True)
+    table, truth = table.astype(np.float32), truth + 1e6  # a large offset: float32 sums would lose it
+    if outputs == 2:
+        truth = np.stack([truth, -truth / 3], axis=1)
+    many = {"n_estimators": 40} if hasattr(kind(), "n_estimators") else {}
+    model = kind(random_state=0, min_samples_leaf=2, **many).fit(table, truth)
+    forest = read_forest(model, classifier=False)
+    thresholds = fold_scalers(forest, [])
+    rows = beside_thresholds(table, forest, thresholds, 4_000)
+    (average,) = run_onnx(graph_of(forest, thresholds), rows)
+    expected = model.predict(rows).reshape(len(rows), -1)
+    assert np.array_equal(average, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", [RandomForestClassifier, ExtraTreesClassifier])
+def test_missing_numbers_take_the_branch_they_took_in_training(kind: type) -> None:
+    table, truth = load_breast_cancer(return_X_y=True)
+    table = table.astype(np.float32)
+    rng = np.random.default_rng(0)
+    table[rng.random(table.shape) < 0.2] = np.nan
+    scaler = StandardScaler().fit(table)
+    model = kind(30, random_state=0).fit(scaler.transform(table), truth)
+    forest = read_forest(model, classifier=True)
+    table[rng.random(table.shape) < 0.1] = np.nan
+    (average,) = run_onnx(graph_of(forest, fold_scalers(forest, [scaler])), table)
+    expected = model.predict_proba(scaler.transform(table))
+    assert np.array_equal(average, expected.astype(np.float32))
+
+
+def test_a_tree_that_is_one_leaf_answers_the_same_to_everything() -> None:
+    model = DecisionTreeRegressor(max_leaf_nodes=None, min_samples_split=100)
+    model.fit(np.zeros((4, 3)), [0.0, 0.0, 0.0, 0.0])
+    forest = read_forest(model, classifier=False)
+    (average,) = run_onnx(graph_of(forest, fold_scalers(forest, [])), np.ones((5, 3), np.float32))
+    assert average.tolist() == [[0.0]] * 5
+
+
+@pytest.mark.parametrize(("leaf", "wide"), [(1, False), (5, True)])
+def test_whole_numbers_add_in_float32_and_fractions_in_float64(leaf: int, wide: bool) -> None:
+    model = RandomForestClassifier(5, random_state=0, min_samples_leaf=leaf, bootstrap=False)
+    forest = read_forest(model.fit(*load_wine(return_X_y=True)), classifier=True)
+    assert (b"Cast" in graph_of(forest, fold_scalers(forest, []))) == wide
