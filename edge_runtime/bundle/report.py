@@ -37,13 +37,13 @@ def summary(bundle: Bundle) -> str:
 def verdict(bundle: Bundle, root: Root, root_path: Path, checked_bytes: int) -> str:
     """What was trusted and why, after everything was checked."""
     manifest = bundle.manifest
-    role, expiry = root.bundle, f"{root.expires:%Y-%m-%d}"
+    role, signers, expiry = root.bundle, len(bundle.key_ids), f"{root.expires:%Y-%m-%d}"
     lines = [
         f"verified: {manifest.name} {manifest.version}, release {manifest.release}",
         f"  digest   {bundle.digest}",
         *[f"  signed   by {name}" for name in bundle.key_ids],
         f"  trusted  by {root_path}, version {root.version}, which expires {expiry}:",
-        f"           {role.threshold} of its {len(role.key_ids)} bundle keys must sign, {len(bundle.key_ids)} did",
+        f"           {role.threshold} of its {len(role.key_ids)} bundle keys must, {signers} did",
         f"  checked  {len(bundle.names)} files, {_size(checked_bytes)}: none altered, missing or added",
     ]
     return "\n".join(lines)

@@ -238,8 +238,8 @@ def _time(text: str) -> datetime:
 def _canonical(value: Any) -> bytes:
     try:
         return canonical_json(value)
-    except (ValueError, RecursionError) as error:
-        raise _fault("text that is valid Unicode", "lone surrogates") from error
+    except RecursionError as error:
+        raise _fault("flat JSON", "it nested too deeply") from error
 
 
 def _base64(text: str) -> bytes:

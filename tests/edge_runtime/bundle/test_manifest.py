@@ -1,0 +1,204 @@
+"""The manifest: one content, one text; and only texts that make sense."""
+
+import contextlib
+import math
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.bundle.manifest import (
+    Manifest,
+    Step,
+    Window,
+    canonical_json,
+    check_name,
+    decode,
+    default_release,
+    encode,
+)
+from edge_runtime.errors import ManifestError
+from tests.support.tiny_bundle import tiny_bundle
+from tests.support.unpacked import payloads
+
+RAW = payloads(tiny_bundle())["manifest.json"]
+MANIFEST = decode(RAW)
+
+
+def altered(**changes: Any) -> Manifest:
+    return msgspec.structs.replace(MANIFEST, **changes)
+
+
+def test_a_manifest_survives_its_text() -> None:
+    assert decode(encode(MANIFEST)) == MANIFEST
+    assert encode(decode(RAW)) == RAW
+
+
+def test_canonical_json_is_sorted_and_holds_no_white_space() -> None:
+    value = {"b": [1, 2.5, True, None], "a": {"é": "ü", "z": "\n"}, "\U0001f600": 1, "\uffff": 2}
+
+    expected = '{"a":{"z":"\\n","é":"ü"},"b":[1,2.5,true,null],"\uffff":2,"\U0001f600":1}'
+    assert canonical_json(value) == expected.encode()
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0.0"),
+        (-0.0, "-0.0"),
+        (10.0, "10.0"),
+        (0.1, "0.1"),
+        (1e-5, "0.00001"),
+        (1.5e-7, "1.5e-7"),
+        (123456789012345680.0, "1.2345678901234568e17"),
+        (1e15, "1000000000000000.0"),
+        (1e16, "1e16"),
+        (1.7976931348623157e308, "1.7976931348623157e308"),
+        (5e-324, "5e-324"),
+    ],
+)
+def test_numbers_are_spelt_as_the_specification_says(number: float, text: str) -> None:
+    assert canonical_json(number) == text.encode()
+
+
+@given(
+    st.binary(min_size=8, max_size=8).map(lambda raw: struct.unpack("<d", raw)[0]).filter(math.isfinite)
+)
+def test_every_number_reads_back_to_the_same_bits(number: float) -> None:
+    again = msgspec.json.decode(canonical_json(number))
+
+    assert struct.pack("<d", again) == struct.pack("<d", number)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        RAW + b"\n",
+        RAW.replace(b":", b": ", 1),
+        RAW.replace(b'"tiny"', b'"t\\u0069ny"'),
+        RAW.replace(b'"rate_hz":10.0', b'"rate_hz":1e1'),
+        RAW.replace(b'"release":1000000', b'"release":1,"release":1000000'),
+        RAW.replace(b'"format":1', b'"format":1,"classes":[]'),
+    ],
+)
+def test_another_spelling_of_the_same_content_is_refused(other: bytes) -> None:
+    assert other != RAW
+    with pytest.raises(ManifestError, match="another spelling"):
+        decode(other)
+
+
+def test_members_of_later_versions_are_passed_over() -> None:
+    value = msgspec.json.decode(RAW) | {"later": {"x": [1]}}
+
+    assert decode(canonical_json(value)) == MANIFEST
+
+
+@pytest.mark.parametrize("format_", [0, 2, None, "1", [1]])
+def test_another_format_says_to_upgrade(format_: object) -> None:
+    value = msgspec.json.decode(RAW) | {"format": format_}
+
+    with pytest.raises(ManifestError, match=r"expected format 1, found .* Upgrade edge-runtime"):
+        decode(canonical_json(value))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"release": -1}, "release is not from 0"),
+        ({"release": 1 << 53}, "release is not from 0"),
+        ({"release": 1 << 64}, "integers of 64 bits"),
+        ({"name": "../x"}, "expected 1 to 64 of a-z"),
+        ({"version": "1"}, "expected a semantic version"),
+        ({"task": "sorcery"}, "Invalid enum value 'sorcery'"),
+        ({"classes": ("still",)}, "fewer than 2 classes"),
+        ({"classes": ("still", "still")}, "a class is listed twice"),
+        ({"inputs": ()}, "no inputs or no outputs"),
+        ({"outputs": ()}, "no inputs or no outputs"),
+        ({"variants": ()}, "no variants"),
+        ({"variants": MANIFEST.variants * 2}, "a variant is listed twice"),
+        ({"window": Window(channels=("x",), length=0, stride=1)}, "length or stride below 1"),
+        ({"window": Window(channels=("x",), length=4, stride=-1)}, "length or stride below 1"),
+        ({"files": {}}, "refers to 'golden/inputs/0.npy', which it does not list"),
+        ({"preprocessing": "none"}, "Expected `array`"),
+    ],
+)
+def test_a_manifest_whose_parts_do_not_fit_is_refused(change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ManifestError, match=complaint):
+        decode(encode(altered(**change)))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"count": 0}, "no golden inputs"),
+        ({"inputs": ()}, "golden inputs do not match"),
+        ({"outputs": ()}, "golden outputs do not match"),
+    ],
+)
+def test_goldens_fit_the_inputs_and_outputs(change: dict[str, Any], complaint: str) -> None:
+    golden = msgspec.structs.replace(MANIFEST.golden, **change)
+
+    with pytest.raises(ManifestError, match=complaint):
+        decode(encode(altered(golden=golden)))
+
+
+def test_nesting_is_bounded() -> None:
+    def nested(levels: int) -> bytes:
+        value: Any = 0
+        for _ in range(levels):
+            value = [value]
+        return encode(altered(preprocessing=(Step(name="deep", parameters={"x": value}),)))
+
+    assert decode(nested(20)).preprocessing[0].name == "deep"
+    for levels in (40, 900):
+        with pytest.raises(ManifestError, match="at most 32 levels"):
+            decode(nested(levels))
+    with pytest.raises(ManifestError):
+        decode(b"[" * 100_000)
+
+
+def test_size_is_bounded() -> None:
+    with pytest.raises(ManifestError, match="at most 4194304 bytes"):
+        decode(bytes((4 << 20) + 1))
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_a_manifest_error_and_nothing_else(raw: bytes) -> None:
+    with pytest.raises(ManifestError):
+        decode(raw)
+
+
+@given(st.data(), st.sampled_from([b"null", b"-1", b"1e999", b"[]", b"{}", b'"', b"\xff", b"9" * 30]))
+def test_a_spoilt_manifest_is_a_manifest_error_or_another_manifest(
+    data: st.DataObject, inserted: bytes
+) -> None:
+    start = data.draw(st.integers(0, len(RAW)))
+    end = data.draw(st.integers(start, min(len(RAW), start + 8)))
+    with contextlib.suppress(ManifestError):
+        decode(RAW[:start] + inserted + RAW[end:])
+
+
+@pytest.mark.parametrize(
+    ("version", "release"), [("0.0.0", 0), ("1.2.3", 1002003), ("2.0.0-rc.1", 2000000)]
+)
+def test_the_release_counter_grows_with_the_version(version: str, release: int) -> None:
+    assert default_release(version) == release
+
+
+@pytest.mark.parametrize(
+    ("refused", "value"),
+    [
+        *(
+            (default_release, value)
+            for value in ("1.1000.0", "1.0", "01.0.0", "1.0.0+x", "v1.0.0", "1.0.0\n")
+        ),
+        *((check_name, value) for value in ("", "-a", "a-", "A", "a_b", "a" * 65, "a\n")),
+    ],
+)
+def test_names_and_versions_have_one_form(refused: Callable[[str], object], value: str) -> None:
+    with pytest.raises(ManifestError):
+        refused(value)
