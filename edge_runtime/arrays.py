@@ -1,0 +1,209 @@
+"""Arrays from files that people have: .npz, .npy and .csv, read with bounds and never with pickle."""
+
+import csv
+import io
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.bundle.files import open_regular
+from edge_runtime.errors import InputError
+
+Array = npt.NDArray[Any]
+Kind = Literal["inputs", "labels"]
+
+MAX_BYTES = 1 << 30
+_MAX_MEMBERS = 1000
+_NPY_HEADER_BYTES = 1 << 16
+_LABEL_TITLES = {"label", "labels", "class", "target", "y"}
+_INTEGER = re.compile(r"[+-]?\d{1,18}\Z")
+
+
+def read_array(spec: str | os.PathLike[str], *, kind: Kind = "inputs") -> Array:
+    """The array in a file.
+
+    Args:
+        spec: a path ending in .npz, .npy or .csv. For an .npz with several arrays, `file.npz:key`.
+        kind: `inputs` must be numbers. `labels` are one a row, numbers or text; of a .csv, the only
+            column.
+
+    Returns:
+        From .npz and .npy the array as it was stored, writable. From .csv, inputs as float64 of shape
+        (rows, columns), a first line of column titles being skipped; labels of shape (rows,) as int64
+        where all are whole numbers, float64 where all are numbers, else str; a first line that says
+        `label`, `labels`, `class`, `target` or `y` is skipped.
+
+    Raises:
+        InputError: the file cannot be read, is over 1 GiB, is not of its kind, or holds objects.
+    """
+    path, key = _split(os.fspath(spec))
+    readers: dict[str, Callable[[BinaryIO], Array]] = {
+        ".npz": lambda file: _read_npz(file, path, key),
+        ".npy": lambda file: decode_npy(_read(file, path), str(path)),
+        ".csv": lambda file: _read_csv(file, path, kind),
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(f"{path}: expected a file that ends in .npz, .npy or .csv.")
+    if key is not None and path.suffix.lower() != ".npz":
+        raise InputError(f"{path}: only an .npz has several arrays; leave out ':{key}'.")
+    with _opened(path) as file:
+        array = reader(file)
+    if kind == "inputs" and array.dtype.kind not in "biuf":
+        raise InputError(f"{path}: expected numbers, found dtype {array.dtype}.")
+    if kind == "labels" and array.ndim != 1 and array.shape != (len(array), 1):
+        raise InputError(f"{path}: expected one label a row, found an array of shape {array.shape}.")
+    return array
+
+
+def decode_npy(raw: bytes | bytearray, subject: str) -> Array:
+    """The array in the bytes of an .npy file, without a copy: writable if `raw` is a bytearray.
+
+    The header's size is compared with the bytes there before anything is made of it. Raises InputError.
+    """
+    header = io.BytesIO(bytes(raw[:_NPY_HEADER_BYTES]))
+    try:
+        version = np.lib.format.read_magic(header)
+        # Version 3 differs only for records whose field names are no Latin-1; those are refused anyway.
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, fortran, dtype = read[version](header)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        SyntaxError,
+        EOFError,
+        RecursionError,
+        MemoryError,
+    ) as error:
+        raise InputError(f"{subject}: expected a numpy .npy file, found something else.") from error
+    if dtype.hasobject or dtype.kind not in "biufSU" or not dtype.itemsize:
+        raise InputError(
+            f"{subject}: expected numbers or text, found dtype {dtype}. "
+            "Objects are never read from a file, as they can run code: save a plain array."
+        )
+    count = 1
+    for size in shape:
+        count *= size
+    offset = header.tell()
+    if len(raw) - offset != count * dtype.itemsize:
+        raise InputError(
+            f"{subject}: expected {count * dtype.itemsize} bytes of data as its header says, found "
+            f"{len(raw) - offset}. The file is damaged or cut: make it again."
+        )
+    flat: Array = np.frombuffer(raw, dtype, count, offset)
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _split(spec: str) -> tuple[Path, str | None]:
+    """`file.npz:key` as path and key; a colon may also be part of a file's name."""
+    head, colon, key = spec.rpartition(":")
+    if colon and head.lower().endswith((".npz", ".npy", ".csv")) and not os.path.exists(spec):
+        return Path(head), key
+    return Path(spec), None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def _read(file: BinaryIO, path: Path) -> bytearray:
+    size = os.fstat(file.fileno()).st_size
+    _check_size(str(path), size)
+    raw = bytearray(size)
+    if file.readinto(raw) != size:  # type: ignore[attr-defined]  # a buffered reader; BinaryIO lacks it
+        raise InputError(f"{path}: it became shorter while it was read.")
+    return raw
+
+
+def _check_size(subject: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise InputError(
+            f"{subject}: expected at most {MAX_BYTES >> 20} MiB, found {size >> 20}. Split it."
+        )
+
+
+def _read_npz(file: BinaryIO, path: Path, key: str | None) -> Array:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = {
+                info.filename.removesuffix(".npy"): info for info in archive.infolist()[:_MAX_MEMBERS]
+            }
+            name = _chosen(list(members), path, key)
+            subject = f"{path}:{name}"
+            _check_size(subject, members[name].file_size)
+            with archive.open(members[name]) as member:
+                raw = bytearray(member.read(members[name].file_size))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected a numpy .npz file, found something else or a damaged one."
+        ) from error
+    return decode_npy(raw, subject)
+
+
+def _chosen(names: list[str], path: Path, key: str | None) -> str:
+    if key is None and len(names) == 1:
+        return names[0]
+    if key in names:
+        return str(key)
+    listed = ", ".join(names[:20]) or "none"
+    asked = "one array" if key is None else f"an array {key!r}"
+    raise InputError(f"{path}: expected {asked}, found: {listed}. Choose one with {path}:NAME.")
+
+
+def _read_csv(file: BinaryIO, path: Path, kind: Kind) -> Array:
+    try:
+        text = _read(file, path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected text in UTF-8, found other bytes.") from error
+    if not text.strip():
+        raise InputError(f"{path}: expected rows, found an empty file.")
+    return _csv_labels(text, path) if kind == "labels" else _csv_numbers(text, path)
+
+
+def _csv_numbers(text: str, path: Path) -> Array:
+    titles = 0 if _is_numbers(text.partition("\n")[0]) else 1
+    try:
+        return np.loadtxt(
+            io.StringIO(text), delimiter=",", ndmin=2, comments=None, skiprows=titles, dtype=np.float64
+        )
+    except ValueError as error:
+        why = str(error).partition(";")[0]
+        raise InputError(f"{path}: expected numbers separated by commas: {why}.") from error
+
+
+def _is_numbers(line: str) -> bool:
+    try:
+        [float(cell) for cell in line.split(",")]
+    except ValueError:
+        return False
+    return True
+
+
+def _csv_labels(text: str, path: Path) -> Array:
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    except csv.Error as error:
+        raise InputError(f"{path}: expected comma-separated text: {error}.") from error
+    if wide := next((number for number, row in enumerate(rows, 1) if len(row) != 1), 0):
+        raise InputError(f"{path}: expected one label a row, found {len(rows[wide - 1])} in row {wide}.")
+    labels = [row[0].strip() for row in rows]
+    if labels[0].lower() in _LABEL_TITLES:
+        del labels[0]
+    if all(_INTEGER.match(label) for label in labels):
+        return np.array(labels, np.int64)
+    if all(_is_numbers(label) for label in labels):
+        return np.array(labels, np.float64)
+    return np.array(labels, np.str_)

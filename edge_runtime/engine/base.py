@@ -1,0 +1,85 @@
+"""The engine seam: what executes a variant, and what a loaded model can do.
+
+Everything above sees numpy arrays and errors of this project only.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.manifest import Variant
+
+Array = npt.NDArray[Any]
+
+
+class BoundRow(Protocol):
+    """The path for a batch of one: buffers that stay where they are, bound to the engine once.
+
+    Write into `inputs` (each of shape (1, ...)), call `run`, read `outputs`. The next call overwrites
+    them, so one thread at a time, and copy what is given away.
+    """
+
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+
+    def run(self) -> None:
+        """Execute once; raises EngineError."""
+
+
+class Session(Protocol):
+    """A loaded variant. Values are in the order of the manifest's inputs and outputs."""
+
+    @property
+    def row(self) -> BoundRow | None:
+        """The path for one row; None when a row's size is not fixed."""
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Execute a batch, by tensor name. Safe from several threads.
+
+        Raises EngineError, also when an output has another shape than the manifest says.
+        """
+
+    def close(self) -> None:
+        """Release the model's memory."""
+
+
+class Engine(Protocol):
+    """Something that executes variants of one kind."""
+
+    name: str
+
+    def why_unavailable(self) -> str:
+        """Why it cannot be used on this machine, in a sentence; '' when it can."""
+
+    def load(self, bundle: Bundle, variant: Variant, *, threads: int) -> Session:
+        """Load a variant. Raises EngineError when it cannot be, or is not what the manifest says."""
+
+
+def row_shape(shape: tuple[int | None, ...]) -> tuple[int, ...] | None:
+    """A tensor's shape for a batch of one; None when another axis than the batch has no fixed size."""
+    fixed = tuple(size for size in shape[1:] if size is not None)
+    return (1, *fixed) if len(fixed) == len(shape) - 1 else None
+
+
+def matches(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    """Whether a shape is the expected one, where None stands for any size."""
+    return len(shape) == len(expected) and all(
+        wanted is None or size == wanted for size, wanted in zip(shape, expected, strict=True)
+    )
+
+
+def shape_text(shape: tuple[int | str | None, ...]) -> str:
+    """A shape for people: (n, 100, 6)."""
+    sizes = [
+        str(size) if isinstance(size, int) else "n" if axis == 0 else "any"
+        for axis, size in enumerate(shape)
+    ]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def numpy_dtype(dtype: str) -> np.dtype[Any]:
+    """The numpy dtype of a tensor's declared dtype, in this machine's byte order."""
+    return np.dtype(dtype)

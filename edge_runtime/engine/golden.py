@@ -1,0 +1,95 @@
+"""Golden inputs: proof, on the very machine, that a model gives the source model's outputs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_runtime.arrays import decode_npy
+from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.manifest import Golden, Input, Manifest, Output
+from edge_runtime.engine.base import Array, matches, shape_text
+from edge_runtime.errors import BundleError, GoldenMismatchError, InputError
+
+Run = Callable[[Array], Sequence[Array]]
+
+
+@dataclass(frozen=True)
+class GoldenResult:
+    """How a replay agreed.
+
+    Attributes:
+        count: golden inputs replayed.
+        max_abs_error: the largest absolute difference of any output but labels.
+        label_disagreements: labels that differ.
+    """
+
+    count: int
+    max_abs_error: float
+    label_disagreements: int
+
+
+def read_golden_inputs(bundle: Bundle) -> Array:
+    """The golden values of the first input, shape (count, ...). Raises BundleError."""
+    golden = bundle.manifest.golden
+    return _read(bundle, golden.inputs[0], golden, bundle.manifest.inputs[0])
+
+
+def replay(bundle: Bundle, run_batch: Run, run_row: Run) -> GoldenResult:
+    """Run the golden inputs as one batch and then one by one, as a stream does, and compare.
+
+    Raises GoldenMismatchError when a label differs, or another output by more than the manifest's
+    tolerance, an absolute one; BundleError when the golden files are not what the manifest says.
+    """
+    manifest = bundle.manifest
+    inputs = read_golden_inputs(bundle)
+    expected = [
+        _read(bundle, name, manifest.golden, output)
+        for name, output in zip(manifest.golden.outputs, manifest.outputs, strict=True)
+    ]
+    rows = [[array.copy() for array in run_row(inputs[at : at + 1])] for at in range(len(inputs))]
+    one_by_one = [np.concatenate(column) for column in zip(*rows, strict=True)]
+    results = [compare(manifest, expected, found) for found in (run_batch(inputs), one_by_one)]
+    worst = GoldenResult(
+        len(inputs),
+        float(max(result.max_abs_error for result in results)),
+        max(result.label_disagreements for result in results),
+    )
+    tolerance = manifest.golden.tolerance
+    if worst.label_disagreements or worst.max_abs_error > tolerance:
+        raise GoldenMismatchError(
+            f"{manifest.name} {manifest.version}: expected the source model's outputs for {worst.count} "
+            f"golden inputs, found {worst.label_disagreements} other labels and a largest error of "
+            f"{worst.max_abs_error:.3g} (allowed: {tolerance:.3g}). It must not serve on this machine."
+        )
+    return worst
+
+
+def compare(manifest: Manifest, expected: Sequence[Array], found: Sequence[Array]) -> GoldenResult:
+    """Count labels that differ and find the largest error; where only one side is NaN it is infinite."""
+    count, largest, disagreements = len(expected[0]), 0.0, 0
+    for output, wanted, actual in zip(manifest.outputs, expected, found, strict=True):
+        if output.meaning == "label":
+            disagreements += int(np.count_nonzero(wanted != actual))
+            continue
+        same = (wanted == actual) | (np.isnan(wanted) & np.isnan(actual))
+        with np.errstate(invalid="ignore"):
+            errors = np.abs(np.subtract(wanted, actual, dtype=np.float64))
+        largest = max(
+            largest, float(np.where(same, 0.0, np.nan_to_num(errors, nan=np.inf)).max(initial=0))
+        )
+    return GoldenResult(count, largest, disagreements)
+
+
+def _read(bundle: Bundle, name: str, golden: Golden, tensor: Input | Output) -> Array:
+    try:
+        array = decode_npy(bundle.read(name), name)
+    except InputError as error:
+        raise BundleError(f"{bundle.location}: {error}") from error
+    shape = (golden.count, *tensor.shape[1:])
+    if not matches(array.shape, shape) or array.dtype.kind not in "biuf":
+        raise BundleError(
+            f"{bundle.location}: {name}: expected numbers of shape {shape_text(shape)}, found "
+            f"{array.dtype} of shape {array.shape}. The bundle is broken: convert the model again."
+        )
+    return array

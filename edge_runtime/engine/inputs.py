@@ -1,0 +1,118 @@
+"""What a caller hands to a model becomes a batch of the declared dtype and shape, or an InputError.
+
+Nothing is guessed: no axis is added, no text parsed, no value clipped. Values are finite. Where the
+model was trained with missing values (`allow_nan`) NaN stands for one and passes; infinity never does.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.bundle.manifest import Input, Window
+from edge_runtime.engine.base import Array, matches, numpy_dtype, shape_text
+from edge_runtime.errors import EngineError, InputError
+
+_NUMBERS = "biuf"
+
+
+class InputCheck:
+    """The rules of one input tensor, from the manifest."""
+
+    def __init__(self, declared: Input, window: Window | None = None) -> None:
+        if not declared.shape or declared.shape[0] is not None or declared.dtype == "string":
+            raise EngineError(
+                f"input {declared.name!r}: expected numbers with an open batch axis, found "
+                f"{declared.dtype} of shape {list(declared.shape)}. Convert the model again."
+            )
+        self._declared = declared
+        self._channels = window.channels if window else ()
+        self.dtype = numpy_dtype(declared.dtype)
+
+    def batch(self, values: npt.ArrayLike) -> Array:
+        """A C-ordered array of the declared dtype and shape (n, ...), checked value by value.
+
+        It may be the caller's own array: read it only. Raises InputError.
+        """
+        array = self._array(values)
+        self._check_shape(array.shape)
+        converted = self._cast(array)
+        if not self.is_clean(converted):
+            self.explain(array, converted)
+        return converted
+
+    def is_clean(self, array: Array) -> bool:
+        """Whether every value of an array of the declared dtype may go into the model."""
+        if self.dtype.kind != "f":
+            return True
+        bad = np.isinf(array) if self._declared.allow_nan else ~np.isfinite(array)
+        return not bad.any()
+
+    def row_check(self, row: Array) -> Callable[[], bool]:
+        """A function that says whether the values now in `row`, a buffer that stays, are clean.
+
+        For 600 values: 0.7 µs. isfinite().all() takes 1.9. A dot product with zeros, which is NaN
+        where a value is not finite, would take 0.4, but warns about it and leans on the BLAS at hand.
+        """
+        if self.dtype.kind != "f":
+            return lambda: True
+        mask = np.zeros(row.shape, np.bool_)
+        look, wrong = (np.isinf, b"\1") if self._declared.allow_nan else (np.isfinite, b"\0")
+        return lambda: wrong not in look(row, mask).tobytes()
+
+    def explain(self, given: Array, converted: Array) -> None:
+        """Raise the InputError that says where the first wrong value is and what it is."""
+        wrong = np.isinf(converted) if self._declared.allow_nan else ~np.isfinite(converted)
+        at = tuple(int(index) for index in np.argwhere(wrong)[0])
+        value = given[at]
+        expected = "numbers or NaN" if self._declared.allow_nan else "finite numbers"
+        if np.isfinite(value):
+            expected = f"numbers within {self.dtype}"
+        count = int(wrong.sum())
+        others = f" and {count - 1} more" if count > 1 else ""
+        raise InputError(f"{self._place(at)}: expected {expected}, found {value}{others}.")
+
+    def _array(self, values: npt.ArrayLike) -> Array:
+        try:
+            array = np.asarray(values)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise self._fault("numbers in rows of equal length", f"something else ({error})") from error
+        if array.dtype.kind not in _NUMBERS:
+            found = "text" if array.dtype.kind in "SU" else f"dtype {array.dtype}"
+            raise self._fault(f"numbers ({self.dtype})", found)
+        return array
+
+    def _check_shape(self, found: tuple[int, ...]) -> None:
+        expected = self._declared.shape
+        if matches(found, expected):
+            return
+        hint = "."
+        if matches(found, expected[1:]):
+            hint = f": add a batch axis with {self._declared.name}[None]."
+        elif len(found) == 3 == len(expected) and matches((found[0], found[2], found[1]), expected):
+            hint = f": swap the last two axes with {self._declared.name}.transpose(0, 2, 1)."
+        raise self._fault(f"shape {shape_text(expected)}", f"{found}", hint)
+
+    def _cast(self, array: Array) -> Array:
+        if array.dtype == self.dtype:
+            return np.ascontiguousarray(array)
+        if self.dtype.kind == "f":
+            # A finite value beyond the range becomes infinite here, and is found by the next check.
+            with np.errstate(over="ignore"):
+                return np.ascontiguousarray(array, dtype=self.dtype)
+        if array.dtype.kind == "f":
+            raise self._fault(f"whole numbers ({self.dtype})", f"dtype {array.dtype}")
+        limits = np.iinfo(self.dtype)
+        if array.size and (int(array.min()) < limits.min or int(array.max()) > limits.max):
+            found = f"values from {array.min()} to {array.max()}"
+            raise self._fault(f"{self.dtype}, {limits.min} to {limits.max}", found)
+        return np.ascontiguousarray(array, dtype=self.dtype)
+
+    def _place(self, at: tuple[int, ...]) -> str:
+        """Where a value is, in the caller's terms."""
+        if len(at) == 3 and len(self._channels) == self._declared.shape[-1]:
+            return f"{self._declared.name}[{at[0]}], sample {at[1]}, channel {self._channels[at[2]]!r}"
+        return f"{self._declared.name}[{', '.join(map(str, at))}]"
+
+    def _fault(self, expected: str, found: str, hint: str = ".") -> InputError:
+        return InputError(f"{self._declared.name}: expected {expected}, found {found}{hint}")

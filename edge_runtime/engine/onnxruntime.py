@@ -1,0 +1,222 @@
+"""ONNX Runtime behind the engine seam; the only module that imports it, and only when it is used.
+
+Models are given as bytes whose digest was checked, never as a path: nothing can change between the
+check and the load, and nothing beside the model is looked for. See docs/adr/0004-engine-seam.md.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.manifest import Input, Output, Variant
+from edge_runtime.engine.base import Array, matches, numpy_dtype, row_shape, shape_text
+from edge_runtime.engine.onnx_file import check_onnx
+from edge_runtime.errors import ConfigError, EngineError
+
+Tensor = Input | Output
+
+_SILENT = 4
+_MAX_TOLD = 300
+_ELEMENT_TYPES = {
+    "float32": "tensor(float)",
+    "float64": "tensor(double)",
+    "int64": "tensor(int64)",
+    "int32": "tensor(int32)",
+    "uint8": "tensor(uint8)",
+}
+
+
+class OnnxRuntimeEngine:
+    """Runs ONNX files on the CPU."""
+
+    name = "onnxruntime"
+
+    def why_unavailable(self) -> str:
+        try:
+            _onnxruntime()
+        except ImportError as error:
+            return f"it cannot be imported: {_told(error)}; try: pip install onnxruntime"
+        return ""
+
+    def load(self, bundle: Bundle, variant: Variant, *, threads: int) -> "OnnxRuntimeSession":
+        """Load a variant with `threads` threads for one run.
+
+        Raises EngineError for a file that is refused, cannot be loaded or is not what the manifest
+        says, BundleError when it was altered.
+        """
+        if threads < 1:
+            raise ConfigError(f"threads: expected 1 or more, found {threads}.")
+        manifest = bundle.manifest
+        subject = f"{manifest.name} {manifest.version}, {variant.file}"
+        raw = bundle.read(variant.file)
+        check_onnx(raw, subject)
+        with _translated(f"{subject}: cannot be loaded"):
+            session = _onnxruntime().InferenceSession(
+                raw, _options(threads), providers=["CPUExecutionProvider"]
+            )
+            session.disable_fallback()
+        return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
+
+
+class OnnxRuntimeSession:
+    """A loaded ONNX file whose inputs and outputs are those of the manifest."""
+
+    def __init__(
+        self, session: Any, inputs: Sequence[Input], outputs: Sequence[Output], subject: str
+    ) -> None:
+        _check_tensors(f"{subject}: inputs", session.get_inputs(), inputs)
+        _check_tensors(f"{subject}: outputs", session.get_outputs(), outputs)
+        self._session = session
+        self._outputs = tuple(outputs)
+        self._output_names = [output.name for output in outputs]
+        self._subject = subject
+        self.row = _bind_row(session, inputs, outputs, subject)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Execute a batch; see `Session.run`."""
+        session = self._session
+        if session is None:
+            raise EngineError(f"{self._subject}: the model was closed.")
+        with _translated(f"{self._subject}: cannot be run"):
+            arrays = session.run(self._output_names, dict(inputs))
+        count = len(next(iter(inputs.values())))
+        for array, output in zip(arrays, self._outputs, strict=True):
+            expected = (count, *output.shape[1:])
+            if not matches(array.shape, expected):
+                raise EngineError(
+                    f"{self._subject}: output {output.name!r}: expected the shape "
+                    f"{shape_text(expected)}, found {array.shape}. Convert the model again."
+                )
+        return dict(zip(self._output_names, arrays, strict=True))
+
+    def close(self) -> None:
+        """Release the model once no run is left in it."""
+        self._session = None
+        if self.row is not None:
+            self.row.close()
+
+
+class OnnxRuntimeRow:
+    """IO binding, bound once: no allocation, no look-up by name, no conversion in a call."""
+
+    def __init__(
+        self, session: Any, inputs: dict[str, Array], outputs: dict[str, Array], subject: str
+    ) -> None:
+        self.inputs, self.outputs = tuple(inputs.values()), tuple(outputs.values())
+        self._subject = subject
+        # The buffers are bound by address; `inputs` and `outputs` keep them alive with the binding.
+        binding = session.io_binding()
+        for name, array in inputs.items():
+            binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        for name, array in outputs.items():
+            binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        self._binding: Any = binding
+        self._run: Any = session.run_with_iobinding
+
+    def run(self) -> None:
+        """Execute once; see `BoundRow.run`."""
+        try:
+            self._run(self._binding)
+        except Exception as error:
+            if self._binding is None:
+                raise EngineError(f"{self._subject}: the model was closed.") from None
+            raise _failed(f"{self._subject}: cannot be run", error) from error
+
+    def close(self) -> None:
+        self._binding = self._run = None
+
+
+def _onnxruntime() -> Any:
+    # Its Linux wheels report use to their vendor unless this is set before the first import.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    # What it would log also arrives as an exception, or concerns hardware that is not used here.
+    onnxruntime.set_default_logger_severity(_SILENT)
+    return onnxruntime
+
+
+def _options(threads: int) -> Any:
+    onnxruntime = _onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _SILENT
+    # A device has other work than waiting in a busy loop for the next window.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Its own format is no protobuf: what was checked must be what is loaded.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return options
+
+
+def _bind_row(
+    session: Any, inputs: Sequence[Input], outputs: Sequence[Output], subject: str
+) -> OnnxRuntimeRow | None:
+    def buffers(tensors: Sequence[Tensor]) -> dict[str, Array] | None:
+        made = {}
+        for tensor in tensors:
+            if (shape := row_shape(tensor.shape)) is None:
+                return None
+            made[tensor.name] = np.zeros(shape, numpy_dtype(tensor.dtype))
+        return made
+
+    bound_inputs, bound_outputs = buffers(inputs), buffers(outputs)
+    if bound_inputs is None or bound_outputs is None:
+        return None
+    with _translated(f"{subject}: cannot be bound"):
+        return OnnxRuntimeRow(session, bound_inputs, bound_outputs, subject)
+
+
+def _check_tensors(subject: str, found: Sequence[Any], expected: Sequence[Tensor]) -> None:
+    """Demand the manifest's names, dtypes and shapes, in its order."""
+    names = [tensor.name for tensor in expected]
+    if [tensor.name for tensor in found] != names:
+        raise EngineError(
+            f"{subject}: expected {names} as in the manifest, found "
+            f"{[tensor.name[:80] for tensor in found][:16]}. Convert the model again."
+        )
+    for actual, tensor in zip(found, expected, strict=True):
+        kind = _ELEMENT_TYPES.get(tensor.dtype)
+        if kind is None:
+            raise EngineError(f"{subject}: {tensor.name!r}: expected numbers, found {tensor.dtype}.")
+        shape = tuple(actual.shape)
+        if actual.type != kind or not _fits(shape, tensor.shape):
+            raise EngineError(
+                f"{subject}: {tensor.name!r}: expected {kind} of shape {shape_text(tensor.shape)} as in "
+                f"the manifest, found {actual.type} of shape {shape_text(shape)}. "
+                "Convert the model again."
+            )
+
+
+def _fits(shape: Sequence[int | str | None], expected: Sequence[int | None]) -> bool:
+    """Whether a shape is the expected one; what is no number is known only when the model runs.
+
+    A size the manifest leaves open must be open in the model too.
+    """
+    return len(shape) == len(expected) and all(
+        not isinstance(size, int) or size == wanted for size, wanted in zip(shape, expected, strict=True)
+    )
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn what ONNX Runtime raises (it has no common base of its own) into an EngineError."""
+    try:
+        yield
+    except Exception as error:
+        raise _failed(what, error) from error
+
+
+def _failed(what: str, error: Exception) -> EngineError:
+    return EngineError(f"{what} by onnxruntime: {_told(error)}")
+
+
+def _told(error: Exception) -> str:
+    """What a foreign exception says, on one line of bounded length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]}..."

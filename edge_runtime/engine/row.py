@@ -1,0 +1,69 @@
+"""The shortest way of one row through a model: copy, check, run, read."""
+
+from threading import Lock
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from edge_runtime.engine.base import Array, BoundRow
+from edge_runtime.engine.inputs import InputCheck
+from edge_runtime.engine.outputs import Inference, OutputReader
+
+
+class CheckedRow:
+    """A bound row with validation, safe from several threads.
+
+    What it costs above the bare engine is measured by benchmarks/latency.py; every line counts.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_check",
+        "_dtype",
+        "_is_clean",
+        "_lock",
+        "_outputs",
+        "_reader",
+        "_run",
+        "_shape",
+    )
+
+    def __init__(self, bound: BoundRow, check: InputCheck, reader: OutputReader) -> None:
+        (self._buffer,) = bound.inputs
+        self._outputs = bound.outputs
+        self._run = bound.run
+        self._check = check
+        self._reader = reader
+        self._dtype = self._buffer.dtype
+        self._shape = self._buffer.shape
+        self._is_clean = check.row_check(self._buffer)
+        self._lock = Lock()
+
+    def fits(self, values: Any) -> TypeGuard[Array]:
+        """Whether these are one row that needs no conversion."""
+        return type(values) is np.ndarray and values.shape == self._shape and values.dtype == self._dtype
+
+    def main(self, values: Array) -> Array:
+        """The prediction alone, shape (1,) or (1, m). Raises InputError or EngineError."""
+        with self._lock:
+            self._execute(values)
+            return self._reader.main(self._outputs)
+
+    def inference(self, values: Array) -> Inference:
+        """Everything the model says. Raises InputError or EngineError."""
+        with self._lock:
+            self._execute(values)
+            return self._reader.inference(self._outputs)
+
+    def outputs(self, values: Array) -> tuple[Array, ...]:
+        """Copies of the raw outputs. Raises InputError or EngineError."""
+        with self._lock:
+            self._execute(values)
+            return tuple(output.copy() for output in self._outputs)
+
+    def _execute(self, values: Array) -> None:
+        buffer = self._buffer
+        buffer[...] = values
+        if not self._is_clean():
+            self._check.explain(buffer, buffer)
+        self._run()

@@ -1,0 +1,192 @@
+"""Load a bundle and predict: the Python API of the device part."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.bundle import Bundle, load_root, open_bundle, open_folder
+from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.engine.base import Array, Engine, Session, numpy_dtype
+from edge_runtime.engine.golden import GoldenResult, replay
+from edge_runtime.engine.inputs import InputCheck
+from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine
+from edge_runtime.engine.outputs import Inference, OutputReader
+from edge_runtime.engine.row import CheckedRow
+from edge_runtime.engine.select import choose
+from edge_runtime.errors import EngineError, TrustError
+
+__all__ = ["GoldenResult", "Inference", "Model", "from_bundle", "load"]
+
+_ENGINES: tuple[Engine, ...] = (OnnxRuntimeEngine(),)
+
+# Rows of one run. Larger batches are split: they gain nothing, and memory stays bounded.
+_MAX_BATCH = 1024
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    trust: str | os.PathLike[str] | None = None,
+    allow_unsigned: bool = False,
+    threads: int = 1,
+) -> "Model":
+    """Open a bundle, a file or an unpacked folder, and load the best variant for this machine.
+
+    Args:
+        path: `NAME-VERSION.edge`, or the folder of an unpacked bundle.
+        trust: the root file that says whose signature counts.
+        allow_unsigned: without `trust`, load whatever is at `path`; with it, also what carries no
+            signature at all.
+        threads: how many threads one run may use.
+
+    Raises:
+        TrustError: neither `trust` nor `allow_unsigned` was given, or the signature does not count.
+        BundleError: the bundle cannot be read or was altered.
+        EngineError: no variant runs on this machine.
+    """
+    if trust is None and not allow_unsigned:
+        raise TrustError(
+            f"{os.fspath(path)}: expected to be told whose signature to trust. Pass trust='root.json', "
+            "or allow_unsigned=True to load it without looking at signatures."
+        )
+    root = None if trust is None else load_root(trust)
+    opener = open_folder if Path(path).is_dir() else open_bundle
+    bundle = opener(path, root=root, allow_unsigned=allow_unsigned)
+    try:
+        return Model(bundle, threads=threads, closes_bundle=True)
+    except BaseException:
+        bundle.close()
+        raise
+
+
+def from_bundle(bundle: Bundle, *, threads: int = 1) -> "Model":
+    """A model of an open bundle, which must stay open for `replay_goldens` and is the caller's to close.
+
+    Raises EngineError when no variant runs on this machine, BundleError when a file was altered.
+    """
+    return Model(bundle, threads=threads, closes_bundle=False)
+
+
+class Model:
+    """A loaded model; a context manager. Safe from several threads.
+
+    Attributes:
+        manifest: what the model is.
+        digest: the bundle's identity, SHA-256 in hexadecimal.
+        variant: the variant that runs.
+        classes: class names in the order of probabilities; empty for a regression.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int, closes_bundle: bool) -> None:
+        """Use `load` or `from_bundle`."""
+        manifest = bundle.manifest
+        if len(manifest.inputs) != 1:
+            raise EngineError(
+                f"{manifest.name} {manifest.version}: expected a model of one input, found "
+                f"{len(manifest.inputs)}: this version of edge-runtime cannot run it."
+            )
+        engines = {engine.name: engine for engine in _ENGINES}
+        self.manifest: Manifest = manifest
+        self.digest = bundle.digest
+        self.classes = manifest.classes
+        self.variant: Variant = choose(
+            manifest, {name: engine.why_unavailable() for name, engine in engines.items()}
+        )
+        self._check = InputCheck(manifest.inputs[0], manifest.window)
+        self._reader = OutputReader(manifest)
+        self._session: Session = engines[self.variant.engine].load(bundle, self.variant, threads=threads)
+        bound = self._session.row
+        self._row = None if bound is None else CheckedRow(bound, self._check, self._reader)
+        self._bundle = bundle
+        self._closes_bundle = closes_bundle
+
+    def predict(self, windows: npt.ArrayLike) -> Array:
+        """Predict a batch.
+
+        Args:
+            windows: numbers of shape (n, ...) as `manifest.inputs[0]` says: (n, length, channels) for a
+                model of windows. Other dtypes than the declared one are converted.
+
+        Returns:
+            Class names, str of shape (n,); of a regression, values, float of shape (n,) or (n, m).
+
+        Raises:
+            InputError: wrong shape, text, NaN or infinity, or a value beyond the declared dtype.
+            EngineError: the run failed, or the model was closed.
+        """
+        row = self._row
+        if row is not None and row.fits(windows):
+            return row.main(windows)
+        return self._reader.main(self._run(windows))
+
+    def predict_proba(self, windows: npt.ArrayLike) -> Array:
+        """Probabilities, float32 of shape (n, k), in the order of `classes`; arguments as in `predict`.
+
+        Raises EngineError for a model that has none, and what `predict` raises.
+        """
+        at = self._reader.probabilities_at
+        if at is None:
+            raise EngineError(
+                f"{self.manifest.name} {self.manifest.version}: this {self.manifest.task} model has no "
+                "probabilities; use predict."
+            )
+        return self._outputs(windows)[at]
+
+    def infer(self, windows: npt.ArrayLike) -> Inference:
+        """Labels, probabilities and values from one run; arguments and errors as in `predict`."""
+        row = self._row
+        if row is not None and row.fits(windows):
+            return row.inference(windows)
+        return self._reader.inference(self._run(windows))
+
+    def replay_goldens(self) -> GoldenResult:
+        """Run the bundle's golden inputs here and compare with the source model's outputs.
+
+        Raises GoldenMismatchError when they differ by more than the manifest allows, BundleError when
+        the golden files were altered, EngineError when a run fails.
+        """
+        return replay(self._bundle, self._run, self._outputs)
+
+    def close(self) -> None:
+        """Release the model; what is used afterwards raises EngineError. May be called twice."""
+        self._session.close()
+        if self._closes_bundle:
+            self._bundle.close()
+
+    def __enter__(self) -> "Model":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _outputs(self, windows: npt.ArrayLike) -> Sequence[Array]:
+        row = self._row
+        if row is not None and row.fits(windows):
+            return row.outputs(windows)
+        return self._run(windows)
+
+    def _run(self, windows: npt.ArrayLike) -> Sequence[Array]:
+        """All outputs for a batch of any size, in the manifest's order; the arrays are the caller's."""
+        batch = self._check.batch(windows)
+        if not len(batch):
+            return [
+                np.empty((0, *(size or 0 for size in output.shape[1:])), numpy_dtype(output.dtype))
+                for output in self.manifest.outputs
+            ]
+        name = self.manifest.inputs[0].name
+        runs = [
+            list(self._session.run({name: batch[at : at + _MAX_BATCH]}).values())
+            for at in range(0, len(batch), _MAX_BATCH)
+        ]
+        return (
+            runs[0] if len(runs) == 1 else [np.concatenate(parts) for parts in zip(*runs, strict=True)]
+        )
