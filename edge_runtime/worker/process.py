@@ -115,6 +115,7 @@ class Worker:
         """
         request = Infer(windows.shape, np.ascontiguousarray(windows, np.float32).tobytes())
         with self._asking:
+            self._child.forget_words()
             with contextlib.suppress(WireError):  # what became of the process tells the reason
                 self._connection.send(request, timeout_s)
             result = self._hear(timeout_s, "a run")
@@ -202,6 +203,10 @@ class _Child:
     def end(self) -> None:
         self.kill()
         self._keeper.join()
+
+    def forget_words(self) -> None:
+        """What was said so far has nothing to do with what may go wrong next."""
+        self._tail.clear()
 
     def last_words(self) -> str:
         """How the process ended and what it said last; one that does not end by itself is ended."""

@@ -1,0 +1,162 @@
+"""A worker process, real: what it answers, and what happens when it does not."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, InputError, WorkerError
+from edge_runtime.worker import Worker
+from tests.support.slots import slot
+from tests.support.tiny_bundle import (
+    CLASSES,
+    MODEL_FILE,
+    Behaviour,
+    TinyModel,
+    golden_windows,
+    tiny_bundle,
+)
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 10) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and not merely waiting to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    with Worker.start(slot(tmp_path, tiny_bundle())) as worker:
+        yield worker
+
+
+def test_it_answers_as_the_model_does_and_says_what_it_is(worker: Worker, tmp_path: Path) -> None:
+    windows = golden_windows()
+    answer = worker.infer(windows)
+    labels, probabilities = TinyModel()(windows)
+    assert answer.labels == tuple(CLASSES[label] for label in labels)
+    assert answer.probabilities is not None
+    np.testing.assert_allclose(answer.probabilities, probabilities, atol=1e-6)
+    assert answer.values is None
+    assert answer.latency_us > 0
+    info = worker.info
+    assert (info.name, info.version, info.golden_count, info.engine) == (
+        "tiny",
+        "1.0.0",
+        6,
+        "onnxruntime",
+    )
+    assert (tmp_path / info.digest).is_dir()
+
+
+def test_a_refused_window_does_not_end_it(worker: Worker) -> None:
+    with pytest.raises(InputError, match=r"expected shape \(n, 4, 2\), found \(1, 5, 2\)"):
+        worker.infer(np.zeros((1, 5, 2), np.float32))
+    assert worker.infer(golden_windows()).labels is not None
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [("wrong_goldens", GoldenMismatchError), ("fails", EngineError), ("not_onnx", EngineError)],
+)
+def test_a_bad_model_is_refused_with_the_childs_own_error(
+    tmp_path: Path, behaviour: Behaviour, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"tiny 1\.0\.0"):
+        Worker.start(slot(tmp_path, tiny_bundle(behaviour=behaviour)))
+
+
+def test_an_altered_file_is_refused(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle())
+    model = folder / MODEL_FILE
+    model.chmod(0o644)
+    raw = bytearray(model.read_bytes())
+    raw[100] ^= 1
+    model.write_bytes(raw)
+    with pytest.raises(BundleError):
+        Worker.start(folder)
+
+
+def test_a_model_that_hangs_is_ended(tmp_path: Path) -> None:
+    worker = Worker(slot(tmp_path, tiny_bundle(behaviour="hangs")))
+    with pytest.raises(WorkerError, match=r"loading took more than 1\.5 s, so worker process \d+ was"):
+        worker.wait_ready(1.5)
+    assert not worker.alive
+    worker.close()
+
+
+def test_a_killed_worker_is_told_of_by_its_signal(worker: Worker) -> None:
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match=r"tiny: in a run, worker process \d+ was ended by SIGKILL"):
+        worker.infer(golden_windows())
+    assert not worker.alive
+
+
+def test_a_stopped_worker_is_ended_after_the_time_out(worker: Worker) -> None:
+    os.kill(worker.pid, signal.SIGSTOP)
+    with pytest.raises(WorkerError, match=r"a run took more than 0\.2 s"):
+        worker.infer(golden_windows(), timeout_s=0.2)
+    assert not worker.alive
+
+
+def test_interrupts_are_for_the_parent_to_decide(worker: Worker) -> None:
+    os.kill(worker.pid, signal.SIGINT)
+    os.kill(worker.pid, signal.SIGTERM)
+    assert worker.infer(golden_windows()).labels is not None
+
+
+def test_it_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle())
+    started: list[Worker] = []
+    thread = threading.Thread(target=lambda: started.append(Worker.start(folder)))
+    thread.start()
+    thread.join()
+    with started[0] as worker:
+        assert worker.infer(golden_windows()).labels is not None
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from edge_runtime.worker import Worker
+worker = Worker(Path(sys.argv[1]))
+if sys.argv[2] == "ready":
+    worker.wait_ready()
+print(worker.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("behaviour", "when"), [("good", "ready"), ("hangs", "at once")])
+def test_it_dies_with_a_killed_parent(tmp_path: Path, behaviour: Behaviour, when: str) -> None:
+    folder = slot(tmp_path, tiny_bundle(behaviour=behaviour))
+    command = [sys.executable, "-c", PARENT, str(folder), when]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert runs(pid)
+        parent.kill()
+    wait_for(lambda: not runs(pid))
+
+
+def test_what_libraries_print_cannot_spoil_answers(worker: Worker) -> None:
+    stdin, stdout, stderr = (os.readlink(f"/proc/{worker.pid}/fd/{number}") for number in range(3))
+    assert stdin == "/dev/null"
+    assert stdout == stderr
+    assert stdout.startswith("pipe:")
