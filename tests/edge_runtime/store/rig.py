@@ -16,10 +16,11 @@ class Shelf:
     """A folder of bundle files beside the store they go into."""
 
     folder: Path
+    store_name: str = "store"
 
     @property
     def store(self) -> Store:
-        return Store(self.folder / "store", lock_wait_s=1)
+        return Store(self.folder / self.store_name, lock_wait_s=1)
 
     def bundle(self, version: str, name: str = "tiny", **options: object) -> Path:
         path = self.folder / f"{name}-{version}.edge"
@@ -39,7 +40,7 @@ class Shelf:
 
     def files(self) -> set[str]:
         """Folders of slots that are on the disk, as MODEL/DIGEST."""
-        slots = self.folder / "store" / "slots"
+        slots = self.store.root / "slots"
         return {str(path.relative_to(slots)) for path in slots.glob("*/*")}
 
 

@@ -1,0 +1,86 @@
+"""A real SIGKILL before every file-system call of an install, an activation and a rollback.
+
+Whatever the instant: afterwards the active slot is whole, nothing is left over, and the same command
+goes through.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.store.disk import Store
+from tests.edge_runtime.store.rig import ROOT, Shelf, damage
+from tests.support import sigkill
+
+pytestmark = pytest.mark.end_to_end
+
+sigkill.preload("edge_runtime.store.disk", "tests.edge_runtime.store.rig")
+
+
+def install_and_activate(shelf: Shelf, version: str) -> None:
+    slot = shelf.store.install(shelf.folder / f"tiny-{version}.edge", root=ROOT)
+    shelf.store.activated("tiny", slot.digest)
+
+
+def roll_back_and_activate(shelf: Shelf) -> None:
+    slot = shelf.store.rollback()
+    shelf.store.activated("tiny", slot.digest)
+
+
+@pytest.fixture
+def memory_shelf() -> Iterator[Shelf]:
+    """On a file system in memory: a kill does not ask whether bytes had reached a disk."""
+    parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        yield Shelf(Path(folder))
+
+
+def kill_everywhere(shelf: Shelf, action: Callable[..., None], *arguments: str) -> set[str | None]:
+    """Kill before each call in turn, check, repeat; returns the versions found active in between."""
+    before = shelf.folder / "before"
+    if shelf.store.root.exists():
+        shutil.copytree(shelf.store.root, before)
+    found = set[str | None]()
+    for call in range(1, 1000):
+        shutil.rmtree(shelf.store.root, ignore_errors=True)
+        if before.exists():
+            shutil.copytree(before, shelf.store.root)
+        if not sigkill.killed(call, action, shelf, *arguments):
+            assert call > 10, "too few calls were counted"
+            return found
+        found.add(active_after_recovery(shelf.store, call))
+        if action is not roll_back_and_activate:  # twice is forth and back
+            action(shelf, *arguments)
+            assert damage(shelf.store) == "", f"repeated after a kill before call {call}"
+    raise AssertionError("it never ends")
+
+
+def active_after_recovery(store: Store, call: int) -> str | None:
+    """The version that runs after a restart."""
+    if not store.root.exists():
+        return None
+    store.recover()
+    assert damage(store) == "", f"killed before call {call}"
+    now = store.state().models.get("tiny")
+    return now.slots[now.active].version if now and now.active else None
+
+
+def test_the_first_install(memory_shelf: Shelf) -> None:
+    memory_shelf.bundle("1.0.0")
+
+    assert kill_everywhere(memory_shelf, install_and_activate, "1.0.0") == {None, "1.0.0"}
+
+
+def test_an_update_that_also_removes_the_oldest_slot(memory_shelf: Shelf) -> None:
+    memory_shelf.run("1.0.0"), memory_shelf.run("1.1.0"), memory_shelf.bundle("1.2.0")
+
+    assert kill_everywhere(memory_shelf, install_and_activate, "1.2.0") == {"1.1.0", "1.2.0"}
+
+
+def test_a_rollback(memory_shelf: Shelf) -> None:
+    memory_shelf.run("1.0.0"), memory_shelf.run("1.1.0")
+
+    assert kill_everywhere(memory_shelf, roll_back_and_activate) == {"1.0.0", "1.1.0"}
