@@ -108,6 +108,7 @@ def convert(
     check_golden_count(golden_count)
     source = read_source(model)
     rows = as_rows(inputs, model)
+    front_end.check_shape(source, rows.shape[1:])
     truth = None if labels is None else as_labels(labels, len(rows))
     progress(f"asking the source model about {len(rows)} inputs")
     expected = source.run(rows)
@@ -136,8 +137,8 @@ def convert(
         provenance=provenance(source, converted, rows, truth),
     )
     bundle = _bundle(manifest, converted.onnx, rows[chosen], _at(expected.tensors, chosen))
-    with loaded(bundle.manifest, bundle.artifacts) as model:
-        model.replay_goldens()  # what every device will do before it activates the bundle
+    with loaded(bundle.manifest, bundle.artifacts) as device:
+        device.replay_goldens()  # what every device will do before it activates the bundle
     return bundle
 
 

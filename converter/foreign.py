@@ -20,6 +20,15 @@ def translated(what: str, error: type[EdgeError] = ConversionError) -> Iterator[
 
 
 @contextmanager
+def without_future_warnings() -> Iterator[None]:
+    """Silence what libraries say to each other's developers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+@contextmanager
 def without_name_warnings() -> Iterator[None]:
     """Silence scikit-learn's warning about arrays given to a model that was fitted on a DataFrame."""
     with warnings.catch_warnings():

@@ -155,21 +155,24 @@ def _only_rounding(
 
 
 def _accepted(source: Source, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], Answer]:
-    """The edge rows that the source model takes at all, and its answer to them."""
-    try:
-        return rows, source.run(rows)
-    except EdgeError:
-        kept = [row for row in np.split(rows, len(rows)) if _takes(source, row)]
-    rows = np.concatenate([rows[:0], *kept])
-    return rows, source.run(rows) if len(rows) else Answer({}, np.empty(0))
+    """The edge rows that the source model takes at all and has a finite answer to, with that answer."""
+    kept = rows[_taken(source, rows)]
+    return kept, source.run(kept) if len(kept) else Answer({}, np.empty(0))
 
 
-def _takes(source: Source, row: NDArray[np.float32]) -> bool:
+def _taken(source: Source, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows the source takes, by halves: it refuses a batch for one bad row, and few are bad."""
     try:
-        answer = source.run(row)
+        answer = source.run(rows)
     except EdgeError:
-        return False
-    return all(bool(np.isfinite(tensor).all()) for tensor in answer.tensors.values())
+        if len(rows) == 1:
+            return np.zeros(1, dtype=np.bool_)
+        half = len(rows) // 2
+        return np.concatenate([_taken(source, rows[:half]), _taken(source, rows[half:])])
+    finite = np.ones(len(rows), dtype=np.bool_)
+    for tensor in answer.tensors.values():
+        finite &= np.isfinite(tensor).reshape(len(rows), -1).all(axis=1)
+    return finite
 
 
 def _fault(case: _Case, source: Source, found: Tensors, row: int) -> ParityError:

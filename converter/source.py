@@ -63,7 +63,7 @@ def run(source: Source, model: Any, rows: NDArray[np.float32]) -> Answer:
     """Ask `model`, the source's or the last steps of it; a copy of `rows` is given."""
     # A step with copy=False writes into its input, so each call gets its own.
     what = f"the source model {source.describe()} refuses inputs of shape {rows.shape}"
-    with translated(what), without_name_warnings(), _one_job(model):
+    with translated(what), without_name_warnings(), np.errstate(all="ignore"), _one_job(model):
         predicted = np.asarray(model.predict(rows.copy()))
         if source.task == "regression":
             return Answer({"value": predicted.astype(np.float64)}, np.empty(0))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from sklearn.base import BaseEstimator
 
-from converter.foreign import translated
+from converter.foreign import translated, without_future_warnings
 from converter.graph import ML, OPSETS, Graph
 from edge_runtime.errors import UnsupportedModelError
 
@@ -63,7 +63,8 @@ def _converted(step: Fitted, **options: bool) -> Any:
     for inner in _estimators(step.estimator):
         if reason := _wrong(inner):
             raise UnsupportedModelError(f"{step}: {type(inner).__name__} cannot be converted: {reason}.")
-    with translated(f"{step} cannot be converted by skl2onnx", UnsupportedModelError):
+    what = f"{step} cannot be converted by skl2onnx"
+    with translated(what, UnsupportedModelError), without_future_warnings():
         from skl2onnx import convert_sklearn
         from skl2onnx.common.data_types import FloatTensorType
 

@@ -67,11 +67,9 @@ def convert(source: Source, shape: tuple[int, ...], value_columns: int | None) -
     """Convert a fitted model whose inputs have `shape`, (features,) or (samples, axes).
 
     `value_columns` is the width of a regressor's prediction, None when it is one number a row.
-    Raises UnsupportedModelError, naming the step, where no conversion exists; InputError when the
-    inputs do not fit the model.
+    Raises UnsupportedModelError, naming the step, where no conversion exists.
     """
     plan = _plan(source)
-    _check_shape(plan, source, shape)
     graph = Graph()
     name = "windows" if plan.block else "rows"
     rows = graph.input(name, "float32", (None, *shape))
@@ -94,6 +92,27 @@ def convert(source: Source, shape: tuple[int, ...], value_columns: int | None) -
         splits=_NO_SPLITS if computed else final.splits,
         halves=_halves(source, plan, shape) if plan.is_tree and computed else None,
     )
+
+
+def check_shape(source: Source, shape: tuple[int, ...]) -> None:
+    """Refuse inputs whose shape, (features,) or (samples, axes), is not the model's: InputError."""
+    plan = _plan(source)
+    if plan.block is not None:
+        expected = plan.block.window_shape()
+        if shape != expected:
+            raise InputError(
+                f"inputs: expected windows of shape {expected}, (samples, axes), as the model was "
+                f"trained on; found {shape}."
+            )
+        return
+    if len(shape) != 1:
+        raise InputError(
+            f"inputs: expected rows of shape (inputs, features), found {len(shape) + 1} dimensions. "
+            "Windows need a block, such as converter.blocks.WindowFeatures, as the first step."
+        )
+    known = getattr(source.steps[0][1], "n_features_in_", shape[0])
+    if known != shape[0]:
+        raise InputError(f"inputs: expected {known} features, as in training; found {shape[0]}.")
 
 
 def _plan(source: Source) -> _Plan:
@@ -123,25 +142,6 @@ def _is_monotone(step: Any) -> bool:
         return False
     scale = step.scale_
     return scale is None or bool(np.all(np.isfinite(scale)) and np.all(scale > 0))
-
-
-def _check_shape(plan: _Plan, source: Source, shape: tuple[int, ...]) -> None:
-    if plan.block is not None:
-        expected = plan.block.window_shape()
-        if shape != expected:
-            raise InputError(
-                f"inputs: expected windows of shape {expected}, (samples, axes), as the model was "
-                f"trained on; found {shape}."
-            )
-        return
-    if len(shape) != 1:
-        raise InputError(
-            f"inputs: expected rows of shape (inputs, features), found {len(shape) + 1} dimensions. "
-            "Windows need a block, such as converter.blocks.WindowFeatures, as the first step."
-        )
-    known = getattr(source.steps[0][1], "n_features_in_", shape[0])
-    if known != shape[0]:
-        raise InputError(f"inputs: expected {known} features, as in training; found {shape[0]}.")
 
 
 def _add_features(graph: Graph, value: str, plan: _Plan, shape: tuple[int, ...]) -> str:

@@ -1,0 +1,82 @@
+"""Against scikit-learn's own metrics."""
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from converter.evaluate import class_indices, classification, regression
+from edge_runtime.errors import InputError
+
+
+def test_scores_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 200)
+    called = np.where(rng.random(200) < 0.7, truth, rng.integers(0, 3, 200))
+    found = classification(truth, called, ("a", "b", "c"))
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(truth, called)
+    assert found.accuracy == pytest.approx(metrics.accuracy_score(truth, called))
+    for i, score in enumerate(found.per_class.values()):
+        assert (score.precision, score.recall, score.f1, score.support) == pytest.approx(
+            (precision[i], recall[i], f1[i], support[i])
+        )
+    assert found.confusion == tuple(map(tuple, metrics.confusion_matrix(truth, called).tolist()))
+
+
+def test_a_class_that_is_never_called_or_never_there_scores_0() -> None:
+    found = classification(np.array([0, 0, 1]), np.array([0, 2, 2]), ("a", "b", "c", "d"))
+    assert found.per_class["b"].recall == found.per_class["b"].precision == 0
+    assert found.per_class["c"].precision == found.per_class["c"].f1 == 0
+    assert found.per_class["d"].support == 0
+    assert found.confusion == ((1, 0, 1, 0), (0, 0, 1, 0), (0, 0, 0, 0), (0, 0, 0, 0))
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_errors_of_a_regression_are_those_of_scikit_learn(columns: int) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(50, columns)).squeeze()
+    called = truth + rng.normal(scale=0.2, size=truth.shape)
+    found = regression(truth, called)
+    assert found.mean_squared_error == pytest.approx(metrics.mean_squared_error(truth, called))
+    assert found.mean_absolute_error == pytest.approx(metrics.mean_absolute_error(truth, called))
+    assert found.r2 == pytest.approx(metrics.r2_score(truth, called))
+    assert found.accuracy is None
+
+
+def test_r2_of_a_truth_that_does_not_vary_is_1_or_0() -> None:
+    same = np.full(4, 2.0)
+    assert regression(same, same).r2 == 1
+    assert regression(same, same + 1).r2 == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["b", "a"], ["a", "b"]),
+        ([1, 0], [0, 1]),
+        ([1.0, 0.0], [0, 1]),
+        (["1", "0"], [0, 1]),
+        (["1.0", "0"], [0, 1]),
+        ([True, False], [False, True]),
+        (["True", "False"], [False, True]),
+        ([7, 3], [3.0, 7.0]),
+        ([1, 0], ["0", "1"]),
+    ],
+)
+def test_labels_find_their_class_however_a_file_spells_them(labels: list, classes: list) -> None:
+    assert class_indices(np.array(labels), np.array(classes)).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("labels", "classes"), [(["a", "x"], ["a", "b"]), (["1", "x"], [1, 2])])
+def test_a_label_that_is_no_class_is_named(labels: list, classes: list) -> None:
+    with pytest.raises(InputError, match=r"row 1: expected one of .*found 'x'"):
+        class_indices(np.array(labels), np.array(classes))
+
+
+def test_labels_of_the_wrong_shape_or_kind_are_refused() -> None:
+    with pytest.raises(InputError, match="one an input"):
+        class_indices(np.zeros((2, 2)), np.array([0, 1]))
+    for truth, what in (
+        (np.array(["a", "b"]), "numbers"), (np.zeros((2, 2)), "shape"), (np.array([1, np.nan]), "finite"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=what):
+            regression(truth, np.zeros(2))
