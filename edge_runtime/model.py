@@ -77,6 +77,7 @@ class Model:
     Attributes:
         manifest: what the model is.
         digest: the bundle's identity, SHA-256 in hexadecimal.
+        bundle: the open bundle it came from.
         variant: the variant that runs.
         classes: class names in the order of probabilities; empty for a regression.
     """
@@ -101,7 +102,7 @@ class Model:
         self._session: Session = engines[self.variant.engine].load(bundle, self.variant, threads=threads)
         bound = self._session.row
         self._row = None if bound is None else CheckedRow(bound, self._check, self._reader)
-        self._bundle = bundle
+        self.bundle = bundle
         self._closes_bundle = closes_bundle
 
     def predict(self, windows: npt.ArrayLike) -> Array:
@@ -141,7 +142,8 @@ class Model:
         row = self._row
         if row is not None and row.fits(windows):
             return row.inference(windows)
-        return self._reader.inference(self._run(windows))
+        outputs = self._run(windows)
+        return self._reader.inference(outputs, self._reader.main(outputs))
 
     def replay_goldens(self) -> GoldenResult:
         """Run the bundle's golden inputs here and compare with the source model's outputs.
@@ -149,13 +151,13 @@ class Model:
         Raises GoldenMismatchError when they differ by more than the manifest allows, BundleError when
         the golden files were altered, EngineError when a run fails.
         """
-        return replay(self._bundle, self._run, self._outputs)
+        return replay(self.bundle, self._run, self._outputs)
 
     def close(self) -> None:
         """Release the model; what is used afterwards raises EngineError. May be called twice."""
         self._session.close()
         if self._closes_bundle:
-            self._bundle.close()
+            self.bundle.close()
 
     def __enter__(self) -> "Model":
         return self

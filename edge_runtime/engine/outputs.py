@@ -1,6 +1,6 @@
 """From a model's output tensors to class names, probabilities and values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -38,37 +38,53 @@ class OutputReader:
                 f"{manifest.name} {manifest.version}: expected one output that is the {wanted}, found "
                 f"{meanings}. Convert the model again."
             )
-        self._label = meanings.index("label") if wanted == "label" else None
-        self._value = meanings.index("value") if wanted == "value" else None
+        self._is_regression = wanted == "value"
+        self._main_at = meanings.index(wanted)
         has_probabilities = wanted == "label" and "probabilities" in meanings
         self.probabilities_at = meanings.index("probabilities") if has_probabilities else None
-        self.main_at = meanings.index(wanted)
-        self._names = np.array(manifest.classes if self._label is not None else (), dtype=np.str_)
+        self._names = np.array(manifest.classes, dtype=np.str_)
 
     def main(self, outputs: Sequence[Array]) -> Array:
         """The prediction alone: class names, or values."""
-        array = outputs[self.main_at]
-        return array.copy() if self._label is None else self.labels(array)
+        array = outputs[self._main_at]
+        return array.copy() if self._is_regression else self.labels(array)
 
     def labels(self, indices: Array) -> Array:
         """Class names of int64 indices; raises EngineError for an index that is none."""
-        try:
-            # Seen as unsigned a negative index is out of range too, instead of counting from the end.
-            names: Array = self._names[indices.view(np.uint64)]
-        except IndexError:
-            raise EngineError(
-                f"label: expected an index below {len(self._names)}, found one of "
-                f"{indices.tolist()[:8]}. The model is broken: convert it again."
-            ) from None
+        # Seen as unsigned a negative index is out of range too, instead of counting from the end.
+        if indices.size and indices.view(np.uint64).max() >= len(self._names):
+            raise self._no_class(indices)
+        names: Array = self._names[indices]
         return names
 
-    def inference(self, outputs: Sequence[Array]) -> Inference:
-        """Everything the outputs say."""
+    def row_main(self, outputs: Sequence[Array]) -> Callable[[], Array]:
+        """`main` for buffers of one row that stay; 1 µs faster, as it copies a ready name."""
+        bound = outputs[self._main_at]
+        if self._is_regression:
+            return bound.copy
+        index = bound.view(np.uint64)
+        # A tuple takes no number from 2^63 on: as above, a negative index is an IndexError.
+        singles = tuple(self._names[at : at + 1] for at in range(len(self._names)))
+
+        def read() -> Array:
+            try:
+                return singles[index.item()].copy()
+            except IndexError:
+                raise self._no_class(bound) from None
+
+        return read
+
+    def inference(self, outputs: Sequence[Array], main: Array) -> Inference:
+        """Everything the outputs say, `main` being what was read of them already."""
+        if self._is_regression:
+            return Inference(None, None, main)
         at = self.probabilities_at
-        return Inference(
-            None if self._label is None else self.labels(outputs[self._label]),
-            None if at is None else outputs[at].copy(),
-            None if self._value is None else outputs[self._value].copy(),
+        return Inference(main, None if at is None else outputs[at].copy(), None)
+
+    def _no_class(self, indices: Array) -> EngineError:
+        return EngineError(
+            f"label: expected an index below {len(self._names)}, found one of {indices.tolist()[:8]}. "
+            "The model is broken: convert it again."
         )
 
 

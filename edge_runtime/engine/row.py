@@ -16,24 +16,13 @@ class CheckedRow:
     What it costs above the bare engine is measured by benchmarks/latency.py; every line counts.
     """
 
-    __slots__ = (
-        "_buffer",
-        "_check",
-        "_dtype",
-        "_is_clean",
-        "_lock",
-        "_outputs",
-        "_reader",
-        "_run",
-        "_shape",
-    )
-
     def __init__(self, bound: BoundRow, check: InputCheck, reader: OutputReader) -> None:
         (self._buffer,) = bound.inputs
         self._outputs = bound.outputs
         self._run = bound.run
         self._check = check
         self._reader = reader
+        self._read_main = reader.row_main(bound.outputs)
         self._dtype = self._buffer.dtype
         self._shape = self._buffer.shape
         self._is_clean = check.row_check(self._buffer)
@@ -47,13 +36,13 @@ class CheckedRow:
         """The prediction alone, shape (1,) or (1, m). Raises InputError or EngineError."""
         with self._lock:
             self._execute(values)
-            return self._reader.main(self._outputs)
+            return self._read_main()
 
     def inference(self, values: Array) -> Inference:
         """Everything the model says. Raises InputError or EngineError."""
         with self._lock:
             self._execute(values)
-            return self._reader.inference(self._outputs)
+            return self._reader.inference(self._outputs, self._read_main())
 
     def outputs(self, values: Array) -> tuple[Array, ...]:
         """Copies of the raw outputs. Raises InputError or EngineError."""

@@ -1,0 +1,113 @@
+"""Measure a loaded model on this machine: rows one by one, batches, memory, installed size."""
+
+import re
+import resource
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from itertools import cycle
+
+import msgspec
+import numpy as np
+
+from edge_runtime.engine.base import Array
+
+# One constant row flatters a forest two-fold, as the branches it takes are predicted; so rows rotate.
+_ROWS = 512
+_BATCH = 256
+_WARM_UP = 50
+_MAX_TIMES = 1 << 20
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """One row at a time, validation included; percentiles in microseconds."""
+
+    rows: int
+    p50_us: float
+    p90_us: float
+    p99_us: float
+    p99_9_us: float
+
+
+def rotating_rows(golden: Array) -> list[Array]:
+    """Different rows of shape (1, ...): the golden ones and, of floats, points between two of them."""
+    if golden.dtype.kind != "f" or len(golden) < 2:
+        return [row.copy() for row in np.split(golden, len(golden))]
+    random = np.random.default_rng(0)
+    first, second = (golden[random.integers(0, len(golden), _ROWS)] for _ in range(2))
+    share = random.random((_ROWS, *(1 for _ in golden.shape[1:]))).astype(golden.dtype)
+    mixed = np.concatenate([golden, first + share * (second - first)])
+    return [row.copy() for row in np.split(mixed, len(mixed))]
+
+
+def measure_rows(predict: Callable[[Array], object], rows: list[Array], seconds: float) -> Latency:
+    """Call `predict` on one row after another for about `seconds`."""
+    clock = time.perf_counter_ns
+    times = np.empty(_MAX_TIMES, np.int64)
+    for _, row in zip(range(_WARM_UP), cycle(rows), strict=False):
+        predict(row)
+    count, end = 0, clock() + int(seconds * 1e9)
+    for row in cycle(rows):
+        started = clock()
+        predict(row)
+        finished = clock()
+        times[count] = finished - started
+        count += 1
+        if finished >= end or count == _MAX_TIMES:
+            break
+    p50, p90, p99, p99_9 = (float(v) / 1e3 for v in np.percentile(times[:count], [50, 90, 99, 99.9]))
+    return Latency(count, p50, p90, p99, p99_9)
+
+
+def measure_batches(predict: Callable[[Array], object], rows: list[Array], seconds: float) -> float:
+    """Rows a second in batches of 256, for about `seconds`."""
+    chosen = [row for row, _ in zip(cycle(rows), range(_BATCH), strict=False)]
+    batch = np.concatenate(chosen)
+    predict(batch)
+    started, runs = time.perf_counter(), 0
+    while True:
+        predict(batch)
+        runs += 1
+        spent = time.perf_counter() - started
+        if spent >= seconds:
+            return runs * _BATCH / spent
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process has had resident, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def installed_mb() -> dict[str, float]:
+    """What a core installation takes on disk, in MB by distribution, dependencies included."""
+    return {
+        found.metadata["Name"]: sum(_size(found)) / 1e6 for found in _with_dependencies("edge-runtime")
+    }
+
+
+def _with_dependencies(name: str) -> Iterator[Distribution]:
+    """A distribution and those it needs without extras, each once."""
+    waiting, seen = [name], set()
+    while waiting:
+        current = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if current in seen:
+            continue
+        seen.add(current)
+        try:
+            found = distribution(current)
+        except PackageNotFoundError:  # needed on other systems or Python versions only
+            continue
+        yield found
+        for requirement in found.requires or ():
+            match = _REQUIREMENT.match(requirement)
+            if match and "extra ==" not in requirement:
+                waiting.append(match[0])
+
+
+def _size(found: Distribution) -> Iterator[int]:
+    for file in found.files or ():
+        try:
+            yield file.locate().stat().st_size  # type: ignore[attr-defined]  # a Path at run time
+        except OSError:
+            continue
