@@ -105,6 +105,7 @@ def _variant(variant: Variant) -> Iterator[str]:
         f"  parity on {parity.inputs} inputs: {parity.label_disagreements} labels differ "
         f"({parity.near_ties} of them near ties), largest error {parity.max_abs_error:.3g} "
         f"of {parity.tolerance:.3g} allowed"
+        + (f"; {parity.rounded_splits} on a tree's threshold" if parity.rounded_splits else "")
     )
     for what, needed in sorted(variant.requires.items())[:_MAX_LISTED]:
         yield _plain(f"  requires {what} {needed}")

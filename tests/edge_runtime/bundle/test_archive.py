@@ -149,6 +149,14 @@ def test_ordinary_names_are_taken(name: str) -> None:
     assert list(read(write_archive({name: b"x"}))) == [name]
 
 
+def test_names_that_are_not_sorted_or_come_twice_are_refused() -> None:
+    raw = write_archive({"aaaa": b"", "bbbb": b""})
+
+    for name, other in ((b"aaaa", b"cccc"), (b"bbbb", b"aaaa")):
+        with pytest.raises(ArchiveError, match="names sorted and used once"):
+            read(raw.replace(name, other))
+
+
 def test_a_name_cannot_be_a_file_and_a_folder() -> None:
     with pytest.raises(ArchiveError, match="a file or a folder called 'a', found both"):
         write_archive({"a": b"", "a-b": b"", "a/b": b""})
