@@ -86,6 +86,7 @@ def serve(folder: Path, broker: Broker, ready_file: Path | None) -> None:
 def _collect(folder: Path, broker: Broker, alive: Callable[[Link], bool]) -> None:
     with Database(folder) as database:
         collector = Collector(database)
+        told = _Told(_where(broker))
         link = Link(
             broker,
             # Whoever connects with our id would throw us out, so nobody can guess it. 23 characters is
@@ -93,10 +94,27 @@ def _collect(folder: Path, broker: Broker, alive: Callable[[Link], bool]) -> Non
             client_id=f"c{secrets.token_hex(11)}",
             subscriptions=SUBSCRIPTIONS,
             on_message=collector.take,
-            on_up=lambda: log.info("connected to %s", _where(broker)),
-            on_down=lambda reason: log.warning("no connection to %s: %s", _where(broker), reason),
+            on_up=told.up,
+            on_down=told.down,
         )
         collector.run(link, lambda: alive(link))
+
+
+class _Told:
+    """Logs a connection's ups and downs, and a reason only once: attempts go on for ever."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._reason = ""
+
+    def up(self) -> None:
+        self._reason = ""
+        log.info("connected to %s", self._where)
+
+    def down(self, reason: str) -> None:
+        if reason != self._reason:
+            log.warning("no connection to %s: %s. Trying again until there is.", self._where, reason)
+        self._reason = reason
 
 
 def _introduce(settings: BrokerSettings, identity: Identity) -> tuple[BrokerSettings, Identity]:

@@ -40,6 +40,7 @@ class Client:
     ) -> None:
         self.received: list[tuple[str, bytes, bool]] = []
         self.refusal = ""
+        self._topics: list[str] = []
         self._granted: dict[int, int] = {}
         self._acknowledged: set[int] = set()
         self._client = paho.Client(
@@ -63,6 +64,7 @@ class Client:
 
     def subscribe(self, topic: str) -> int:
         """The granted QoS, or 0x80."""
+        self._topics.append(topic)
         _, number = self._client.subscribe(topic, qos=1)
         assert number is not None
         wait_for(lambda: number in self._granted, f"an answer to SUBSCRIBE {topic}")
@@ -88,6 +90,8 @@ class Client:
         self, _client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any
     ) -> None:
         self.refusal = str(reason) if reason.is_failure else ""
+        for topic in self._topics:  # after a reconnect the broker may not know them
+            self._client.subscribe(topic, qos=1)
 
     def _on_message(self, _client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
         self.received.append((message.topic, message.payload, message.retain))
