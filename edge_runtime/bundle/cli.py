@@ -1,6 +1,7 @@
 """Commands that make keys and look at bundles: `keys`, `inspect`, `verify`."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def verify(path: Path, trust: Path, as_json: bool) -> None:
 def _opened(path: Path, *, root: Any) -> Any:
     from edge_runtime.bundle.reader import open_bundle, open_folder
 
-    open_ = open_folder if path.is_dir() else open_bundle
+    open_ = open_folder if os.path.isdir(path) else open_bundle
     return open_(path, root=root, allow_unsigned=root is None)
 
 
@@ -177,7 +178,7 @@ def _demand_new(folder: Path, *paths: Path) -> None:
     except OSError as error:
         raise StorageError(f"{folder}: the folder cannot be made: {error.strerror}.") from error
     for path in paths:
-        if path.exists() or path.is_symlink():
+        if os.path.lexists(path):
             raise StorageError(
                 f"{path}: expected no such file yet, found one. A key that is overwritten cannot be "
                 "brought back: choose another folder, or move the file away."

@@ -170,7 +170,9 @@ def _files(payload: bytes) -> dict[str, str]:
     _demand(serialization.method == "files", "method 'files'", serialization.method)
     _demand(serialization.hash_type == "sha256", "hash 'sha256'", serialization.hash_type)
     _demand(not serialization.allow_symlinks, "no symbolic links", "links allowed")
-    _demand(len(predicate.resources) <= MAX_ENTRIES, "at most 256 files", len(predicate.resources))
+    _demand(
+        len(predicate.resources) <= MAX_ENTRIES, f"at most {MAX_ENTRIES} files", len(predicate.resources)
+    )
     files: dict[str, str] = {}
     for resource in predicate.resources:
         _demand(is_name(resource.name), "file names a bundle may have", resource.name)
