@@ -45,20 +45,20 @@ class Store:
 
     def state(self) -> State:
         """What is installed; raises StoreError when there is no store, or its state is damaged."""
-        if not self.root.is_dir():
+        if not os.path.isdir(self.root):
             raise StoreError(f"{self.root}: there is no store here. `edge-runtime install` makes one.")
         state = state_file.read(self._state_path)
         if state is not None:
             return state
         self._refuse_foreign_folder()
-        if self._slots.is_dir() and any(self._slots.iterdir()):
+        if os.path.isdir(self._slots) and os.listdir(self._slots):
             raise state_file.damaged(self._state_path, "no such file beside installed slots")
         return State()
 
     def slot_path(self, model: str, digest: str) -> Path:
         """The folder of an installed bundle; raises StoreError when it is not there."""
         path = self._slots / model / digest
-        if not path.is_dir():
+        if not os.path.isdir(path):
             raise StoreError(
                 f"{model}: the files of {digest[:12]} are not in {self._slots}. Install it again."
             )
@@ -66,7 +66,13 @@ class Store:
 
     def trusted_root(self) -> Root | None:
         """The root that was pinned at the first install with one."""
-        return load_root(self._root_path) if self._root_path.exists() else None
+        try:
+            os.stat(self._root_path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:
+            pass  # load_root says what is wrong: one that cannot be read is not one that is not there
+        return load_root(self._root_path)
 
     def install(
         self, bundle_path: Path, *, root: Root | None = None, allow_unsigned: bool = False
@@ -219,14 +225,16 @@ class Store:
 
     def _create(self) -> None:
         """Make the store's folder where there is none."""
-        if not self._state_path.exists():
+        if not os.path.exists(self._state_path):
             self._refuse_foreign_folder()
             durable.create_folder(self.root)
 
     def _refuse_foreign_folder(self) -> None:
-        if not self.root.is_dir():
+        if not os.path.isdir(self.root):
             return
-        if foreign := sorted(set(os.listdir(self.root)) - _OWN - _NOT_OURS_BUT_FINE):
+        with durable.translated(self.root):
+            found = set(os.listdir(self.root))
+        if foreign := sorted(found - _OWN - _NOT_OURS_BUT_FINE):
             raise StoreError(
                 f"{self.root}: expected a store or an empty folder, found {foreign[0]!r} and no store's "
                 "state. Give another folder."

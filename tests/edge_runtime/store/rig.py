@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.bundle import open_folder
 from edge_runtime.store.disk import Store
@@ -22,15 +23,15 @@ class Shelf:
     def store(self) -> Store:
         return Store(self.folder / self.store_name, lock_wait_s=1)
 
-    def bundle(self, version: str, name: str = "tiny", **options: object) -> Path:
+    def bundle(self, version: str, name: str = "tiny", **options: Any) -> Path:
         path = self.folder / f"{name}-{version}.edge"
-        path.write_bytes(tiny_bundle(name, version, **options))  # type: ignore[arg-type]
+        path.write_bytes(tiny_bundle(name, version, **options))
         return path
 
-    def install(self, version: str, name: str = "tiny", **options: object) -> Slot:
+    def install(self, version: str, name: str = "tiny", **options: Any) -> Slot:
         return self.store.install(self.bundle(version, name, **options), root=ROOT)
 
-    def run(self, version: str, name: str = "tiny", **options: object) -> Slot:
+    def run(self, version: str, name: str = "tiny", **options: Any) -> Slot:
         slot = self.install(version, name, **options)
         self.store.activated(slot.model, slot.digest)
         return slot

@@ -1,0 +1,100 @@
+"""From pending to active, seen from a command: by the agent where one runs, else here.
+
+Only the holder of the agent's lock activates, so that a command and an agent never do it both.
+"""
+
+import time
+from contextlib import ExitStack
+from typing import Literal
+
+from edge_runtime.errors import BundleError, EngineError, StoreBusyError, StoreError, WorkerError
+from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import ModelState, Slot, State
+
+Activator = Literal["agent", "command"]
+READY_TIMEOUT_S = 60.0
+_POLL_S = 0.1
+
+
+def bring_up(store: Store, slot: Slot, *, wait_s: float) -> Activator:
+    """Return when the pending `slot` is active, and who did it.
+
+    Raises EngineError, WorkerError or BundleError when it does not work here, StoreError when the agent
+    does not decide within `wait_s` seconds or another request came between.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        with ExitStack() as stack:
+            if _be_the_agent(store, stack):
+                _activate(store, slot)
+                return "command"
+        if is_active(store.state(), slot):
+            return "agent"
+        if time.monotonic() >= deadline:
+            raise StoreError(
+                f"{slot.model} {slot.version}: it is installed and pending, but the agent has not "
+                f"activated it within {wait_s:g} s. `edge-runtime status` shows when it has."
+            )
+        time.sleep(_POLL_S)
+
+
+def is_active(state: State, slot: Slot) -> bool:
+    """Whether a slot that was pending is active by now; False while it is still pending.
+
+    Raises EngineError when it was rejected, StoreError when a later request took its place.
+    """
+    now = state.models.get(slot.model, ModelState())
+    if slot.digest == now.active:
+        return True
+    if bad := now.bad.get(slot.digest):
+        raise EngineError(
+            f"{slot.model} {slot.version}: the agent tried it and rejected it: {_sentence(bad.reason)} {runs(now)}"
+        )
+    if slot.digest != now.pending:
+        raise StoreError(
+            f"{slot.model} {slot.version}: it is not pending any more; a later request replaced "
+            f"it, or its files were damaged. {runs(now)}"
+        )
+    return False
+
+
+def runs(now: ModelState) -> str:
+    """A sentence on what a model runs."""
+    return f"Version {now.slots[now.active].version} goes on running." if now.active else "None runs."
+
+
+def _sentence(words: object) -> str:
+    return f"{str(words).rstrip('.')}."
+
+
+def _be_the_agent(store: Store, stack: ExitStack) -> bool:
+    """Whether no agent runs and none can start until `stack` is closed."""
+    if store.agent_running():
+        return False
+    try:
+        stack.enter_context(store.agent_lock(wait_s=0))
+    except StoreBusyError:
+        return False
+    return True
+
+
+def _activate(store: Store, slot: Slot) -> None:
+    """Replay the golden inputs in a process of its own, and remember how it went."""
+    from edge_runtime.worker import Worker
+
+    if is_active(store.state(), slot):
+        return
+    folder = store.slot_path(slot.model, slot.digest)
+    try:
+        with Worker.start(folder, timeout_s=READY_TIMEOUT_S) as worker:
+            if worker.info.digest != slot.digest:
+                raise BundleError(
+                    f"{folder}: expected the bundle {slot.digest}, found another. Install it again."
+                )
+    except BundleError:
+        store.withdrawn(slot.model, slot.digest)
+        raise
+    except (EngineError, WorkerError) as error:
+        store.rejected(slot.model, slot.digest, str(error))
+        raise type(error)(f"{_sentence(error)} {runs(store.state().models[slot.model])}") from error
+    store.activated(slot.model, slot.digest)

@@ -1,0 +1,114 @@
+"""Commands about what is installed on this device: `install`, `status`, `rollback`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edge_runtime.store.disk import Store
+    from edge_runtime.store.slots import Slot
+
+_PATH = click.Path(path_type=Path)
+_STORE = click.option(
+    "--store", "folder", metavar="DIR", type=_PATH, required=True, help="Folder of this device's store."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+_WAIT = click.option(
+    "--wait",
+    "wait_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="How long a running agent may take to take it up.",
+)
+
+
+@click.command()
+@click.argument("bundle", metavar="BUNDLE", type=_PATH)
+@_STORE
+@click.option(
+    "--trust",
+    metavar="ROOT",
+    type=_PATH,
+    help="Root file that names whom to trust. Needed once: the store keeps it and holds to it.",
+)
+@click.option(
+    "--allow-unsigned", is_flag=True, help="Take bundles of anybody, while the store trusts no root."
+)
+@_WAIT
+@_JSON
+def install(
+    *, bundle: Path, folder: Path, trust: Path | None, allow_unsigned: bool, wait_s: float, as_json: bool
+) -> None:
+    """Verify a bundle, put it into the store and make it the one that runs.
+
+    It is unpacked beside the running version, which goes on until the new one has given the right
+    outputs for its golden inputs. An agent that runs on the same store takes the new version up by
+    itself, without a restart; this command then waits for it. Safe to repeat, and safe to interrupt.
+    """
+    if trust and allow_unsigned:
+        raise click.UsageError("--trust and --allow-unsigned exclude each other.")
+    from edge_runtime.bundle import load_root
+    from edge_runtime.store.disk import Store
+
+    root = load_root(trust) if trust else None
+    store = Store(folder)
+    click.echo(f"verifying and unpacking {bundle}", err=True)
+    slot = store.install(bundle, root=root, allow_unsigned=allow_unsigned)
+    _finish(store, slot, wait_s, as_json)
+
+
+@click.command()
+@_STORE
+@click.option("--model", metavar="NAME", help="Which model; may be left out when there is only one.")
+@_WAIT
+@_JSON
+def rollback(folder: Path, model: str | None, wait_s: float, as_json: bool) -> None:
+    """Go back to the version that ran before.
+
+    It proves itself by its golden inputs again before it takes over. Rolling back twice is forth and
+    back.
+    """
+    from edge_runtime.store.disk import Store
+
+    store = Store(folder)
+    _finish(store, store.rollback(model), wait_s, as_json)
+
+
+@click.command()
+@_STORE
+@_JSON
+def status(folder: Path, as_json: bool) -> None:
+    """Show which versions are installed, which one runs, and which were rejected and why."""
+    from edge_runtime.store.disk import Store
+    from edge_runtime.store.report import as_document, as_text
+
+    store = Store(folder)
+    given = store.state(), store.trusted_root(), store.agent_running()
+    click.echo(json.dumps(as_document(*given)) if as_json else as_text(*given))
+
+
+def _finish(store: "Store", slot: "Slot", wait_s: float, as_json: bool) -> None:
+    """Wait until the slot runs, and say so; success is never told before."""
+    from edge_runtime.store.activate import bring_up, is_active
+
+    if is_active(store.state(), slot):
+        by = "nobody"
+        text = "was active already"
+    else:
+        where = "waiting for the agent" if store.agent_running() else "replaying its golden inputs"
+        click.echo(f"installed {slot.model} {slot.version}; {where}", err=True)
+        by = bring_up(store, slot, wait_s=wait_s)
+        text = "is active, taken up by the agent" if by == "agent" else "is active"
+    document: dict[str, Any] = {
+        "model": slot.model,
+        "version": slot.version,
+        "release": slot.release,
+        "digest": slot.digest,
+        "active": True,
+        "activated_by": by,
+    }
+    click.echo(json.dumps(document) if as_json else f"{slot.model} {slot.version} {text}")

@@ -1,0 +1,231 @@
+"""The commands install, status and rollback, with a real worker, beside an agent and without one."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime import cli
+from edge_runtime.errors import BundleError, EngineError, StoreError, TrustError
+from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import Slot
+from tests.edge_runtime.store.rig import Shelf
+from tests.support.tiny_bundle import MODEL_FILE, OTHER_KEY, root_bytes
+
+
+class Command:
+    """Runs `edge-runtime` on the shelf's store and keeps what it printed."""
+
+    def __init__(self, shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
+        self.shelf, self.capsys, self.out, self.err = shelf, capsys, "", ""
+        self.root = shelf.folder / "root.json"
+        self.root.write_bytes(root_bytes())
+
+    def __call__(self, *arguments: str | Path) -> int:
+        code = cli.run([*map(str, arguments), "--store", str(self.shelf.store.root)])
+        self.out, self.err = self.capsys.readouterr()
+        assert "Traceback" not in self.err
+        return code
+
+    def install(self, version: str, *arguments: str | Path, **options: Any) -> int:
+        return self("install", self.shelf.bundle(version, **options), "--trust", self.root, *arguments)
+
+    def document(self, *arguments: str | Path) -> dict[str, Any]:
+        """What the command prints with --json."""
+        assert self(*arguments, "--json") == 0, self.err
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        return document
+
+
+@pytest.fixture
+def command(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(shelf, capsys)
+
+
+class AgentGoneError(Exception):
+    pass
+
+
+@contextmanager
+def agent(store: Store, decide: Callable[[Slot], None]) -> Iterator[None]:
+    """The part of an agent that a store sees: it holds the lock and decides on what is pending."""
+    ready, end = threading.Event(), threading.Event()
+
+    def run() -> None:
+        with suppress(AgentGoneError), store.agent_lock():
+            ready.set()
+            while not end.wait(0.01):
+                for now in store.state().models.values():
+                    if now.pending:
+                        decide(now.slots[now.pending])
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+class TestWithoutAnAgent:
+    def test_install_proves_activates_and_only_then_tells_success(self, command: Command) -> None:
+        assert command.install("1.0.0") == 0
+
+        assert command.out == "tiny 1.0.0 is active\n"
+        assert command.shelf.model().active
+        assert not command.shelf.store.agent_running()
+
+    def test_installing_again_and_without_trust_is_fine(self, command: Command) -> None:
+        command.install("1.0.0")
+
+        assert command("install", command.shelf.folder / "tiny-1.0.0.edge") == 0
+        assert command.out == "tiny 1.0.0 was active already\n"
+
+    def test_rollback_goes_back_and_says_where_to(self, command: Command) -> None:
+        command.shelf.run("1.0.0"), command.shelf.run("1.1.0")
+
+        done = command.document("rollback")
+
+        assert (done["version"], done["activated_by"], done["active"]) == ("1.0.0", "command", True)
+        assert command.shelf.model().active == done["digest"]
+
+    def test_a_bundle_with_wrong_goldens_is_rejected_and_the_old_one_stays(
+        self, command: Command
+    ) -> None:
+        old = command.shelf.run("1.0.0")
+
+        assert command.install("1.1.0", behaviour="wrong_goldens") == EngineError.exit_code
+        assert command.out == ""
+        assert command.err.endswith("Version 1.0.0 goes on running.\n")
+        assert command.shelf.model().active == old.digest
+        assert command.install("1.1.0", behaviour="wrong_goldens") == StoreError.exit_code
+        assert "rejected" in command.err
+
+    def test_a_file_that_is_no_model_is_rejected(self, command: Command) -> None:
+        assert command.install("1.0.0", behaviour="not_onnx") == EngineError.exit_code
+        assert len(command.shelf.model().bad) == 1
+
+    def test_a_slot_damaged_before_its_proof_may_be_installed_again(self, command: Command) -> None:
+        slot = command.shelf.run("1.0.0")
+        command.shelf.run("1.1.0")
+        (command.shelf.store.slot_path("tiny", slot.digest) / MODEL_FILE).write_bytes(b"rotten")
+
+        assert command("rollback") == BundleError.exit_code
+        assert command.shelf.model().bad == {}
+        assert command.shelf.model().previous is None
+
+    def test_what_was_left_pending_by_an_interrupt_is_activated_by_the_same_command(
+        self, command: Command
+    ) -> None:
+        command.shelf.install("1.0.0")
+
+        assert command.install("1.0.0") == 0
+        assert command.shelf.model().active
+
+
+class TestBesideAnAgent:
+    def test_install_waits_for_the_agent_and_does_nothing_itself(self, command: Command) -> None:
+        store = command.shelf.store
+        with agent(store, lambda slot: store.activated(slot.model, slot.digest)):
+            assert command.install("1.0.0") == 0
+
+        assert command.out == "tiny 1.0.0 is active, taken up by the agent\n"
+
+    def test_a_rejection_is_told_with_its_reason_and_what_runs(self, command: Command) -> None:
+        store = command.shelf.store
+        command.shelf.run("1.0.0")
+        with agent(store, lambda slot: store.rejected(slot.model, slot.digest, "row 2 differs.")):
+            assert command.install("1.1.0") == EngineError.exit_code
+
+        assert "rejected it: row 2 differs. Version 1.0.0 goes on running." in command.err
+
+    def test_a_withdrawal_is_told(self, command: Command) -> None:
+        store = command.shelf.store
+        with agent(store, lambda slot: store.withdrawn(slot.model, slot.digest)):
+            assert command.install("1.0.0") == StoreError.exit_code
+
+        assert "not pending any more" in command.err
+        assert "None runs." in command.err
+
+    def test_an_agent_that_does_not_decide_is_not_waited_for_for_ever(self, command: Command) -> None:
+        with agent(command.shelf.store, lambda slot: None):
+            assert command.install("1.0.0", "--wait", "0.2") == StoreError.exit_code
+
+        assert "installed and pending" in command.err
+        assert "0.2 s" in command.err
+        assert command.shelf.model().pending
+
+    def test_when_the_agent_goes_the_command_takes_over(self, command: Command) -> None:
+        until = time.monotonic() + 0.5
+
+        def give_up(slot: Slot) -> None:
+            if time.monotonic() > until:
+                raise AgentGoneError
+
+        with agent(command.shelf.store, give_up):
+            done = command.document(
+                "install", command.shelf.bundle("1.0.0"), "--trust", command.root, "--wait", "30"
+            )
+
+        assert done["activated_by"] == "command"
+
+
+class TestStatus:
+    def test_it_shows_versions_roles_floor_trust_and_what_was_rejected(self, command: Command) -> None:
+        command.shelf.run("1.0.0"), command.shelf.run("1.1.0")
+        bad = command.shelf.install("1.2.0")
+        command.shelf.store.rejected("tiny", bad.digest, "Row 2 differs.")
+        command.shelf.install("1.3.0")
+
+        assert command("status") == 0
+        lines = command.out.splitlines()
+        assert lines[0] == "agent  not running"
+        assert lines[1].startswith("trust  root version 1, bundles signed by 1 of: ")
+        assert lines[3] == "tiny  (new bundles need a release of 1001000 or more)"
+        shown = [tuple(line.split()[:3]) for line in lines[4:]]
+        assert shown == [
+            ("active", "1.1.0", "good"),
+            ("pending", "1.3.0", "staged"),
+            ("previous", "1.0.0", "good"),
+            ("rejected", "1.2.0", "bad"),
+        ]
+        assert lines[-1].endswith("Row 2 differs.")
+
+    def test_programs_get_the_same_as_one_document(self, command: Command) -> None:
+        slot = command.shelf.run("1.0.0")
+
+        document = command.document("status")
+
+        assert document["agent_running"] is False
+        assert document["models"]["tiny"]["active"] == slot.digest
+        assert document["trust"]["bundle_threshold"] == 1
+
+    def test_a_store_without_trust_or_models_says_so(self, command: Command) -> None:
+        with command.shelf.store.agent_lock():
+            assert command("status") == 0
+            assert command.out.splitlines() == [
+                "agent  running",
+                "trust  no root file; anybody's bundles are taken with --allow-unsigned",
+                "no models are installed",
+            ]
+            assert command.document("status")["trust"] is None
+
+
+def test_bad_requests_are_one_line_with_the_documented_exit_code(command: Command) -> None:
+    shelf, other = command.shelf, command.shelf.bundle("1.0.0", key=OTHER_KEY)
+
+    assert command("status") == command("rollback") == StoreError.exit_code
+    assert command("install", other, "--trust", command.root) == TrustError.exit_code
+    assert command("install", other) == TrustError.exit_code
+    assert command("install", other, "--trust", command.root, "--allow-unsigned") == 2
+    assert command("install", shelf.folder / "gone.edge", "--allow-unsigned") == BundleError.exit_code
+    assert len(command.err.strip().splitlines()) == 2  # what it was doing, and the error
+    assert not shelf.store.root.exists()
