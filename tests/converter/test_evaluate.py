@@ -75,8 +75,6 @@ def test_a_label_that_is_no_class_is_named(labels: list, classes: list) -> None:
 def test_labels_of_the_wrong_shape_or_kind_are_refused() -> None:
     with pytest.raises(InputError, match="one an input"):
         class_indices(np.zeros((2, 2)), np.array([0, 1]))
-    for truth, what in (
-        (np.array(["a", "b"]), "numbers"), (np.zeros((2, 2)), "shape"), (np.array([1, np.nan]), "finite"),
-    ):  # fmt: skip
+    for truth, what in ((["a", "b"], "numbers"), (np.zeros((2, 2)), "shape"), ([1, np.nan], "finite")):
         with pytest.raises(InputError, match=what):
-            regression(truth, np.zeros(2))
+            regression(np.array(truth), np.zeros(2))

@@ -58,7 +58,7 @@ def test_one_wrong_label_is_named_with_output_row_expected_and_found() -> None:
         found["label"][77] = 0
         return found
 
-    with pytest.raises(ParityError, match="output 'label', input 77: expected 1 .*found 0"):
+    with pytest.raises(ParityError, match=r"output 'label', input 77: expected 1 .*found 0"):
         proven(source, converted, ROWS, lies)
 
 
@@ -71,7 +71,7 @@ def test_one_wrong_probability_is_named(wrong: float) -> None:
         found["probabilities"][3, 1] = wrong
         return found
 
-    with pytest.raises(ParityError, match="output 'probabilities', input 3: expected .*found"):
+    with pytest.raises(ParityError, match=r"output 'probabilities', input 3: expected .*found"):
         proven(source, converted, ROWS, lies)
 
 
