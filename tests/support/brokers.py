@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -84,6 +85,15 @@ class BrokerRig:
         assert self._process is not None
         self._process.kill()
         self._process.wait(DEADLINE_S)
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay, answers do not come."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         if self._process is not None:
