@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from ledgers import Window
+from train import RATE_HZ
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -17,20 +18,19 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
 def draw(
     path: Path,
-    signal: np.ndarray,
+    recordings: np.ndarray,
     truth: Sequence[str],
     windows: Sequence[Window],
     incidents: Mapping[str, int],
-    rate_hz: float,
 ) -> None:
-    """Write a PNG. `signal`: float32 (samples, axes); `truth`: one label a recording, in order;
+    """Write a PNG. `recordings`: float32 (recordings, samples, axes); `truth`: a label each;
     `incidents`: what happened, and the number of the sample that was played at that moment."""
     colours = dict(zip(sorted(set(truth)), _COLOURS, strict=False))
-    recording = len(signal) // len(truth)
+    recording, signal = recordings.shape[1], recordings.reshape(-1, recordings.shape[2])
     figure, (top, middle, bottom) = plt.subplots(
         3, 1, figsize=(13, 8), sharex=True, height_ratios=(3, 1.4, 2), layout="constrained"
     )
-    seconds = np.arange(len(signal)) / rate_hz
+    seconds = np.arange(len(signal)) / RATE_HZ
     for axis, name, colour in zip(range(3), "xyz", ("#222222", "#777777", "#bbbbbb"), strict=True):
         top.plot(seconds, signal[:, axis], linewidth=0.6, color=colour, label=f"accelerometer {name}")
     top.set_ylabel("acceleration")
@@ -39,12 +39,12 @@ def draw(
 
     for index, label in enumerate(truth):
         middle.broken_barh(
-            [(index * recording / rate_hz, recording / rate_hz)], (1.1, 0.8), color=colours[label]
+            [(index * recording / RATE_HZ, recording / RATE_HZ)], (1.1, 0.8), color=colours[label]
         )
     for window in windows:
         straddles = window.first // recording != window.last // recording
         middle.plot(
-            (window.first + window.last) / 2 / rate_hz,
+            (window.first + window.last) / 2 / RATE_HZ,
             0.35 if straddles else 0.65,
             marker="|",
             markersize=11,
@@ -64,7 +64,7 @@ def draw(
     for version, marker in zip(sorted({w.version for w in windows}), "ox", strict=False):
         chosen = [w for w in windows if w.version == version]
         bottom.scatter(
-            [w.last / rate_hz for w in chosen],
+            [w.last / RATE_HZ for w in chosen],
             [w.latency_us for w in chosen],
             s=14,
             marker=marker,
@@ -78,10 +78,10 @@ def draw(
     bottom.legend(loc="upper left", frameon=False, ncols=2)
     for what, sample in incidents.items():
         for panel in (top, middle, bottom):
-            panel.axvline(sample / rate_hz, color="#999999", linewidth=0.8, linestyle=":")
+            panel.axvline(sample / RATE_HZ, color="#999999", linewidth=0.8, linestyle=":")
         bottom.annotate(
             what,
-            (sample / rate_hz, 0.98),
+            (sample / RATE_HZ, 0.98),
             xycoords=("data", "axes fraction"),
             rotation=90,
             fontsize=7,

@@ -50,6 +50,12 @@ class Processes:
         """What the process says of itself now."""
         return json.loads((self._logs / f"{name}.ready").read_text())
 
+    def check(self) -> None:
+        """Raise when a process ended that should run, or failed."""
+        for name in list(self._running):
+            if self._running[name].poll():
+                self._alive(name)
+
     def kill(self, name: str) -> None:
         """SIGKILL: no last words."""
         process = self._running.pop(name)

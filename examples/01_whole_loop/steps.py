@@ -1,6 +1,5 @@
 """One line a step: what is being done, then how long it took."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,12 +27,13 @@ def _tick(done: threading.Event) -> None:
         print(".", end="", flush=True)
 
 
-def follow(what: str, count: Callable[[], int], goal: int) -> None:
-    """Return once `count()` reaches `goal`; shows it on the way."""
-    shown = 0.0
+def follow(what: str, count: Callable[[], int], goal: int, check: Callable[[], None]) -> None:
+    """Return once `count()` reaches `goal`; shows it on the way. `check` raises when it never will."""
+    shown = time.monotonic()
     while (now := count()) < goal:
+        check()
         if time.monotonic() - shown > 2:
             shown = time.monotonic()
             print(f"    {what}: {now} of {goal}", flush=True)
         time.sleep(0.05)
-    sys.stdout.flush()
+    print(f"    {what}: {now} of {goal}", flush=True)

@@ -14,6 +14,13 @@ from converter.blocks import WindowFeatures
 RECORDINGS = Path(__file__).parents[1] / "data" / "basic_motions" / "basic_motions.npz"
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 RATE_HZ = 10.0
+RECORDING_LENGTH = 100
+
+
+def held_out() -> tuple[np.ndarray, np.ndarray]:
+    """Windows float32 (40, 100, 6) and labels (40,) that no model here was trained on."""
+    with np.load(RECORDINGS) as recordings:
+        return recordings["test_windows"], recordings["test_labels"]
 
 
 def train(trees: int) -> Pipeline:
