@@ -73,11 +73,17 @@ class SourceConfig(BrokerConfig, frozen=True, kw_only=True):
 
 
 class ModelConfig(Part, frozen=True, kw_only=True):
-    """`bundle` is installed at start when the device has no such model yet."""
+    """`bundle` is installed at start when the device has no such model yet.
+
+    A worker that needs more than `load_timeout_s` to be ready, golden inputs included, or
+    `run_timeout_s` for one run of windows, is ended.
+    """
 
     name: str
     source: SourceConfig
     bundle: Path | None = None
+    load_timeout_s: float = 60.0
+    run_timeout_s: float = 10.0
 
 
 class TelemetryConfig(Part, frozen=True, kw_only=True):
@@ -194,6 +200,8 @@ def _check(config: Config) -> None:
     for index, model in enumerate(config.models):
         where = f"models[{index}]"
         _at(f"{where}.name", check_name, model.name)
+        _between(f"{where}.load_timeout_s", model.load_timeout_s, 0.1, 3_600)
+        _between(f"{where}.run_timeout_s", model.run_timeout_s, 0.1, 3_600)
         _check_source(f"{where}.source", model.source)
         for other in config.models[:index]:
             if other.name == model.name:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.stream.decode import decode
-from edge_runtime.stream.journal import Rows, SampleRing
+from edge_runtime.stream.journal import COUNTERS, Rows, SampleRing
 from edge_runtime.stream.order import Order
-from edge_runtime.stream.window import Cursor, Geometry, Span, due
+from edge_runtime.stream.window import Cursor, Due, Geometry, Span, due
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,14 @@ class Patience:
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows due now: rows float32 (n, length, channels). `dropped` ones were overwritten unseen."""
+    """Windows due now: rows float32 (n, length, channels). `dropped` ones were overwritten unseen.
+
+    `begin` is where the first of them begins, `cursor` where the next one after them does.
+    """
 
     spans: tuple[Span, ...]
     rows: Rows
+    begin: Cursor
     cursor: Cursor
     dropped: int
 
@@ -53,6 +57,8 @@ class SampleStream:
         self._up_since: float | None = None
         self._stuck: tuple[int, float] | None = None
         self._woken = False
+        self._closed = False
+        self._counters = dict.fromkeys(COUNTERS, 0)
         self._needed = 0  # nobody waits for less than this many samples
 
     @property
@@ -89,7 +95,7 @@ class SampleStream:
                 left = deadline - time.monotonic()
                 if found.spans or left <= 0 or self._woken:
                     self._woken = False
-                    return Windows(found.spans, self._rows(found.spans), found.cursor, found.dropped)
+                    return self._windows(found)
                 self._needed = found.cursor.next + self._geometry.length
                 self._changed.wait(min(left, 0.25))
 
@@ -100,8 +106,11 @@ class SampleStream:
             self._changed.notify_all()
 
     def counters(self) -> dict[str, int]:
+        """Samples so far, in the life of the ring: taken, duplicates, late, missing, rejected."""
         with self._changed:
-            return self._ring.counters()
+            if not self._closed:
+                self._counters = self._ring.counters()
+            return dict(self._counters)
 
     def rejected(self) -> Counter[str]:
         """What was rejected since the last call, by reason."""
@@ -110,14 +119,19 @@ class SampleStream:
             return rejected
 
     def close(self) -> None:
+        """Let go of the ring; nothing may be taken in any more."""
         with self._changed:
+            self._counters = self._ring.counters()
+            self._closed = True
             self._ring.close()
 
-    def _rows(self, spans: Sequence[Span]) -> Rows:
-        if not spans:
-            return np.zeros((0, self._geometry.length, self._ring.channels), np.float32)
-        length = self._geometry.length
-        return np.stack([self._ring.copy(span.start, span.start + length) for span in spans])
+    def _windows(self, found: Due) -> Windows:
+        length, spans = self._geometry.length, found.spans
+        rows = np.zeros((len(spans), length, self._ring.channels), np.float32)
+        for index, span in enumerate(spans):
+            rows[index] = self._ring.copy(span.start, span.start + length)
+        begin = Cursor(spans[0].after.run, spans[0].start) if spans else found.cursor
+        return Windows(spans, rows, begin, found.cursor, found.dropped)
 
     def _lose_patience(self) -> None:
         """Give up a gap that nothing has come to fill."""
