@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_runtime.mqtt import TLS, Broker, Link
-
 from devices.fleet.broker import EmbeddedBroker
 from devices.fleet.collector import SUBSCRIPTIONS, Collector, only_collector
 from devices.fleet.database import Database
@@ -19,6 +17,7 @@ from devices.fleet.supervision import ReadyFile, SupervisedBroker, stop_signals
 from devices.fleet.users import User, role_rights
 from edge_runtime.durable import replace_file
 from edge_runtime.errors import ConfigError
+from edge_runtime.mqtt import TLS, Broker, Link
 
 log = logging.getLogger(__name__)
 
@@ -61,32 +60,39 @@ def serve_embedded(
         with SupervisedBroker(broker) as supervised:
             way = _way_to(broker, identity)
 
-            def alive(link: Link) -> bool:
+            def look_after(link: Link) -> None:
                 supervised.keep()
                 if link.connected and broker.alive:
-                    ready.show(f"collecting from our own broker, {_where(way)}", _facts(broker))
-                return not stopped()
+                    ready.show(f"collecting from our own broker, {way.url}", _facts(broker))
 
-            _collect(folder, way, alive)
+            _collect(folder, way, stopped, look_after)
 
 
 def serve(folder: Path, broker: Broker, ready_file: Path | None) -> None:
     """A collector on a broker that runs elsewhere, until SIGTERM or SIGINT."""
     with only_collector(folder), stop_signals() as stopped, ReadyFile(ready_file) as ready:
 
-        def alive(link: Link) -> bool:
+        def look_after(link: Link) -> None:
             if link.connected:
                 facts = {"host": broker.host, "port": broker.port, "pid": os.getpid(), "children": {}}
-                ready.show(f"collecting from {_where(broker)}", facts)
-            return not stopped()
+                ready.show(f"collecting from {broker.url}", facts)
 
-        _collect(folder, broker, alive)
+        _collect(folder, broker, stopped, look_after)
 
 
-def _collect(folder: Path, broker: Broker, alive: Callable[[Link], bool]) -> None:
+def _collect(
+    folder: Path, broker: Broker, stopped: Callable[[], bool], look_after: Callable[[Link], None]
+) -> None:
+    def tell_down(reason: str) -> None:
+        if not stopped():
+            log.warning("%s Trying again until it works.", reason)
+
+    def alive() -> bool:
+        look_after(link)
+        return not stopped()
+
     with Database(folder) as database:
         collector = Collector(database)
-        told = _Told(_where(broker))
         link = Link(
             broker,
             # Whoever connects with our id would throw us out, so nobody can guess it. 23 characters is
@@ -94,27 +100,10 @@ def _collect(folder: Path, broker: Broker, alive: Callable[[Link], bool]) -> Non
             client_id=f"c{secrets.token_hex(11)}",
             subscriptions=SUBSCRIPTIONS,
             on_message=collector.take,
-            on_up=told.up,
-            on_down=told.down,
+            on_up=lambda: log.info("connected to %s", broker.url),
+            on_down=tell_down,
         )
-        collector.run(link, lambda: alive(link))
-
-
-class _Told:
-    """Logs a connection's ups and downs, and a reason only once: attempts go on for ever."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-        self._reason = ""
-
-    def up(self) -> None:
-        self._reason = ""
-        log.info("connected to %s", self._where)
-
-    def down(self, reason: str) -> None:
-        if reason != self._reason:
-            log.warning("no connection to %s: %s. Trying again until there is.", self._where, reason)
-        self._reason = reason
+        collector.run(link, alive)
 
 
 def _introduce(settings: BrokerSettings, identity: Identity) -> tuple[BrokerSettings, Identity]:
@@ -159,7 +148,3 @@ def _facts(broker: EmbeddedBroker) -> dict[str, object]:
         "pid": os.getpid(),
         "children": {"broker": broker.pid},
     }
-
-
-def _where(broker: Broker) -> str:
-    return f"{'mqtts' if broker.tls else 'mqtt'}://{address(broker.host, broker.port)}"
