@@ -48,7 +48,7 @@ def is_active(state: State, slot: Slot) -> bool:
         return True
     if bad := now.bad.get(slot.digest):
         raise EngineError(
-            f"{slot.model} {slot.version}: the agent tried it and rejected it: {_sentence(bad.reason)} {runs(now)}"
+            f"{slot.model} {slot.version}: the agent rejected it: {_sentence(bad.reason)} {runs(now)}"
         )
     if slot.digest != now.pending:
         raise StoreError(

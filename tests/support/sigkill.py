@@ -1,41 +1,79 @@
 """A real SIGKILL right before a chosen file-system call of a piece of code."""
 
-import multiprocessing
 import os
+import pickle
 import signal
+import subprocess
+import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 # Functions of os that change what is on a disk. `os.open` counts when it may create.
 CALLS = ("open", "write", "fsync", "rename", "unlink", "mkdir", "rmdir")
-
-# The fork server is a fresh process with one thread, so that forking from it is safe.
-_PROCESSES = multiprocessing.get_context("forkserver")
+_CHECKOUT = Path(__file__).parents[2]
 
 
-def preload(*modules: str) -> None:
-    """Import these once, in the process that all children are forked from."""
-    _PROCESSES.set_forkserver_preload([__name__, *modules])
+class Killer:
+    """A process with one thread that forks a child for each kill: quick, and safe to fork from."""
+
+    def __enter__(self) -> "Killer":
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            cwd=_CHECKOUT,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.communicate()
+
+    def killed(self, before_call: int, action: Callable[..., None], *arguments: Any) -> bool:
+        """Run a module's function in a child that kills itself before its n-th call, n from 1.
+
+        False when it ended well before; raises AssertionError when it ended in any other way.
+        """
+        assert self._process.stdin
+        assert self._process.stdout
+        pickle.dump((before_call, action, arguments), self._process.stdin)
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        assert code in (0, -signal.SIGKILL), f"expected a kill or success, found exit code {code}"
+        return code != 0
 
 
-def killed(before_call: int, action: Callable[..., None], *arguments: Any) -> bool:
-    """Run a module's function in a child that kills itself before its n-th call, n from 1.
+def _serve() -> None:
+    while True:
+        try:
+            before_call, action, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                _count_down(before_call)
+                action(*arguments)
+                code = 0
+            except BaseException:  # noqa: BLE001  nothing may get past the fork
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
 
-    False when it ended well before; raises AssertionError when it ended in any other way.
-    """
-    child = _PROCESSES.Process(target=_run, args=(before_call, action, arguments))
-    child.start()
-    child.join(timeout=60)
-    code = child.exitcode
-    child.kill()
-    child.join()
-    child.close()
-    assert code in (0, -signal.SIGKILL), f"expected a kill or success, found exit code {code}"
-    return code != 0
 
-
-def _run(before_call: int, action: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    left = before_call
+def _count_down(left: int) -> None:
+    """Make this process kill itself before the call after which none is left."""
 
     def counted(real: Callable[..., Any], name: str) -> Callable[..., Any]:
         def call(*given: Any, **options: Any) -> Any:
@@ -50,4 +88,7 @@ def _run(before_call: int, action: Callable[..., None], arguments: tuple[Any, ..
 
     for name in CALLS:
         setattr(os, name, counted(getattr(os, name), name))
-    action(*arguments)
+
+
+if __name__ == "__main__":
+    _serve()

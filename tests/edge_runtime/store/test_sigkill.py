@@ -13,11 +13,9 @@ import pytest
 
 from edge_runtime.store.disk import Store
 from tests.edge_runtime.store.rig import ROOT, Shelf, damage
-from tests.support import sigkill
+from tests.support.sigkill import Killer
 
 pytestmark = pytest.mark.end_to_end
-
-sigkill.preload("edge_runtime.store.disk", "tests.edge_runtime.store.rig")
 
 
 def install_and_activate(shelf: Shelf, version: str) -> None:
@@ -44,17 +42,18 @@ def kill_everywhere(shelf: Shelf, action: Callable[..., None], *arguments: str) 
     if shelf.store.root.exists():
         shutil.copytree(shelf.store.root, before)
     found = set[str | None]()
-    for call in range(1, 1000):
-        shutil.rmtree(shelf.store.root, ignore_errors=True)
-        if before.exists():
-            shutil.copytree(before, shelf.store.root)
-        if not sigkill.killed(call, action, shelf, *arguments):
-            assert call > 10, "too few calls were counted"
-            return found
-        found.add(active_after_recovery(shelf.store, call))
-        if action is not roll_back_and_activate:  # twice is forth and back
-            action(shelf, *arguments)
-            assert damage(shelf.store) == "", f"repeated after a kill before call {call}"
+    with Killer() as killer:
+        for call in range(1, 1000):
+            shutil.rmtree(shelf.store.root, ignore_errors=True)
+            if before.exists():
+                shutil.copytree(before, shelf.store.root)
+            if not killer.killed(call, action, shelf, *arguments):
+                assert call > 10, "too few calls were counted"
+                return found
+            found.add(active_after_recovery(shelf.store, call))
+            if action is install_and_activate:  # to roll back twice is forth and back
+                action(shelf, *arguments)
+                assert damage(shelf.store) == "", f"repeated after a kill before call {call}"
     raise AssertionError("it never ends")
 
 
