@@ -7,7 +7,7 @@ from edge_runtime import errors
 from edge_runtime.errors import EdgeError
 
 TEXT = (Path(__file__).parents[2] / "docs" / "exit-codes.md").read_text()
-ROWS = re.findall(r"^\| (\d+) \| (\w*) \| (.*) \|$", TEXT, re.MULTILINE)
+ROWS = re.findall(r"^\| (\d+) \| (\w*) ?\| (.*) \|$", TEXT, re.MULTILINE)
 TREE = [
     error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, EdgeError)
 ]
