@@ -43,7 +43,7 @@ class Crash:
             self.materialise(path / name, child)
 
 
-def crash_states(recorder: Recorder, *, start: int = 0, samples: int = 12) -> Iterator[Crash]:
+def crash_states(recorder: Recorder, *, start: int = 0, samples: int = 6) -> Iterator[Crash]:
     """Each distinct disk after a cut at every point of the log from event `start` on.
 
     Of the effects that no fsync had made safe: none and all are kept, each alone, all but each, each
