@@ -84,8 +84,8 @@ def _activate(store: Store, slot: Slot) -> None:
 
     if is_active(store.state(), slot):
         return
-    folder = store.slot_path(slot.model, slot.digest)
     try:
+        folder = store.slot_path(slot.model, slot.digest)
         with Worker.start(folder, timeout_s=READY_TIMEOUT_S) as worker:
             if worker.info.digest != slot.digest:
                 raise BundleError(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edge_runtime import durable
 from edge_runtime.bundle import Bundle, Root, load_root, open_bundle
-from edge_runtime.errors import EdgeError, StoreBusyError, StoreError, TrustError
+from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError, TrustError
 from edge_runtime.store import locks, slots, state_file
 from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.store.unpack import MARGIN_BYTES, check_space, is_intact, new_name, unpack
@@ -56,10 +56,10 @@ class Store:
         return State()
 
     def slot_path(self, model: str, digest: str) -> Path:
-        """The folder of an installed bundle; raises StoreError when it is not there."""
+        """The folder of an installed bundle; raises BundleError when it is gone."""
         path = self._slots / model / digest
         if not os.path.isdir(path):
-            raise StoreError(
+            raise BundleError(
                 f"{model}: the files of {digest[:12]} are not in {self._slots}. Install it again."
             )
         return path

@@ -83,7 +83,7 @@ def test_installing_again_mends_a_slot_whose_files_are_damaged(shelf: Shelf) -> 
 
     assert damage(shelf.store) == ""
     shutil.rmtree(shelf.store.slot_path("tiny", slot.digest))
-    with pytest.raises(StoreError, match=r"are not in .*slots\. Install it again"):
+    with pytest.raises(BundleError, match=r"are not in .*slots\. Install it again"):
         shelf.store.slot_path("tiny", slot.digest)
     shelf.install("1.0.0")
     assert damage(shelf.store) == ""
