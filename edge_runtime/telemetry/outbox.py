@@ -1,0 +1,192 @@
+"""The outbox: rows kept on the device, numbered once, until the fleet has them (ADR 0008).
+
+append ─► file ─► read ─► (publisher, broker, collector) ─► acknowledge ─► gone
+
+Rows have a position in the outbox and a number in their stream. A stream's id is random, and a new one
+begins with every new file and every boot of the machine: a power cut may take the newest rows with it
+after they were sent, and their numbers must never be given to other rows.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from edge_runtime.errors import StorageError
+from edge_runtime.telemetry.messages import Event, Row
+from edge_runtime.telemetry.outbox_file import CorruptError, OutboxFile, move_aside, open_to_read
+from edge_runtime.telemetry.outbox_rows import DELETED_AT_ONCE, Chunk, OutboxRows
+
+DEFAULT_MAX_BYTES = 100_000_000
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What an outbox holds. `last_seq`: of the current stream; `dropped`: rows lost to the byte cap."""
+
+    stream: str
+    boot: int
+    last_seq: int
+    rows: int
+    dropped: int
+
+
+class Outbox:
+    """Thread-safe. A call returns when its change is committed.
+
+    When the file turns out to be broken it is moved aside, a new one begins with an event that says so,
+    and the call goes on there. `on_append` is called after each commit of rows.
+    """
+
+    def __init__(
+        self, path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, boot_id: str | None = None
+    ) -> None:
+        """Opens or makes the file at `path`; of more than `max_bytes` of rows the oldest are dropped.
+
+        `boot_id` names the machine's boot (default: the kernel's). Raises StorageError when the file
+        cannot be written, or another process has it.
+        """
+        self.path = path
+        self.on_append: Callable[[], None] = _ignore
+        self._max_bytes = max_bytes
+        self._boot_id = boot_id or _this_boot()
+        self._lock = threading.RLock()
+        self._file: OutboxFile | None = None
+        try:
+            self._rows = self._open()
+        except CorruptError as error:
+            self._rows = self._begin_again(error)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def stream(self) -> str:
+        """The stream that rows are appended to now."""
+        with self._lock:
+            return self._rows.stream.name
+
+    @property
+    def boot(self) -> int:
+        """How often this outbox was opened."""
+        with self._lock:
+            return self._rows.boot
+
+    def counts(self) -> Counts:
+        with self._lock:
+            rows = self._rows
+            last_seq = rows.last - rows.stream.base
+            return Counts(rows.stream.name, rows.boot, last_seq, rows.rows, rows.dropped)
+
+    def append(self, rows: Sequence[Row], *, meta: Mapping[str, bytes] | None = None) -> int:
+        """Commit `rows`, numbered anew whatever their `seq` says, and what `meta` says, together.
+
+        Returns the last number given in the stream. Raises InputError for a row nobody would accept,
+        StorageError when the disk does not take it; then nothing changed, and a later call may succeed.
+        """
+        last = self._do(lambda held: held.append(rows, meta or {}))
+        if rows:
+            self.on_append()
+        return last
+
+    def recall(self, key: str) -> bytes | None:
+        """What `meta` last said under `key`."""
+        return self._do(lambda held: held.recall(key))
+
+    def read(self, after: int, *, max_rows: int = 256, max_bytes: int = 128 << 10) -> Chunk | None:
+        """Rows behind position `after` (0: the oldest on), of one stream; None when there are none."""
+        return self._do(lambda held: held.read(after, max_rows, max_bytes))
+
+    def knows(self, stream: str, seq: int) -> bool:
+        """Whether the number `seq` was given in `stream`, as far as this outbox remembers it."""
+        with self._lock:
+            return self._rows.positions(stream, seq) is not None
+
+    def acknowledge(self, stream: str, seq: int) -> int:
+        """Let go of the rows of `stream` up to `seq`; how many there were. Raises StorageError."""
+
+        def remove(held: OutboxRows) -> int:
+            span = held.positions(stream, seq)
+            return held.remove(*span) if span else 0
+
+        gone = 0
+        while True:  # in steps, so that an append need not wait for all
+            removed = self._do(remove)
+            gone += removed
+            if removed < DELETED_AT_ONCE:
+                return gone
+
+    def close(self) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+
+    def __enter__(self) -> "Outbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _do(self, act: Callable[[OutboxRows], Result]) -> Result:
+        with self._lock:
+            try:
+                return act(self._rows)
+            except CorruptError as error:
+                self._rows = self._begin_again(error)
+                try:
+                    return act(self._rows)
+                except CorruptError as again:
+                    raise StorageError(f"{self.path}: broken again at once: {again}.") from again
+
+    def _open(self) -> OutboxRows:
+        self._file = OutboxFile(self.path)
+        return OutboxRows(self._file, self._max_bytes, self._boot_id)
+
+    def _begin_again(self, why: CorruptError) -> OutboxRows:
+        self.close()
+        aside = move_aside(self.path)
+        try:
+            rows = self._open()
+            text = f"{self.path.name} was broken ({why}); it is now {aside.name}, its rows are not sent"
+            rows.append([Event(seq=0, time=time.time(), event="outbox broken", detail=text)], {})
+        except CorruptError as error:
+            raise StorageError(f"{self.path}: a new outbox is broken at once: {error}.") from error
+        return rows
+
+
+def read_counts(path: Path) -> Counts | None:
+    """What the outbox at `path` holds, whoever writes to it; None when there is none.
+
+    Raises StorageError when it cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        with closing(open_to_read(path)) as file:
+            counters = {str(name): int(value) for name, value in file.select("SELECT * FROM counters")}
+            ((base, stream),) = file.select(
+                "SELECT base, stream FROM streams ORDER BY base DESC LIMIT 1"
+            )
+            ((last, rows),) = file.select("SELECT coalesce(max(id), 0), count(*) FROM rows")
+    except (CorruptError, ValueError) as error:
+        raise StorageError(f"{path}: this is no outbox, or a broken one.") from error
+    last_seq = max(int(last), counters.get("gone", 0)) - int(base)
+    return Counts(str(stream), counters.get("boot", 0), last_seq, int(rows), counters.get("dropped", 0))
+
+
+def _this_boot() -> str:
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return secrets.token_hex(8)  # nobody knows: then every opening is a boot of its own
+
+
+def _ignore() -> None:
+    pass

@@ -1,0 +1,216 @@
+"""What is in the outbox's file: streams, rows, counters, and the statements that change them.
+
+Every change is one transaction, and the copy in memory follows only after the commit.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from edge_runtime.errors import InputError
+from edge_runtime.telemetry.messages import Row
+from edge_runtime.telemetry.outbox_file import OutboxFile
+from edge_runtime.telemetry.row_json import encode_row, lane_of
+
+DELETED_AT_ONCE = 2_000
+_ROW_BYTES = 32  # what a row costs beside its text, about; 32 in the statements, too
+_TOTALS = (
+    "SELECT coalesce(max(id), 0), count(*), coalesce(sum(length(body) + length(lane) + 32), 0) FROM rows"
+)
+_COSTS = "SELECT id, length(body) + length(lane) + 32 FROM rows"
+_COUNT = (
+    "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
+)
+_RAISE = (
+    "INSERT INTO counters VALUES (?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
+)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows of one stream, as `batches`: (lane, payload) with one lane each.
+
+    `position` is where the next chunk begins; `last` the number of the last row in its stream.
+    """
+
+    stream: str
+    position: int
+    last: int
+    batches: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Rows at positions above `base`, up to the next stream's; a row's number is its position - base."""
+
+    base: int
+    name: str
+
+
+class _RawBatch(msgspec.Struct, frozen=True):
+    """`messages.Batch` whose rows are encoded already."""
+
+    stream: str
+    oldest: int
+    rows: tuple[msgspec.Raw, ...]
+
+
+class OutboxRows:
+    """Not thread-safe. Its methods raise StorageError and CorruptError; then nothing was changed."""
+
+    def __init__(self, file: OutboxFile, max_bytes: int, boot_id: str) -> None:
+        """Counts the opening, and begins a stream unless the newest one is of this boot."""
+        self._file = file
+        self._max_bytes = max_bytes
+        counters = {str(name): int(value) for name, value in file.select("SELECT * FROM counters")}
+        ((last, rows, used_bytes),) = file.select(_TOTALS)
+        self.rows, self.used_bytes = int(rows), int(used_bytes)
+        self.last = max(int(last), counters.get("gone", 0))
+        self.dropped = counters.get("dropped", 0)
+        self.boot = counters.get("boot", 0) + 1
+        found = file.select("SELECT base, stream, boot_id FROM streams ORDER BY base")
+        known = [Stream(int(base), str(name)) for base, name, _ in found]
+        same_boot = bool(found) and found[-1][2] == boot_id
+        self.streams = self._begin(known, boot_id, same_boot=same_boot)
+
+    @property
+    def stream(self) -> Stream:
+        """The one that rows are appended to."""
+        return self.streams[-1]
+
+    def append(self, rows: Sequence[Row], meta: Mapping[str, bytes]) -> int:
+        """Commit rows and `meta`; the last number given. Raises InputError for a row nobody takes."""
+        first = self.last + 1
+        encoded = [
+            (position, lane_of(row), encode_row(row, position - self.stream.base))
+            for position, row in enumerate(rows, first)
+        ]
+        cost = sum(len(body) + len(lane) + _ROW_BYTES for _, lane, body in encoded)
+        if cost > self._max_bytes:
+            raise InputError(
+                f"{cost:,} bytes of rows at once: the outbox holds {self._max_bytes:,}. Append fewer."
+            )
+        if not encoded and not meta:
+            return self.last - self.stream.base
+        with self._file.transaction() as database:
+            dropped, freed = self._make_room(database, cost)
+            database.executemany("INSERT INTO rows VALUES (?, ?, ?)", encoded)
+            database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+        self.last += len(encoded)
+        self.rows += len(encoded) - dropped
+        self.used_bytes += cost - freed
+        self.dropped += dropped
+        return self.last - self.stream.base
+
+    def read(self, after: int, max_rows: int, max_bytes: int) -> Chunk | None:
+        """Rows behind `after`, of one stream; at least one, however long, if there is any."""
+        query = "SELECT id, lane, body FROM rows WHERE id > ? ORDER BY id LIMIT ?"
+        found = self._file.select(query, after, max_rows)
+        if not found:
+            return None
+        at, end = self._stream_at(int(found[0][0]))
+        lanes: dict[str, list[msgspec.Raw]] = {}
+        size, last = 0, 0
+        for position, lane, body in found:
+            assert isinstance(body, bytes)
+            size += len(body) + 1
+            if int(position) > end or (last and size > max_bytes):
+                break
+            lanes.setdefault(str(lane), []).append(msgspec.Raw(body))
+            last = int(position)
+        oldest = self._oldest(at)
+        batches = tuple(
+            (lane, msgspec.json.encode(_RawBatch(at.name, oldest, tuple(bodies))))
+            for lane, bodies in lanes.items()
+        )
+        return Chunk(at.name, last, last - at.base, batches)
+
+    def positions(self, stream: str, seq: int) -> tuple[int, int] | None:
+        """The first and last position of `stream` up to `seq`; None if `seq` was never given there."""
+        for index, found in enumerate(self.streams):
+            if found.name == stream:
+                following = self.streams[index + 1 : index + 2]
+                end = following[0].base if following else self.last
+                inside = 0 <= seq <= end - found.base
+                return (found.base + 1, found.base + seq) if inside else None
+        return None
+
+    def remove(self, first: int, last: int) -> int:
+        """Delete rows, at most 2,000 of them; how many."""
+        query = f"{_COSTS} WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+        found = self._file.select(query, first, last, DELETED_AT_ONCE)
+        if not found:
+            return 0
+        end = int(found[-1][0])
+        with self._file.transaction() as database:
+            database.execute("DELETE FROM rows WHERE id BETWEEN ? AND ?", (first, end))
+            # A position is never given again, even when the row that had the highest is gone.
+            database.execute(_RAISE, ("gone", end))
+        self.rows -= len(found)
+        self.used_bytes -= sum(int(cost) for _, cost in found)
+        return len(found)
+
+    def recall(self, key: str) -> bytes | None:
+        found = self._file.select("SELECT value FROM meta WHERE key = ?", key)
+        return bytes(found[0][0]) if found else None  # type: ignore[arg-type]
+
+    def _begin(self, known: list[Stream], boot_id: str, *, same_boot: bool) -> tuple[Stream, ...]:
+        """Write what this opening changes; the streams there are now."""
+        streams = known
+        if not same_boot:
+            # One that never had a row gives its place to its successor.
+            streams = [old for old in known if old.base < self.last]
+            streams.append(Stream(self.last, secrets.token_hex(8)))
+        ends = [following.base for following in streams[1:]]
+        kept = [
+            stream
+            for stream, end in zip(streams[:-1], ends, strict=True)
+            if self._file.select("SELECT 1 FROM rows WHERE id > ? AND id <= ? LIMIT 1", stream.base, end)
+        ]
+        kept.append(streams[-1])
+        with self._file.transaction(durable=True) as database:
+            database.execute(_COUNT, ("boot", 1))
+            for old in known:
+                if old not in kept:
+                    database.execute("DELETE FROM streams WHERE base = ?", (old.base,))
+            if not same_boot:
+                values = (kept[-1].base, kept[-1].name, boot_id)
+                database.execute("INSERT INTO streams VALUES (?, ?, ?)", values)
+        return tuple(kept)
+
+    def _make_room(self, database: sqlite3.Connection, cost: int) -> tuple[int, int]:
+        """Drop the oldest rows for `cost` bytes more; rows and bytes dropped.
+
+        Some more than needed, or a full outbox would delete at every append.
+        """
+        excess = self.used_bytes + cost - self._max_bytes
+        if excess <= 0:
+            return 0, 0
+        goal = min(excess + self._max_bytes // 64, self.used_bytes)
+        dropped, freed, last = 0, 0, 0
+        for position, size in database.execute(f"{_COSTS} ORDER BY id"):
+            if freed >= goal:
+                break
+            dropped, freed, last = dropped + 1, freed + size, position
+        database.execute("DELETE FROM rows WHERE id <= ?", (last,))
+        database.execute(_COUNT, ("dropped", dropped))
+        database.execute(_RAISE, ("gone", last))
+        return dropped, freed
+
+    def _stream_at(self, position: int) -> tuple[Stream, int]:
+        """The stream of a position, and the last position it can have."""
+        end = self.last
+        for stream in reversed(self.streams):
+            if position > stream.base:
+                return stream, end
+            end = stream.base
+        raise AssertionError(f"position {position} is below every stream")
+
+    def _oldest(self, stream: Stream) -> int:
+        query = "SELECT id FROM rows WHERE id > ? ORDER BY id LIMIT 1"
+        ((position,),) = self._file.select(query, stream.base)
+        return int(position) - stream.base
