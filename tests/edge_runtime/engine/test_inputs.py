@@ -1,0 +1,125 @@
+"""What a caller gives becomes the declared tensor, or an error that says where and what to do."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.bundle.manifest import Input, Window
+from edge_runtime.engine.inputs import InputCheck
+from edge_runtime.errors import EngineError, InputError
+
+WINDOW = Window(channels=("x", "y"), length=4, stride=2)
+WINDOWS = Input(name="windows", dtype="float32", shape=(None, 4, 2))
+CHECK = InputCheck(WINDOWS, WINDOW)
+GOOD = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
+
+
+def test_an_array_of_the_declared_dtype_passes_without_a_copy() -> None:
+    assert CHECK.batch(GOOD) is GOOD
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        GOOD.tolist(),
+        GOOD.astype(np.float64),
+        GOOD.astype(np.int64),
+        GOOD.astype(">f4"),
+        np.asfortranarray(GOOD),
+        GOOD.repeat(2, axis=0)[::2],
+        GOOD.astype(np.float16),
+    ],
+)
+def test_other_numbers_are_converted(values: object) -> None:
+    batch = CHECK.batch(values)  # type: ignore[arg-type]
+
+    assert batch.dtype == np.float32
+    assert batch.flags.c_contiguous
+    assert np.array_equal(batch, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (GOOD[0], r"expected shape \(n, 4, 2\), found \(4, 2\): add a batch axis with windows\[None\]"),
+        (GOOD.transpose(0, 2, 1), r"found \(3, 2, 4\): swap the last two axes"),
+        (GOOD[:, :3], r"expected shape \(n, 4, 2\), found \(3, 3, 2\)\."),
+        (np.float32(1), r"expected shape \(n, 4, 2\), found \(\)"),
+        ([["a", "b"]], "expected numbers .float32., found text"),
+        ("text", "found text"),
+        ([[1, 2], [3]], "expected numbers in rows of equal length"),
+        (None, "found dtype object"),
+        ([[10**400]], "found dtype object"),
+        (GOOD.astype(np.complex64), "found dtype complex64"),
+        (np.array(["2026-01-01"], "datetime64[D]"), "found dtype datetime64"),
+    ],
+)
+def test_what_is_no_batch_of_windows_is_told_apart(values: object, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        CHECK.batch(values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_the_place_of_a_wrong_value_is_named(value: float) -> None:
+    windows = GOOD.copy()
+    windows[1, 2, 1] = windows[2, 0, 0] = value
+
+    with pytest.raises(
+        InputError, match=r"windows\[1\], sample 2, channel 'y': expected finite.*1 more"
+    ):
+        CHECK.batch(windows)
+
+
+def test_a_value_beyond_the_declared_range_is_told_as_it_was_given() -> None:
+    windows = GOOD.astype(np.float64)
+    windows[0, 0, 1] = 1e39
+
+    with pytest.raises(InputError, match=r"channel 'y': expected numbers within float32, found 1e\+39"):
+        CHECK.batch(windows)
+
+
+def test_nan_passes_where_the_model_knows_missing_values_and_infinity_does_not() -> None:
+    check = InputCheck(Input(name="rows", dtype="float32", shape=(None, 2), allow_nan=True))
+
+    assert np.isnan(check.batch([[np.nan, 1]])).any()
+    with pytest.raises(InputError, match=r"rows\[0, 1\]: expected numbers or NaN, found inf"):
+        check.batch([[np.nan, np.inf]])
+
+
+def test_whole_numbers_stay_whole() -> None:
+    check = InputCheck(Input(name="pixels", dtype="uint8", shape=(None, 2)))
+
+    assert check.batch([[0, 255]]).dtype == np.uint8
+    with pytest.raises(InputError, match="expected uint8, 0 to 255, found values from -1 to 3"):
+        check.batch([[-1, 3]])
+    with pytest.raises(InputError, match="expected whole numbers"):
+        check.batch([[0.5, 3]])
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        Input(name="x", dtype="string", shape=(None, 1)),
+        Input(name="x", dtype="float32", shape=()),
+        Input(name="x", dtype="float32", shape=(1, 2)),
+    ],
+)
+def test_an_input_no_batch_can_fit_is_refused(declared: Input) -> None:
+    with pytest.raises(EngineError, match="open batch axis"):
+        InputCheck(declared)
+
+
+@given(st.integers(0, 599), st.sampled_from([np.nan, np.inf, -np.inf]), st.booleans())
+def test_the_check_of_a_row_agrees_with_the_check_of_a_batch(
+    at: int, value: float, allow_nan: bool
+) -> None:
+    check = InputCheck(Input(name="windows", dtype="float32", shape=(None, 100, 6), allow_nan=allow_nan))
+    row = np.full((1, 100, 6), np.finfo(np.float32).max, np.float32)
+    is_clean = check.row_check(row)
+
+    assert is_clean()
+    row.reshape(-1)[at] = value
+    assert is_clean() == check.is_clean(row) == (allow_nan and np.isnan(value))
+    row.reshape(-1)[at] = 0
+    assert is_clean()
