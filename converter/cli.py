@@ -71,7 +71,7 @@ def convert(
         click.echo(encode(bundle.manifest))
         return
     click.echo(bundle.report())
-    signed = "unsigned" if unsigned else f"signed by {len(signing_keys)} key(s)"
+    signed = "unsigned" if unsigned else "signed by " + ", ".join(str(key) for key in signing_keys)
     click.echo(f"\nwrote {saved} ({saved.stat().st_size / 1000:,.1f} kB, {signed})")
 
 

@@ -109,7 +109,8 @@ def convert(
     source = read_source(model)
     rows = as_rows(inputs, model)
     front_end.check_shape(source, rows.shape[1:])
-    truth = None if labels is None else as_labels(labels, len(rows))
+    given = None if labels is None else as_labels(labels, len(rows))
+    truth = None if given is None else _truth(source, given)
     progress(f"asking the source model about {len(rows)} inputs")
     expected = source.run(rows)
     progress("converting to ONNX")
@@ -134,7 +135,7 @@ def convert(
         variants=(msgspec.structs.replace(draft.variants[0], parity=parity),),
         golden=msgspec.structs.replace(draft.golden, count=len(chosen), tolerance=parity.tolerance),
         evaluation=evaluation,
-        provenance=provenance(source, converted, rows, truth),
+        provenance=provenance(source, converted, rows, given),
     )
     bundle = _bundle(manifest, converted.onnx, rows[chosen], _at(expected.tensors, chosen))
     with loaded(bundle.manifest, bundle.artifacts) as device:
@@ -202,11 +203,17 @@ def _load(
     return Variants(variant, partial(run, stack.enter_context(loaded(front.manifest, front.artifacts))))
 
 
+def _truth(source: Source, labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels as the evaluation takes them; wrong ones are told before any work is done."""
+    if source.task == "regression":
+        return labels
+    return evaluate.class_indices(labels, source.classes)
+
+
 def _evaluate(source: Source, truth: NDArray[Any], found: Tensors) -> Evaluation:
     if source.task == "regression":
         return evaluate.regression(truth, found["value"])
-    indices = evaluate.class_indices(truth, source.classes)
-    return evaluate.classification(indices, found["label"], source.class_names)
+    return evaluate.classification(truth, found["label"], source.class_names)
 
 
 def _at(tensors: Tensors, where: NDArray[np.int64]) -> Tensors:

@@ -61,7 +61,7 @@ def test_a_model_becomes_a_signed_bundle_with_a_report(
     out, err = capsys.readouterr()
     assert "accuracy 0.9" in out
     assert f"wrote {folder / 'motion.edge'}" in out
-    assert "signed by 1 key" in out
+    assert f"signed by {folder / 'key.pem'}" in out
     assert "proving parity" in err
     with open_bundle(folder / "motion.edge", root=None, allow_unsigned=True) as bundle:
         assert bundle.manifest.window is not None

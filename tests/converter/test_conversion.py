@@ -106,10 +106,11 @@ def test_a_saved_bundle_loads_predicts_and_replays_its_goldens(
 def test_goldens_of_a_regression_are_spread_over_its_values() -> None:
     rows, truth = load_diabetes(return_X_y=True)
     forest = RandomForestRegressor(5, random_state=0).fit(rows, truth)
-    made = converter.convert(forest, rows, name="progress", version="1.0.0", golden_count=4)
+    made = converter.convert(forest, rows, truth, name="progress", version="1.0.0", golden_count=4)
     values = golden(made, made.manifest.golden.outputs[0])
     whole = forest.predict(rows.astype(np.float32))
     assert len(np.unique(np.digitize(values, np.quantile(whole, [0.25, 0.5, 0.75])))) >= 3
+    assert "mean absolute error" in made.report()
 
 
 def test_fewer_inputs_than_goldens_give_fewer_goldens() -> None:
