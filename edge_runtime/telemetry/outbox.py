@@ -104,10 +104,11 @@ class Outbox:
         """Rows behind position `after` (0: the oldest on), of one stream; None when there are none."""
         return self._do(lambda held: held.read(after, max_rows, max_bytes))
 
-    def knows(self, stream: str, seq: int) -> bool:
-        """Whether the number `seq` was given in `stream`, as far as this outbox remembers it."""
+    def position(self, stream: str, seq: int) -> int | None:
+        """Where number `seq` of `stream` is, or was; None when this outbox never gave it."""
         with self._lock:
-            return self._rows.positions(stream, seq) is not None
+            span = self._rows.positions(stream, seq)
+            return span[1] if span else None
 
     def acknowledge(self, stream: str, seq: int) -> int:
         """Let go of the rows of `stream` up to `seq`; how many there were. Raises StorageError."""

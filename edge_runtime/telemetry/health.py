@@ -1,0 +1,94 @@
+"""How the device is: measurements from /proc and /sys, named after what they are and end in.
+
+Nothing here raises: what a machine does not offer is left out.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_MAX_BYTES = 64 << 10
+_MAX_ZONES = 64
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_PREFERRED = ("cpu", "soc", "x86_pkg")  # of several thermal zones, what the processor's is called
+
+
+class Health:
+    """Measures this machine, and the disk that holds `folder`. `root` may hold a made-up /proc and /sys."""
+
+    def __init__(self, folder: Path, *, root: Path = Path("/")) -> None:
+        self._folder = folder
+        self._root = root
+        self._before = self._cpu_times()
+
+    def sample(self) -> dict[str, float]:
+        """`cpu_percent` (all cores, since the last call), `load_1min`, `memory_used_bytes`,
+        `memory_available_bytes`, `process_resident_bytes` (this process), `disk_free_bytes`, `uptime_s`,
+        `temperature_c`; those that this machine has."""
+        values: dict[str, float] = {}
+        for measure in (
+            self._cpu,
+            self._load,
+            self._memory,
+            self._resident,
+            self._disk,
+            self._uptime,
+            self._temperature,
+        ):
+            with suppress(OSError, ValueError, IndexError, KeyError):
+                values.update(measure())
+        return values
+
+    def _cpu(self) -> dict[str, float]:
+        before, now = self._before, self._cpu_times()
+        self._before = now
+        busy, total = now[0] - before[0], now[1] - before[1]
+        return {"cpu_percent": round(100 * busy / total, 1)} if total > 0 and busy >= 0 else {}
+
+    def _cpu_times(self) -> tuple[int, int]:
+        """Busy and total time of all cores together, in ticks (proc(5): user nice system idle iowait …)."""
+        try:
+            fields = self._read("proc/stat").split("\n", 1)[0].split()
+            ticks = [int(field) for field in fields[1:9]]
+            return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+        except (OSError, ValueError, IndexError):
+            return 0, 0
+
+    def _load(self) -> dict[str, float]:
+        return {"load_1min": float(self._read("proc/loadavg").split()[0])}
+
+    def _memory(self) -> dict[str, float]:
+        lines = (line.split(":") for line in self._read("proc/meminfo").splitlines() if ":" in line)
+        kibibytes = {name: int(value.split()[0]) for name, value in lines}
+        available = 1024 * kibibytes["MemAvailable"]
+        return {
+            "memory_used_bytes": float(1024 * kibibytes["MemTotal"] - available),
+            "memory_available_bytes": float(available),
+        }
+
+    def _resident(self) -> dict[str, float]:
+        pages = int(self._read("proc/self/statm").split()[1])
+        return {"process_resident_bytes": float(pages * _PAGE_BYTES)}
+
+    def _disk(self) -> dict[str, float]:
+        found = os.statvfs(self._folder)
+        return {"disk_free_bytes": float(found.f_bavail * found.f_frsize)}
+
+    def _uptime(self) -> dict[str, float]:
+        return {"uptime_s": float(self._read("proc/uptime").split()[0])}
+
+    def _temperature(self) -> dict[str, float]:
+        zones = sorted((self._root / "sys/class/thermal").glob("thermal_zone*"))[:_MAX_ZONES]
+        found: list[tuple[int, float]] = []
+        for zone in zones:
+            with suppress(OSError, ValueError):
+                kind = self._read(str(zone.relative_to(self._root) / "type")).strip().lower()
+                celsius = int(self._read(str(zone.relative_to(self._root) / "temp"))) / 1000
+                if -60 < celsius < 200:
+                    ranks = [rank for rank, name in enumerate(_PREFERRED) if name in kind]
+                    found.append((min(ranks, default=len(_PREFERRED)), celsius))
+        return {"temperature_c": round(min(found)[1], 1)} if found else {}
+
+    def _read(self, path: str) -> str:
+        with (self._root / path).open("rb") as file:
+            return file.read(_MAX_BYTES).decode("utf-8", "replace")
