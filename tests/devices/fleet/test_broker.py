@@ -35,6 +35,10 @@ def _own_port(broker: EmbeddedBroker) -> int:
     return int(broker_module._NATS.findall(broker._log.read_text())[0])
 
 
+def _is_written(store: Path, payload: bytes) -> bool:
+    return any(payload in path.read_bytes() for path in store.rglob("*.blk"))
+
+
 @pytest.fixture(scope="module")
 def open_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
     """Without users, on a free port of loopback."""
@@ -109,14 +113,18 @@ def test_after_sigkill_it_starts_again_on_the_same_port_with_what_it_kept(tmp_pa
     with EmbeddedBroker(BrokerSettings(tmp_path)) as broker:
         port = broker.port
         with client(port) as one:
-            one.publish(MY_DOWN, b"kept", retain=True)
+            one.publish(MY_DOWN, b"kept for later", retain=True)
+        # Acknowledged is not written: about 1 in 150 killed at this very moment had lost it.
+        wait_for(lambda: _is_written(tmp_path / "store", b"kept for later"), "the write")
         os.kill(broker.pid, signal.SIGKILL)
         wait_for(lambda: not broker.alive, "its death")
         broker.start()
         assert broker.port == port
         with client(port) as again:
             again.subscribe(MY_DOWN)
-            assert wait_for(lambda: again.received, "what it kept") == [(MY_DOWN, b"kept", True)]
+            assert wait_for(lambda: again.received, "what it kept") == [
+                (MY_DOWN, b"kept for later", True)
+            ]
 
 
 def test_it_ends_cleanly_and_lets_its_folder_go(tmp_path: Path) -> None:
