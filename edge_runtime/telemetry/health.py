@@ -14,7 +14,7 @@ _PREFERRED = ("cpu", "soc", "x86_pkg")  # of several thermal zones, what the pro
 
 
 class Health:
-    """Measures this machine, and the disk that holds `folder`. `root` may hold a made-up /proc and /sys."""
+    """Measures this machine and the disk of `folder`. `root` may hold a made-up /proc and /sys."""
 
     def __init__(self, folder: Path, *, root: Path = Path("/")) -> None:
         self._folder = folder
@@ -46,7 +46,7 @@ class Health:
         return {"cpu_percent": round(100 * busy / total, 1)} if total > 0 and busy >= 0 else {}
 
     def _cpu_times(self) -> tuple[int, int]:
-        """Busy and total time of all cores together, in ticks (proc(5): user nice system idle iowait …)."""
+        """Busy and total time of all cores, in ticks (proc(5): user nice system idle iowait …)."""
         try:
             fields = self._read("proc/stat").split("\n", 1)[0].split()
             ticks = [int(field) for field in fields[1:9]]

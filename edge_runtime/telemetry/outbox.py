@@ -141,10 +141,12 @@ class Outbox:
                 return act(self._rows)
             except CorruptError as error:
                 self._rows = self._begin_again(error)
-                try:
-                    return act(self._rows)
-                except CorruptError as again:
-                    raise StorageError(f"{self.path}: broken again at once: {again}.") from again
+        self.on_append()
+        with self._lock:
+            try:
+                return act(self._rows)
+            except CorruptError as again:
+                raise StorageError(f"{self.path}: broken again at once: {again}.") from again
 
     def _open(self) -> OutboxRows:
         self._file = OutboxFile(self.path)

@@ -105,7 +105,7 @@ class Publisher:
         self._link.start()
 
     def set_reported(self, models: Sequence[ModelReport]) -> None:
-        """Tell the fleet what runs here, now and at every connect. Raises InputError when it is too much."""
+        """Tell the fleet what runs here, now and at every connect. Raises InputError: too much."""
         size = len(msgspec.json.encode(models))
         if size > MAX_PAYLOAD_BYTES - 1_000:
             raise InputError(f"the reported state has {size:,} bytes: too much for one message.")
@@ -226,6 +226,7 @@ class Publisher:
     def _announce(self) -> None:
         stream = self._outbox.stream
         if self._announced != stream:
+            self._in_flight.reconnected()  # a new outbox counts its positions anew
             if self._link.publish(self._topics.status, self._status(online=True), retain=True) is None:
                 return
             self._announced = stream

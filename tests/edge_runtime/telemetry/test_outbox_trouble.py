@@ -1,0 +1,170 @@
+"""The outbox when its process is killed, the power goes, the disk is full or the file is broken."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_runtime.errors import StorageError
+from edge_runtime.telemetry.messages import Batch, Event
+from edge_runtime.telemetry.outbox import Outbox, read_counts
+from tests.edge_runtime.telemetry.rows import event, predictions
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.db"
+
+
+def events(outbox: Outbox) -> list[Event]:
+    chunk = outbox.read(0)
+    assert chunk is not None
+    rows = [row for _, payload in chunk.batches for row in msgspec.json.decode(payload, type=Batch).rows]
+    return [row for row in rows if isinstance(row, Event)]
+
+
+APPEND_FOR_EVER = """
+import sys
+from pathlib import Path
+from edge_runtime.telemetry.messages import Event
+from edge_runtime.telemetry.outbox import Outbox
+outbox = Outbox(Path(sys.argv[1]))
+while True:
+    before = outbox.counts().last_seq
+    last = outbox.append([Event(seq=0, time=0.0, event="x" * 200)] * 3, meta={"last": b"%d" % before})
+    sys.stdout.write(f"{last}\\n")
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize("told", [1, 300])
+def test_every_append_that_returned_is_there_after_a_sigkill(path: Path, told: int) -> None:
+    command = [sys.executable, "-c", APPEND_FOR_EVER, str(path)]
+    last = 0
+    for _ in range(3):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for _ in range(told):
+                last = int(writer.stdout.readline())
+            writer.send_signal(signal.SIGKILL)
+            last = max([last, *map(int, writer.stdout.read().split())])
+        with Outbox(path) as outbox:
+            counts = outbox.counts()
+            assert last <= counts.last_seq <= last + 3
+            assert counts.rows == counts.last_seq
+            assert outbox.recall("last") == b"%d" % (counts.last_seq - 3), "rows and meta are one"
+
+
+def test_rows_that_a_power_cut_took_do_not_lend_their_numbers_to_others(
+    path: Path, tmp_path: Path
+) -> None:
+    """What had not reached the disk is the write-ahead log, from some point on; here all of it."""
+    after = tmp_path / "after" / "outbox.db"
+    after.parent.mkdir()
+    with Outbox(path, boot_id="before") as outbox:
+        outbox.append(predictions(3))
+    with Outbox(path, boot_id="before") as outbox:
+        stream = outbox.stream
+        outbox.append([event("sent, then lost with the power")])
+        shutil.copy(path, after)  # without its -wal
+    with Outbox(after, boot_id="after") as outbox:
+        assert outbox.counts().rows == 3
+        assert outbox.append([event("another")]) == 1
+        assert outbox.stream != stream
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from edge_runtime.errors import StorageError
+from edge_runtime.telemetry.messages import Event
+from edge_runtime.telemetry.outbox import Outbox
+outbox = Outbox(Path(sys.argv[1]))
+row = Event(seq=0, time=0.0, event="x" * 10_000)
+kept = outbox.append([row], meta={"place": b"1"})
+size = max(file.stat().st_size for file in Path(sys.argv[1]).parent.iterdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100_000, resource.RLIM_INFINITY))
+for _ in range(100):
+    try:
+        kept = outbox.append([row], meta={"place": b"2"})
+    except StorageError as error:
+        print(error)
+        break
+assert outbox.counts().last_seq == kept and outbox.counts().rows == kept
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert outbox.append([row], meta={"place": b"3"}) == kept + 1
+assert outbox.recall("place") == b"3" and outbox.acknowledge(outbox.stream, kept) == kept
+outbox.close()
+"""
+
+
+def test_a_full_disk_is_one_clear_error_and_the_outbox_goes_on_when_there_is_space(path: Path) -> None:
+    """The kernel's limit of a file's size stands for the disk: what is written beyond it fails."""
+    found = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "the disk does not take the write" in found.stdout
+    assert read_counts(path) is not None
+
+
+@pytest.mark.parametrize("content", [b"this is no database", b"\0" * 8192, None])
+def test_a_file_that_is_no_outbox_is_put_aside_and_told(path: Path, content: bytes | None) -> None:
+    if content is None:  # a database, but somebody else's
+        with sqlite3.connect(path) as other:
+            other.execute("CREATE TABLE theirs (x)")
+        other.close()
+    else:
+        path.write_bytes(content)
+    with Outbox(path) as outbox:
+        (told,) = events(outbox)
+        assert (told.event, told.seq) == ("outbox broken", 1)
+        assert "outbox.db.corrupt-1" in told.detail
+        assert outbox.append([event()]) == 2
+    assert path.with_name("outbox.db.corrupt-1").exists()
+
+
+def test_damage_that_shows_at_work_is_survived_and_the_stream_is_another(path: Path) -> None:
+    with Outbox(path) as outbox:
+        outbox.append(predictions(2_000))
+        stream = outbox.stream
+    with Outbox(path) as outbox:
+        with path.open("r+b") as file:  # behind our back, all pages but the first
+            file.seek(4096)
+            file.write(os.urandom(path.stat().st_size - 4096))
+        after = 0
+        while chunk := outbox.read(after):
+            after = chunk.position
+        assert outbox.append([event()]) == 2
+        assert outbox.stream != stream
+        assert [row.event for row in events(outbox)] == ["outbox broken", "worker died"]
+
+
+def test_only_the_last_broken_files_are_kept(path: Path) -> None:
+    for number in range(5):
+        path.write_bytes(b"broken %d" % number + b" " * 1000)
+        Outbox(path).close()
+    names = sorted(found.name for found in path.parent.glob("*corrupt*"))
+    assert names == [f"outbox.db.corrupt-{number}" for number in (3, 4, 5)]
+
+
+def test_an_outbox_of_a_newer_version_is_left_alone(path: Path) -> None:
+    Outbox(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(StorageError, match="newer edge-runtime"):
+        Outbox(path)
+    assert not list(path.parent.glob("*corrupt*"))
+
+
+def test_a_folder_that_cannot_be_had_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageError, match="file"):
+        Outbox(tmp_path / "file" / "outbox.db")
