@@ -74,15 +74,7 @@ def decode_npy(raw: bytes | bytearray, subject: str) -> Array:
         # Version 3 differs only for records whose field names are no Latin-1; those are refused anyway.
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, fortran, dtype = read[version](header)
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        SyntaxError,
-        EOFError,
-        RecursionError,
-        MemoryError,
-    ) as error:
+    except Exception as error:  # numpy evaluates the header as Python; what that raises is in no list
         raise InputError(f"{subject}: expected a numpy .npy file, found something else.") from error
     if dtype.hasobject or dtype.kind not in "biufSU" or not dtype.itemsize:
         raise InputError(
@@ -146,7 +138,9 @@ def _read_npz(file: BinaryIO, path: Path, key: str | None) -> Array:
             _check_size(subject, members[name].file_size)
             with archive.open(members[name]) as member:
                 raw = bytearray(member.read(members[name].file_size))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # zipfile lets through what its decompressors raise
         raise InputError(
             f"{path}: expected a numpy .npz file, found something else or a damaged one."
         ) from error
@@ -168,17 +162,19 @@ def _read_csv(file: BinaryIO, path: Path, kind: Kind) -> Array:
         text = _read(file, path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected text in UTF-8, found other bytes.") from error
-    if not text.strip():
+    array = _csv_labels(text, path) if kind == "labels" else _csv_numbers(text, path)
+    if not len(array):
         raise InputError(f"{path}: expected rows, found an empty file.")
-    return _csv_labels(text, path) if kind == "labels" else _csv_numbers(text, path)
+    return array
 
 
 def _csv_numbers(text: str, path: Path) -> Array:
-    titles = 0 if _is_numbers(text.partition("\n")[0]) else 1
+    first, _, others = text.partition("\n")
+    rows = text if _is_numbers(first) else others
+    if not rows.strip():
+        return np.empty((0, 0))
     try:
-        return np.loadtxt(
-            io.StringIO(text), delimiter=",", ndmin=2, comments=None, skiprows=titles, dtype=np.float64
-        )
+        return np.loadtxt(io.StringIO(rows), delimiter=",", ndmin=2, comments=None, dtype=np.float64)
     except ValueError as error:
         why = str(error).partition(";")[0]
         raise InputError(f"{path}: expected numbers separated by commas: {why}.") from error
@@ -200,7 +196,7 @@ def _csv_labels(text: str, path: Path) -> Array:
     if wide := next((number for number, row in enumerate(rows, 1) if len(row) != 1), 0):
         raise InputError(f"{path}: expected one label a row, found {len(rows[wide - 1])} in row {wide}.")
     labels = [row[0].strip() for row in rows]
-    if labels[0].lower() in _LABEL_TITLES:
+    if labels and labels[0].lower() in _LABEL_TITLES:
         del labels[0]
     if all(_INTEGER.match(label) for label in labels):
         return np.array(labels, np.int64)

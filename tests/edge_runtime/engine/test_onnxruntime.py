@@ -1,0 +1,216 @@
+"""ONNX Runtime behind the seam: loads what the manifest says, runs in place, tells what it refuses."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from edge_runtime.bundle import Bundle, open_bundle
+from edge_runtime.bundle.manifest import Input, Output
+from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine, OnnxRuntimeSession
+from edge_runtime.errors import ConfigError, EngineError
+from tests.support.graphs import DOUBLE, FLOAT, doubling_regression, graph, write_bundle
+from tests.support.tiny_bundle import TinyModel, golden_windows, tiny_bundle
+
+ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
+DOUBLE_IT = helper.make_node("Add", ["rows", "rows"], ["value"])
+DECLARED = Input(name="rows", dtype="float32", shape=(None, 2))
+VALUE = Output(name="value", dtype="float32", shape=(None, 2), meaning="value")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Bundle]:
+    path = tmp_path / "tiny.edge"
+    path.write_bytes(tiny_bundle())
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        yield bundle
+
+
+def _load(bundle: Bundle, threads: int = 1) -> OnnxRuntimeSession:
+    return OnnxRuntimeEngine().load(bundle, bundle.manifest.variants[0], threads=threads)
+
+
+def _load_model(path: Path, model: bytes, **manifest: Any) -> OnnxRuntimeSession:
+    """A session of any graph whose manifest says: rows (n, 2) in, value (n, 2) out."""
+    says: dict[str, Any] = {"declared": DECLARED, "outputs": [VALUE]} | manifest
+    write_bundle(path, model, task="regression", golden_input=ROWS, golden_outputs=[ROWS], **says)
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        return _load(bundle)
+
+
+def test_a_batch_runs_by_name_and_gives_the_manifests_outputs_in_order(tiny: Bundle) -> None:
+    found = _load(tiny).run({"windows": golden_windows()})
+
+    label, probabilities = TinyModel()(golden_windows())
+    assert list(found) == ["label", "probabilities"]
+    assert np.array_equal(found["label"], label)
+    assert np.allclose(found["probabilities"], probabilities, atol=1e-6)
+
+
+def test_a_row_runs_in_buffers_that_stay_where_they_are(tiny: Bundle) -> None:
+    row = _load(tiny).row
+    assert row is not None
+    addresses = [array.ctypes.data for array in (*row.inputs, *row.outputs)]
+    labels, probabilities = TinyModel()(golden_windows())
+
+    for at in (0, 5, 2):
+        row.inputs[0][...] = golden_windows()[at]
+        row.run()
+        assert row.outputs[0].tolist() == [labels[at]]
+        assert np.allclose(row.outputs[1], probabilities[at], atol=1e-6)
+    assert [array.ctypes.data for array in (*row.inputs, *row.outputs)] == addresses
+
+
+def test_several_threads_for_one_run_give_the_same(tiny: Bundle) -> None:
+    one, two = (_load(tiny, threads).run({"windows": golden_windows()}) for threads in (1, 2))
+
+    assert np.array_equal(one["probabilities"], two["probabilities"])
+    with pytest.raises(ConfigError, match="threads: expected 1 or more, found 0"):
+        _load(tiny, 0)
+
+
+def test_after_close_every_use_is_an_error(tiny: Bundle) -> None:
+    session = _load(tiny)
+    session.close()
+
+    assert session.row is not None
+    with pytest.raises(EngineError, match=r"tiny 1\.0\.0, .*: the model was closed"):
+        session.run({"windows": golden_windows()})
+    with pytest.raises(EngineError, match="the model was closed"):
+        session.row.run()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "told"),
+    [
+        ([("other", FLOAT, ["n", 2])], [("value", FLOAT, ["n", 2])], r"inputs: expected \['rows'\]"),
+        ([("rows", FLOAT, ["n", 2])], [("wrong", FLOAT, ["n", 2])], r"outputs: expected \['value'\]"),
+        ([("rows", DOUBLE, ["n", 2])], [("value", DOUBLE, ["n", 2])], r"found tensor\(double\)"),
+        ([("rows", FLOAT, ["n", 3])], [("value", FLOAT, ["n", 3])], r"of shape \(n, 3\)"),
+        ([("rows", FLOAT, [1, 2])], [("value", FLOAT, [1, 2])], r"of shape \(1, 2\)"),
+        ([("rows", FLOAT, ["n"])], [("value", FLOAT, ["n"])], r"of shape \(n,\)"),
+    ],
+)
+def test_a_model_that_is_not_what_the_manifest_says_is_refused(
+    tmp_path: Path, inputs: Any, outputs: Any, told: str
+) -> None:
+    node = helper.make_node("Add", [inputs[0][0]] * 2, [outputs[0][0]])
+
+    with pytest.raises(EngineError, match=told):
+        _load_model(tmp_path / "bundle.edge", graph([node], inputs, outputs))
+
+
+def test_an_output_whose_shape_differs_when_it_runs_is_refused(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Transpose", ["rows"], ["turned"], perm=[1, 0]),
+        helper.make_node("Identity", ["turned"], ["value"]),
+    ]
+    model = graph(nodes, [("rows", FLOAT, ["n", "m"])], [("value", FLOAT, ["n", "k"])])
+    session = _load_model(tmp_path / "bundle.edge", model)
+
+    with pytest.raises(
+        EngineError, match=r"output 'value': expected the shape \(3, 2\), found \(2, 3\)"
+    ):
+        session.run({"rows": ROWS})
+    assert session.row is not None
+    with pytest.raises(EngineError, match="cannot be run by onnxruntime"):
+        session.row.run()
+
+
+def test_a_size_left_open_has_no_row_path_but_runs(tmp_path: Path) -> None:
+    session = _load_model(
+        tmp_path / "bundle.edge",
+        graph([DOUBLE_IT], [("rows", FLOAT, ["n", "m"])], [("value", FLOAT, ["n", "m"])]),
+        declared=Input(name="rows", dtype="float32", shape=(None, None)),
+        outputs=[Output(name="value", dtype="float32", shape=(None, None), meaning="value")],
+    )
+
+    assert session.row is None
+    assert np.array_equal(session.run({"rows": ROWS})["value"], 2 * ROWS)
+
+
+def test_text_tensors_are_refused(tmp_path: Path) -> None:
+    string = TensorProto.STRING
+    node = helper.make_node("Identity", ["rows"], ["value"])
+    with pytest.raises(EngineError, match="expected numbers, found string"):
+        _load_model(
+            tmp_path / "bundle.edge",
+            graph([node], [("rows", string, ["n", 2])], [("value", string, ["n", 2])]),
+            declared=Input(name="rows", dtype="string", shape=(None, 2)),
+        )
+
+
+def test_an_unknown_operator_is_one_line_of_bounded_length(tmp_path: Path) -> None:
+    node = helper.make_node("N" * 5000, ["rows"], ["value"])
+    with pytest.raises(EngineError, match=r"cannot be loaded by onnxruntime: .*N{9}") as caught:
+        _load_model(
+            tmp_path / "bundle.edge",
+            graph([node], [("rows", FLOAT, ["n", 2])], [("value", FLOAT, ["n", 2])]),
+        )
+
+    assert len(str(caught.value)) < 450
+    assert "\n" not in str(caught.value)
+
+
+def test_onnxruntimes_own_format_is_refused(tmp_path: Path) -> None:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "model.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(TinyModel().graph(), options, providers=["CPUExecutionProvider"])
+
+    with pytest.raises(EngineError):
+        _load_model(tmp_path / "bundle.edge", (tmp_path / "model.ort").read_bytes())
+
+
+def test_a_tensor_that_only_claims_to_be_elsewhere_finds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """external_data is what we refuse; that the flag alone reads no file is ONNX Runtime's to keep."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w").write_bytes(bytes(8))
+    tensor = TensorProto(name="w", data_type=FLOAT, dims=[2])
+    tensor.data_location = TensorProto.EXTERNAL
+    node = helper.make_node("Add", ["rows", "w"], ["value"])
+    model = graph([node], [("rows", FLOAT, ["n", 2])], [("value", FLOAT, ["n", 2])], [tensor])
+
+    with pytest.raises(EngineError, match="cannot be loaded by onnxruntime"):
+        _load_model(tmp_path / "bundle.edge", model)
+
+
+def test_the_vendors_telemetry_is_off_before_the_import_and_nothing_is_imported_early() -> None:
+    script = """
+import os, sys, edge_runtime
+import edge_runtime.model
+assert "onnxruntime" not in sys.modules
+from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "onnxruntime":
+            print("telemetry disabled:", os.environ.get("ORT_DISABLE_TELEMETRY"))
+sys.meta_path.insert(0, Watch())
+assert OnnxRuntimeEngine().why_unavailable() == ""
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "telemetry disabled: 1\n"
+    assert done.stderr == ""
+
+
+def test_where_it_is_not_installed_the_reason_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+
+    assert "pip install onnxruntime" in OnnxRuntimeEngine().why_unavailable()
+
+
+def test_the_bundle_may_be_closed_once_the_model_is_loaded(tmp_path: Path) -> None:
+    path = doubling_regression(tmp_path / "double.edge")
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        session = _load(bundle)
+
+    assert np.array_equal(session.run({"rows": ROWS})["value"], 2 * ROWS)

@@ -1,0 +1,95 @@
+"""Output tensors become class names, probabilities and values."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge_runtime.bundle.manifest import Manifest, Output
+from edge_runtime.engine.outputs import OutputReader
+from edge_runtime.errors import EngineError
+from tests.support.tiny_bundle import tiny_manifest
+
+TINY = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1)
+LABEL, PROBABILITIES = TINY.outputs
+VALUE = Output(name="value", dtype="float32", shape=(None,), meaning="value")
+
+
+def _manifest(*outputs: Output, task: str = "classification") -> Manifest:
+    return msgspec.structs.replace(TINY, outputs=outputs, task=task)
+
+
+def test_indices_become_names() -> None:
+    names = OutputReader(TINY).main([np.array([1, 0, 1]), np.zeros((3, 2), np.float32)])
+
+    assert names.tolist() == ["moving", "still", "moving"]
+    assert names.dtype.kind == "U"
+
+
+def test_no_indices_become_no_names() -> None:
+    assert OutputReader(TINY).labels(np.zeros(0, np.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize("index", [2, -1, -(2**63), 2**63 - 1])
+def test_an_index_that_names_no_class_is_an_error_of_a_batch_and_of_a_row(index: int) -> None:
+    reader = OutputReader(TINY)
+    label = np.array([index], np.int64)
+
+    with pytest.raises(EngineError, match=f"expected an index below 2, found one of .{index}"):
+        reader.labels(label)
+    with pytest.raises(EngineError, match="label: expected an index below 2"):
+        reader.row_main([label, np.zeros((1, 2), np.float32)])()
+
+
+def test_what_is_read_from_a_row_stays_when_the_buffers_change() -> None:
+    reader = OutputReader(TINY)
+    outputs = [np.array([0]), np.array([[0.9, 0.1]], np.float32)]
+    read = reader.row_main(outputs)
+    first = reader.inference(outputs, read())
+    outputs[0][0], outputs[1][0] = 1, 0
+
+    assert first.labels is not None
+    assert first.labels.tolist() == ["still"]
+    assert first.probabilities is not None
+    assert first.probabilities[0, 0] == np.float32(0.9)
+    first.labels[0] = "other"
+    assert read().tolist() == ["moving"]
+    outputs[0][0] = 0
+    assert read().tolist() == ["still"]
+
+
+def test_values_are_copied() -> None:
+    reader = OutputReader(_manifest(VALUE, task="regression"))
+    outputs = [np.array([1.5], np.float32)]
+    read = reader.row_main(outputs)
+    value = read()
+    outputs[0][0] = 7
+
+    assert value.tolist() == [1.5]
+    assert reader.inference(outputs, read()).labels is None
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        _manifest(PROBABILITIES),
+        _manifest(LABEL, msgspec.structs.replace(LABEL, name="again")),
+        _manifest(LABEL, task="regression"),
+    ],
+)
+def test_a_model_without_exactly_one_prediction_is_refused(manifest: Manifest) -> None:
+    with pytest.raises(EngineError, match=r"expected one output that is the (label|value)"):
+        OutputReader(manifest)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        msgspec.structs.replace(LABEL, dtype="float32"),
+        msgspec.structs.replace(LABEL, shape=(None, 1)),
+        msgspec.structs.replace(PROBABILITIES, shape=(None, 3)),
+        msgspec.structs.replace(VALUE, shape=()),
+    ],
+)
+def test_an_output_that_is_not_shaped_as_its_meaning_is_refused(output: Output) -> None:
+    with pytest.raises(EngineError, match=f"output {output.name!r}: expected the dtype and shape"):
+        OutputReader(_manifest(LABEL, output))
