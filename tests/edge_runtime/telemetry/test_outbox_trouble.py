@@ -132,7 +132,7 @@ def test_a_file_that_is_no_outbox_is_put_aside_and_told(path: Path, content: byt
 
 def test_damage_that_shows_at_work_is_survived_and_the_stream_is_another(path: Path) -> None:
     with Outbox(path) as outbox:
-        outbox.append(predictions(2_000))
+        outbox.append(predictions(20_000))  # more than SQLite keeps in memory
         stream = outbox.stream
     with Outbox(path) as outbox:
         with path.open("r+b") as file:  # behind our back, all pages but the first
