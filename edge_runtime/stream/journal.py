@@ -33,6 +33,7 @@ MAX_SEGMENT_BYTES = 64
 COUNTERS = ("taken", "duplicates", "late", "missing", "rejected")
 _MAGIC = b"edgering"
 _HEADER_BYTES = 512
+_MAX_COUNT = 1 << 53
 _INTEGERS = ("count", "high", "runs", "segments", *COUNTERS)
 _HEADER = np.dtype(
     [("magic", "S8"), ("boot", "S40"), ("id", "S16"), ("geometry", "S64")]
@@ -111,7 +112,7 @@ class SampleRing:
         return {name: int(self._integers[name][0]) for name in COUNTERS}
 
     def tally(self, name: str, number: int) -> None:
-        self._integers[name][0] += number
+        self._integers[name][0] = min(int(self._integers[name][0]) + number, _MAX_COUNT)
 
     def runs(self, since: int = 0) -> tuple[Run, ...]:
         """The newest runs, at most 256, oldest first, back to the one that holds position `since`."""

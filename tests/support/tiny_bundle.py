@@ -27,7 +27,16 @@ from edge_runtime.bundle.manifest import (
     default_release,
 )
 
-Behaviour = Literal["good", "wrong_goldens", "fails", "not_onnx", "hangs", "starves"]
+Behaviour = Literal[
+    "good",
+    "wrong_goldens",
+    "fails",
+    "not_onnx",
+    "hangs",
+    "starves",
+    "fails_on_large",
+    "hangs_on_large",
+]
 Floats = npt.NDArray[np.float32]
 
 CLASSES = ("still", "moving")
@@ -63,7 +72,8 @@ def tiny_bundle(
 
     `behaviour` is what a device meets in it: `wrong_goldens` runs with other outputs than the golden
     ones, `fails` raises in every run, `not_onnx` cannot be loaded, `hangs` never comes back from the
-    first run, `starves` asks for more memory than there is in every run.
+    first run, `starves` asks for more memory than there is in every run; `fails_on_large` and
+    `hangs_on_large` do so when a value is above 100, which no golden one is.
     """
     model, windows = TinyModel(seed), golden_windows()
     label, probabilities = model(windows)
@@ -160,7 +170,13 @@ class TinyModel:
 
     def graph(self, behaviour: Behaviour = "good") -> bytes:
         """The ONNX file, opset 17, IR 8; with something inserted that spoils every run."""
-        spoilers = {"fails": _failing, "hangs": _endless, "starves": _greedy}
+        spoilers = {
+            "fails": _failing,
+            "hangs": _endless,
+            "starves": _greedy,
+            "fails_on_large": _failing_on_large,
+            "hangs_on_large": _endless_on_large,
+        }
         spoil = spoilers.get(behaviour, _nothing)
         nodes = [
             *spoil("windows", "spoiled"),
@@ -204,6 +220,36 @@ def _failing(source: str, target: str) -> list[onnx.NodeProto]:
         helper.make_node("Mul", ["length", "far"], ["beyond"]),
         helper.make_node("Gather", [source, "beyond"], ["sample"], axis=1),
         helper.make_node("Add", [source, "sample"], [target]),
+    ]
+
+
+def _failing_on_large(source: str, target: str) -> list[onnx.NodeProto]:
+    """Looks up the sample whose number is a hundredth of the largest value."""
+    return [
+        _constant("hundred", np.asarray(100, np.float32)),
+        helper.make_node("ReduceMax", [source], ["largest"], keepdims=0),
+        helper.make_node("Div", ["largest", "hundred"], ["hundredth"]),
+        helper.make_node("Cast", ["hundredth"], ["number"], to=TensorProto.INT64),
+        _constant("four", np.asarray(LENGTH, np.int64)),
+        helper.make_node("Mul", ["number", "four"], ["beyond"]),
+        helper.make_node("Gather", [source, "beyond"], ["sample"], axis=1),
+        _constant("one", np.asarray([1], np.int64)),
+        helper.make_node("Unsqueeze", ["sample", "one"], ["samples"]),
+        helper.make_node("Sub", ["samples", "samples"], ["zeros"]),
+        helper.make_node("Add", [source, "zeros"], [target]),
+    ]
+
+
+def _endless_on_large(source: str, target: str) -> list[onnx.NodeProto]:
+    """A Loop that is entered when the largest value is above 100."""
+    constant, loop = _endless(source, target)
+    del constant
+    loop.input[1] = "large"
+    return [
+        _constant("hundred", np.asarray(100, np.float32)),
+        helper.make_node("ReduceMax", [source], ["largest"], keepdims=0),
+        helper.make_node("Greater", ["largest", "hundred"], ["large"]),
+        loop,
     ]
 
 

@@ -1,0 +1,1 @@
+"""The agent: keeps what should run running, hears sensors, remembers predictions, tells the fleet."""

@@ -1,0 +1,130 @@
+"""What the agent writes down for the fleet: the outbox, and who empties it."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from edge_runtime.agent.brokers import broker
+from edge_runtime.agent.log import say
+from edge_runtime.config import Config
+from edge_runtime.errors import InputError, StorageError
+from edge_runtime.telemetry.messages import Event, ModelReport, Row, Topics
+from edge_runtime.telemetry.outbox import Outbox
+from edge_runtime.telemetry.publisher import Publisher
+
+_MAX_DETAIL = 2_000
+
+
+class Books:
+    """Thread-safe. A disk that is full stops nothing: what cannot be kept is dropped and counted."""
+
+    def __init__(self, outbox: Outbox, publisher: Publisher | None) -> None:
+        self._outbox = outbox
+        self._publisher = publisher
+        self._lock = threading.Lock()
+        self._lost = 0
+        self._full = False
+        self._noted: dict[tuple[str, str], str] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether the fleet's broker is."""
+        return self._publisher is not None and self._publisher.connected
+
+    def write(self, rows: Sequence[Row], meta: Mapping[str, bytes] | None = None) -> bool:
+        """Commit rows and `meta` together; False when the disk did not take them.
+
+        Raises InputError for a row that nobody would accept.
+        """
+        try:
+            self._outbox.append(rows, meta=meta)
+        except StorageError as error:
+            with self._lock:
+                self._lost += len(rows)
+                first, self._full = not self._full, True
+            if first:
+                say(f"outbox: {error} Rows are dropped until it takes some again.")
+            return False
+        with self._lock:
+            again, self._full = self._full, False
+        if again:
+            self.note("rows dropped", detail="the outbox could not be written", count=self._lost)
+        return True
+
+    def recall(self, key: str) -> bytes | None:
+        """What `meta` last said under `key`; None when it cannot be read."""
+        try:
+            return self._outbox.recall(key)
+        except StorageError as error:
+            say(f"outbox: {error}")
+            return None
+
+    def note(
+        self, event: str, model: str = "", version: str = "", detail: str = "", count: int = 0
+    ) -> None:
+        """An event, to the fleet and to whoever watches."""
+        about = " ".join(part for part in (model, version) if part)
+        say(f"{about}{about and ': '}{event}{detail and ': '}{detail}")
+        row = Event(
+            seq=0,
+            time=time.time(),
+            event=event,
+            model=model,
+            version=version,
+            detail=detail[:_MAX_DETAIL],
+            count=count,
+        )
+        self.write([row])
+
+    def note_once(self, event: str, model: str = "", version: str = "", detail: str = "") -> None:
+        """The same, unless it is what was last noted of this kind for this model."""
+        with self._lock:
+            known = self._noted.get((event, model))
+            self._noted[event, model] = f"{version} {detail}"
+        if known != f"{version} {detail}":
+            self.note(event, model, version, detail)
+
+    def report(self, models: Sequence[ModelReport]) -> None:
+        """Tell the fleet what runs here."""
+        if self._publisher is not None:
+            try:
+                self._publisher.set_reported(models)
+            except InputError as error:
+                self.note_once("state not reported", detail=str(error))
+
+    def counters(self) -> dict[str, float]:
+        source = self._publisher
+        if source is not None:
+            counters = {name: float(count) for name, count in source.counters().items()}
+        else:
+            held = self._outbox.counts()
+            counters = {"outbox_rows": float(held.rows), "outbox_dropped": float(held.dropped)}
+        counters["outbox_dropped"] += self._lost
+        return counters
+
+
+@contextmanager
+def open_books(config: Config) -> Iterator[Books]:
+    """The outbox, and with a fleet the publisher that empties it, while the block runs.
+
+    Raises StorageError when the outbox cannot be opened, ConfigError when a file that the fleet's
+    settings name cannot be used.
+    """
+    with ExitStack() as stack:
+        fleet = config.fleet
+        found = broker(fleet) if fleet else None
+        outbox = Outbox(config.outbox, max_bytes=config.telemetry.max_outbox_bytes)
+        stack.enter_context(outbox)
+        publisher = None
+        if fleet is not None and found is not None:
+            publisher = Publisher(
+                outbox,
+                found,
+                Topics(config.device.id),
+                acknowledge=fleet.acknowledge,
+                on_up=lambda: say(f"fleet's broker {found.url} is connected"),
+                on_down=lambda reason: say(f"fleet's broker: {reason}"),
+            )
+            stack.enter_context(publisher)
+        yield Books(outbox, publisher)

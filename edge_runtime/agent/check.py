@@ -1,0 +1,117 @@
+"""What can be said of a configuration without starting the agent."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from edge_runtime.agent.brokers import broker
+from edge_runtime.bundle import Root, load_root, open_bundle
+from edge_runtime.config import BrokerConfig, Config, ModelConfig
+from edge_runtime.errors import ConfigError, EdgeError, StoreError
+from edge_runtime.mqtt import check as try_out
+from edge_runtime.store.disk import Store
+
+CONNECT_TIMEOUT_S = 5.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at; `problem` is '' when it is as it should be."""
+
+    subject: str
+    text: str
+    problem: str = ""
+
+
+def check(config: Config, *, connect: bool) -> list[Finding]:
+    """Look at every file the configuration names, and with `connect` at every broker."""
+    findings: list[Finding] = []
+
+    def look(subject: str, say: Callable[[], str]) -> None:
+        try:
+            findings.append(Finding(subject, say()))
+        except EdgeError as error:
+            findings.append(Finding(subject, "", str(error)))
+
+    look("device.data", lambda: _data(config.device.data))
+    look("device.trust", lambda: _trust(config))
+    if config.fleet is None:
+        findings.append(Finding("fleet", "none: rows stay in the outbox of this device"))
+    else:
+        fleet = config.fleet
+        look("fleet", lambda: _broker("publishes to", fleet, connect=connect))
+    for index, model in enumerate(config.models):
+        where, one = f"models[{index}]", model
+        look(f"{where}.bundle", lambda one=one: _bundle(config, one))  # type: ignore[misc]
+        look(f"{where}.source", lambda one=one: _source(config, one, connect=connect))  # type: ignore[misc]
+    if not config.models:
+        findings.append(Finding("models", "none: only the device's health is measured"))
+    return findings
+
+
+def _data(folder: Path) -> str:
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: expected a folder, found something else.")
+    if folder.is_dir():
+        return f"keeps store, outbox and journals in {folder}"
+    return f"makes {folder} and keeps store, outbox and journals there"
+
+
+def _trust(config: Config) -> str:
+    root = config.device.trust
+    pinned = _pinned(config)
+    if root is None:
+        if pinned is None:
+            return "names no root file: the first `edge-runtime install` has to, with --trust"
+        return f"trusts the root file version {pinned.version} that the store has pinned"
+    given = load_root(root)
+    if pinned is not None and pinned.raw != given.raw:
+        raise ConfigError(f"{root}: the store has pinned another root file, version {pinned.version}.")
+    return f"trusts root file version {given.version}, {root}"
+
+
+def _pinned(config: Config) -> Root | None:
+    return Store(config.store).trusted_root()
+
+
+def _bundle(config: Config, model: ModelConfig) -> str:
+    active = _active(config, model.name)
+    if model.bundle is None:
+        return f"{model.name}: " + (active or "waits until a bundle is installed")
+    root = load_root(config.device.trust) if config.device.trust else _pinned(config)
+    with open_bundle(model.bundle, root=root) as bundle:
+        manifest = bundle.manifest
+        for name in bundle.names:
+            for _ in bundle.chunks(name):
+                pass  # hashed on the way, and refused when altered
+    if manifest.name != model.name:
+        raise ConfigError(f"{model.bundle}: expected the model {model.name!r}, found {manifest.name!r}.")
+    if manifest.window is None:
+        raise ConfigError(f"{model.bundle}: its manifest has no window, so no stream can feed it.")
+    return f"{model.name}: " + (
+        active or f"installs {manifest.version} from {model.bundle.name} and runs it"
+    )
+
+
+def _active(config: Config, name: str) -> str:
+    try:
+        model = Store(config.store).state().models.get(name)
+    except StoreError:
+        return ""
+    if model is None or model.active is None:
+        return ""
+    return f"runs {model.slots[model.active].version}, which is installed"
+
+
+def _source(config: Config, model: ModelConfig, *, connect: bool) -> str:
+    source = model.source
+    heard = _broker(f"{model.name}: hears {source.topic!r} on", source, connect=connect)
+    cut = f", a window every {source.stride} samples" if source.stride else ""
+    return f"{heard}{cut}; recent samples in {config.journal(model)}"
+
+
+def _broker(verb: str, config: BrokerConfig, *, connect: bool) -> str:
+    found = broker(config)
+    if connect:
+        try_out(found, CONNECT_TIMEOUT_S)
+    return f"{verb} {found.url}{' (it answers)' if connect else ''}"

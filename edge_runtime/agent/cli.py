@@ -1,0 +1,68 @@
+"""Commands of the agent: `run`, and `config check`."""
+
+import json
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--config", "config_file", metavar="FILE", type=_PATH, required=True, help="TOML file.")
+@click.option(
+    "--ready-file",
+    metavar="PATH",
+    type=_PATH,
+    help="Write a JSON document there once everything runs, and again when process ids change.",
+)
+def run(config_file: Path, ready_file: Path | None) -> None:
+    """Run this device's agent until it is interrupted.
+
+    It installs what FILE names, hears the sensors, runs each model in a process of its own, keeps the
+    predictions in an outbox, and sends them to the fleet whenever its broker is there. What happens is
+    told on standard error, one line a thing. See docs/agent.md.
+    """
+    from edge_runtime import config
+    from edge_runtime.agent import supervisor
+
+    supervisor.run(config.load(config_file), ready_file)
+
+
+@click.group("config")
+def config() -> None:
+    """Look at an agent's configuration file."""
+
+
+@config.command()
+@click.argument("file", metavar="FILE", type=_PATH)
+@click.option("--connect", is_flag=True, help="Try the brokers, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+def check(file: Path, connect: bool, as_json: bool) -> None:
+    """Check FILE without starting anything, and tell what the agent would do.
+
+    The files it names are read, the bundle's signature is verified and its contents are hashed.
+    """
+    from edge_runtime import config as settings
+    from edge_runtime.agent.check import check as look
+    from edge_runtime.errors import ConfigError
+
+    findings = look(settings.load(file), connect=connect)
+    problems = [finding for finding in findings if finding.problem]
+    if as_json:
+        document = {
+            "file": str(file),
+            "ok": not problems,
+            "findings": [
+                {"subject": one.subject, "text": one.text, "problem": one.problem} for one in findings
+            ],
+        }
+        click.echo(json.dumps(document))
+    else:
+        for one in findings:
+            click.echo(
+                f"{'PROBLEM' if one.problem else 'ok     '}  {one.subject}: {one.problem or one.text}"
+            )
+    if problems:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise ConfigError(f"{file}: {count}, the first at `{problems[0].subject}`.")

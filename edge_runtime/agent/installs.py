@@ -1,0 +1,226 @@
+"""What is installed while the agent runs: pending bundles are tried beside the running ones."""
+
+import os
+import time
+from collections.abc import Mapping
+
+from edge_runtime.agent.books import Books
+from edge_runtime.agent.log import say
+from edge_runtime.agent.runner import ModelRunner
+from edge_runtime.agent.serving import Installed, back_off_s
+from edge_runtime.agent.trial import Trial
+from edge_runtime.bundle import load_root, open_bundle, open_folder
+from edge_runtime.config import Config, ModelConfig
+from edge_runtime.errors import BundleError, ConfigError, EdgeError, EngineError
+from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import ModelState, Slot, State
+
+
+class Installs:
+    """Follows the store: whatever another process installs or rolls back is tried and activated.
+
+    A model that is not configured is tried and activated as well, so that an install beside the agent
+    ends; it just does not run.
+    """
+
+    def __init__(
+        self, config: Config, store: Store, books: Books, runners: Mapping[str, ModelRunner]
+    ) -> None:
+        self.state = State()
+        self._config = config
+        self._store = store
+        self._books = books
+        self._runners = runners
+        self._models = {model.name: model for model in config.models}
+        self._trials: dict[str, Trial] = {}
+        self._errors: dict[str, str] = {}
+        self._failures: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
+        self._stamp: tuple[int, ...] = ()
+
+    def begin(self) -> None:
+        """Serve what was active, and install what the configuration brings for models without any."""
+        self.state = self._store.state()
+        for name, runner in self._runners.items():
+            active = self._model(name).active
+            if active is not None:
+                self._serve(runner, active)
+        for model in self._config.models:
+            now = self._model(model.name)
+            if model.bundle is not None and now.active is None and now.pending is None:
+                self._install(model)
+
+    def step(self) -> None:
+        """Look once at the store, at the trials and at the runners."""
+        try:
+            self._look()
+            self._finish_trials()
+            self._judge_runners()
+            self._begin_trials()
+        except EdgeError as error:  # the store cannot be read or written now; what runs runs on
+            self._books.note_once("store trouble", detail=str(error))
+
+    def stop(self) -> None:
+        for trial in self._trials.values():
+            trial.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being tried or waits to be."""
+        return not any(model.pending for model in self.state.models.values())
+
+    def expected(self) -> list[str]:
+        """The configured models that have something to run."""
+        return [name for name in self._runners if self._model(name).active]
+
+    def errors(self) -> dict[str, str]:
+        """The last thing that went wrong with each model, until something goes right."""
+        errors = dict(self._errors)
+        for name, runner in self._runners.items():
+            if runner.trouble and not runner.digest:
+                errors[name] = runner.trouble
+        return errors
+
+    def _model(self, name: str) -> ModelState:
+        return self.state.models.get(name, ModelState())
+
+    def _install(self, model: ModelConfig) -> None:
+        assert model.bundle is not None
+        say(f"{model.name}: installs {model.bundle.name}, as nothing is installed yet")
+        try:
+            trust = self._config.device.trust
+            with open_bundle(model.bundle, root=None, allow_unsigned=True) as bundle:
+                if bundle.manifest.name != model.name:
+                    raise ConfigError(
+                        f"{model.bundle}: expected the model {model.name!r}, found "
+                        f"{bundle.manifest.name!r}."
+                    )
+            self._store.install(model.bundle, root=load_root(trust) if trust else None)
+        except EdgeError as error:
+            self._failed(model.name, "", "install failed", error)
+
+    def _serve(self, runner: ModelRunner, digest: str) -> None:
+        try:
+            runner.serve(self._installed(runner.name, digest), None)
+        except EdgeError as error:
+            self._failed(runner.name, "", "model cannot start", error)
+            self._give_up_active(runner.name, digest, error)
+
+    def _installed(self, name: str, digest: str) -> Installed:
+        folder = self._store.slot_path(name, digest)
+        with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+            if bundle.digest != digest:
+                raise BundleError(f"{folder}: expected the bundle {digest[:12]}, found another.")
+            if bundle.manifest.window is None and name in self._runners:
+                raise EngineError(
+                    f"{name} {bundle.manifest.version}: the manifest has no window, so it cannot run on "
+                    "a stream of samples. Convert it with one."
+                )
+            return Installed(digest, folder, bundle.manifest)
+
+    def _look(self) -> None:
+        """Read the store's state when its file changed, and tell what is new."""
+        try:
+            found = os.stat(self._store.root / "state.json")
+        except FileNotFoundError:
+            return
+        stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if stamp == self._stamp:
+            return
+        before, self.state = self.state, self._store.state()
+        self._stamp = stamp
+        for name, model in self.state.models.items():
+            known = before.models.get(name, ModelState()).slots
+            for slot in model.slots.values():
+                if slot.state == "staged" and (
+                    slot.digest not in known or known[slot.digest].state == "writing"
+                ):
+                    self._books.note("installed", name, slot.version, f"bundle {slot.digest[:12]}")
+
+    def _begin_trials(self) -> None:
+        for name, model in self.state.models.items():
+            trial = self._trials.get(name)
+            if trial is not None and trial.digest != model.pending:
+                trial.cancel()
+                del self._trials[name]
+                trial = None
+            if model.pending is None or trial is not None:
+                continue
+            if time.monotonic() < self._not_before.get(name, 0):
+                continue
+            self._trials[name] = self._try(name, model.pending)
+
+    def _try(self, name: str, digest: str) -> Trial:
+        configured = self._models.get(name)
+        return Trial(
+            name,
+            digest,
+            lambda: self._installed(name, digest),
+            timeout_s=configured.load_timeout_s if configured else 60.0,
+            on_line=lambda line: say(f"{name}: worker: {line}"),
+        )
+
+    def _finish_trials(self) -> None:
+        for name, trial in list(self._trials.items()):
+            if trial.done:
+                del self._trials[name]
+                slot = self._model(name).slots.get(trial.digest)
+                if slot is None or trial.digest != self._model(name).pending:
+                    trial.cancel()
+                elif trial.error is not None:
+                    self._refuse(name, slot, trial.error)
+                else:
+                    self._activate(name, slot, trial)
+
+    def _activate(self, name: str, slot: Slot, trial: Trial) -> None:
+        """The store is told first: what it says is active survives a power cut, and it works."""
+        before = self._model(name)
+        back = slot.state == "good" and before.active is not None
+        try:
+            self._store.activated(name, slot.digest)
+        except EdgeError:
+            trial.cancel()
+            self._wait_longer(name)
+            raise
+        self._failures.pop(name, None)
+        self._errors.pop(name, None)
+        if name in self._runners:
+            self._runners[name].serve(*trial.take())
+        else:
+            trial.cancel()
+        event = "rolled back" if back else "activated"
+        self._books.note(event, name, slot.version, f"bundle {slot.digest[:12]}")
+
+    def _refuse(self, name: str, slot: Slot, error: EdgeError) -> None:
+        """A pending bundle does not work here, or cannot be tried now; what runs runs on."""
+        if isinstance(error, BundleError):
+            self._store.withdrawn(name, slot.digest)
+        elif Trial.condemns(error):
+            self._store.rejected(name, slot.digest, str(error))
+        else:
+            self._wait_longer(name)
+            self._failed(name, slot.version, "trial failed", error)
+            return
+        self._failed(name, slot.version, "rejected", error)
+
+    def _judge_runners(self) -> None:
+        """A bundle that ran before and does not start any more makes way for the one before it."""
+        for name, runner in self._runners.items():
+            fault = runner.fault
+            if fault is not None and fault[0] == self._model(name).active:
+                self._give_up_active(name, *fault)
+
+    def _give_up_active(self, name: str, digest: str, error: EdgeError) -> None:
+        model = self._model(name)
+        if isinstance(error, BundleError) or model.slots[digest].state != "good":
+            self._store.withdrawn(name, digest)
+        elif isinstance(error, EngineError) and model.previous is not None:
+            self._store.rejected(name, digest, str(error))
+
+    def _wait_longer(self, name: str) -> None:
+        self._failures[name] = self._failures.get(name, 0) + 1
+        self._not_before[name] = time.monotonic() + max(1.0, back_off_s(self._failures[name]))
+
+    def _failed(self, name: str, version: str, event: str, error: EdgeError) -> None:
+        self._errors[name] = str(error)
+        self._books.note_once(event, name, version, str(error))

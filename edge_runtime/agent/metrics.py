@@ -1,0 +1,55 @@
+"""The measurements an agent takes of its device and of itself."""
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from edge_runtime.agent.books import Books
+from edge_runtime.agent.runner import ModelRunner
+from edge_runtime.config import Config
+from edge_runtime.telemetry import health
+from edge_runtime.telemetry.messages import Metrics
+
+_NAMES = {
+    "taken": "samples_taken",
+    "duplicates": "samples_duplicate",
+    "late": "samples_late",
+    "missing": "samples_missing",
+    "rejected": "samples_rejected",
+    "windows": "windows",
+    "dropped": "windows_dropped",
+    "failed": "windows_failed",
+    "predictions": "predictions",
+    "worker_restarts": "worker_restarts",
+}
+
+
+class Meter:
+    """Writes one row of metrics every `telemetry.interval_s`; counters are sums over all models."""
+
+    def __init__(self, config: Config, books: Books, runners: Mapping[str, ModelRunner]) -> None:
+        self._interval_s = config.telemetry.interval_s
+        self._books = books
+        self._runners = runners
+        self._next = time.monotonic() + self._interval_s
+
+    def step(self, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if now < self._next and not last:
+            return
+        self._next = max(self._next + self._interval_s, now)
+        self._books.write([Metrics(seq=0, time=time.time(), values=self._measure())])
+
+    def _measure(self) -> dict[str, float]:
+        values = dict(health.sample())
+        values.update(self._books.counters())
+        totals = [runner.counters() for runner in self._runners.values()]
+        for name, told in _NAMES.items():
+            values[told] = float(sum(counters.get(name, 0) for counters in totals))
+        latencies = [us for runner in self._runners.values() for us in runner.take_latencies()]
+        if latencies:
+            p50, p99 = np.percentile(np.asarray(latencies), (50, 99))
+            values["inference_p50_us"] = round(float(p50), 1)
+            values["inference_p99_us"] = round(float(p99), 1)
+        return values

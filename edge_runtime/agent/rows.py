@@ -1,0 +1,116 @@
+"""Rows for the fleet, made of values: predictions, losses, what is installed. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edge_runtime.store.slots import ModelState, State
+from edge_runtime.stream.window import Span
+from edge_runtime.telemetry.messages import Event, ModelReport, Prediction, SlotReport
+from edge_runtime.worker import Answer, Info
+
+REPORT_EVERY_S = 10.0
+_LOSSES = {
+    "missing": "samples missing",
+    "late": "samples late",
+    "rejected": "samples rejected",
+    "dropped": "windows dropped",
+    "failed": "windows failed",
+}
+
+
+def predictions(
+    model: str, info: Info, spans: Sequence[Span], answer: Answer, time: float
+) -> list[Prediction]:
+    """One row a window; a batch's run time is shared equally. `seq` is the outbox's to give."""
+    labels = answer.labels or (None,) * len(spans)
+    probabilities = _rows(answer.probabilities, len(spans))
+    values = _rows(answer.values, len(spans))
+    return [
+        Prediction(
+            seq=0,
+            time=time,
+            model=model,
+            version=info.version,
+            digest=info.digest,
+            segment=span.segment,
+            first=span.first,
+            last=span.last,
+            label=labels[index],
+            probabilities=probabilities[index],
+            values=values[index],
+            latency_us=round(answer.latency_us / len(spans), 1),
+        )
+        for index, span in enumerate(spans)
+    ]
+
+
+def _rows(
+    array: "np.ndarray[tuple[int, ...], np.dtype[np.floating]] | None", count: int
+) -> list[tuple[float, ...]]:
+    if array is None:
+        return [()] * count
+    if array.dtype == np.float32:  # 7 digits are all it has
+        return [tuple(float(f"{value:.7g}") for value in row) for row in array.reshape(count, -1)]
+    return [tuple(map(float, row)) for row in array.reshape(count, -1)]
+
+
+class Losses:
+    """Turns growing counters into events: the first loss at once, more of its kind every 10 s."""
+
+    def __init__(self, model: str, counters: Mapping[str, int]) -> None:
+        self._model = model
+        self._told = dict(counters)
+        self._when: dict[str, float] = {}
+        self._reasons: dict[str, Counter[str]] = {name: Counter() for name in _LOSSES}
+
+    def events(
+        self,
+        counters: Mapping[str, int],
+        reasons: Mapping[str, Mapping[str, int]],
+        now_s: float,
+        time: float,
+    ) -> list[Event]:
+        """Events due: `counters` as they stand, `reasons` of each kind since the last call."""
+        events = []
+        for name, what in _LOSSES.items():
+            whys = self._reasons[name]
+            whys.update(reasons.get(name, {}))
+            more = counters.get(name, 0) - self._told.get(name, 0)
+            if more <= 0 or now_s - self._when.get(name, -REPORT_EVERY_S) < REPORT_EVERY_S:
+                continue
+            detail = ", ".join(f"{count} x {why}" for why, count in whys.most_common(5))
+            whys.clear()
+            self._told[name] = counters[name]
+            self._when[name] = now_s
+            events.append(
+                Event(seq=0, time=time, event=what, model=self._model, detail=detail[:1000], count=more)
+            )
+        return events
+
+
+def report(
+    state: State, running: Mapping[str, str], errors: Mapping[str, str]
+) -> tuple[ModelReport, ...]:
+    """What the fleet is told to be here: `running` maps a model to the digest that answers now."""
+    names = sorted(state.models.keys() | running.keys() | errors.keys())
+    return tuple(
+        _model_report(name, state.models.get(name, ModelState()), running.get(name, ""), errors)
+        for name in names
+    )
+
+
+def _model_report(name: str, model: ModelState, active: str, errors: Mapping[str, str]) -> ModelReport:
+    slots = [*model.slots.values(), *model.bad.values()]
+    found = {slot.digest: slot for slot in slots}
+    return ModelReport(
+        name=name,
+        active=active,
+        version=found[active].version if active in found else "",
+        slots=tuple(
+            SlotReport(version=slot.version, release=slot.release, digest=slot.digest, state=slot.state)
+            for slot in sorted(slots, key=lambda slot: (slot.release, slot.digest))[-16:]
+        ),
+        error=errors.get(name, ""),
+    )

@@ -1,0 +1,116 @@
+"""One installed bundle and the worker that runs it, started again whenever it dies."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.errors import EdgeError
+from edge_runtime.worker import Worker
+
+_FIRST_BACK_OFF_S, _MAX_BACK_OFF_S = 0.2, 30.0
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An installed bundle: its identity, its folder in the store and what its manifest says."""
+
+    digest: str
+    folder: Path
+    manifest: Manifest
+
+
+def back_off_s(failures: int) -> float:
+    """How long to wait after so many failures in a row: not at all after the first, then doubling."""
+    if failures < 2:
+        return 0.0
+    return float(min(_FIRST_BACK_OFF_S * 2 ** min(failures - 2, 20), _MAX_BACK_OFF_S))
+
+
+class Serving:
+    """Keeps a worker for `installed`; used by one thread, except `kill` and the attributes.
+
+    `note(event, detail)` hears of every death. `trouble` says why there is no worker now, `fault` is
+    what the last start raised.
+    """
+
+    def __init__(
+        self,
+        installed: Installed,
+        worker: Worker | None,
+        *,
+        load_timeout_s: float,
+        on_line: Callable[[str], None],
+        note: Callable[[str, str], None],
+    ) -> None:
+        self.installed = installed
+        self.worker = worker
+        self.trouble = ""
+        self.fault: EdgeError | None = None
+        self.restarts = 0
+        self._load_timeout_s = load_timeout_s
+        self._on_line = on_line
+        self._note = note
+        self._failures = 0
+        self._not_before = 0.0
+
+    @property
+    def answers(self) -> bool:
+        worker = self.worker
+        return worker is not None and worker.alive and self.fault is None
+
+    def living(self) -> Worker | None:
+        """The worker, started again if it died; None while that has to wait or fails."""
+        worker = self.worker
+        if worker is not None and worker.alive:
+            return worker
+        if worker is not None:
+            self.died(f"worker process {worker.pid} is gone")
+        if time.monotonic() < self._not_before:
+            return None
+        return self._start()
+
+    def died(self, why: str) -> None:
+        """Note a death once, however it was found out."""
+        if self.worker is None:
+            return
+        self.worker.close()
+        self.worker = None
+        self.restarts += 1
+        self._note("worker died", why)
+        self._wait_longer(why)
+
+    def answered(self) -> None:
+        self._failures = 0
+
+    def kill(self) -> None:
+        if worker := self.worker:
+            worker.kill()
+
+    def close(self) -> None:
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+
+    def _start(self) -> Worker | None:
+        try:
+            self.worker = Worker(self.installed.folder, on_line=self._on_line)
+            self.worker.wait_ready(self._load_timeout_s)
+        except EdgeError as error:
+            self.close()
+            if str(error) != self.trouble:
+                self._note("model cannot start", str(error))
+            self.fault = error
+            self._wait_longer(str(error))
+            return None
+        self.fault = None
+        self.trouble = ""
+        return self.worker
+
+    def _wait_longer(self, why: str) -> None:
+        self._failures += 1
+        self.trouble = why
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311 (spreads restarts, keeps no secret)
+        self._not_before = time.monotonic() + jitter * back_off_s(self._failures)

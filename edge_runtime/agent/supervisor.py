@@ -1,0 +1,148 @@
+"""The agent's main loop: makes what runs agree with what the store says, and tells the fleet."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from edge_runtime import durable
+from edge_runtime.agent.books import Books, open_books
+from edge_runtime.agent.installs import Installs
+from edge_runtime.agent.log import install_logging, say
+from edge_runtime.agent.metrics import Meter
+from edge_runtime.agent.rows import report
+from edge_runtime.agent.runner import ModelRunner
+from edge_runtime.config import Config
+from edge_runtime.errors import EdgeError
+from edge_runtime.store.disk import Store
+
+POLL_S = 0.2
+_SETTLE_S = 10.0  # after so long, readiness is declared with what there is
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """What `--ready-file` holds: written once all that can run runs, and again on every change.
+
+    `workers`: process id, `running`: version, `hears`: whether the sensor's broker is connected, each
+    by model. `fleet`: whether the fleet's broker is.
+    """
+
+    pid: int
+    workers: dict[str, int]
+    running: dict[str, str]
+    hears: dict[str, bool]
+    fleet: bool
+
+
+def run(config: Config, ready_file: Path | None = None) -> None:
+    """Be the agent of this device until SIGTERM or SIGINT.
+
+    Raises StoreBusyError when another agent runs on the same data, StoreError or StorageError when
+    the data folder cannot be used. Anything later is reported and does not end the agent.
+    """
+    install_logging()
+    store = Store(config.store)
+    with ExitStack() as stack:
+        stopping = stack.enter_context(_signals())
+        stack.enter_context(store.agent_lock())
+        store.recover()
+        books = stack.enter_context(open_books(config))
+        Supervisor(config, store, books, ready_file).run(stopping)
+
+
+class Supervisor:
+    """Owns the runners, the trials and what is told of them. Everything happens in one thread."""
+
+    def __init__(self, config: Config, store: Store, books: Books, ready_file: Path | None) -> None:
+        self._config = config
+        self._books = books
+        self._ready_file = ready_file
+        self._runners = {model.name: ModelRunner(config, model, books) for model in config.models}
+        self._installs = Installs(config, store, books, self._runners)
+        self._meter = Meter(config, books, self._runners)
+        self._ready: Ready | None = None
+        self._reported: object = None
+        self._started = time.monotonic()
+
+    def run(self, stopping: threading.Event) -> None:
+        say(f"agent of {self._config.device.id} started, process {os.getpid()}")
+        try:
+            self._installs.begin()
+            while not stopping.is_set():
+                try:
+                    self._step()
+                except Exception as error:  # noqa: BLE001 (a fault of ours must not end the models)
+                    self._books.note_once("internal fault", detail=f"{type(error).__name__}: {error}")
+                stopping.wait(POLL_S)
+            say("agent stops")
+        finally:
+            self._stop()
+
+    def _step(self) -> None:
+        self._installs.step()
+        self._meter.step()
+        self._report()
+        self._tell_ready()
+
+    def _report(self) -> None:
+        """Publish the reported state when it changed."""
+        running = {name: runner.digest for name, runner in self._runners.items()}
+        models = report(self._installs.state, running, self._installs.errors())
+        if models != self._reported:
+            self._reported = models
+            self._books.report(models)
+
+    def _tell_ready(self) -> None:
+        if self._ready_file is None:
+            return
+        ready = self._now()
+        if ready == self._ready:
+            return
+        if self._ready is None and not self._settled() and time.monotonic() - self._started < _SETTLE_S:
+            return
+        try:
+            durable.replace_file(self._ready_file, msgspec.json.encode(ready))
+        except EdgeError as error:
+            say(f"ready file: {error}")
+        self._ready = ready
+
+    def _now(self) -> Ready:
+        runners = self._runners.items()
+        return Ready(
+            pid=os.getpid(),
+            workers={name: runner.pid for name, runner in runners if runner.pid is not None},
+            running={name: runner.version for name, runner in runners if runner.digest},
+            hears={name: runner.hears for name, runner in runners},
+            fleet=self._books.connected,
+        )
+
+    def _settled(self) -> bool:
+        runners = [self._runners[name] for name in self._installs.expected()]
+        return self._installs.idle and all(runner.digest and runner.hears for runner in runners)
+
+    def _stop(self) -> None:
+        self._installs.stop()
+        for runner in self._runners.values():
+            runner.stop()
+        self._meter.step(last=True)
+        self._report()
+        if self._ready_file is not None:
+            self._ready_file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, while the block runs."""
+    stopping = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stopping.set()) for number in numbers]
+    try:
+        yield stopping
+    finally:
+        for number, old in zip(numbers, before, strict=True):
+            signal.signal(number, old)

@@ -1,0 +1,156 @@
+"""A real agent in a process of its own, with its folder, its configuration and its books."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import ModelState
+from edge_runtime.telemetry.messages import Event, Metrics, Prediction, Row
+from tests.support.tiny_bundle import root_bytes, tiny_bundle
+from tests.support.waiting import wait_for
+
+COMMAND = Path(sys.executable).with_name("edge-runtime")
+
+
+class AgentRig:
+    """One device: `edge-runtime run` on a configuration of one model named `tiny`.
+
+    `settings` are more members of the model's source, `model` of the model, `fleet` of the fleet.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sensor_url: str,
+        *,
+        fleet: Mapping[str, Any] | None = None,
+        model: Mapping[str, Any] | None = None,
+        interval_s: float = 60,
+        **settings: Any,
+    ) -> None:
+        self.folder = folder
+        self.data = folder / "state"
+        self.config = folder / "agent.toml"
+        self.log = folder / "agent.log"
+        self._ready = folder / "ready.json"
+        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "root.json").write_bytes(root_bytes())
+        source = {"url": sensor_url, "topic": "sensors/watch", **settings}
+        tables = {
+            "device": {"id": "watch-01", "data": "state", "trust": "root.json"},
+            "telemetry": {"interval_s": interval_s},
+            **({"fleet": fleet} if fleet else {}),
+        }
+        lines = [line for name, table in tables.items() for line in _table(f"[{name}]", table)]
+        lines += _table("[[models]]", {"name": "tiny", "bundle": "tiny-1.0.0.edge", **(model or {})})
+        lines += _table("[models.source]", source)
+        self.config.write_text("\n".join(lines) + "\n")
+        self.bundle()
+
+    def bundle(self, version: str = "1.0.0", **options: Any) -> Path:
+        """A bundle of the tiny model, in the device's folder."""
+        path = self.folder / f"tiny-{version}.edge"
+        path.write_bytes(tiny_bundle(version=version, **options))
+        return path
+
+    def start(self, prefix: Sequence[str] = ()) -> "AgentRig":
+        """Start and wait until it is ready; `prefix` is a command that starts it."""
+        self.start_without_waiting(prefix)
+        wait_for(lambda: self.is_ready or not self.alive, "the agent to be ready")
+        assert self.alive, self.said
+        return self
+
+    def start_without_waiting(self, prefix: Sequence[str] = ()) -> None:
+        self._ready.unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*prefix, COMMAND, "run", "--config", self.config, "--ready-file", self._ready],
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    @property
+    def ready(self) -> dict[str, Any]:
+        """What the ready file says now."""
+        return dict(json.loads(self._ready.read_text()))
+
+    @property
+    def is_ready(self) -> bool:
+        return self._ready.exists()
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL: no last words."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; its exit status."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(15)
+
+    def close(self) -> None:
+        if self.alive:
+            self.kill()
+
+    def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Another `edge-runtime` command, on this device's store, to its end."""
+        words = [str(word) for word in (COMMAND, *arguments)]
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+
+    def install(self, bundle: Path) -> subprocess.CompletedProcess[str]:
+        return self.command("install", bundle, "--store", self.data / "store")
+
+    def model(self) -> ModelState:
+        return Store(self.data / "store").state().models["tiny"]
+
+    def rows(self) -> list[Row]:
+        """All rows in the outbox, in order, whoever else has it open."""
+        with closing(sqlite3.connect(f"file:{self.data}/outbox.db?mode=ro", uri=True)) as database:
+            bodies = database.execute("SELECT body FROM rows ORDER BY id").fetchall()
+        return [msgspec.json.decode(body, type=Row) for (body,) in bodies]
+
+    def predictions(self) -> list[Prediction]:
+        return [row for row in self.rows() if isinstance(row, Prediction)]
+
+    def events(self, name: str = "") -> list[Event]:
+        return [row for row in self.rows() if isinstance(row, Event) and name in ("", row.event)]
+
+    def metrics(self) -> list[Metrics]:
+        return [row for row in self.rows() if isinstance(row, Metrics)]
+
+    def starts(self) -> list[int]:
+        """The first sample numbers of all windows that were predicted, in order."""
+        return [row.first for row in self.predictions()]
+
+
+@contextmanager
+def agent(folder: Path, sensor_url: str, **options: Any) -> Iterator[AgentRig]:
+    """A running agent, ended at the end."""
+    rig = AgentRig(folder, sensor_url, **options)
+    try:
+        yield rig.start()
+    finally:
+        rig.close()
+
+
+def _table(header: str, values: Mapping[str, Any]) -> list[str]:
+    return [header, *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
