@@ -33,7 +33,7 @@ def main() -> int:
             loop = Loop(OUTPUT, processes)
             loop.start()
             loop.play_and_interfere()
-            loop.deliver()
+            loop.deliver(STRIDE)
             held = report(loop, STRIDE)
     except DemoError as error:
         print(f"\ndemo: {error}. Logs are in {OUTPUT / 'logs'}.", file=sys.stderr)

@@ -39,7 +39,7 @@ class FleetRecord:
     def windows(self) -> list[Window]:
         with Reader(self._folder) as reader:
             stored = [s.prediction for s in reader.predictions(self._device, self._model)]
-        return [Window(p.version, p.first, p.last, p.label or "", p.latency_us) for p in stored]
+        return [Window(p.version, p.first, p.last, p.label or "", p.latency_us, p.time) for p in stored]
 
     def books(self) -> StreamRecord:
         """What was stored, lost and removed as a duplicate, of the device's one stream."""

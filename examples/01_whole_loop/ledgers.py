@@ -8,13 +8,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Window:
-    """One stored prediction: samples `first` to `last` of the stream were called `label`."""
+    """One stored prediction: samples `first` to `last` of the stream were called `label`, at `time`."""
 
     version: str
     first: int
     last: int
     label: str
     latency_us: float
+    time: float
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from fleet_record import FleetRecord
+from ledgers import expected_starts
 from processes import COMMAND, Processes, command, kill_pid, wait_for
 from steps import follow, step
 from train import RECORDING_LENGTH, held_out
+
+from edge_runtime.telemetry.outbox import Outbox
 
 DEVICE = "watch-01"
 MODEL = "motion"
@@ -40,12 +43,13 @@ topic = "sensors/watch"
 
 @dataclass
 class Loop:
-    """`incidents`: what was done, and the number of the sample that was played at that moment."""
+    """`incidents`: what was done, and the number of the sample that was played at that moment.
+    `outage`: from when to when the fleet side was dead, Unix times in seconds."""
 
     folder: Path
     processes: Processes
     incidents: dict[str, int] = field(default_factory=dict)
-    predicted_without_fleet: int = 0
+    outage: tuple[float, float] = (0.0, 0.0)
     agent_exit_status: int | None = None
     _ports: dict[str, int] = field(default_factory=dict)
 
@@ -83,11 +87,20 @@ class Loop:
         self._play_until(1.0)
         wait_for(lambda: self.sent().get("done"), "the sensor's last acknowledgement")
 
-    def deliver(self, windows: int) -> None:
+    def deliver(self, stride: int) -> None:
         """Wait until the fleet has stored every window, then stop the agent as systemd would."""
-        follow("windows stored by the fleet", self.fleet.window_count, windows, self.processes.check)
+        windows = len(expected_starts(self.total_samples, RECORDING_LENGTH, stride))
+        with step("wait until the fleet has stored them all"):
+            wait_for(
+                lambda: self.fleet.window_count() >= windows, f"{windows} windows in the fleet's store"
+            )
         with step("stop the agent with SIGTERM"):
             self.agent_exit_status = self.processes.stop("agent")
+
+    def outbox_last_seq(self) -> int:
+        """The number of the last row the device ever made; asked once the agent has ended."""
+        with Outbox(self.folder / "device" / "outbox.db") as outbox:
+            return outbox.counts().last_seq
 
     def sent(self) -> dict[str, Any]:
         """The sensor's own ledger."""
@@ -96,24 +109,31 @@ class Loop:
         except FileNotFoundError:
             return {"sent": 0}
 
+    def played(self) -> int:
+        return int(self.sent()["sent"])
+
     def _kill_everything(self) -> None:
         """The agent, its worker, the collector, the fleet broker: SIGKILL, one after the other."""
         self._note("kill agent")
         self.processes.kill("agent")
         self._start_agent()
+        self._play_until(0.55)
         worker = self._worker_pid()
         self._note("kill worker")
         kill_pid(worker)
         wait_for(lambda: self._worker_pid() not in (worker, None), "a new worker")
+        self._play_until(0.60)
         self._note("kill collector")
         self.processes.kill("collector")
+        self._play_until(0.63)
         self._note("kill fleet broker")
-        self.processes.kill("fleet-broker")
-        before = self._outbox_rows()
-        print(f"    the fleet side is dead for {OUTAGE_S:.0f} s")
+        kill_pid(self.processes.ready("fleet-broker")["children"]["broker"])
+        self.processes.kill("fleet-broker")  # which would start it again
+        dead_since = time.time()
+        print(f"    the fleet side is dead for {OUTAGE_S:.0f} s", flush=True)
         time.sleep(OUTAGE_S)
-        self.predicted_without_fleet = self._outbox_rows() - before
-        self._note("fleet restarted")
+        self.outage = (dead_since, time.time())
+        self._note("start fleet again")
         self._start_broker("fleet-broker")
         self._start_collector()
 
@@ -141,15 +161,16 @@ class Loop:
     def _worker_pid(self) -> int | None:
         return self.processes.ready("agent")["workers"].get(MODEL)
 
-    def _outbox_rows(self) -> int:
-        status = json.loads(command("status", "--store", self.folder / "device" / "store", "--json"))
-        return int(status["outbox"]["last_seq"])
-
     def _play_until(self, share: float) -> None:
-        goal = round(self.total_samples * share)
-        follow("samples played", lambda: int(self.sent()["sent"]), goal, self.processes.check)
+        follow(self._progress, lambda: self.played() >= self.total_samples * share, self.processes.check)
+
+    def _progress(self) -> str:
+        return (
+            f"{self.played()} of {self.total_samples} samples played, "
+            f"{self.fleet.window_count()} windows stored by the fleet"
+        )
 
     def _note(self, what: str) -> None:
-        sample = int(self.sent()["sent"])
+        sample = self.played()
         self.incidents[what] = sample
         print(f"    sample {sample}: {what}", flush=True)

@@ -28,36 +28,35 @@ def draw(
     colours = dict(zip(sorted(set(truth)), _COLOURS, strict=False))
     recording, signal = recordings.shape[1], recordings.reshape(-1, recordings.shape[2])
     figure, (top, middle, bottom) = plt.subplots(
-        3, 1, figsize=(13, 8), sharex=True, height_ratios=(3, 1.4, 2), layout="constrained"
+        3, 1, figsize=(13, 8.5), sharex=True, height_ratios=(3, 1.3, 2), layout="constrained"
     )
     seconds = np.arange(len(signal)) / RATE_HZ
     for axis, name, colour in zip(range(3), "xyz", ("#222222", "#777777", "#bbbbbb"), strict=True):
         top.plot(seconds, signal[:, axis], linewidth=0.6, color=colour, label=f"accelerometer {name}")
     top.set_ylabel("acceleration")
-    top.legend(loc="upper left", ncols=3, frameon=False)
-    top.set_title("BasicMotions, held-out half, played as one stream")
+    top.legend(loc="lower left", ncols=3, frameon=False)
+    top.set_title("BasicMotions, held-out half, played as one stream at ten times real time", pad=82)
 
     for index, label in enumerate(truth):
-        middle.broken_barh(
-            [(index * recording / RATE_HZ, recording / RATE_HZ)], (1.1, 0.8), color=colours[label]
-        )
+        span = (index * recording / RATE_HZ, recording / RATE_HZ)
+        middle.broken_barh([span], (1.1, 0.8), color=colours[label])
     for window in windows:
         straddles = window.first // recording != window.last // recording
         middle.plot(
             (window.first + window.last) / 2 / RATE_HZ,
-            0.35 if straddles else 0.65,
+            0.25 if straddles else 0.7,
             marker="|",
             markersize=11,
             markeredgewidth=2.2,
             color=colours.get(window.label, "black"),
         )
-    middle.set_yticks((0.35, 0.65, 1.5), ("predicted, straddling two", "predicted", "truth"))
-    middle.set_ylim(0, 2.1)
+    rows = ("straddles two recordings", "inside one recording", "truth")
+    middle.set_yticks((0.25, 0.7, 1.5), rows)
+    middle.set_ylim(0, 2.0)
     middle.legend(
         handles=[Patch(color=c, label=n) for n, c in colours.items()],
-        loc="upper center",
-        bbox_to_anchor=(0.5, 1.42),
-        ncols=4,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
         frameon=False,
     )
 
@@ -72,22 +71,20 @@ def draw(
             linewidths=0.8,
             label=f"version {version}",
         )
-    bottom.set_yscale("log")
+    bottom.set_ylim(bottom=0)
     bottom.set_ylabel("inference latency (µs)")
     bottom.set_xlabel("seconds of recording")
-    bottom.legend(loc="upper left", frameon=False, ncols=2)
+    bottom.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     for what, sample in incidents.items():
         for panel in (top, middle, bottom):
-            panel.axvline(sample / RATE_HZ, color="#999999", linewidth=0.8, linestyle=":")
-        bottom.annotate(
+            panel.axvline(sample / RATE_HZ, color="#555555", linewidth=0.9, linestyle=":")
+        top.annotate(
             what,
-            (sample / RATE_HZ, 0.98),
+            (sample / RATE_HZ, 1.02),
             xycoords=("data", "axes fraction"),
-            rotation=90,
-            fontsize=7,
-            ha="right",
-            va="top",
-            color="#555555",
+            rotation=45,
+            fontsize=9,
+            color="#333333",
         )
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -59,7 +59,7 @@ def report(loop: Loop, stride: int) -> bool:
     row("latency, one row", f"{'p50':>10} {'p99':>10}")
     row("  scikit-learn", "{:>7.0f} µs {:>7.0f} µs".format(*percentiles_us(theirs)))
     row("  edge-runtime", "{:>7.1f} µs {:>7.1f} µs".format(*percentiles_us(ours)))
-    row("  live, in the worker", "{:>7.1f} µs {:>7.1f} µs".format(*percentiles_us(live.latencies_us)))
+    row("  live, 4 windows a s", "{:>7.1f} µs {:>7.1f} µs".format(*percentiles_us(live.latencies_us)))
     row(
         "rows",
         f"numbered {books.outbox_last_seq}, stored {books.stored_rows}, lost {books.lost}, "
@@ -67,6 +67,8 @@ def report(loop: Loop, stride: int) -> bool:
     )
     row("the fleet believes", f"{DEVICE} runs motion {loop.fleet.running_version()}")
     for entry in loop.fleet.history():
+        if entry.what == "runs":
+            continue  # what the device reported; the events say it too
         at = time.strftime("%H:%M:%S", time.localtime(entry.time))
         row("  its record", f"{at} {entry.what} {entry.model} {entry.version} {entry.detail}".rstrip())
     row("plot", str(plot))
@@ -91,6 +93,8 @@ def print_claims(judged: Sequence[tuple[str, bool]]) -> bool:
 def claims_of_the_loop(loop: Loop, books: Ledgers, stride: int) -> list[tuple[str, bool]]:
     stored = loop.fleet.windows()
     versions = loop.fleet.versions_run()
+    dead_from, dead_until = loop.outage
+    meanwhile = sum(dead_from < window.time < dead_until for window in stored)
     return [
         (
             f"all {len(stored)} windows of the stream were predicted and stored, none twice",
@@ -98,8 +102,8 @@ def claims_of_the_loop(loop: Loop, books: Ledgers, stride: int) -> list[tuple[st
         ),
         ("the store holds every row the outbox numbered", books.rows_are_complete()),
         (
-            f"{loop.predicted_without_fleet} predictions were made while the fleet side was dead",
-            loop.predicted_without_fleet > 0,
+            f"{meanwhile} predictions were made while the fleet side was dead, and came to it later",
+            meanwhile > 0,
         ),
         ("the stream was predicted by 1.1.0 too", {w.version for w in stored} == {"1.0.0", "1.1.0"}),
         (

@@ -28,7 +28,7 @@ def main() -> None:
         _sleep_until(started + seq / arguments.rate_hz)
         message = {"segment": run, "seq": seq, "time": time.time(), "values": values}
         client.publish(arguments.topic, json.dumps(message), qos=1)
-        if seq % 50 == 0:
+        if seq % 10 == 0:
             _write(arguments.ledger, run, seq + 1, acknowledged, started)
     deadline = time.monotonic() + 10
     while len(acknowledged) < len(samples) and time.monotonic() < deadline:

@@ -27,13 +27,12 @@ def _tick(done: threading.Event) -> None:
         print(".", end="", flush=True)
 
 
-def follow(what: str, count: Callable[[], int], goal: int, check: Callable[[], None]) -> None:
-    """Return once `count()` reaches `goal`; shows it on the way. `check` raises when it never will."""
+def follow(what: Callable[[], str], until: Callable[[], bool], check: Callable[[], None]) -> None:
+    """Return once `until()` holds; say `what()` every two seconds. `check` raises if it never will."""
     shown = time.monotonic()
-    while (now := count()) < goal:
+    while not until():
         check()
         if time.monotonic() - shown > 2:
             shown = time.monotonic()
-            print(f"    {what}: {now} of {goal}", flush=True)
+            print(f"    {what()}", flush=True)
         time.sleep(0.05)
-    print(f"    {what}: {now} of {goal}", flush=True)
