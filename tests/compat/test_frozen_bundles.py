@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import edge_runtime
 from edge_runtime.bundle import load_root, open_bundle, open_folder
 from tests.support.tiny_bundle import root_bytes, tiny_bundle
 from tests.support.unpacked import payloads, unpack
@@ -43,3 +44,11 @@ def test_it_opens_unpacked_with_the_same_identity(bundle_path: Path, tmp_path: P
     with open_bundle(bundle_path, root=root) as packed, open_folder(folder, root=root) as unpacked:
         assert unpacked.digest == packed.digest
         assert unpacked.manifest == packed.manifest
+
+
+def test_it_still_answers_as_its_source_model_did(bundle_path: Path) -> None:
+    with edge_runtime.load(bundle_path, trust=bundle_path.with_name("root.json")) as model:
+        result = model.replay_goldens()
+
+        assert result.count == model.manifest.golden.count
+        assert result.label_disagreements == 0
