@@ -1,0 +1,226 @@
+"""One row at a time: scikit-learn, ONNX Runtime in three ways of using it, and our `predict`.
+
+    python benchmarks/latency.py [--rounds N]
+
+All peers run the same model (window features, scaler, forest of 100) on the same rows in one process,
+interleaved: each round asks every peer once, in random order. Rows rotate, as one constant row flatters
+a forest two-fold: its branches are predicted. Compare ratios; absolute times are this machine's.
+
+Peers
+    scikit-learn      Pipeline.predict
+    session.run       onnxruntime's usual call, with the names and the dictionary it needs
+    raw IO binding    buffers bound once; copy the row in, run: the least a user can do with it
+    predict           ours, on the same session: validation, a lock, a class name of one's own
+    infer             ours, with probabilities
+
+Writes benchmarks/results/latency-DATE.md and .json.
+"""
+
+import gc
+import json
+import os
+import platform
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import converter
+import edge_runtime
+from converter.blocks import WindowFeatures
+
+ROOT = Path(__file__).parents[1]
+RECORDINGS = ROOT / "examples" / "data" / "basic_motions" / "basic_motions.npz"
+RESULTS = Path(__file__).parent / "results"
+STRIDE = 5
+WARM_UP = 100
+
+Peers = dict[str, Callable[[np.ndarray], Any]]
+
+
+@click.command(help=__doc__.splitlines()[0])
+@click.option("--rounds", default=3000, show_default=True, help="Rounds with all peers.")
+@click.option("--close-rounds", default=30_000, show_default=True, help="Rounds without scikit-learn.")
+@click.option("--save/--no-save", default=True, help="Write the result into benchmarks/results.")
+def main(rounds: int, close_rounds: int, save: bool) -> None:
+    pipeline, rows = train()
+    load_before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "motion.edge"
+        with np.load(RECORDINGS) as recordings:
+            held_out, labels = recordings["test_windows"], recordings["test_labels"]
+        converter.convert(pipeline, held_out, labels, name="motion", version="1.0.0").save(path)
+        with edge_runtime.load(path, allow_unsigned=True) as model:
+            peers = make_peers(pipeline, model)
+            disagreements = count_disagreements(peers, rows)
+            everyone = interleave(peers, rows, rounds)
+            del peers["scikit-learn"]
+            close = interleave(peers, rows, close_rounds)
+    result = {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "machine": describe_machine(load_before),
+        "rows": len(rows),
+        "label_disagreements": disagreements,
+        "all_peers": summarise(everyone),
+        "without_scikit_learn": summarise(close),
+        "overhead_us": {name: overhead(close, name) for name in ("predict", "infer", "session.run")},
+    }
+    text = report(result)
+    click.echo(text)
+    if save:
+        RESULTS.mkdir(exist_ok=True)
+        target = RESULTS / f"latency-{result['date']}"
+        target.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+        target.with_suffix(".md").write_text(text)
+
+
+def train() -> tuple[Pipeline, list[np.ndarray]]:
+    """The fitted pipeline, and real windows (1, 100, 6) cut every 5 samples from held-out recordings."""
+    with np.load(RECORDINGS) as recordings:
+        windows, labels = recordings["train_windows"], recordings["train_labels"]
+        stream = recordings["test_windows"].reshape(-1, windows.shape[2])
+    pipeline = make_pipeline(
+        WindowFeatures(), StandardScaler(), RandomForestClassifier(100, random_state=0)
+    ).fit(windows, labels)
+    length = windows.shape[1]
+    starts = range(0, len(stream) - length + 1, STRIDE)
+    return pipeline, [stream[at : at + length][None].copy() for at in starts]
+
+
+def make_peers(pipeline: Pipeline, model: edge_runtime.Model) -> Peers:
+    session = model._session._session  # raw IO binding is compared on the very same session
+    names = [output.name for output in session.get_outputs()]
+    buffer = np.zeros((1, 100, 6), np.float32)
+    label, probabilities = np.zeros(1, np.int64), np.zeros((1, 4), np.float32)
+    binding = session.io_binding()
+    binding.bind_input("windows", "cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
+    for name, array in zip(names, (label, probabilities), strict=True):
+        binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+    def raw(row: np.ndarray) -> np.ndarray:
+        buffer[...] = row
+        session.run_with_iobinding(binding)
+        return label
+
+    return {
+        "scikit-learn": pipeline.predict,
+        "session.run": lambda row: session.run(names, {"windows": row}),
+        "raw IO binding": raw,
+        "predict": model.predict,
+        "infer": model.infer,
+    }
+
+
+def count_disagreements(peers: Peers, rows: list[np.ndarray]) -> int:
+    """Rows on which our label is not scikit-learn's."""
+    return sum(peers["predict"](row)[0] != peers["scikit-learn"](row)[0] for row in rows)
+
+
+def interleave(peers: Peers, rows: list[np.ndarray], rounds: int) -> dict[str, np.ndarray]:
+    """Microseconds of each call, one array a peer; entry i of all arrays is the same row."""
+    times = {name: np.empty(rounds) for name in peers}
+    order, shuffle = list(peers.items()), random.Random(0).shuffle
+    clock = time.perf_counter_ns
+    gc.collect()
+    gc.disable()
+    try:
+        for at in range(-WARM_UP, rounds):
+            row = rows[at % len(rows)]
+            shuffle(order)
+            for name, ask in order:
+                started = clock()
+                ask(row)
+                spent = clock() - started
+                if at >= 0:
+                    times[name][at] = spent / 1e3
+            if at >= 0 and at % max(rounds // 5, 1) == 0:
+                click.echo(f"  round {at} of {rounds}", err=True)
+    finally:
+        gc.enable()
+    return times
+
+
+def summarise(times: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    reference = np.median(times["raw IO binding"])
+    return {
+        name: {
+            "p50_us": float(np.median(taken)),
+            "p99_us": float(np.percentile(taken, 99)),
+            "ratio_to_raw": float(np.median(taken) / reference),
+        }
+        for name, taken in times.items()
+    }
+
+
+def overhead(times: dict[str, np.ndarray], name: str) -> float:
+    """Median of the differences to raw IO binding on the same row in the same round."""
+    return float(np.median(times[name] - times["raw IO binding"]))
+
+
+def describe_machine(load: float) -> dict[str, Any]:
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.lower().startswith("model name")
+        ),
+        platform.processor() or "unknown",
+    )
+    return {
+        "cpu": cpu,
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "load_average_before": round(load, 2),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("onnxruntime", "scikit-learn", "numpy")},
+    }
+
+
+def report(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    software = ", ".join(f"{name} {machine[name]}" for name in ("onnxruntime", "scikit-learn", "numpy"))
+    over = ", ".join(f"{name} {value:+.2f} µs" for name, value in result["overhead_us"].items())
+    text = f"""# Latency of one row, {result["date"]}
+
+{machine["cores"]} cores of {machine["cpu"]} ({machine["architecture"]}), Python {machine["python"]},
+{software}. Load average before: {machine["load_average_before"]}.
+
+Made by `benchmarks/latency.py`: window features, scaler and a forest of 100 trees on {result["rows"]}
+rotating windows of 100 samples of 6 channels; peers interleaved in random order in one process.
+Labels that differ from scikit-learn's: {result["label_disagreements"]} of {result["rows"]}.
+
+## All peers
+
+TABLE_OF_ALL
+## Without scikit-learn, whose runs empty the caches
+
+TABLE_WITHOUT
+Median of the differences to raw IO binding on the same row in the same round: {over}.
+The bound for `predict` is 3 µs.
+"""
+    return text.replace("TABLE_OF_ALL", table(result["all_peers"])).replace(
+        "TABLE_WITHOUT", table(result["without_scikit_learn"])
+    )
+
+
+def table(summary: dict[str, dict[str, float]]) -> str:
+    lines = ["| | p50 µs | p99 µs | p50 to raw IO binding |", "|---|---:|---:|---:|"]
+    for name, found in summary.items():
+        lines.append(
+            f"| {name} | {found['p50_us']:.1f} | {found['p99_us']:.1f} | {found['ratio_to_raw']:.2f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
