@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 _LINGER_S = 0.2  # rows that come one by one are sent together
 _HOLD_S = 0.5  # after a connect, the collector's word on where it is comes first
-_TIDY_S = 1.0  # acknowledged rows are deleted together, for the sake of SD cards
 _RETRY_S = 2.0
 
 _ACK = msgspec.json.Decoder(Ack)
@@ -39,7 +38,8 @@ class Publisher:
     """Sends rows from `start` to `close`; rows leave the outbox when they are acknowledged.
 
     `acknowledge`: by the collector, after its commit, or merely by the broker, for those who read the
-    topics without our collector. `retry_s` is the link's. Callbacks: `on_up()`, `on_down(reason)`.
+    topics without our collector. They are deleted together every `tidy_s`, for the sake of SD cards.
+    `retry_s` is the link's. Callbacks: `on_up()`, `on_down(reason)`.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Publisher:
         acknowledge: Literal["collector", "broker"] = "collector",
         software: str = f"edge-runtime {__version__}",
         ack_timeout_s: float = 10.0,
+        tidy_s: float = 1.0,
         retry_s: tuple[float, float] = (0.5, 30.0),
         on_up: Callable[[], object] = lambda: None,
         on_down: Callable[[str], object] = lambda _: None,
@@ -60,6 +61,7 @@ class Publisher:
         self._topics = topics
         self._by_broker = acknowledge == "broker"
         self._software = software
+        self._tidy_s = tidy_s
         self._on_up = on_up
         self._on_down = on_down
         self._in_flight = InFlight(ack_timeout_s)
@@ -210,7 +212,7 @@ class Publisher:
 
     def _settle(self, stream: str, seq: int) -> None:
         if not self._settled:
-            self._tidy_at = time.monotonic() + _TIDY_S
+            self._tidy_at = time.monotonic() + self._tidy_s
         self._settled[stream] = max(seq, self._settled.get(stream, 0))
         self._in_flight.acknowledged(stream, seq, time.monotonic())
 
