@@ -8,7 +8,7 @@ import numpy as np
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.config import Config
-from edge_runtime.telemetry import health
+from edge_runtime.telemetry.health import Health
 from edge_runtime.telemetry.messages import Metrics
 
 _NAMES = {
@@ -32,6 +32,7 @@ class Meter:
         self._interval_s = config.telemetry.interval_s
         self._books = books
         self._runners = runners
+        self._health = Health(config.device.data)
         self._next = time.monotonic() + self._interval_s
 
     def step(self, *, last: bool = False) -> None:
@@ -42,7 +43,7 @@ class Meter:
         self._books.write([Metrics(seq=0, time=time.time(), values=self._measure())])
 
     def _measure(self) -> dict[str, float]:
-        values = dict(health.sample())
+        values = self._health.sample()
         values.update(self._books.counters())
         totals = [runner.counters() for runner in self._runners.values()]
         for name, told in _NAMES.items():

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -74,20 +74,18 @@ class Supervisor:
         try:
             self._installs.begin()
             while not stopping.is_set():
-                try:
-                    self._step()
-                except Exception as error:  # noqa: BLE001 (a fault of ours must not end the models)
-                    self._books.note_once("internal fault", detail=f"{type(error).__name__}: {error}")
+                for act in (self._installs.step, self._meter.step, self._report, self._tell_ready):
+                    self._guarded(act)
                 stopping.wait(POLL_S)
             say("agent stops")
         finally:
             self._stop()
 
-    def _step(self) -> None:
-        self._installs.step()
-        self._meter.step()
-        self._report()
-        self._tell_ready()
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 (a fault of ours must not end the models)
+            self._books.note_once("internal fault", detail=f"{type(error).__name__}: {error}")
 
     def _report(self) -> None:
         """Publish the reported state when it changed."""
