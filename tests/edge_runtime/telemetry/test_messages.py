@@ -1,0 +1,41 @@
+"""Topics: what a device publishes on, and what the fleet understands of a topic."""
+
+import pytest
+
+from edge_runtime.errors import ConfigError
+from edge_runtime.telemetry.messages import Topics, parse_uplink
+from tests.edge_runtime.telemetry.rows import event, metrics, prediction
+
+
+def test_a_device_s_topics_are_understood() -> None:
+    topics = Topics("dev-1")
+    assert parse_uplink(topics.status) == ("dev-1", "status")
+    assert parse_uplink(topics.reported) == ("dev-1", "reported")
+    assert parse_uplink(topics.of_row(event())) == ("dev-1", "telemetry")
+    assert parse_uplink(topics.of_row(metrics())) == ("dev-1", "telemetry")
+    assert parse_uplink(topics.of_row(prediction(1, "motion"))) == ("dev-1", "prediction")
+    assert topics.prediction("motion") == "edge/v1/dev-1/up/prediction/motion"
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "",
+        "edge/v1/dev/up",
+        "edge/v1/dev/down/ack",
+        "edge/v2/dev/up/status",
+        "edge/v1/DEV/up/status",
+        "edge/v1/dev/up/status/more",
+        "edge/v1/dev/up/prediction",
+        "edge/v1/dev/up/prediction/a/b",
+        "edge/v1/dev/up/unknown",
+    ],
+)
+def test_other_topics_are_not_ours(topic: str) -> None:
+    assert parse_uplink(topic) is None
+
+
+@pytest.mark.parametrize("device", ["", "-a", "A", "a.b", "a b", "a/b", "+", "x" * 65, "a\n"])
+def test_a_device_id_that_means_something_to_a_broker_is_refused(device: str) -> None:
+    with pytest.raises(ConfigError, match="device id"):
+        Topics(device)
