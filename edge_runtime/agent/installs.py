@@ -56,6 +56,7 @@ class Installs:
             self._look()
             self._finish_trials()
             self._judge_runners()
+            self._look()  # again: what is pending may have been settled just now
             self._begin_trials()
         except EdgeError as error:  # the store cannot be read or written now; what runs runs on
             self._books.note_once("store trouble", detail=str(error))

@@ -85,7 +85,14 @@ class Losses:
             self._told[name] = counters[name]
             self._when[name] = now_s
             events.append(
-                Event(seq=0, time=time, event=what, model=self._model, detail=detail[:1000], count=more)
+                Event(
+                    seq=0,
+                    time=time,
+                    event=what,
+                    model=self._model,
+                    detail=detail[:1000],
+                    count=min(more, 1 << 53),
+                )
             )
         return events
 

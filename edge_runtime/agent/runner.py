@@ -251,8 +251,9 @@ class ModelRunner:
             self._singles = len(windows.spans)
             return
         self._deaths = deaths
-        if deaths >= POISON_AFTER and self._sensor is not None:
+        if deaths >= POISON_AFTER and self._sensor is not None and self._serving is not None:
             self._deaths = 0
+            self._serving.answered()  # it was the window's fault: the next worker need not wait
             self._singles = max(0, self._singles - 1)
             self._leave_out(why, windows.cursor, self._sensor)
 

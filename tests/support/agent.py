@@ -15,6 +15,7 @@ import msgspec
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState
 from edge_runtime.telemetry.messages import Event, Metrics, Prediction, Row
+from edge_runtime.telemetry.outbox import Counts, read_counts
 from tests.support.tiny_bundle import root_bytes, tiny_bundle
 from tests.support.waiting import wait_for
 
@@ -127,6 +128,11 @@ class AgentRig:
         with closing(sqlite3.connect(f"file:{self.data}/outbox.db?mode=ro", uri=True)) as database:
             bodies = database.execute("SELECT body FROM rows ORDER BY id").fetchall()
         return [msgspec.json.decode(body, type=Row) for (body,) in bodies]
+
+    def outbox_counts(self) -> Counts:
+        counts = read_counts(self.data / "outbox.db")
+        assert counts is not None
+        return counts
 
     def predictions(self) -> list[Prediction]:
         return [row for row in self.rows() if isinstance(row, Prediction)]

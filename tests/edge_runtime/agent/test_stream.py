@@ -112,9 +112,8 @@ def test_a_window_that_no_worker_survives_is_left_out(
             messages[50]["values"] = [1000.0, 0.0]
             sensor.publish(messages)
             wait_for_starts(rig, [start for start in all_starts(100) if start not in (48, 50)])
-            wait_for(
-                lambda: sum(row.count for row in rig.events("windows failed")) == 2, "the count", 30
-            )
+            wait_for(lambda: rig.metrics()[-1].values["windows_failed"] == 2, "the count")
+            assert rig.events("windows failed")[0].detail
     finally:
         rig.close()
 

@@ -1,0 +1,100 @@
+"""`config check`: what can be said of a configuration without starting anything."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_runtime.agent.cli import config as config_command
+from edge_runtime.errors import ConfigError
+from tests.support.agent import AgentRig
+from tests.support.brokers import Mosquitto
+from tests.support.tiny_bundle import OTHER_KEY, root_bytes, tiny_bundle
+
+NOBODY = "mqtt://127.0.0.1:1"
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> AgentRig:
+    return AgentRig(tmp_path, NOBODY, fleet={"url": NOBODY})
+
+
+def check(rig: AgentRig, *options: str) -> Result:
+    return CliRunner().invoke(config_command, ["check", str(rig.config), *options])
+
+
+def problems(rig: AgentRig, *options: str) -> dict[str, str]:
+    result = check(rig, "--json", *options)
+    document = json.loads(result.stdout)
+    assert document["ok"] == (not result.exception)
+    return {one["subject"]: one["problem"] for one in document["findings"] if one["problem"]}
+
+
+def test_it_tells_what_the_agent_would_do(rig: AgentRig) -> None:
+    result = check(rig)
+    assert result.exception is None
+    assert "installs 1.0.0 from tiny-1.0.0.edge and runs it" in result.stdout
+    assert "hears 'sensors/watch' on mqtt://127.0.0.1:1" in result.stdout
+    assert "PROBLEM" not in result.stdout
+    assert not rig.data.exists()
+
+
+def test_every_problem_is_told_and_the_first_is_named_in_the_error(rig: AgentRig) -> None:
+    (rig.folder / "tiny-1.0.0.edge").write_bytes(tiny_bundle(key=OTHER_KEY))
+    (rig.folder / "root.json").unlink()
+    result = check(rig)
+    assert isinstance(result.exception, ConfigError)
+    assert "2 problems, the first at `device.trust`" in str(result.exception)
+    assert result.stdout.count("PROBLEM") == 2
+
+
+def test_an_altered_bundle_is_a_problem(rig: AgentRig) -> None:
+    path = rig.folder / "tiny-1.0.0.edge"
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+    assert list(problems(rig)) == ["models[0].bundle"]
+
+
+def test_a_bundle_of_a_stranger_or_of_another_model_is_a_problem(rig: AgentRig) -> None:
+    path = rig.folder / "tiny-1.0.0.edge"
+    path.write_bytes(tiny_bundle(key=OTHER_KEY))
+    assert list(problems(rig)) == ["models[0].bundle"]
+    path.write_bytes(tiny_bundle(name="other"))
+    assert "expected the model 'tiny', found 'other'" in problems(rig)["models[0].bundle"]
+
+
+def test_a_root_file_other_than_the_pinned_one_is_a_problem(rig: AgentRig) -> None:
+    done = rig.command(
+        "install", rig.bundle(), "--store", rig.data / "store", "--trust", rig.folder / "root.json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert problems(rig) == {}
+    assert "runs 1.0.0, which is installed" in check(rig).stdout
+    (rig.folder / "root.json").write_bytes(root_bytes(OTHER_KEY))
+    assert "has pinned another root file" in problems(rig)["device.trust"]
+
+
+def test_brokers_are_tried_only_when_asked(rig: AgentRig, broker: Mosquitto) -> None:
+    assert problems(rig) == {}
+    found = problems(rig, "--connect")
+    assert list(found) == ["fleet", "models[0].source"]
+    assert "nothing listens there" in found["fleet"]
+    there = AgentRig(rig.folder, broker.url, fleet={"url": broker.url})
+    assert problems(there, "--connect") == {}
+    assert "(it answers)" in check(there, "--connect").stdout
+
+
+def test_a_file_that_is_no_configuration_ends_with_status_3(rig: AgentRig) -> None:
+    rig.config.write_text("[device]\nid = 5\n")
+    done = rig.command("config", "check", rig.config)
+    assert done.returncode == 3
+    assert done.stderr == f"error: {rig.config}: `device.id`: expected `str`, found `int`.\n"
+
+
+def test_the_agent_does_not_start_when_a_file_of_its_brokers_is_missing(tmp_path: Path) -> None:
+    rig = AgentRig(tmp_path, NOBODY, username="me", password_file="password")
+    done = rig.command("run", "--config", rig.config)
+    assert done.returncode == 3
+    assert "the password cannot be read" in done.stderr

@@ -1,0 +1,120 @@
+"""The agent and its fleet's broker: what goes up, and what waits while nobody is there."""
+
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_runtime.mqtt import Broker, Link
+from edge_runtime.telemetry.messages import Ack, Batch, Prediction, Reported, Row, Status, Topics
+from tests.support.agent import agent
+from tests.support.brokers import Mosquitto, NatsServer
+from tests.support.sensor import SensorRig
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.end_to_end
+TOPICS = Topics("watch-01")
+
+
+class Listener:
+    """Hears everything a device says, and acknowledges every row, as a collector would."""
+
+    def __init__(self, url: str) -> None:
+        self.rows: dict[tuple[str, int], Row] = {}
+        self.status: list[Status] = []
+        self.reported: list[Reported] = []
+        self._lock = threading.Lock()
+        self._link = Link(
+            Broker.from_url(url),
+            client_id="listener",
+            subscriptions={"edge/v1/watch-01/up/#": 1},
+            on_message=self._on_message,
+            retry_s=(0.1, 0.2),
+        )
+
+    def __enter__(self) -> "Listener":
+        self._link.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._link.close()
+
+    def _on_message(self, topic: str, payload: bytes, _retained: bool) -> None:
+        if topic == TOPICS.status:
+            self.status.append(msgspec.json.decode(payload, type=Status))
+        elif topic == TOPICS.reported:
+            self.reported.append(msgspec.json.decode(payload, type=Reported))
+        else:
+            batch = msgspec.json.decode(payload, type=Batch)
+            with self._lock:
+                self.rows.update({(batch.stream, row.seq): row for row in batch.rows})
+                seqs = {seq for stream, seq in self.rows if stream == batch.stream}
+            committed = next(seq for seq in range(1, len(seqs) + 2) if seq not in seqs) - 1
+            ack = msgspec.json.encode(Ack(stream=batch.stream, seq=committed))
+            self._link.publish(TOPICS.ack, ack, retain=True)
+
+    def starts(self) -> list[int]:
+        with self._lock:
+            rows = list(self.rows.values())
+        return sorted(row.first for row in rows if isinstance(row, Prediction))
+
+
+def test_what_was_predicted_while_the_fleet_was_dead_arrives_afterwards(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with (
+        NatsServer(tmp_path / "fleet") as fleet,
+        Listener(fleet.url) as listener,
+        agent(tmp_path, broker.url, fleet={"url": fleet.url}) as rig,
+        SensorRig(broker.url) as sensor,
+    ):
+        sensor.send(50)
+        wait_for(lambda: len(listener.starts()) == 24, "the first predictions")
+        fleet.kill()
+        sensor.send(50)
+        wait_for(lambda: rig.outbox_counts().last_seq >= 2 + 49, "predictions without the fleet")
+        rig.kill()
+        rig.start()
+        fleet.start()
+        wait_for(lambda: len(listener.starts()) >= 49, "what had waited")
+        assert listener.starts() == list(range(0, 97, 2))
+        wait_for(lambda: rig.rows() == [], "the outbox to be emptied")
+        assert "nothing listens there" in rig.said
+
+
+def test_the_fleet_is_told_what_runs_and_that_the_device_lives_and_leaves(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with (
+        NatsServer(tmp_path / "fleet") as fleet,
+        Listener(fleet.url) as listener,
+        agent(tmp_path, broker.url, fleet={"url": fleet.url}) as rig,
+    ):
+        wait_for(lambda: rig.ready["fleet"], "the fleet's broker")
+        wait_for(lambda: [one.online for one in listener.status] == [True], "the birth")
+        wait_for(lambda: listener.reported and listener.reported[-1].models[0].active, "the state")
+        assert listener.reported[-1].models[0].version == "1.0.0"
+        assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
+        wait_for(lambda: listener.reported[-1].models[0].version == "1.1.0", "the new version")
+        done = rig.install(rig.bundle("1.2.0", behaviour="not_onnx"))
+        assert done.returncode == 8
+        wait_for(lambda: "expected an ONNX file" in listener.reported[-1].models[0].error, "the error")
+        (model,) = listener.reported[-1].models
+        assert model.version == "1.1.0"
+        assert {slot.version: slot.state for slot in model.slots} == {
+            "1.0.0": "good",
+            "1.1.0": "good",
+            "1.2.0": "bad",
+        }
+        rig.stop()
+        wait_for(lambda: not listener.status[-1].online, "the goodbye")
+
+
+def test_with_a_broker_that_acknowledges_no_collector_is_needed(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    settings = {"url": broker.url, "acknowledge": "broker"}
+    with agent(tmp_path, broker.url, fleet=settings) as rig, SensorRig(broker.url) as sensor:
+        sensor.send(50)
+        wait_for(lambda: rig.outbox_counts().last_seq >= 24 and rig.rows() == [], "an empty outbox")

@@ -1,0 +1,96 @@
+"""Rows for the fleet, made of values."""
+
+import numpy as np
+
+from edge_runtime.agent.rows import Losses, predictions, report
+from edge_runtime.store.slots import ModelState, Slot, State
+from edge_runtime.stream.window import Cursor, Span
+from edge_runtime.worker import Answer, Info
+
+INFO = Info(
+    name="tiny",
+    version="1.0.0",
+    release=1,
+    digest="d" * 64,
+    task="classification",
+    classes=("still", "moving"),
+    variant="fp32",
+    engine="onnxruntime",
+    golden_count=1,
+    golden_max_abs_error=0.0,
+    golden_label_disagreements=0,
+    load_ms=1.0,
+)
+
+
+def span(first: int) -> Span:
+    return Span("run", first, first, first + 3, Cursor(0, first + 2))
+
+
+def test_a_classification_gives_a_label_and_probabilities_as_written() -> None:
+    probabilities = np.array([[0.1, 0.9], [0.25, 0.75]], np.float32)
+    answer = Answer(("moving", "moving"), probabilities, None, latency_us=30.0)
+    rows = predictions("tiny", INFO, [span(0), span(2)], answer, 5.0)
+    assert [(row.first, row.last, row.label) for row in rows] == [(0, 3, "moving"), (2, 5, "moving")]
+    assert rows[0].probabilities == (0.1, 0.9)
+    assert rows[0].latency_us == 15.0
+    assert (rows[0].version, rows[0].digest, rows[0].segment, rows[0].time) == (
+        "1.0.0",
+        "d" * 64,
+        "run",
+        5.0,
+    )
+
+
+def test_a_regression_gives_values_one_or_several_a_window() -> None:
+    one = Answer(None, None, np.array([1.5, 2.5]), 1.0)
+    several = Answer(None, None, np.array([[1.0, 2.0], [3.0, 4.0]]), 1.0)
+    spans = [span(0), span(2)]
+    assert [row.values for row in predictions("tiny", INFO, spans, one, 0.0)] == [(1.5,), (2.5,)]
+    assert [row.values for row in predictions("tiny", INFO, spans, several, 0.0)] == [(1, 2), (3, 4)]
+    assert predictions("tiny", INFO, spans, one, 0.0)[0].label is None
+
+
+def test_a_loss_is_told_at_once_and_more_of_it_at_most_every_ten_seconds() -> None:
+    losses = Losses("tiny", {"missing": 5})
+    assert losses.events({"missing": 5}, {}, 0, 0) == []
+    assert [event.count for event in losses.events({"missing": 8}, {}, 1, 0)] == [3]
+    assert losses.events({"missing": 9}, {}, 5, 0) == []
+    (event,) = losses.events({"missing": 12}, {}, 11, 7.0)
+    assert (event.event, event.count, event.time, event.model) == ("samples missing", 4, 7.0, "tiny")
+
+
+def test_reasons_are_kept_until_they_are_told() -> None:
+    losses = Losses("tiny", {})
+    losses.events({"rejected": 1}, {"rejected": {"not JSON": 1}}, 0, 0)
+    assert losses.events({"rejected": 3}, {"rejected": {"not JSON": 2}}, 1, 0) == []
+    (event,) = losses.events({"rejected": 4}, {"rejected": {"wrong count": 1}}, 20, 0)
+    assert event.detail == "2 x not JSON, 1 x wrong count"
+
+
+def test_an_absurd_count_is_still_one_that_json_carries() -> None:
+    (event,) = Losses("tiny", {}).events({"missing": 1 << 60}, {}, 0, 0)
+    assert event.count == 1 << 53
+
+
+def slot(version: str, release: int, digest: str, state: str) -> Slot:
+    return Slot(model="tiny", digest=digest, version=version, release=release, state=state)  # type: ignore[arg-type]
+
+
+def test_the_report_tells_what_answers_what_is_kept_and_what_went_wrong() -> None:
+    kept = {"a": slot("1.0.0", 1, "a", "good"), "b": slot("1.1.0", 2, "b", "good")}
+    bad = {"c": slot("1.2.0", 3, "c", "bad")}
+    state = State(models={"tiny": ModelState(active="b", previous="a", slots=kept, bad=bad)})
+    (model,) = report(state, {"tiny": "b"}, {"tiny": "1.2.0 was rejected"})
+    assert (model.name, model.active, model.version) == ("tiny", "b", "1.1.0")
+    assert [(one.version, one.state) for one in model.slots] == [
+        ("1.0.0", "good"),
+        ("1.1.0", "good"),
+        ("1.2.0", "bad"),
+    ]
+    assert model.error == "1.2.0 was rejected"
+
+
+def test_a_model_that_is_configured_but_not_installed_is_in_the_report() -> None:
+    (model,) = report(State(), {"tiny": ""}, {})
+    assert (model.name, model.active, model.slots) == ("tiny", "", ())
