@@ -44,12 +44,14 @@ topic = "sensors/watch"
 @dataclass
 class Loop:
     """`incidents`: what was done, and the number of the sample that was played at that moment.
+    `believed_to_run`: the version the fleet's record names just before the agent is stopped.
     `outage`: from when to when the fleet side was dead, Unix times in seconds."""
 
     folder: Path
     processes: Processes
     incidents: dict[str, int] = field(default_factory=dict)
     outage: tuple[float, float] = (0.0, 0.0)
+    believed_to_run: str = ""
     agent_exit_status: int | None = None
     _ports: dict[str, int] = field(default_factory=dict)
 
@@ -94,6 +96,7 @@ class Loop:
             wait_for(
                 lambda: self.fleet.window_count() >= windows, f"{windows} windows in the fleet's store"
             )
+        self.believed_to_run = self.fleet.running_version()
         with step("stop the agent with SIGTERM"):
             self.agent_exit_status = self.processes.stop("agent")
 
