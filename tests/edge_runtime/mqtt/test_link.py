@@ -375,6 +375,20 @@ def test_a_half_open_connection_is_noticed(start: Start) -> None:
         wait_for(lambda: one.ups == 2, "the second connection")
 
 
+def test_what_waits_for_a_silent_broker_is_bounded(start: Start) -> None:
+    server = start(Mosquitto)
+    with peer(plain(server)) as one:
+        one.await_up()
+        server.freeze()
+        taken = 0
+        while taken < 1_000 and one.link.publish("x", b"x" * 200_000) is not None:
+            taken += 1
+        assert 100 < taken < 200
+        server.thaw()
+        wait_for(lambda: len(one.published) == taken, "all of them")
+        assert one.link.publish("x", b"again") is not None
+
+
 def test_files_are_checked_when_the_link_is_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         Link(Broker.from_url("mqtts://broker", ca=tmp_path / "none"), client_id="x")

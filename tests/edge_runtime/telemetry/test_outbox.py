@@ -234,7 +234,7 @@ def test_a_reader_of_something_else_is_told_so(path: Path) -> None:
         read_counts(path)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_whatever_happens_numbers_are_unique_and_rows_are_held_dropped_or_acknowledged(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

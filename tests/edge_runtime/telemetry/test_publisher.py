@@ -1,6 +1,8 @@
 """The outbox reaches the collector over real brokers: everything, once, whoever dies on the way."""
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -36,18 +38,18 @@ class Scene:
     """Broker, outbox, publisher and collector of one test; all are closed with it."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._stack = ExitStack()
         self.store = Store()
         self.downs: list[str] = []
 
     def broker(self, rig: Rig, **options: Any) -> BrokerRig:
-        self.rig: BrokerRig = self._stack.enter_context(rig(self._folder / "broker", **options))
+        self.rig: BrokerRig = self._stack.enter_context(rig(self.folder / "broker", **options))
         self.address = Broker("127.0.0.1", self.rig.port)
         return self.rig
 
     def outbox(self, **options: Any) -> Outbox:
-        self.rows = self._stack.enter_context(Outbox(self._folder / "outbox.db", **options))
+        self.rows = self._stack.enter_context(Outbox(self.folder / "outbox.db", **options))
         return self.rows
 
     def publisher(self, broker: Broker | None = None, **options: Any) -> Publisher:
@@ -151,7 +153,7 @@ def test_a_network_that_loses_repeats_and_reorders_changes_nothing(rig: Rig, sce
 
     def alter(batch: Batch) -> list[Batch]:
         delayed.append(batch)
-        if chance.random() < 0.4:
+        if chance.random() < 0.3:
             return []
         chance.shuffle(delayed)
         arriving = delayed[: chance.randint(1, 3)] * chance.randint(1, 2)
@@ -161,8 +163,8 @@ def test_a_network_that_loses_repeats_and_reorders_changes_nothing(rig: Rig, sce
     scene.broker(rig)
     outbox = scene.outbox()
     scene.collector(alter=alter)
-    scene.publisher(ack_timeout_s=0.1)
-    for _ in range(40):
+    scene.publisher(ack_timeout_s=0.05)
+    for _ in range(30):
         sent = outbox.append([*predictions(50), event()])
     scene.await_empty(outbox)
     assert scene.store.rows == {outbox.stream: set(range(1, sent + 1))}
@@ -323,6 +325,42 @@ def test_an_append_does_not_wait_for_a_broker_that_is_not_there(scene: Scene) ->
     for number in range(200):
         outbox.append([prediction(number)])
     assert (time.perf_counter() - began) / 200 < 0.005
+
+
+FULL_DISK = """
+import resource, sys, time
+from pathlib import Path
+from edge_runtime.errors import StorageError
+from edge_runtime.mqtt import Broker
+from edge_runtime.telemetry.messages import Event, Topics
+from edge_runtime.telemetry.outbox import Outbox
+from edge_runtime.telemetry.publisher import Publisher
+path = Path(sys.argv[1])
+with Outbox(path) as outbox:
+    outbox.append([Event(seq=0, time=0.0, event="x" * 1_000)] * 300)
+    size = max(file.stat().st_size for file in path.parent.iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    broker = Broker("127.0.0.1", int(sys.argv[2]))
+    with Publisher(outbox, broker, Topics("dev1"), tidy_s=0.05) as publisher:
+        while publisher.counters()["send_faults"] == 0:
+            time.sleep(0.01)
+        assert outbox.counts().rows == 300
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        while outbox.counts().rows:
+            time.sleep(0.01)
+"""
+
+
+def test_a_full_disk_keeps_rows_from_being_deleted_not_from_being_sent(scene: Scene) -> None:
+    scene.broker(Mosquitto)
+    scene.collector()
+    path = scene.folder / "full" / "outbox.db"
+    command = [sys.executable, "-c", FULL_DISK, str(path), str(scene.rig.port)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert found.returncode == 0, found.stderr
+    assert "the disk does not take the write" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert list(scene.store.rows.values()) == [set(range(1, 301))]
 
 
 def _chunks(outbox: Outbox) -> Iterator[Any]:
