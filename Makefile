@@ -3,12 +3,12 @@ PYTHON ?= python3
 
 .PHONY: demo test check bench clean
 demo: .venv/ready
-	.venv/bin/python examples/01_whole_loop/demo.py
+	@.venv/bin/python examples/01_whole_loop/demo.py
 
 test: .venv/ready
-	scripts/system-packages
-	scripts/check
-	scripts/test
+	@scripts/system-packages
+	@scripts/check
+	@scripts/test
 
 check: .venv/ready
 	scripts/check
@@ -17,7 +17,7 @@ bench: .venv/ready
 	.venv/bin/python benchmarks/latency.py
 
 .venv/ready: pyproject.toml scripts/setup
-	PYTHON=$(PYTHON) scripts/setup
+	@PYTHON=$(PYTHON) scripts/setup
 
 clean:
 	rm -rf .venv demo-output build dist .coverage* .mypy_cache .ruff_cache .pytest_cache
