@@ -4,8 +4,6 @@ Nothing is guessed: no axis is added, no text parsed, no value clipped. Values a
 model was trained with missing values (`allow_nan`) NaN stands for one and passes; infinity never does.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -28,6 +26,9 @@ class InputCheck:
         self._declared = declared
         self._channels = window.channels if window else ()
         self.dtype = numpy_dtype(declared.dtype)
+        # `look(array)` is a mask in whose bytes `wrong` stands for a value that is refused.
+        self.look: np.ufunc = np.isinf if declared.allow_nan else np.isfinite
+        self.wrong: bytes = b"\1" if declared.allow_nan else b"\0"
 
     def batch(self, values: npt.ArrayLike) -> Array:
         """A C-ordered array of the declared dtype and shape (n, ...), checked value by value.
@@ -43,26 +44,11 @@ class InputCheck:
 
     def is_clean(self, array: Array) -> bool:
         """Whether every value of an array of the declared dtype may go into the model."""
-        if self.dtype.kind != "f":
-            return True
-        bad = np.isinf(array) if self._declared.allow_nan else ~np.isfinite(array)
-        return not bad.any()
-
-    def row_check(self, row: Array) -> Callable[[], bool]:
-        """A function that says whether the values now in `row`, a buffer that stays, are clean.
-
-        For 600 values: 0.7 µs. isfinite().all() takes 1.9. A dot product with zeros, which is NaN
-        where a value is not finite, would take 0.4, but warns about it and leans on the BLAS at hand.
-        """
-        if self.dtype.kind != "f":
-            return lambda: True
-        mask = np.zeros(row.shape, np.bool_)
-        look, wrong = (np.isinf, b"\1") if self._declared.allow_nan else (np.isfinite, b"\0")
-        return lambda: wrong not in look(row, mask).tobytes()
+        return self.wrong not in self.look(array).tobytes()
 
     def explain(self, given: Array, converted: Array) -> None:
-        """Raise the InputError that says where the first wrong value is and what it is."""
-        wrong = np.isinf(converted) if self._declared.allow_nan else ~np.isfinite(converted)
+        """Raise the InputError that says where the first refused value is and what it is."""
+        wrong = self.look(converted) == bool(self.wrong[0])
         at = tuple(int(index) for index in np.argwhere(wrong)[0])
         value = given[at]
         expected = "numbers or NaN" if self._declared.allow_nan else "finite numbers"

@@ -21,11 +21,12 @@ class CheckedRow:
         self._outputs = bound.outputs
         self._run = bound.run
         self._check = check
+        self._look, self._wrong = check.look, check.wrong
+        self._mask = np.zeros(self._buffer.shape, np.bool_)
         self._reader = reader
         self._read_main = reader.row_main(bound.outputs)
         self._dtype = self._buffer.dtype
         self._shape = self._buffer.shape
-        self._is_clean = check.row_check(self._buffer)
         self._lock = Lock()
 
     def fits(self, values: Any) -> TypeGuard[Array]:
@@ -53,6 +54,8 @@ class CheckedRow:
     def _execute(self, values: Array) -> None:
         buffer = self._buffer
         buffer[...] = values
-        if not self._is_clean():
+        # 0.7 µs for 600 values, where isfinite().all() takes 1.9. A dot product with zeros, NaN unless
+        # all are finite, would take 0.4, but warns of what it finds and leans on the BLAS at hand.
+        if self._wrong in self._look(buffer, self._mask).tobytes():
             self._check.explain(buffer, buffer)
         self._run()
