@@ -160,6 +160,8 @@ def _sentence(complaint: str) -> str:
         .replace(", got", ", found")
         .replace(" | null", "")
     )
+    # `fleet.acknowledge` is the only one, and msgspec does not tell what there is to choose from.
+    what = what.replace("Invalid enum value", "expected 'collector' or 'broker', found")
     where = found["where"]
     return f"`{where}`: {what[:1].lower()}{what[1:]}." if where else f"{what[:1].lower()}{what[1:]}."
 

@@ -36,7 +36,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 class ModelRunner:
-    """Runs one model in a thread of its own, whatever becomes of its worker, until `stop`."""
+    """Runs one model in a thread of its own, whatever becomes of its worker, from `start` to `stop`."""
 
     def __init__(self, config: Config, model: ModelConfig, books: Books) -> None:
         """Raises ConfigError when a file of its source's broker cannot be read."""
@@ -59,7 +59,6 @@ class ModelRunner:
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"model-{model.name}")
-        self._thread.start()
 
     @property
     def trouble(self) -> str:
@@ -105,6 +104,9 @@ class ModelRunner:
         with self._lock:
             taken, self._latencies = self._latencies, []
         return taken
+
+    def start(self) -> None:
+        self._thread.start()
 
     def serve(self, installed: Installed, worker: Worker | None) -> None:
         """Go over to this bundle after the windows in hand; without a ready worker one is started."""

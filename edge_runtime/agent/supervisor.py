@@ -59,6 +59,7 @@ class Supervisor:
     """Owns the runners, the trials and what is told of them. Everything happens in one thread."""
 
     def __init__(self, config: Config, store: Store, books: Books, ready_file: Path | None) -> None:
+        """Raises ConfigError when a file that a broker's settings name cannot be used."""
         self._config = config
         self._books = books
         self._ready_file = ready_file
@@ -71,6 +72,8 @@ class Supervisor:
 
     def run(self, stopping: threading.Event) -> None:
         say(f"agent of {self._config.device.id} started, process {os.getpid()}")
+        for runner in self._runners.values():
+            runner.start()
         try:
             self._installs.begin()
             while not stopping.is_set():

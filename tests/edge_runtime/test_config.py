@@ -94,7 +94,10 @@ def test_a_small_file_has_sensible_defaults(tmp_path: Path) -> None:
         (("interval_s = 5", "interval_s = nan"), "`telemetry.interval_s`: expected 0.1 to 86400"),
         (("interval_s = 5", "interval_s = 0"), "`telemetry.interval_s`: expected 0.1 to 86400"),
         (("2_000_000", "2"), "`telemetry.max_outbox_bytes`: expected 1e+06 to"),
-        (('"broker"', '"nobody"'), "`fleet.acknowledge`: invalid enum value 'nobody'."),
+        (
+            ('"broker"', '"nobody"'),
+            "`fleet.acknowledge`: expected 'collector' or 'broker', found 'nobody'.",
+        ),
         (("mqtts://fleet.example:8883", "fleet"), "`fleet.url`: expected mqtt://host:port or"),
         (("mqtts://fleet.example:8883", "http://fleet"), "`fleet.url`: expected mqtt://host:port or"),
         (("fleet.example:8883", "fleet:99999"), "`fleet.url`: expected mqtt://host:port or"),
