@@ -13,7 +13,7 @@ _EPILOG = (
 )
 
 
-@click.command(epilog=_EPILOG)
+@click.command(short_help="Convert a trained model into one signed bundle.", epilog=_EPILOG)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
     "--inputs", required=True, metavar="FILE[:KEY]",
@@ -63,6 +63,10 @@ def convert(
             "expected --signing-key KEY, or --unsigned for a bundle that devices refuse; "
             + ("found both." if unsigned else "found neither. `edge-runtime keys generate` makes one.")
         )
+    from edge_runtime.bundle import load_private_key
+
+    for key in signing_keys:
+        load_private_key(key)  # a wrong key is told before the work, not after it
     bundle = _converted(model, inputs, labels, output, **options)
     saved = bundle.save(output, signing_key=signing_keys or None)
     if as_json:

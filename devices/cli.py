@@ -76,7 +76,7 @@ _ready_file = click.option(
 )
 
 
-@fleet.command()
+@fleet.command(short_help="Collect what devices send into a database.")
 @_data
 @click.option(
     "--broker", "url", metavar="URL", help="Use this broker, mqtt://HOST:PORT or mqtts://HOST:PORT."
@@ -102,9 +102,8 @@ def serve(
     With --broker it collects from that one; the options --listen, --users, --tls-… and --insecure
     are then not for it.
     """
-    from edge_runtime.mqtt import Broker
-
     from devices.fleet import server
+    from edge_runtime.mqtt import Broker
 
     names = ("ca", "certificate", "key", "username", "password_file")
     identity = {name: options.pop(name) for name in names}
@@ -124,7 +123,7 @@ def serve(
     server.serve(data, Broker.from_url(url, **identity), ready_file)
 
 
-@fleet.command()
+@fleet.command(short_help="Run only an MQTT broker.")
 @_data
 @_listen
 @_access
@@ -141,7 +140,7 @@ def broker(data: Path, listen: tuple[str, int], ready_file: Path | None, **optio
     server.run_broker(_settings(data, listen, **options), ready_file)
 
 
-@fleet.command()
+@fleet.command(short_help="Show what the fleet knows.")
 @_data
 @click.option("--device", help="Only this device.")
 @click.option(

@@ -81,9 +81,7 @@ def _bundle(config: Config, model: ModelConfig) -> str:
     root = load_root(config.device.trust) if config.device.trust else _pinned(config)
     with open_bundle(model.bundle, root=root) as bundle:
         manifest = bundle.manifest
-        for name in bundle.names:
-            for _ in bundle.chunks(name):
-                pass  # hashed on the way, and refused when altered
+        bundle.check()
     if manifest.name != model.name:
         raise ConfigError(f"{model.bundle}: expected the model {model.name!r}, found {manifest.name!r}.")
     if manifest.window is None:

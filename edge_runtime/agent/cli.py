@@ -34,7 +34,7 @@ def config() -> None:
     """Look at an agent's configuration file."""
 
 
-@config.command()
+@config.command(short_help="Check a configuration file; start nothing.")
 @click.argument("file", metavar="FILE", type=_PATH)
 @click.option("--connect", is_flag=True, help="Try the brokers, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")

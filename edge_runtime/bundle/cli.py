@@ -12,7 +12,7 @@ _FILE = click.Path(path_type=Path)
 _KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
-@click.group()
+@click.group(short_help="Make signing keys and root files.")
 def keys() -> None:
     """Make signing keys and the root file that tells devices to trust them.
 
@@ -21,7 +21,7 @@ def keys() -> None:
     """
 
 
-@keys.command()
+@keys.command(short_help="Make a private key and a root file that trusts it.")
 @click.argument("folder", metavar="DIR", type=_FILE)
 @click.option("--name", default="signing-key", show_default=True, help="Name of the private key's file.")
 @click.option(
@@ -92,7 +92,7 @@ def inspect(path: Path, as_json: bool) -> None:
             click.echo(summary(bundle))
 
 
-@click.command()
+@click.command(short_help="Check a bundle whole, and whose it is.")
 @click.argument("path", metavar="BUNDLE", type=_FILE)
 @click.option("--trust", metavar="ROOT", type=_FILE, required=True, help="The root file: whom to trust.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")

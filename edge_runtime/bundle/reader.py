@@ -71,6 +71,12 @@ class Bundle:
             if digest.hexdigest() != self._digests[name]:
                 raise _altered(name, self._digests[name], digest.hexdigest())
 
+    def check(self) -> None:
+        """Read every file and compare its digest; raises BundleError when one was altered."""
+        for name in self.names:
+            for _ in self.chunks(name):
+                pass
+
     def size_of(self, name: str) -> int:
         """How many bytes a file of `names` has."""
         return self._source.sizes[name]

@@ -32,7 +32,7 @@ def _bundle_arguments(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command()
+@click.command(short_help="Run a bundle on a file of inputs.")
 @_bundle_arguments
 @click.option(
     "--inputs",
@@ -72,7 +72,7 @@ def predict(
             _print_lines(model, answer, probabilities)
 
 
-@click.command()
+@click.command(short_help="Measure a bundle on this machine.")
 @_bundle_arguments
 @click.option(
     "--seconds",

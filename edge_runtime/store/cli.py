@@ -26,7 +26,7 @@ _WAIT = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Install a bundle and make it the one that runs.")
 @click.argument("bundle", metavar="BUNDLE", type=_PATH)
 @_STORE
 @click.option(
@@ -58,10 +58,10 @@ def install(
     store = Store(folder)
     click.echo(f"verifying and unpacking {bundle}", err=True)
     slot = store.install(bundle, root=root, allow_unsigned=allow_unsigned)
-    _finish(store, slot, wait_s, as_json)
+    _finish(store, slot, "installed", wait_s, as_json)
 
 
-@click.command()
+@click.command(short_help="Go back to the version that ran before.")
 @_STORE
 @click.option("--model", metavar="NAME", help="Which model; may be left out when there is only one.")
 @_WAIT
@@ -75,10 +75,10 @@ def rollback(folder: Path, model: str | None, wait_s: float, as_json: bool) -> N
     from edge_runtime.store.disk import Store
 
     store = Store(folder)
-    _finish(store, store.rollback(model), wait_s, as_json)
+    _finish(store, store.rollback(model), "going back to", wait_s, as_json)
 
 
-@click.command()
+@click.command(short_help="Show what is installed, and what runs.")
 @_STORE
 @_JSON
 def status(folder: Path, as_json: bool) -> None:
@@ -91,7 +91,7 @@ def status(folder: Path, as_json: bool) -> None:
     click.echo(json.dumps(as_document(*given)) if as_json else as_text(*given))
 
 
-def _finish(store: "Store", slot: "Slot", wait_s: float, as_json: bool) -> None:
+def _finish(store: "Store", slot: "Slot", doing: str, wait_s: float, as_json: bool) -> None:
     """Wait until the slot runs, and say so; success is never told before."""
     from edge_runtime.store.activate import bring_up, is_active
 
@@ -100,7 +100,7 @@ def _finish(store: "Store", slot: "Slot", wait_s: float, as_json: bool) -> None:
         text = "was active already"
     else:
         where = "waiting for the agent" if store.agent_running() else "replaying its golden inputs"
-        click.echo(f"installed {slot.model} {slot.version}; {where}", err=True)
+        click.echo(f"{doing} {slot.model} {slot.version}; {where}", err=True)
         by = bring_up(store, slot, wait_s=wait_s)
         text = "is active, taken up by the agent" if by == "agent" else "is active"
     document: dict[str, Any] = {

@@ -144,6 +144,7 @@ class Store:
             state="writing",
         )
         if digest in self.state().models.get(model, ModelState()).slots:
+            bundle.check()  # what is here is kept, but a damaged file is never called a success
             if not is_intact(folder, digest):
                 check_space(self.root, bundle, self._margin_bytes)
                 unpack(bundle, folder)

@@ -52,6 +52,7 @@ def test_the_help_page_lists_every_command_with_a_sentence() -> None:
     }
     assert set(COMMANDS) <= set(listed)
     assert all(len(listed[name].split()) > 3 for name in COMMANDS)
+    assert not [line for line in listed.values() if line.endswith("...")], "a summary is cut off"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -61,6 +62,7 @@ def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[s
 
     assert page.startswith(f"Usage: edge-runtime {name}")
     assert len(page.splitlines()) > 6
+    assert not [line for line in page.splitlines()[1:] if line.endswith("...")], "a summary is cut off"
 
 
 def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

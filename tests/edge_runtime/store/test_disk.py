@@ -1,6 +1,7 @@
 """The store on a real disk: what an install, a rollback and a fault leave there."""
 
 import hashlib
+import io
 import os
 import shutil
 import stat
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.bundle import read_index
 from edge_runtime.errors import (
     BundleError,
     OlderReleaseError,
@@ -73,6 +75,19 @@ def test_installing_what_runs_already_changes_nothing(shelf: Shelf) -> None:
 
     assert shelf.install("1.0.0").state == "good"
     assert shelf.store.state() == before
+
+
+def test_an_altered_copy_of_what_runs_already_is_refused_too(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    path = shelf.bundle("1.0.0")
+    raw = bytearray(path.read_bytes())
+    model = read_index(io.BytesIO(raw))[MODEL_FILE]
+    raw[model.offset] ^= 1
+    path.write_bytes(raw)
+
+    with pytest.raises(BundleError, match="altered"):
+        shelf.store.install(path)
+    assert damage(shelf.store) == ""
 
 
 def test_installing_again_mends_a_slot_whose_files_are_damaged(shelf: Shelf) -> None:
