@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.pki import Issued
+from tests.support.programs import program
 
 DEADLINE_S = 20.0
 _LISTENING = re.compile(r"Listening for MQTT clients on \S+:(\d+)\s*$", re.M)
@@ -199,8 +199,7 @@ class Mosquitto(BrokerRig):
             lines.append(f"password_file {path}")
         config = self.folder / "mosquitto.conf"
         config.write_text("\n".join(lines) + "\n")
-        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        return [program, "-c", str(config)]
+        return [program("mosquitto"), "-c", str(config)]
 
     def _ready(self) -> bool:
         return f"on port {self.port}" in self.said and "running" in self.said

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from edge_runtime.bundle import generate_private_key, key_id, load_private_key
 from edge_runtime.bundle.keys import decode_public_key, encode_private_key, encode_public_key
 from edge_runtime.errors import TrustError
+from tests.support.programs import program
 from tests.support.tiny_bundle import KEY
 
 
@@ -27,7 +28,9 @@ def test_a_private_key_survives_its_file(tmp_path: Path) -> None:
 def test_a_key_id_is_what_sha256sum_says_of_openssl_s_public_key_file(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(encode_private_key(KEY))
     public = subprocess.run(
-        ["openssl", "pkey", "-in", tmp_path / "key.pem", "-pubout"], capture_output=True, check=True
+        [program("openssl"), "pkey", "-in", tmp_path / "key.pem", "-pubout"],
+        capture_output=True,
+        check=True,
     ).stdout
 
     assert key_id(KEY.public_key()) == hashlib.sha256(public).hexdigest()
@@ -35,8 +38,8 @@ def test_a_key_id_is_what_sha256sum_says_of_openssl_s_public_key_file(tmp_path: 
 
 def test_the_older_pem_form_of_openssl_is_read_as_well(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
-    made = "openssl ecparam -name prime256v1 -genkey -out key.pem"
-    subprocess.run(made.split(), cwd=tmp_path, check=True, capture_output=True)
+    made = [program("openssl"), *["ecparam", "-name", "prime256v1", "-genkey", "-out", "key.pem"]]
+    subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
 
     assert load_private_key(path).curve.name == "secp256r1"
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.bundle import archive, manifest, reader, signature, trust
+from tests.support.programs import program
 from tests.support.tiny_bundle import root_bytes, tiny_bundle
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "bundle-format.md"
@@ -95,8 +96,9 @@ def openssl_verifies(pem: str, encoded: str, message: bytes, work: Path) -> bool
     (work / "public.pem").write_text(pem)
     (work / "signature").write_bytes(base64.b64decode(encoded))
     (work / "message").write_bytes(message)
-    command = "openssl dgst -sha256 -verify public.pem -signature signature message"
-    return subprocess.run(command.split(), cwd=work, capture_output=True, check=False).returncode == 0
+    arguments = "dgst -sha256 -verify public.pem -signature signature message"
+    command = [program("openssl"), *arguments.split()]
+    return subprocess.run(command, cwd=work, capture_output=True, check=False).returncode == 0
 
 
 def read_bundle(raw: bytes, root: bytes, work: Path) -> dict[str, Any]:

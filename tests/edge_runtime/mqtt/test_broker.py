@@ -9,6 +9,7 @@ import pytest
 from edge_runtime.errors import ConfigError
 from edge_runtime.mqtt import TLS, Broker
 from tests.support.pki import Authority
+from tests.support.programs import program
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,8 @@ def test_files_that_are_missing_or_something_else_are_named(tmp_path: Path) -> N
 def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_passphrase(tmp_path: Path) -> None:
     issued = Authority(tmp_path).client("one")
     locked = tmp_path / "locked.key"
-    command = ["openssl", "pkcs8", "-topk8", "-in", issued.key, "-out", locked, "-passout", "pass:x"]
+    command = [program("openssl"), *["pkcs8", "-topk8", "-passout", "pass:x"]]
+    command += ["-in", issued.key, "-out", locked]
     subprocess.run(command, check=True, capture_output=True)
     with pytest.raises(ConfigError, match="encrypted"):
         Broker("broker", 1, TLS(certificate=issued.certificate, key=locked)).check_files()
