@@ -3,6 +3,7 @@
 block                          → its own nodes
 scalers in front of trees      → the trees' thresholds
 trees and forests              → converter.lowering.trees, leaf for leaf
+gradient boosting              → converter.lowering.boosting, leaf for leaf
 everything else                → skl2onnx, step by step
 """
 
@@ -30,7 +31,8 @@ from converter.blocks import Block
 from converter.foreign import without_name_warnings
 from converter.frontends.base import Converted, Halves
 from converter.graph import Graph
-from converter.lowering.trees import add_average, fold_scalers, read_forest
+from converter.lowering.boosting import BOOSTING, add_classes, add_value, read_boosting
+from converter.lowering.trees import add_average, add_sum, fold_scalers, read_forest
 from converter.source import Source
 from edge_runtime.bundle.manifest import Input, Output, Step
 from edge_runtime.errors import InputError, UnsupportedModelError
@@ -124,7 +126,7 @@ def _plan(source: Source) -> _Plan:
                 f"step {name!r} ({type(step).__name__}): a block must be the first step of a Pipeline."
             )
     *middle, final = steps
-    is_tree = type(final[1]) in _TREES
+    is_tree = type(final[1]) in _TREES | BOOSTING
     # What a scaler in the middle of other steps sees need not be float32, so only leading ones fold.
     folds = is_tree and all(_is_monotone(step) for _, step in middle)
     return _Plan(
@@ -164,15 +166,10 @@ def _width(step: Any, otherwise: int) -> int:
 def _add_final(graph: Graph, features: str, source: Source, plan: _Plan, width: int) -> _Final:
     name, model = plan.final
     classifier = source.task == "classification"
-    if plan.is_tree:
-        forest = read_forest(model, classifier=classifier)
-        thresholds = fold_scalers(forest, plan.scalers)
-        average = add_average(graph, features, forest, thresholds)
-        splits = (forest.feature[forest.inner], thresholds[forest.inner])
-        if not classifier:
-            return _Final({"value": average}, splits)
-        label = graph.node("ArgMax", average, axis=1, keepdims=0)
-        return _Final({"label": label, "probabilities": average}, splits)
+    if type(model) in _TREES:
+        return _add_forest(graph, features, plan, classifier=classifier)
+    if type(model) in BOOSTING:
+        return _add_boosting(graph, features, plan, classifier=classifier)
     from converter.frontends.skl2onnx_adapter import Fitted, add_classifier, add_transformer
 
     step = Fitted(name, model, _width(model, width))
@@ -180,6 +177,30 @@ def _add_final(graph: Graph, features: str, source: Source, plan: _Plan, width: 
         return _Final({"value": add_transformer(graph, features, step)})
     label, scores = add_classifier(graph, features, step, source.classes)
     return _Final({"label": label, "probabilities": scores})
+
+
+def _add_forest(graph: Graph, features: str, plan: _Plan, *, classifier: bool) -> _Final:
+    forest = read_forest(plan.final[1], classifier=classifier)
+    thresholds = fold_scalers(forest, plan.scalers)
+    average = add_average(graph, features, forest, thresholds)
+    splits = (forest.feature[forest.inner], thresholds[forest.inner])
+    if not classifier:
+        return _Final({"value": average}, splits)
+    label = graph.node("ArgMax", average, axis=1, keepdims=0)
+    return _Final({"label": label, "probabilities": average}, splits)
+
+
+def _add_boosting(graph: Graph, features: str, plan: _Plan, *, classifier: bool) -> _Final:
+    name, model = plan.final
+    boosting = read_boosting(model, f"step {name!r} ({type(model).__name__})")
+    forest = boosting.forest
+    thresholds = fold_scalers(forest, plan.scalers)
+    scores = add_sum(graph, features, forest, thresholds)
+    splits = (forest.feature[forest.inner], thresholds[forest.inner])
+    if not classifier:
+        return _Final({"value": add_value(graph, scores, boosting)}, splits)
+    label, probabilities = add_classes(graph, scores, boosting)
+    return _Final({"label": label, "probabilities": probabilities}, splits)
 
 
 def _outputs(source: Source, value_columns: int | None) -> tuple[Output, ...]:

@@ -116,10 +116,10 @@ def last_left(
 
 
 def _scaled(scalers: Sequence[Any], table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the tree sees. An overflow is pulled back to the largest number: order is kept, and
-    scikit-learn itself refuses such a row before the next step."""
+    """What the tree sees. An overflow between scalers is pulled back to the largest number: order is
+    kept, and scikit-learn itself refuses such a row there. One after the last scaler stays."""
     with np.errstate(all="ignore"), without_name_warnings():
         for scaler in scalers:
-            table = np.asarray(scaler.transform(table)).astype(np.float32)
             table = np.clip(table, -_LARGEST, _LARGEST)
+            table = np.asarray(scaler.transform(table)).astype(np.float32)
     return table

@@ -19,7 +19,7 @@ from onnx import TensorProto, numpy_helper
 from converter.graph import ML, Graph
 from converter.lowering.thresholds import fold
 
-_LEAF = -1
+LEAF = -1  # the child of a leaf
 _DOUBLE = TensorProto.DOUBLE
 _EXACT_BELOW = 2**24  # whole numbers below this are exact in float32
 
@@ -45,7 +45,7 @@ class Forest:
 
     @property
     def inner(self) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = self.left != _LEAF
+        found: NDArray[np.bool_] = self.left != LEAF
         return found
 
 
@@ -56,19 +56,24 @@ def read_forest(model: Any, *, classifier: bool) -> Forest:
     """
     members = getattr(model, "estimators_", None)
     trees = [model.tree_] if members is None else [member.tree_ for member in members]
+    value = np.concatenate([tree.value for tree in trees]).astype(np.float64)
+    values = value[:, 0, :] if classifier else value[:, :, 0]
+    if classifier:
+        # scikit-learn stores fractions; their sum differs from 1 by rounding only, if at all.
+        assert np.allclose(values.sum(axis=1), 1.0)
+    return join(trees, values, int(model.n_features_in_))
+
+
+def join(trees: Sequence[Any], values: NDArray[np.float64], n_features: int) -> Forest:
+    """A forest of scikit-learn's `Tree` objects, whose leaves predict `values`, one row a node."""
     counts = [tree.node_count for tree in trees]
 
     def joined(attribute: str, dtype: type) -> Any:
         return np.concatenate([np.asarray(getattr(tree, attribute)) for tree in trees]).astype(dtype)
 
-    value = joined("value", np.float64)
-    values = value[:, 0, :] if classifier else value[:, :, 0]
-    if classifier:
-        # scikit-learn stores fractions; their sum differs from 1 by rounding only, if at all.
-        assert np.allclose(values.sum(axis=1), 1.0)
     return Forest(
         n_trees=len(trees),
-        n_features=int(model.n_features_in_),
+        n_features=n_features,
         tree=np.repeat(np.arange(len(trees)), counts),
         node=np.concatenate([np.arange(count) for count in counts]),
         feature=joined("feature", np.int64),
@@ -89,7 +94,19 @@ def fold_scalers(forest: Forest, scalers: Sequence[Any]) -> NDArray[np.float32]:
 
 
 def add_average(graph: Graph, rows: str, forest: Forest, thresholds: NDArray[np.float32]) -> str:
-    """Add the trees; returns the average of their leaves' values, float32 of shape (batch, outputs).
+    """Add the trees; returns the average of their leaves' values, float32 of shape (batch, outputs)."""
+    return _add_trees(graph, rows, forest, thresholds, "AVERAGE")
+
+
+def add_sum(graph: Graph, rows: str, forest: Forest, thresholds: NDArray[np.float32]) -> str:
+    """Add the trees; returns the sum of their leaves' values, float32 of shape (batch, outputs)."""
+    return _add_trees(graph, rows, forest, thresholds, "SUM")
+
+
+def _add_trees(
+    graph: Graph, rows: str, forest: Forest, thresholds: NDArray[np.float32], aggregate: str
+) -> str:
+    """One node for all trees.
 
     Where float32 would round the sum (leaves that hold fractions), the same node adds in float64, as
     scikit-learn does, at about a tenth more time; the output is rounded to float32 once.
@@ -104,7 +121,7 @@ def add_average(graph: Graph, rows: str, forest: Forest, thresholds: NDArray[np.
         "TreeEnsembleRegressor",
         rows,
         domain=ML,
-        aggregate_function="AVERAGE",
+        aggregate_function=aggregate,
         n_targets=forest.values.shape[1],
         post_transform="NONE",
         target_treeids=forest.tree[where].tolist(),

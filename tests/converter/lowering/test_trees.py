@@ -1,6 +1,5 @@
 """Leaf for leaf: rows placed within a few ulp of every threshold, where rounding decides."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,8 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from converter.graph import Graph
-from converter.lowering.thresholds import from_ordered, ordered
-from converter.lowering.trees import Forest, add_average, fold_scalers, read_forest
+from converter.lowering.trees import Forest, fold_scalers, read_forest
+from tests.converter.lowering.at_thresholds import beside_thresholds, graph_of, leaves_in_onnx
 from tests.converter.onnx_run import run_onnx
 
 ROWS = 60_000
@@ -34,35 +32,6 @@ CASES = {
     "robust, min max": [RobustScaler(), MinMaxScaler((-2, 5))],
     "four in a row": [MaxAbsScaler(), StandardScaler(), MinMaxScaler(), RobustScaler()],
 }
-
-
-def graph_of(forest: Forest, thresholds: np.ndarray) -> bytes:
-    graph = Graph()
-    rows = graph.input("rows", "float32", (None, forest.n_features))
-    value = add_average(graph, rows, forest, thresholds)
-    return graph.to_bytes({"average": (value, "float32", (None, forest.values.shape[1]))})
-
-
-def beside_thresholds(
-    table: np.ndarray, forest: Forest, thresholds: np.ndarray, count: int, seed: int = 0
-) -> np.ndarray:
-    """Real rows, each with one feature within 3 ulp of one of its thresholds."""
-    rng = np.random.default_rng(seed)
-    reachable = np.flatnonzero(forest.inner & np.isfinite(thresholds))
-    node = rng.choice(reachable, count)
-    rows = table[rng.integers(0, len(table), count)]
-    rows[np.arange(count), forest.feature[node]] = from_ordered(
-        ordered(thresholds[node]) + rng.integers(-3, 4, count)
-    )
-    return rows
-
-
-def leaves_in_onnx(forest: Forest, thresholds: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(rows, trees): the leaf each tree ends in, by a graph whose leaves hold their own numbers."""
-    numbers = np.zeros((len(forest.node), forest.n_trees))
-    numbers[np.arange(len(forest.node)), forest.tree] = forest.node
-    (average,) = run_onnx(graph_of(replace(forest, values=numbers), thresholds), rows)
-    return np.rint(average.astype(np.float64) * forest.n_trees).astype(int)
 
 
 def placed(chain: list[Any], model: Any) -> tuple[Pipeline, Forest, np.ndarray, np.ndarray]:
