@@ -1,0 +1,260 @@
+"""Gradient boosting, leaf for leaf: rows within a few ulp of thresholds, missing ones, infinities."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import is_classifier
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+import converter
+from converter.blocks import WindowFeatures
+from converter.graph import Graph
+from converter.lowering.boosting import Boosting, add_classes, add_value, read_boosting
+from converter.lowering.trees import add_sum, fold_scalers
+from edge_runtime.errors import UnsupportedModelError
+from tests.converter.lowering.at_thresholds import beside_thresholds, leaves_in_onnx
+from tests.converter.onnx_run import run_onnx
+
+CASES: dict[str, list[Any]] = {
+    "no scaler": [],
+    "standard": [StandardScaler()],
+    "min max": [MinMaxScaler((-2, 5))],
+    "four in a row": [MaxAbsScaler(), StandardScaler(), MinMaxScaler(), RobustScaler()],
+}
+LOADERS = {"two classes": load_breast_cancer, "three classes": load_wine, "regression": load_diabetes}
+
+
+def data(task: str) -> tuple[np.ndarray, np.ndarray]:
+    table, truth = LOADERS[task](return_X_y=True)
+    return table.astype(np.float32), truth
+
+
+def boosting(kind: str, task: str, **parameters: Any) -> Any:
+    """A small one of each: 20 stages of 15 leaves or depth 4."""
+    if kind == "classic":
+        wanted = GradientBoostingRegressor if task == "regression" else GradientBoostingClassifier
+        return wanted(n_estimators=20, max_depth=4, random_state=0, **parameters)
+    histogram = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
+    return histogram(max_iter=20, max_leaf_nodes=15, min_samples_leaf=5, random_state=0, **parameters)
+
+
+def with_missing(table: np.ndarray, fraction: float, seed: int = 0) -> np.ndarray:
+    holes = np.random.default_rng(seed).random(table.shape) < fraction
+    return np.where(holes, np.float32(np.nan), table)
+
+
+def source_leaves(model: Any, seen: np.ndarray) -> np.ndarray:
+    """(rows, trees): the leaf each tree ends in, by scikit-learn's own walk."""
+    if hasattr(model, "apply"):
+        return model.apply(seen).reshape(len(seen), -1).astype(int)
+    known = model._bin_mapper.make_known_categories_bitsets()
+    columns = []
+    for predictor in (tree for stage in model._predictors for tree in stage):
+        nodes = predictor.nodes.copy()
+        nodes["value"] = np.arange(len(nodes))  # each leaf answers its own number
+        numbered = TreePredictor(
+            nodes, predictor.binned_left_cat_bitsets, predictor.raw_left_cat_bitsets
+        )
+        columns.append(numbered.predict(seen.astype(np.float64), *known, 1))
+    return np.stack(columns, axis=1).astype(int)
+
+
+def graph_of(read: Boosting, thresholds: np.ndarray, *, classifier: bool) -> bytes:
+    graph = Graph()
+    rows = graph.input("rows", "float32", (None, read.forest.n_features))
+    outputs = read.forest.values.shape[1]
+    scores = add_sum(graph, rows, read.forest, thresholds)
+    made = {"scores": (scores, "float32", (None, outputs))}
+    if not classifier:
+        return graph.to_bytes({**made, "value": (add_value(graph, scores, read), "float32", (None, 1))})
+    label, probabilities = add_classes(graph, scores, read)
+    made["label"] = (label, "int64", (None,))
+    made["probabilities"] = (probabilities, "float32", (None, max(2, outputs)))
+    return graph.to_bytes(made)
+
+
+def assert_same(pipeline: Pipeline, rows: np.ndarray) -> None:
+    """Leaves and labels are the source's on every row; so are scores, rounded once."""
+    *scalers, model = (step for _, step in pipeline.steps)
+    seen = pipeline[:-1].transform(rows.copy()) if scalers else rows
+    read = read_boosting(model, "step")
+    thresholds = fold_scalers(read.forest, scalers)
+    assert np.array_equal(leaves_in_onnx(read.forest, thresholds, rows), source_leaves(model, seen))
+    classifier = is_classifier(model)
+    scores, *answers = run_onnx(graph_of(read, thresholds, classifier=classifier), rows)
+    assert np.array_equal(scores, model._raw_predict(seen).astype(np.float32))
+    if classifier:
+        assert np.array_equal(model.classes_[answers[0]], model.predict(seen))
+        assert np.abs(answers[1] - model.predict_proba(seen)).max() < 1e-6
+    else:
+        np.testing.assert_allclose(answers[0][:, 0], model.predict(seen), rtol=2e-6)
+
+
+def placed(pipeline: Pipeline, table: np.ndarray, count: int) -> np.ndarray:
+    *scalers, model = (step for _, step in pipeline.steps)
+    forest = read_boosting(model, "step").forest
+    return beside_thresholds(table, forest, fold_scalers(forest, scalers), count)
+
+
+@pytest.mark.parametrize("task", LOADERS)
+@pytest.mark.parametrize("kind", ["classic", "histogram"])
+@pytest.mark.parametrize("name", CASES)
+def test_480_000_rows_within_3_ulp_of_thresholds_reach_the_same_leaves_and_labels(
+    name: str, kind: str, task: str
+) -> None:
+    table, truth = data(task)
+    pipeline = make_pipeline(*CASES[name], boosting(kind, task)).fit(table, truth)
+    assert_same(pipeline, placed(pipeline, table, 20_000))
+
+
+@pytest.mark.parametrize("task", LOADERS)
+@pytest.mark.parametrize("name", ["no scaler", "standard", "four in a row"])
+def test_missing_numbers_take_the_branch_they_took_in_training(name: str, task: str) -> None:
+    table, truth = data(task)
+    trained = with_missing(table, 0.2)
+    pipeline = make_pipeline(*CASES[name], boosting("histogram", task)).fit(trained, truth)
+    assert any(stage[0].nodes["missing_go_to_left"].any() for stage in pipeline[-1]._predictors)
+    assert_same(pipeline, with_missing(placed(pipeline, table, 10_000), 0.1, seed=1))
+
+
+@pytest.mark.parametrize("task", LOADERS)
+def test_missing_numbers_that_training_never_saw_go_where_scikit_learn_sends_them(task: str) -> None:
+    table, truth = data(task)
+    pipeline = make_pipeline(boosting("histogram", task)).fit(table, truth)
+    assert_same(pipeline, with_missing(placed(pipeline, table, 5_000), 0.3))
+
+
+def test_a_split_of_missing_from_all_others_and_infinities() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(400, 2)).astype(np.float32)
+    table[rng.random(table.shape) < 0.2] = np.inf
+    table[rng.random(table.shape) < 0.1] = -np.inf
+    table[rng.random(table.shape) < 0.2] = np.nan
+    truth = np.isnan(table[:, 0]) * 4 + np.isposinf(table[:, 1]) * 2 + np.isneginf(table[:, 1])
+    pipeline = make_pipeline(boosting("histogram", "regression")).fit(table, truth)
+    thresholds = read_boosting(pipeline[-1], "step").forest.threshold
+    assert np.isposinf(thresholds).any(), "a split of the missing numbers from all others"
+    assert (np.isfinite(thresholds) & (thresholds > 1e300 / 2)).any(), "one of infinity from all others"
+    largest = np.finfo(np.float32).max
+    extremes = np.array([-np.inf, -largest, 0, largest, np.inf, np.nan], dtype=np.float32)
+    assert_same(pipeline, np.stack(np.meshgrid(extremes, extremes), axis=2).reshape(-1, 2))
+    assert_same(pipeline, table)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(
+            boosting("classic", "regression", loss=loss)
+            for loss in ("absolute_error", "huber", "quantile")
+        ),
+        *(
+            boosting("histogram", "regression", loss=loss)
+            for loss in ("absolute_error", "poisson", "gamma")
+        ),
+        boosting("histogram", "regression", loss="quantile", quantile=0.3),
+        boosting("classic", "regression", init="zero", learning_rate=0.7, subsample=0.5),
+    ],
+    ids=lambda model: f"{type(model).__name__} {model.loss}",
+)
+def test_every_loss_of_a_regressor(model: Any) -> None:
+    table, truth = data("regression")
+    pipeline = make_pipeline(StandardScaler(), model).fit(table, truth + 1e5)
+    assert_same(pipeline, placed(pipeline, table, 2_000))
+
+
+@pytest.mark.parametrize(
+    ("task", "parameters"),
+    [
+        ("two classes", {"loss": "exponential"}),
+        ("two classes", {"init": "zero"}),
+        ("three classes", {"init": "zero", "n_iter_no_change": 2}),
+        ("three classes", {"init": DummyClassifier(strategy="most_frequent")}),
+    ],
+    ids=str,
+)
+def test_losses_and_starts_of_a_classifier(task: str, parameters: dict[str, Any]) -> None:
+    table, truth = data(task)
+    pipeline = make_pipeline(boosting("classic", task, **parameters)).fit(table, truth)
+    assert_same(pipeline, placed(pipeline, table, 2_000))
+
+
+@pytest.mark.parametrize("kind", ["classic", "histogram"])
+def test_a_score_of_exactly_zero_means_the_class_scikit_learn_says(kind: str) -> None:
+    """One of the two kinds says the second class, the other the first."""
+    table, truth = np.zeros((40, 1), np.float32), np.arange(40) % 2
+    pipeline = make_pipeline(boosting(kind, "two classes")).fit(table, truth)
+    assert pipeline.decision_function(table).tolist() == [0.0] * 40
+    assert_same(pipeline, table)
+
+
+def test_many_trees_add_up_as_in_the_source_one_row_and_many() -> None:
+    table, truth = data("regression")
+    model = boosting("classic", "regression").set_params(n_estimators=300, max_depth=2)
+    pipeline = make_pipeline(model).fit(table, truth + 1e6)
+    read = read_boosting(model, "step")
+    raw = graph_of(read, fold_scalers(read.forest, []), classifier=False)
+    for batch in (1, 7, 500):
+        scores, _ = run_onnx(raw, table, batch)
+        assert np.array_equal(scores[:, 0], pipeline.predict(table).astype(np.float32))
+
+
+@pytest.mark.parametrize("task", LOADERS)
+@pytest.mark.parametrize("kind", ["classic", "histogram"])
+def test_the_whole_conversion_states_exact_leaves(kind: str, task: str) -> None:
+    table, truth = data(task)
+    if kind == "histogram":
+        table = with_missing(table, 0.05)
+    labels = truth if task == "regression" else np.array(["a", "b", "c"])[truth]
+    pipeline = make_pipeline(MinMaxScaler(), boosting(kind, task)).fit(table, labels)
+    manifest = converter.convert(pipeline, table, labels, name="some", version="1.0.0").manifest
+    (variant,) = manifest.variants
+    assert variant.exact == "leaves"
+    assert variant.parity.label_disagreements == variant.parity.rounded_splits == 0
+    assert variant.parity.max_abs_error < variant.parity.tolerance / 50
+    assert "skl2onnx" not in manifest.provenance.libraries
+
+
+def test_categorical_features_are_refused_by_column() -> None:
+    table, truth = data("three classes")
+    table[:, 4] = np.floor(table[:, 4]) % 7
+    model = boosting("histogram", "three classes", categorical_features=[4])
+    model.fit(table, truth)
+    with pytest.raises(UnsupportedModelError, match=r"'model' .*columns \[4\].*one-hot"):
+        converter.convert(model, table, name="some", version="1.0.0")
+
+
+@pytest.mark.parametrize(
+    "init", [LogisticRegression(max_iter=2_000), DummyClassifier(strategy="uniform")]
+)
+def test_a_start_that_differs_from_row_to_row_is_refused(init: Any) -> None:
+    table, truth = data("three classes")
+    table = StandardScaler().fit_transform(table)
+    model = boosting("classic", "three classes", init=init).fit(table, truth)
+    with pytest.raises(UnsupportedModelError, match=rf"same for every row.*{type(init).__name__}"):
+        read_boosting(model, "step 'model'")
+
+
+@pytest.mark.parametrize("kind", ["classic", "histogram"])
+def test_behind_a_block_leaves_stay_exact(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    which = np.arange(120) % 2
+    wave = np.sin(np.arange(32) * (0.4 + 0.1 * which[:, None]))[:, :, None]
+    windows = (wave + rng.normal(scale=0.5, size=(120, 32, 2))).astype(np.float32)
+    pipeline = make_pipeline(WindowFeatures(), RobustScaler(), boosting(kind, "two classes"))
+    pipeline.fit(windows, which)
+    (variant,) = converter.convert(pipeline, windows, name="some", version="1.0.0").manifest.variants
+    assert variant.exact == "leaves"
+    assert variant.parity.label_disagreements == 0
