@@ -95,6 +95,16 @@ def test_a_feature_without_scale_and_thresholds_out_of_reach() -> None:
     assert folded.tolist() == [-np.inf, np.inf, np.inf]  # clipped to 0…1: below nothing, above all
 
 
+def test_an_overflow_after_the_last_scaler_is_infinite_as_the_tree_sees_it() -> None:
+    tiny = StandardScaler().fit(TABLE * np.float32(1e-15))
+    (last,) = fold([tiny], np.array([0]), np.array([1e300]), 4)  # a limit that only infinity exceeds
+    for offset, left in ((0, True), (1, False)):
+        row = np.zeros((1, 4), dtype=np.float32)
+        row[0, 0] = from_ordered(ordered(np.array([last])) + offset)[0]
+        with np.errstate(over="ignore"):
+            assert (tiny.transform(row)[0, 0] <= np.float64(1e300)) == left
+
+
 def test_many_searches_on_one_feature_stay_within_the_memory_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
