@@ -42,7 +42,8 @@ def _beside(
         return templates[:0]
     chosen = reachable[np.unique(np.linspace(0, len(reachable) - 1, _MAX_SPLITS).astype(int))]
     features, on = features[chosen], thresholds[chosen]
-    above = np.nextafter(on, np.float32(np.inf))
+    with np.errstate(over="ignore"):  # above the largest number lies infinity, which is left out later
+        above = np.nextafter(on, np.float32(np.inf))
     made = templates[np.arange(2 * len(chosen)) % len(templates)]
     made[np.arange(len(made)), np.tile(features, 2)] = np.concatenate([on, above])
     return made

@@ -21,7 +21,8 @@ def test_ordered_numbers_sort_as_the_floats_do_and_come_back(values: list[float]
 @given(FLOAT32)
 def test_neighbours_differ_by_one(value: float) -> None:
     here = np.array([value], dtype=np.float32)
-    above = np.nextafter(here, np.float32(np.inf))
+    with np.errstate(over="ignore"):
+        above = np.nextafter(here, np.float32(np.inf))
     if np.isfinite(above[0]):
         assert ordered(above)[0] - ordered(here)[0] == 1
 
