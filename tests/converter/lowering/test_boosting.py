@@ -151,6 +151,8 @@ def test_a_split_of_missing_from_all_others_and_infinities() -> None:
     extremes = np.array([-np.inf, -largest, 0, largest, np.inf, np.nan], dtype=np.float32)
     assert_same(pipeline, np.stack(np.meshgrid(extremes, extremes), axis=2).reshape(-1, 2))
     assert_same(pipeline, table)
+    finite = table[~np.isinf(table).any(axis=1)]
+    assert converter.convert(pipeline, finite, name="some", version="1.0.0").manifest.variants[0].exact
 
 
 @pytest.mark.parametrize(
