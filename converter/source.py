@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import RFE, RFECV
 from sklearn.pipeline import Pipeline
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from converter.foreign import translated, without_name_warnings
@@ -87,8 +89,7 @@ def read_source(model: Any) -> Source:
 
     Raises UnsupportedModelError for anything else, ConversionError when it is not fitted.
     """
-    while isinstance(getattr(model, "best_estimator_", None), BaseEstimator):
-        model = model.best_estimator_
+    model = _unwrapped(model)
     if not isinstance(model, BaseEstimator) or not hasattr(model, "predict"):
         found = model.__name__ + " itself" if isinstance(model, type) else type(model).__name__
         raise UnsupportedModelError(
@@ -108,14 +109,36 @@ def read_source(model: Any) -> Source:
     )
 
 
-def _flat(name: str, model: Any) -> Iterator[tuple[str, Any]]:
-    """Steps of a Pipeline, nested ones too, without those that do nothing."""
-    if not isinstance(model, Pipeline):
-        yield name, model
+def _flat(name: str, model: Any, *, is_last: bool = True) -> Iterator[tuple[str, Any]]:
+    """Steps of a Pipeline, nested ones too, without those that do nothing or only wrap another."""
+    model = _unwrapped(model)
+    if isinstance(model, Pipeline):
+        for inner, step in model.steps:
+            if step is not None and step != "passthrough":
+                yield from _flat(inner, step, is_last=is_last and step is model.steps[-1][1])
         return
-    for inner, step in model.steps:
-        if step is not None and step != "passthrough":
-            yield from _flat(inner, step)
+    yield name, model
+    if is_last and type(model) in (RFE, RFECV) and hasattr(model, "estimator_"):
+        yield from _flat(f"{name} estimator", model.estimator_)  # fitted on the columns it chose
+
+
+def _unwrapped(model: Any) -> Any:
+    """What a fitted search, a frozen estimator or self-training ends up asking, whatever the input."""
+    while True:
+        if isinstance(getattr(model, "best_estimator_", None), BaseEstimator):
+            model = model.best_estimator_
+        elif type(model) is SelfTrainingClassifier and hasattr(model, "estimator_"):
+            model = model.estimator_
+        elif _is_frozen(model):
+            model = model.estimator
+        else:
+            return model
+
+
+def _is_frozen(model: Any) -> bool:
+    """FrozenEstimator, which scikit-learn has since 1.6."""
+    kind = type(model)
+    return kind.__name__ == "FrozenEstimator" and kind.__module__.startswith("sklearn.")
 
 
 def _check_fitted(name: str, step: Any) -> None:

@@ -170,11 +170,11 @@ def _add_final(graph: Graph, features: str, source: Source, plan: _Plan, width: 
         return _add_forest(graph, features, plan, classifier=classifier)
     if type(model) in BOOSTING:
         return _add_boosting(graph, features, plan, classifier=classifier)
-    from converter.frontends.skl2onnx_adapter import Fitted, add_classifier, add_transformer
+    from converter.frontends.skl2onnx_adapter import Fitted, add_classifier, add_regressor
 
     step = Fitted(name, model, _width(model, width))
     if not classifier:
-        return _Final({"value": add_transformer(graph, features, step)})
+        return _Final({"value": add_regressor(graph, features, step)})
     label, scores = add_classifier(graph, features, step, source.classes)
     return _Final({"label": label, "probabilities": scores})
 
