@@ -1,5 +1,6 @@
 """Gradient boosting, leaf for leaf: rows within a few ulp of thresholds, missing ones, infinities."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from threadpoolctl import threadpool_limits
 
 import converter
 from converter.blocks import WindowFeatures
@@ -34,6 +36,13 @@ CASES: dict[str, list[Any]] = {
     "four in a row": [MaxAbsScaler(), StandardScaler(), MinMaxScaler(), RobustScaler()],
 }
 LOADERS = {"two classes": load_breast_cancer, "three classes": load_wine, "regression": load_diabetes}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Histogram boosting waits for its threads by spinning: minutes on a machine that is busy."""
+    with threadpool_limits(1):
+        yield
 
 
 def data(task: str) -> tuple[np.ndarray, np.ndarray]:
