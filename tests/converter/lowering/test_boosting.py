@@ -269,3 +269,13 @@ def test_behind_a_block_leaves_stay_exact(kind: str) -> None:
     (variant,) = converter.convert(pipeline, windows, name="some", version="1.0.0").manifest.variants
     assert variant.exact == "leaves"
     assert variant.parity.label_disagreements == 0
+
+
+def test_a_loss_that_is_not_scikit_learns_own_is_refused() -> None:
+    class Square:
+        """A link nobody here has heard of."""
+
+    model = boosting("histogram", "regression").fit(*data("regression"))
+    model._loss.link = Square()
+    with pytest.raises(UnsupportedModelError, match="'model'.*own losses.*Square"):
+        read_boosting(model, "step 'model'")
