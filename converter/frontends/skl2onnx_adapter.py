@@ -154,6 +154,8 @@ def _estimators(step: Any) -> Iterator[Any]:
 def _wrong(step: Any) -> str:
     if type(step).__name__ == "SimpleImputer" and step.add_indicator:
         return "add_indicator=True would give wrong columns"
+    if type(step).__name__ == "OrdinalEncoder" and (step.min_frequency or step.max_categories):
+        return "infrequent categories would give a graph that no device loads"
     return _WRONG.get(type(step).__name__, "")
 
 
