@@ -277,5 +277,5 @@ def test_a_loss_that_is_not_scikit_learns_own_is_refused() -> None:
 
     model = boosting("histogram", "regression").fit(*data("regression"))
     model._loss.link = Square()
-    with pytest.raises(UnsupportedModelError, match="'model'.*own losses.*Square"):
+    with pytest.raises(UnsupportedModelError, match=r"'model'.*own losses.*Square"):
         read_boosting(model, "step 'model'")
