@@ -6,7 +6,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from ledgers import Ledgers, Window, judge, percentiles_us
+from ledgers import Ledgers, Live, Window, judge, percentiles_us
 from loop import DEVICE, Loop
 from plot import draw
 from train import RECORDING_LENGTH, held_out
@@ -28,30 +28,42 @@ def report(loop: Loop, stride: int) -> bool:
         lost=stream.lost,
         duplicates_removed=stream.duplicates,
     )
-    with edge_runtime.load(
-        loop.folder / "motion-1.0.0.edge", trust=loop.folder / "keys" / "root.json"
-    ) as model:
-        pipeline = joblib.load(loop.folder / "motion-1.0.0.joblib")
+    print("\nReport")
+    rate = f"{sent['times_real_time']:.1f} times real time"
+    row("stream", f"{sent['sent']} samples in {sent['seconds']:.0f} s: {rate}")
+    accuracy = report_model(loop.folder, windows, live)
+    row("ledger of the sensor", f"sent {sent['sent']} samples, {sent['acknowledged']} acknowledged")
+    report_fleet(loop, books, len(stored))
+    plot = loop.folder / "motion.png"
+    draw(plot, windows, labels.tolist(), stored, loop.incidents)
+    row("plot", str(plot))
+    agreed = agreeing(loop.folder, stored, windows.reshape(-1, windows.shape[-1]))
+    same = f"{agreed} of {len(stored)} labels the fleet stored are scikit-learn's of the same samples"
+    close = abs(live.accuracy - accuracy) <= 0.05
+    return print_claims(
+        [
+            (same, agreed == len(stored)),
+            ("live accuracy is within 0.05 of the evaluated one", close),
+            *claims_of_the_loop(loop, books, stride),
+        ]
+    )
+
+
+def report_model(folder: Path, windows: np.ndarray, live: Live) -> float:
+    """Print accuracy, parity and latency beside scikit-learn; returns the accuracy evaluated before."""
+    with edge_runtime.load(folder / "motion-1.0.0.edge", trust=folder / "keys" / "root.json") as model:
+        pipeline = joblib.load(folder / "motion-1.0.0.joblib")
         ours, theirs = interleaved_us(model.predict, pipeline.predict, windows)
         equal = int((model.predict(windows) == pipeline.predict(windows)).sum())
         evaluation, variant = model.manifest.evaluation, model.variant
     assert evaluation is not None
     assert evaluation.accuracy is not None
-    parity = variant.parity
-    plot = loop.folder / "motion.png"
-    draw(plot, windows, labels.tolist(), stored, loop.incidents)
-
-    print("\nReport")
-    row(
-        "stream",
-        f"{sent['sent']} samples in {sent['seconds']:.0f} s: "
-        f"{sent['times_real_time']:.1f} times real time",
-    )
     row(
         "live accuracy",
         f"{live.accuracy:.3f} on {live.clean} windows inside one recording ({live.straddling} straddle "
         f"two and are not judged); evaluated before: {evaluation.accuracy:.3f}",
     )
+    parity = variant.parity
     row(
         "parity",
         f"{equal} of {len(windows)} labels equal to scikit-learn's, largest difference of a probability "
@@ -61,11 +73,15 @@ def report(loop: Loop, stride: int) -> bool:
     row("  scikit-learn", "{:>7.0f} µs {:>7.0f} µs".format(*percentiles_us(theirs)))
     row("  edge-runtime", "{:>7.1f} µs {:>7.1f} µs".format(*percentiles_us(ours)))
     row("  live, 4 windows a s", "{:>7.1f} µs {:>7.1f} µs".format(*percentiles_us(live.latencies_us)))
-    row("ledger of the sensor", f"sent {sent['sent']} samples, {sent['acknowledged']} acknowledged")
+    return evaluation.accuracy
+
+
+def report_fleet(loop: Loop, books: Ledgers, predictions: int) -> None:
+    """Print what the outbox numbered, what the fleet stored, and its record of the device."""
     row("ledger of the outbox", f"numbered {books.outbox_last_seq} rows")
     row(
         "ledger of the fleet",
-        f"stored {books.stored_rows} rows, {len(stored)} of them predictions; lost {books.lost}, "
+        f"stored {books.stored_rows} rows, {predictions} of them predictions; lost {books.lost}, "
         f"duplicates removed {books.duplicates_removed}",
     )
     row("the fleet believes", f"{DEVICE} runs motion {loop.believed_to_run}")
@@ -74,19 +90,6 @@ def report(loop: Loop, stride: int) -> bool:
             continue  # what the device reported; the events say it too
         at = time.strftime("%H:%M:%S", time.localtime(entry.time))
         row("  its record", f"{at} {entry.what} {entry.model} {entry.version} {entry.detail}".rstrip())
-    row("plot", str(plot))
-    agreed = agreeing(loop.folder, stored, windows.reshape(-1, windows.shape[-1]))
-    agreement = [
-        (
-            f"{agreed} of {len(stored)} labels the fleet stored are scikit-learn's of the same samples",
-            agreed == len(stored),
-        ),
-        (
-            "live accuracy is within 0.05 of the evaluated one",
-            abs(live.accuracy - evaluation.accuracy) <= 0.05,
-        ),
-    ]
-    return print_claims([*agreement, *claims_of_the_loop(loop, books, stride)])
 
 
 def print_claims(judged: Sequence[tuple[str, bool]]) -> bool:
