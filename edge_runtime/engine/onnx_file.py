@@ -16,7 +16,7 @@ from edge_runtime.errors import EngineError
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 _MAX_DEPTH = 64
-_MAX_DOMAIN_BYTES = 200
+_MAX_DOMAIN_BYTES = 100
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -92,10 +92,10 @@ def _walk(raw: bytes, start: int, end: int, message: _Message, depth: int) -> No
 
 
 def _check_domain(raw: bytes) -> None:
-    domain = raw[:_MAX_DOMAIN_BYTES].decode("utf-8", "replace")
+    domain = raw.decode("utf-8", "replace") if len(raw) <= _MAX_DOMAIN_BYTES else "(a longer one)"
     if domain not in DOMAINS:
-        named = ", ".join(sorted(DOMAINS - {""}))
-        raise _RefusedError(f"expected only operators of {named}, found the domain {domain!a}")
+        named, found = ", ".join(sorted(DOMAINS - {""})), ascii(domain)[:_MAX_DOMAIN_BYTES]
+        raise _RefusedError(f"expected only operators of {named}, found the domain {found}")
 
 
 def _fields(
