@@ -13,11 +13,12 @@ from devices.fleet.collector import SUBSCRIPTIONS, Collector, only_collector
 from devices.fleet.database import Database
 from devices.fleet.folder import make_folder
 from devices.fleet.nats_config import BrokerSettings, address
-from devices.fleet.supervision import ReadyFile, SupervisedBroker, stop_signals
+from devices.fleet.supervision import ReadyFile, SupervisedBroker
 from devices.fleet.users import User, role_rights
 from edge_runtime.durable import replace_file
 from edge_runtime.errors import ConfigError
 from edge_runtime.mqtt import TLS, Broker, Link
+from edge_runtime.signals import stop_signals
 
 log = logging.getLogger(__name__)
 

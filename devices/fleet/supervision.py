@@ -2,12 +2,9 @@
 
 import json
 import logging
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 
 from devices.fleet.broker import EmbeddedBroker
 from edge_runtime.durable import replace_file
@@ -70,23 +67,6 @@ class SupervisedBroker:
     def _mark_started(self) -> None:
         self._started = time.monotonic()
         self._was_alive = True
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """SIGTERM and SIGINT become a question the main loop asks, so that it ends between two turns."""
-    # No Event: a handler that interrupts its own thread inside `wait` would find the lock taken.
-    seen: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        seen.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(seen)
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action)
 
 
 class ReadyFile:

@@ -1,11 +1,9 @@
 """The agent's main loop: makes what runs agree with what the store says, and tells the fleet."""
 
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -19,6 +17,7 @@ from edge_runtime.agent.rows import report
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.config import Config
 from edge_runtime.errors import EdgeError
+from edge_runtime.signals import stop_signals
 from edge_runtime.store.disk import Store
 
 POLL_S = 0.2
@@ -48,11 +47,11 @@ def run(config: Config, ready_file: Path | None = None) -> None:
     install_logging()
     store = Store(config.store)
     with ExitStack() as stack:
-        stopping = stack.enter_context(_signals())
+        stopped = stack.enter_context(stop_signals())
         stack.enter_context(store.agent_lock())
         store.recover()
         books = stack.enter_context(open_books(config))
-        Supervisor(config, store, books, ready_file).run(stopping)
+        Supervisor(config, store, books, ready_file).run(stopped)
 
 
 class Supervisor:
@@ -70,16 +69,16 @@ class Supervisor:
         self._reported: object = None
         self._started = time.monotonic()
 
-    def run(self, stopping: threading.Event) -> None:
+    def run(self, stopped: Callable[[], bool]) -> None:
         say(f"agent of {self._config.device.id} started, process {os.getpid()}")
         for runner in self._runners.values():
             runner.start()
         try:
             self._installs.begin()
-            while not stopping.is_set():
+            while not stopped():
                 for act in (self._installs.step, self._meter.step, self._report, self._tell_ready):
                     self._guarded(act)
-                stopping.wait(POLL_S)
+                time.sleep(POLL_S)
             say("agent stops")
         finally:
             self._stop()
@@ -134,16 +133,3 @@ class Supervisor:
         self._report()
         if self._ready_file is not None:
             self._ready_file.unlink(missing_ok=True)
-
-
-@contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, while the block runs."""
-    stopping = threading.Event()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: stopping.set()) for number in numbers]
-    try:
-        yield stopping
-    finally:
-        for number, old in zip(numbers, before, strict=True):
-            signal.signal(number, old)

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.boot import boot_id
 from edge_runtime.errors import StorageError
 
 Rows = npt.NDArray[np.float32]
@@ -239,7 +240,7 @@ def open_ring(path: Path, capacity: int, channels: int, geometry: str) -> Sample
     """
     size = ring_bytes(capacity, channels)
     digest = hashlib.sha256(f"1/{capacity}/{channels}/{geometry}".encode()).hexdigest().encode()
-    boot = _boot_id()
+    boot = boot_id().encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -284,7 +285,3 @@ def _map(descriptor: int, size: int, capacity: int, channels: int) -> SampleRing
         os.close(descriptor)
 
     return SampleRing(memory, capacity, channels, release)
-
-
-def _boot_id() -> bytes:
-    return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()

@@ -7,7 +7,6 @@ begins with every new file and every boot of the machine: a power cut may take t
 after they were sent, and their numbers must never be given to other rows.
 """
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from edge_runtime.boot import boot_id as this_boot
 from edge_runtime.errors import StorageError
 from edge_runtime.telemetry.messages import Event, Row
 from edge_runtime.telemetry.outbox_file import CorruptError, OutboxFile, move_aside, open_to_read
 from edge_runtime.telemetry.outbox_rows import DELETED_AT_ONCE, Chunk, OutboxRows
 
 DEFAULT_MAX_BYTES = 100_000_000
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 Result = TypeVar("Result")
 
@@ -56,7 +55,7 @@ class Outbox:
         self.path = path
         self.on_append: Callable[[], None] = _ignore
         self._max_bytes = max_bytes
-        self._boot_id = boot_id or _this_boot()
+        self._boot_id = boot_id or this_boot()
         self._lock = threading.RLock()
         self._file: OutboxFile | None = None
         try:
@@ -182,13 +181,6 @@ def read_counts(path: Path) -> Counts | None:
         raise StorageError(f"{path}: this is no outbox, or a broken one.") from error
     last_seq = max(int(last), counters.get("gone", 0)) - int(base)
     return Counts(str(stream), counters.get("boot", 0), last_seq, int(rows), counters.get("dropped", 0))
-
-
-def _this_boot() -> str:
-    try:
-        return _BOOT_ID.read_text("ascii").strip()
-    except OSError:
-        return secrets.token_hex(8)  # nobody knows: then every opening is a boot of its own
 
 
 def _ignore() -> None:

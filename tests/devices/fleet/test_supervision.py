@@ -9,7 +9,7 @@ import pytest
 from devices.fleet import supervision
 from devices.fleet.broker import EmbeddedBroker
 from devices.fleet.nats_config import BrokerSettings
-from devices.fleet.supervision import ReadyFile, SupervisedBroker, stop_signals
+from devices.fleet.supervision import ReadyFile, SupervisedBroker
 from tests.devices.fleet.clients import wait_for
 
 
@@ -35,16 +35,6 @@ def test_a_dead_broker_is_started_again_until_it_works(
         wait_for(looked_after(lambda: broker.alive), "its return")
         assert broker.port == port
     assert not broker.alive
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_become_a_question_and_are_given_back(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with stop_signals() as stopped:
-        assert not stopped()
-        signal.raise_signal(number)
-        assert stopped()
-    assert signal.getsignal(number) is before
 
 
 def test_the_ready_file_is_there_only_while_we_serve(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_another_boot_begins_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -
     ring = reopen(path)
     ring.append(rows(0, 8), times(8))
     ring.close()
-    monkeypatch.setattr(journal, "_boot_id", lambda: b"another")
+    monkeypatch.setattr(journal, "boot_id", lambda: "another")
     again = reopen(path)
     assert again.count == 0
     again.close()

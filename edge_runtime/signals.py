@@ -1,0 +1,23 @@
+"""How a process is told to end: SIGTERM from a service manager, SIGINT from a terminal."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """SIGTERM and SIGINT become a question the main loop asks, so that it ends between two turns."""
+    # No Event: a handler that interrupts its own thread inside `wait` would find the lock taken.
+    seen: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
