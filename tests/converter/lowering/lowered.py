@@ -1,0 +1,120 @@
+"""Holds a lowering against the estimator it lowers, on the same rows.
+
+The lowering runs on numpy arrays in float64 and in float32. A float32 row is also a float64 row, and a
+lowering that reads float64 must give for it what scikit-learn gives for that float64 row; scikit-learn
+itself may compute in the float32 it was given, hence a second, wider comparison.
+"""
+
+import importlib
+import pkgutil
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
+
+import converter.lowering
+from converter.lowering import registry
+
+for _module in pkgutil.iter_modules(converter.lowering.__path__, "converter.lowering."):
+    importlib.import_module(_module.name)
+
+Outputs = dict[str, np.ndarray]
+
+
+def check(
+    estimator: Any, rows: Any, *, tolerance: float = 1e-10, float32_tolerance: float = 1e-5
+) -> None:
+    """Assert that the lowering says what the estimator says of these rows.
+
+    Labels are the same; numbers differ by at most `tolerance` of the largest absolute value of their
+    output. `float32_tolerance` bounds the difference to what scikit-learn says of rows in float32.
+    """
+    rows = np.asarray(rows, np.float64)
+    short = rows.astype(np.float32)
+    agree(computed(estimator, rows), expected(estimator, rows), tolerance)
+    found = computed(estimator, short)
+    if reads(estimator) == "float64":
+        agree(found, expected(estimator, short.astype(np.float64)), tolerance)
+    agree(found, expected(estimator, short), float32_tolerance)
+
+
+def agree(found: Outputs, wanted: Outputs, tolerance: float) -> None:
+    """Same outputs, same shapes, same labels, numbers within `tolerance` of the output's scale."""
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        assert found[name].shape == value.shape, (name, found[name].shape, value.shape)
+        if name == "label":
+            np.testing.assert_array_equal(found[name], value)
+            continue
+        finite = np.abs(value[np.isfinite(value)])
+        scale = finite.max() if finite.size else 1.0
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=tolerance * scale, err_msg=name)
+
+
+def method_of(estimator: Any) -> str:
+    """Which of the registry's methods speaks for the estimator."""
+    if is_regressor(estimator):
+        return "value"
+    if is_classifier(estimator) or is_outlier_detector(estimator):
+        return "scores"
+    return "transform" if hasattr(estimator, "transform") else "scores"
+
+
+def reads(estimator: Any) -> str:
+    return registry._known[method_of(estimator), type(estimator)].reads
+
+
+def computed(estimator: Any, rows: Any, method: str = "") -> Outputs:
+    """What the lowering computes of numpy arrays; labels as the source names them."""
+    method = method or method_of(estimator)
+    with np.errstate(all="ignore"):  # ONNX knows no warnings: a lowering may take what np.where drops
+        result = getattr(registry, method)(estimator, rows)
+    if method != "scores":
+        return {method: np.asarray(registry.matrix(result))}
+    assert result.label.dtype == np.int64
+    found = {"label": named(estimator, result.label)}
+    if result.probabilities is not None:
+        found["probabilities"] = result.probabilities
+    if result.decision is not None:
+        found["decision"] = result.decision
+    return found
+
+
+def expected(estimator: Any, rows: Any, method: str = "") -> Outputs:
+    """What scikit-learn says."""
+    method = method or method_of(estimator)
+    if method == "transform":
+        return {"transform": _dense(estimator.transform(rows))}
+    if method == "value":
+        return {"value": np.asarray(estimator.predict(rows))}
+    wanted = {"label": np.asarray(estimator.predict(rows))}
+    if hasattr(estimator, "predict_proba"):
+        wanted["probabilities"] = _side_by_side(estimator.predict_proba(rows))
+    if hasattr(estimator, "decision_function"):
+        wanted["decision"] = np.asarray(estimator.decision_function(rows))
+    return wanted
+
+
+def named(estimator: Any, label: np.ndarray) -> np.ndarray:
+    """Indices as the source's labels: its classes, clusters by number, -1 and 1 for outliers."""
+    if is_outlier_detector(estimator):
+        return np.where(label == 1, 1, -1)
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return label
+    if isinstance(classes, list):
+        return np.stack([own[label[:, m]] for m, own in enumerate(classes)], axis=1)
+    return np.asarray(classes)[label]
+
+
+def _side_by_side(probabilities: Any) -> np.ndarray:
+    """Several labels' probabilities, a list, in one array (n, m, k) filled up with zeros."""
+    if not isinstance(probabilities, list):
+        return np.asarray(probabilities)
+    width = max(each.shape[1] for each in probabilities)
+    filled = [np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in probabilities]
+    return np.stack(filled, axis=1)
+
+
+def _dense(matrix: Any) -> np.ndarray:
+    return matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
