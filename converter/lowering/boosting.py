@@ -5,12 +5,13 @@ leaf is what scikit-learn adds for it. Trees keep their order, so the node's flo
 same steps as scikit-learn's; it is rounded to float32 once.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
+from sklearn.base import is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -19,97 +20,75 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
 )
 
-from converter.graph import Graph
-from converter.lowering.trees import LEAF, Forest, join
+from converter.lowering.labels import binary, logistic, softmax
+from converter.lowering.registry import Scores
+from converter.lowering.trees import LEAF, Ensemble, Forest, join, reads_trees
 from edge_runtime.errors import UnsupportedModelError
 
-# Exactly these: a subclass may predict otherwise.
-BOOSTING = {
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-}
-_HISTOGRAM = {HistGradientBoostingClassifier, HistGradientBoostingRegressor}
 _RANDOM_DUMMIES = {"stratified", "uniform"}
-_LINKS = {"IdentityLink", "LogLink", "LogitLink", "HalfLogitLink", "MultinomialLogit"}
 
 
-@dataclass(frozen=True)
-class Boosting:
-    """Trees whose leaves sum to raw scores, and how scores become answers.
-
-    link: scikit-learn's name of the function whose inverse turns a score into a prediction.
-    zero_is_second: which of two classes a score of exactly 0 means.
-    """
-
-    forest: Forest
-    link: str
-    zero_is_second: bool
-
-
-def read_boosting(model: Any, step: str) -> Boosting:
-    """Collect the nodes of a fitted model of one of the types in BOOSTING.
-
-    Raises UnsupportedModelError, naming `step`, for categorical features, for a start that differs
-    from row to row, and for a link that is not known.
-    """
-    link = type(model._loss.link).__name__
-    if link not in _LINKS:
-        raise UnsupportedModelError(
-            f"{step}: expected one of scikit-learn's own losses, found loss={model.loss!r} with {link}."
-        )
-    if type(model) in _HISTOGRAM:
-        return Boosting(_histogram_forest(model, step), link, zero_is_second=False)
-    return Boosting(_classic_forest(model, step), link, zero_is_second=True)
-
-
-def add_value(graph: Graph, scores: str, boosting: Boosting) -> str:
-    """A regressor's prediction of its raw score, float32 of shape (batch, 1)."""
-    return graph.node("Exp", scores) if boosting.link == "LogLink" else scores
-
-
-def add_classes(graph: Graph, scores: str, boosting: Boosting) -> tuple[str, str]:
-    """A classifier's label, int64 (batch,), and probabilities, float32 (batch, classes)."""
-    if boosting.link == "MultinomialLogit":
-        label = graph.node("ArgMax", scores, axis=1, keepdims=0)
-        return label, graph.node("Softmax", scores, axis=1)
-    compare = "GreaterOrEqual" if boosting.zero_is_second else "Greater"
-    second = graph.node(compare, scores, graph.constant(np.array(0, np.float32)))
-    second = graph.node("Reshape", second, graph.constant(np.array([-1])))
-    label = graph.node("Cast", second, to=TensorProto.INT64)
-    if boosting.link == "HalfLogitLink":
-        scores = graph.node("Mul", scores, graph.constant(np.array(2, np.float32)))
-    likely = graph.node("Sigmoid", scores)
-    unlikely = graph.node("Sub", graph.constant(np.array(1, np.float32)), likely)
-    return label, graph.node("Concat", unlikely, likely, axis=1)
-
-
-def _classic_forest(model: Any, step: str) -> Forest:
+@reads_trees(GradientBoostingClassifier, GradientBoostingRegressor)
+def classic_ensemble(model: Any) -> Ensemble:
     """Of GradientBoosting*: `estimators_` holds one regression tree a stage and output."""
-    start = _constant_start(model, step)
+    start = _constant_start(model)
     trees = [tree.tree_ for tree in model.estimators_.ravel()]
     leaves = np.concatenate([tree.value[:, 0, 0] for tree in trees]).astype(np.float64)
     forest = join(trees, np.empty((len(leaves), 0)), int(model.n_features_in_))
-    return _with_scores(forest, model.learning_rate * leaves, start)
+    forest = _with_scores(forest, model.learning_rate * leaves, start)
+    return Ensemble(forest, partial(_answer, model, zero_is_second=True), reads=np.float32)
 
 
-def _constant_start(model: Any, step: str) -> NDArray[np.float64]:
+@reads_trees(HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+def histogram_ensemble(model: Any) -> Ensemble:
+    """Of HistGradientBoosting*, which compares float64 with float64."""
+    return Ensemble(
+        _histogram_forest(model), partial(_answer, model, zero_is_second=False), reads=np.float64
+    )
+
+
+def _answer(model: Any, raw: Any, *, zero_is_second: bool) -> Any:
+    """What a raw score (n, outputs) means, by the inverse of the loss's link.
+
+    zero_is_second: which of two classes a score of exactly 0 is.
+    """
+    link = type(model._loss.link).__name__
+    if is_regressor(model):
+        if link not in ("IdentityLink", "LogLink"):
+            raise _unknown_loss(model, link)
+        return np.exp(raw[:, 0]) if link == "LogLink" else raw[:, 0]
+    if link == "MultinomialLogit":
+        return Scores(np.argmax(raw, axis=1), softmax(raw), raw)
+    if link not in ("LogitLink", "HalfLogitLink"):
+        raise _unknown_loss(model, link)
+    score = raw[:, 0]
+    likely = logistic(2 * score if link == "HalfLogitLink" else score)
+    return binary(likely, score >= 0 if zero_is_second else score > 0, score)
+
+
+def _unknown_loss(model: Any, link: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"{type(model).__name__}: expected one of scikit-learn's own losses, found "
+        f"loss={model.loss!r} with {link}."
+    )
+
+
+def _constant_start(model: Any) -> NDArray[np.float64]:
     """(outputs,): the raw score before any tree, where it is the same for every row."""
     init = model.init_
     dummy = type(init) in (DummyClassifier, DummyRegressor) and init.strategy not in _RANDOM_DUMMIES
     if not dummy and not (isinstance(init, str) and init == "zero"):
         strategy = f"({init.strategy!r})" if hasattr(init, "strategy") else ""
         raise UnsupportedModelError(
-            f"{step}: expected a start that is the same for every row (init=None or init='zero'); "
-            f"found init={type(init).__name__}{strategy}. Train without it."
+            f"{type(model).__name__}: expected a start that is the same for every row (init=None or "
+            f"init='zero'); found init={type(init).__name__}{strategy}. Train without it."
         )
     # Its own arithmetic turns the prior into a score.
     start: NDArray[np.float64] = model._raw_predict_init(np.zeros((1, model.n_features_in_), np.float32))
     return start.reshape(-1)
 
 
-def _histogram_forest(model: Any, step: str) -> Forest:
+def _histogram_forest(model: Any) -> Forest:
     """Of HistGradientBoosting*: `_predictors` holds, a stage and output, one array of nodes.
 
     Thresholds are float64 and so is what they are compared with; a float32 input is the same number.
@@ -117,8 +96,8 @@ def _histogram_forest(model: Any, step: str) -> Forest:
     if model.is_categorical_ is not None and np.any(model.is_categorical_):
         columns = np.flatnonzero(model.is_categorical_).tolist()
         raise UnsupportedModelError(
-            f"{step}: categorical features (columns {columns[:8]}) do not convert yet. Train with "
-            "categorical_features=None on one-hot encoded columns."
+            f"{type(model).__name__}: categorical features (columns {columns[:8]}) do not convert yet. "
+            "Train with categorical_features=None on one-hot encoded columns."
         )
     trees = [predictor.nodes for stage in model._predictors for predictor in stage]
     nodes = np.concatenate(trees)

@@ -5,7 +5,9 @@ it against scikit-learn; given a `converter.tracing.Tensor` it writes ONNX nodes
 that hold others (Voting, chains, Pipelines) call `transform`, `value` and `scores` below on those.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -16,6 +18,7 @@ from edge_runtime.errors import UnsupportedModelError
 
 Array = Any  # a numpy array or a converter.tracing.Tensor; axis 0 is the batch
 Reads = Literal["float64", "given", "table"]
+Method = Literal["transform", "value", "scores"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -36,12 +39,25 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Call:
+    """One estimator at work inside a model: what it was given and what it answered."""
+
+    path: tuple[str, ...]
+    method: Method
+    estimator: Any
+    x: Array | Table
+    answer: Any
+
+
+@dataclass(frozen=True)
 class _Lowering:
     function: Callable[..., Any]
     reads: Reads
 
 
-_known: dict[tuple[str, type], _Lowering] = {}
+_path: ContextVar[tuple[str, ...]] = ContextVar("path", default=())
+_calls: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
+_known: dict[tuple[Method, type], _Lowering] = {}
 
 
 def transforms(*kinds: type, reads: Reads = "float64") -> Callable[[_Function], _Function]:
@@ -63,7 +79,7 @@ def classifies(*kinds: type, reads: Reads = "float64") -> Callable[[_Function], 
     return _register("scores", kinds, reads)
 
 
-def _register(method: str, kinds: tuple[type, ...], reads: Reads) -> Callable[[_Function], _Function]:
+def _register(method: Method, kinds: tuple[type, ...], reads: Reads) -> Callable[[_Function], _Function]:
     def register(function: _Function) -> _Function:
         for kind in kinds:
             assert (method, kind) not in _known, kind
@@ -73,31 +89,72 @@ def _register(method: str, kinds: tuple[type, ...], reads: Reads) -> Callable[[_
     return register
 
 
-def knows(method: Literal["transform", "value", "scores"], estimator: Any) -> bool:
+def knows(method: Method, estimator: Any) -> bool:
     """Whether a lowering is registered for exactly this type: a subclass may compute otherwise."""
     return (method, type(estimator)) in _known
 
 
 def transform(step: Any, x: Array | Table) -> Array | Table:
     """What a fitted transformer makes of x. Raises UnsupportedModelError when nothing lowers it."""
-    return _call("transform", step, x)
+    return call("transform", step, x)
 
 
 def value(model: Any, x: Array | Table) -> Array:
     """What a fitted regressor predicts for x. Raises UnsupportedModelError."""
-    return _call("value", model, x)
+    return call("value", model, x)
 
 
 def scores(model: Any, x: Array | Table) -> Scores:
     """What a fitted classifier, clusterer, mixture or outlier detector says of x. Raises as above."""
-    found: Scores = _call("scores", model, x)
+    found: Scores = call("scores", model, x)
     return found
 
 
-def _call(method: str, estimator: Any, x: Array | Table) -> Any:
+def call(method: Method, estimator: Any, x: Array | Table) -> Any:
+    """Any of the three above, by name."""
+    from converter.lowering import foreign_steps  # it calls back
+
     lowering = _known.get((method, type(estimator)))
+    if lowering is None and foreign_steps.register(method, estimator):
+        lowering = _known[method, type(estimator)]
     if lowering is None:
-        raise UnsupportedModelError(f"{type(estimator).__name__} cannot be converted: it has no lowering.")
+        raise UnsupportedModelError(
+            f"{type(estimator).__name__} cannot be converted: it has no lowering."
+        )
     if lowering.reads == "table":
-        return lowering.function(estimator, x if isinstance(x, Table) else Table.of(x))
-    return lowering.function(estimator, matrix(x, np.float64 if lowering.reads == "float64" else None))
+        given = Table.of(x)
+    else:
+        given = matrix(x, np.float64 if lowering.reads == "float64" else None)
+    return recorded(method, estimator, x, lambda: lowering.function(estimator, given))
+
+
+def recorded(method: Method, estimator: Any, x: Array | Table, answer: Callable[[], Any]) -> Any:
+    """The result of `answer`, kept as a Call while `recording`."""
+    found = answer()
+    calls = _calls.get()
+    if calls is not None:
+        calls.append(Call(_path.get(), method, estimator, x, found))
+    return found
+
+
+@contextmanager
+def recording() -> Iterator[list[Call]]:
+    """Collect every call inside, those of inner estimators before those of the ones around them."""
+    calls: list[Call] = []
+    token = _calls.set(calls)
+    try:
+        yield calls
+    finally:
+        _calls.reset(token)
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Inside, calls are of the part `name` of the model, and so says what cannot be converted."""
+    token = _path.set((*_path.get(), name))
+    try:
+        yield
+    except UnsupportedModelError as error:
+        raise type(error)(f"step {name!r}: {error}") from error
+    finally:
+        _path.reset(token)

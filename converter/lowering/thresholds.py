@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from converter.foreign import without_name_warnings
 
+_MONOTONE = {MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler}
 _LARGEST = np.finfo(np.float32).max
 _MAX_CELLS = 1 << 22  # of one call to a scaler: 16 MiB of float32
 
@@ -38,6 +40,14 @@ def round_down(values: NDArray[np.float64]) -> NDArray[np.float32]:
     above = rounded.astype(np.float64) > values
     rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))
     return rounded
+
+
+def is_monotone(step: Any) -> bool:
+    """Whether this is a scaler that never decreases in any feature: all scales finite and above 0."""
+    if type(step) not in _MONOTONE:
+        return False
+    scale = step.scale_
+    return scale is None or bool(np.all(np.isfinite(scale)) and np.all(scale > 0))
 
 
 def fold(

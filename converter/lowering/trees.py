@@ -1,23 +1,41 @@
-"""Decision trees and forests of scikit-learn as one TreeEnsembleRegressor, leaf for leaf.
+"""Tree ensembles as one TreeEnsembleRegressor, leaf for leaf.
 
-Every finite float32 input reaches the leaf it reaches in scikit-learn, in every tree. The average of
-the leaves is scikit-learn's, rounded to float32: that rounding is the only difference.
+Every finite input reaches the leaf it reaches in the source, in every tree, and the leaves are added in
+float64 and in order. Rounding that sum to float32 is the only difference.
 
 A classifier too becomes a TreeEnsemble*Regressor* with one output a class, then ArgMax: it can
 average, it has no special case for two classes, and ArgMax takes the first of equal classes as numpy
-does.
+does. Who reads a library's own trees registers with `reads_trees`; scikit-learn's are at the end.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
+from sklearn.base import RegressorMixin, is_classifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.tree import (
+    DecisionTreeClassifier,
+    DecisionTreeRegressor,
+    ExtraTreeClassifier,
+    ExtraTreeRegressor,
+)
 
 from converter.graph import ML, Graph
-from converter.lowering.thresholds import fold
+from converter.lowering.labels import by_probability, several
+from converter.lowering.registry import Array, classifies, regresses, transform
+from converter.lowering.table import Table, matrix
+from converter.lowering.thresholds import fold, round_down
+from converter.tracing.tensor import Tensor
 
 LEAF = -1  # the child of a leaf
 _DOUBLE = TensorProto.DOUBLE
@@ -49,19 +67,63 @@ class Forest:
         return found
 
 
-def read_forest(model: Any, *, classifier: bool) -> Forest:
-    """Collect the nodes of a fitted scikit-learn tree or forest.
+@dataclass(frozen=True)
+class Ensemble:
+    """A fitted model of trees.
 
-    A classifier's values are the leaf's class fractions, a regressor's its predicted values.
+    answer: what a classifier's or regressor's raw score, float32 (n, outputs), means.
+    reads: the dtype to which the source rounds its input before it compares.
+    average: whether the raw score is the average of the trees, instead of their sum.
+    encoder: a fitted transformer that the model keeps in front of its trees, or None.
     """
-    members = getattr(model, "estimators_", None)
-    trees = [model.tree_] if members is None else [member.tree_ for member in members]
-    value = np.concatenate([tree.value for tree in trees]).astype(np.float64)
-    values = value[:, 0, :] if classifier else value[:, :, 0]
-    if classifier:
-        # scikit-learn stores fractions; their sum differs from 1 by rounding only, if at all.
-        assert np.allclose(values.sum(axis=1), 1.0)
-    return join(trees, values, int(model.n_features_in_))
+
+    forest: Forest
+    answer: Callable[[Array], Any]
+    reads: type[np.float32] | type[np.float64]
+    average: bool = False
+    encoder: Any = None
+
+
+_Reader = Callable[[Any], Ensemble]
+_readers: dict[type, _Reader] = {}
+
+
+def reads_trees(*kinds: type) -> Callable[[_Reader], _Reader]:
+    """Register how these models become an Ensemble, and with it what they predict."""
+
+    def register(reader: _Reader) -> _Reader:
+        for kind in kinds:
+            _readers[kind] = reader
+            lowers = regresses if issubclass(kind, RegressorMixin) else classifies
+            lowers(kind, reads="table")(answer)
+        return reader
+
+    return register
+
+
+def has_trees(model: Any) -> bool:
+    """Whether this is a model of trees that `ensemble` reads."""
+    return type(model) in _readers
+
+
+def ensemble(model: Any) -> Ensemble:
+    """The trees of a fitted model and how they answer. Raises UnsupportedModelError."""
+    return _readers[type(model)](model)
+
+
+def answer(model: Any, x: Array | Table, scalers: Sequence[Any] = ()) -> Any:
+    """What a model of trees predicts; `scalers` in front of it vanish into its thresholds.
+
+    scalers: fitted, monotone in every feature; only for x in float32.
+    """
+    trees = ensemble(model)
+    if trees.encoder is not None:
+        x = transform(trees.encoder, x)
+    forest = folded(trees.forest, scalers) if scalers else trees.forest
+    x = matrix(x)
+    if x.dtype != np.float32:
+        x = x.astype(trees.reads)
+    return trees.answer(sum_of_leaves(forest, x, average=trees.average))
 
 
 def join(trees: Sequence[Any], values: NDArray[np.float64], n_features: int) -> Forest:
@@ -85,37 +147,55 @@ def join(trees: Sequence[Any], values: NDArray[np.float64], n_features: int) -> 
     )
 
 
-def fold_scalers(forest: Forest, scalers: Sequence[Any]) -> NDArray[np.float32]:
-    """float32 thresholds on the scalers' input, one a node; 0 at leaves."""
+def folded(forest: Forest, scalers: Sequence[Any]) -> Forest:
+    """The same trees on the scalers' float32 input: its thresholds are float32 numbers."""
     inner = forest.inner
-    thresholds = np.zeros(len(forest.node), dtype=np.float32)
+    thresholds = np.zeros(len(forest.node))
     thresholds[inner] = fold(scalers, forest.feature[inner], forest.threshold[inner], forest.n_features)
-    return thresholds
+    return replace(forest, threshold=thresholds)
 
 
-def add_average(graph: Graph, rows: str, forest: Forest, thresholds: NDArray[np.float32]) -> str:
-    """Add the trees; returns the average of their leaves' values, float32 of shape (batch, outputs)."""
-    return _add_trees(graph, rows, forest, thresholds, "AVERAGE")
+def sum_of_leaves(forest: Forest, x: Any, *, average: bool = False) -> Any:
+    """The sum (or average) over the trees of their leaves' values, float32 of shape (n, outputs).
+
+    x: float32 or float64 (n, features), in the dtype that the source compares with its thresholds.
+    The sum is float64, as the source's, and rounded to float32 once.
+    """
+    aggregate = "AVERAGE" if average else "SUM"
+    if isinstance(x, Tensor):
+        name = _add_trees(x.graph, x.name, x.dtype, forest, aggregate)
+        return Tensor(x.graph, name, np.dtype(np.float32), (None, forest.values.shape[1]))
+    found = np.zeros((len(x), forest.values.shape[1]))
+    for leaf in leaves(forest, np.asarray(x)).T:
+        found += forest.values[leaf]
+    return (found / forest.n_trees if average else found).astype(np.float32)
 
 
-def add_sum(graph: Graph, rows: str, forest: Forest, thresholds: NDArray[np.float32]) -> str:
-    """Add the trees; returns the sum of their leaves' values, float32 of shape (batch, outputs)."""
-    return _add_trees(graph, rows, forest, thresholds, "SUM")
+def leaves(forest: Forest, x: NDArray[Any]) -> NDArray[np.int64]:
+    """(n, trees): the row in the forest's arrays of the leaf that each tree sends each row to."""
+    first = np.searchsorted(forest.tree, np.arange(forest.n_trees))
+    at = np.tile(first, (len(x), 1))
+    rows = np.arange(len(x))[:, None]
+    while np.any(forest.inner[at]):
+        seen = x[rows, np.where(forest.inner[at], forest.feature[at], 0)]
+        left = np.where(np.isnan(seen), forest.missing_left[at], seen <= forest.threshold[at])
+        child = np.where(left, forest.left[at], forest.right[at])
+        at = np.where(forest.inner[at], first + child, at)
+    return at
 
 
-def _add_trees(
-    graph: Graph, rows: str, forest: Forest, thresholds: NDArray[np.float32], aggregate: str
-) -> str:
+def _add_trees(graph: Graph, rows: str, dtype: np.dtype[Any], forest: Forest, aggregate: str) -> str:
     """One node for all trees.
 
-    Where float32 would round the sum (leaves that hold fractions), the same node adds in float64, as
-    scikit-learn does, at about a tenth more time; the output is rounded to float32 once.
+    Where float32 would round the sum (leaves that hold fractions), or the rows are float64, the node
+    compares and adds in float64, at about a tenth more time.
     """
-    if _adds_exactly(forest):
-        numbers = _as_lists
+    if dtype == np.float32 and _adds_exactly(forest):
+        numbers, thresholds = _as_lists, round_down(forest.threshold)
     else:
-        rows = graph.node("Cast", rows, to=_DOUBLE)  # this is what selects float64 in the runtime
-        numbers = _as_float64_tensors
+        # A float64 input is what selects float64 in the runtime.
+        rows = rows if dtype == np.float64 else graph.node("Cast", rows, to=_DOUBLE)
+        numbers, thresholds = _as_float64_tensors, forest.threshold
     where, target = _leaf_weights(forest)
     return graph.node(
         "TreeEnsembleRegressor",
@@ -128,7 +208,10 @@ def _add_trees(
         target_nodeids=forest.node[where].tolist(),
         target_ids=target.tolist(),
         **_structure(forest),
-        **numbers(nodes_values=thresholds, target_weights=forest.values[where, target]),
+        **numbers(
+            nodes_values=np.where(forest.inner, thresholds, 0.0),
+            target_weights=forest.values[where, target],
+        ),
     )
 
 
@@ -170,3 +253,57 @@ def _leaf_weights(forest: Forest) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     given &= ~forest.inner[:, None]
     where, target = np.nonzero(given)
     return where, target
+
+
+@reads_trees(
+    DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor,
+    RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor,
+)  # fmt: skip
+def sklearn_ensemble(model: Any) -> Ensemble:
+    """Of scikit-learn's trees and forests, which read float32 and average."""
+    return Ensemble(read_forest(model), partial(_answer, model), reads=np.float32, average=True)
+
+
+def read_forest(model: Any) -> Forest:
+    """Collect the nodes of a fitted scikit-learn tree or forest.
+
+    A classifier's values are the leaf's class fractions, one column a class and, of several labels,
+    label after label; a regressor's are its predicted values.
+    """
+    members = getattr(model, "estimators_", None)
+    trees = [model.tree_] if members is None else [member.tree_ for member in members]
+    value = np.concatenate([tree.value for tree in trees]).astype(np.float64)
+    if not is_classifier(model):
+        return join(trees, value[:, :, 0], int(model.n_features_in_))
+    counts = np.atleast_1d(model.n_classes_)
+    values = np.concatenate([value[:, label, :count] for label, count in enumerate(counts)], axis=1)
+    # scikit-learn stores fractions; their sum differs from 1 by rounding only, if at all.
+    assert np.allclose(values.sum(axis=1), len(counts))
+    return join(trees, values, int(model.n_features_in_))
+
+
+def _answer(model: Any, average: Array) -> Any:
+    if not is_classifier(model):
+        return average[:, 0] if model.n_outputs_ == 1 else average
+    if model.n_outputs_ == 1:
+        return by_probability(average)
+    ends = np.cumsum(model.n_classes_).tolist()
+    return several(
+        [
+            by_probability(average[:, end - count : end])
+            for end, count in zip(ends, model.n_classes_, strict=True)
+        ]
+    )
+
+
+def leaf_indicator(model: Any, x: Array, leaves_of: Sequence[NDArray[np.int64]]) -> Array:
+    """(n, columns) float64: 1 where a row ends in a leaf of a scikit-learn forest.
+
+    leaves_of: for each tree the numbers of the leaves that have a column, in order.
+    """
+    forest = read_forest(model)
+    numbers = np.zeros((len(forest.node), forest.n_trees))
+    numbers[np.arange(len(numbers)), forest.tree] = forest.node
+    ends = sum_of_leaves(replace(forest, values=numbers), x.astype(np.float32))
+    tree = np.repeat(np.arange(forest.n_trees), [len(given) for given in leaves_of])
+    return (ends[:, tree] == np.concatenate(leaves_of).astype(np.float32)).astype(np.float64)

@@ -1,0 +1,44 @@
+"""Registered once met: boosters of other libraries, blocks, the author's own steps."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from converter.blocks import Block
+from converter.lowering import boosters, registry
+from converter.lowering.registry import Array, Method
+from converter.lowering.table import Table, matrix
+from converter.tracing.tensor import Tensor
+from converter.tracing.trace import trace
+
+_LIBRARIES = ("sklearn", "imblearn", "xgboost", "lightgbm", "catboost")
+
+
+def register(method: Method, estimator: Any) -> bool:
+    """Find a lowering for an estimator of a type that has none yet; whether there is one now."""
+    kind = type(estimator)
+    if isinstance(estimator, Block):
+        registry.transforms(kind, reads="given")(_block)
+    elif kind.__module__.partition(".")[0] in _LIBRARIES:
+        boosters.register(estimator)
+    elif method == "transform" and hasattr(estimator, "transform"):
+        registry.transforms(kind, reads="table")(partial(_traced, "transform"))
+    elif method == "value" and hasattr(estimator, "predict"):
+        registry.regresses(kind, reads="table")(partial(_traced, "predict"))
+    return registry.knows(method, estimator)
+
+
+def _block(step: Block, windows: Array) -> Array:
+    """A block writes its own nodes."""
+    if not isinstance(windows, Tensor):
+        return step.transform(windows)
+    windows = windows.astype(np.float32)
+    name = step.add_to_graph(windows.graph, windows.name)
+    width = int(step.transform(np.zeros((1, *step.window_shape()), np.float32)).shape[1])
+    return Tensor(windows.graph, name, np.dtype(np.float32), (None, width))
+
+
+def _traced(method: str, step: Any, x: Table) -> Array:
+    """A step of the author's own: its numpy code, run once on tensors."""
+    return trace(getattr(step, method), matrix(x), names=x.names, code=getattr(type(step), method))

@@ -1,0 +1,61 @@
+"""From class scores to labels and probabilities, as scikit-learn reads them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from converter.lowering.registry import Scores
+from converter.tracing.tensor import Tensor
+
+Array = Any
+
+
+def by_probability(probabilities: Array, decision: Array | None = None) -> Scores:
+    """The most probable class of (n, k) probabilities; of equals the first."""
+    return Scores(np.argmax(probabilities, axis=1), probabilities, decision)
+
+
+def binary(likely: Array, is_second: Array, decision: Array | None = None) -> Scores:
+    """Two classes: `likely` (n,) is the second's probability, `is_second` (n,) bool chooses."""
+    probabilities = np.stack([1 - likely, likely], axis=1)
+    return Scores(is_second.astype(np.int64), probabilities, decision)
+
+
+def several(members: Sequence[Scores]) -> Scores:
+    """One answer a label, side by side: label (n, m), probabilities (n, m, k) where all have some.
+
+    Labels with fewer classes than the most are filled up with classes of probability 0.
+    """
+    label = np.stack([member.label for member in members], axis=1)
+    given = [member.probabilities for member in members if member.probabilities is not None]
+    if len(given) < len(members):
+        return Scores(label)
+    width = max(int(p.shape[1]) for p in given)
+    return Scores(label, np.stack([_filled(p, width) for p in given], axis=1))
+
+
+def softmax(scores: Array) -> Array:
+    """exp(s) / Σ exp(s) along the last axis, without overflow."""
+    if isinstance(scores, Tensor):
+        name = scores.graph.node("Softmax", scores.name, axis=-1)
+        return Tensor(scores.graph, name, scores.dtype, scores.shape)
+    raised = np.exp(scores - np.max(scores, axis=-1, keepdims=True))
+    return raised / np.sum(raised, axis=-1, keepdims=True)
+
+
+def logistic(score: Array) -> Array:
+    """1 / (1 + exp(-s)), without overflow."""
+    if isinstance(score, Tensor):
+        name = score.graph.node("Sigmoid", score.name)
+        return Tensor(score.graph, name, score.dtype, score.shape)
+    small = np.exp(-np.abs(score))
+    return np.where(score >= 0, 1 / (1 + small), small / (1 + small)).astype(score.dtype)
+
+
+def _filled(probabilities: Array, width: int) -> Array:
+    missing = width - int(probabilities.shape[1])
+    if not missing:
+        return probabilities
+    nothing = np.zeros_like(probabilities[:, :1])
+    return np.concatenate([probabilities, *[nothing] * missing], axis=1)
