@@ -6,29 +6,61 @@ whose bytes differ from what `encode` would write is refused, so one content has
 """
 
 import re
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
+from edge_runtime.bundle.consistency import MAX_RELEASE, faults
 from edge_runtime.errors import ManifestError
+
+__all__ = [
+    "FORMAT",
+    "MAX_RELEASE",
+    "MISSING_TEXT",
+    "ClassScore",
+    "Dtype",
+    "Evaluation",
+    "File",
+    "Golden",
+    "Input",
+    "Label",
+    "Manifest",
+    "Output",
+    "Parity",
+    "Provenance",
+    "Step",
+    "Task",
+    "Variant",
+    "Window",
+    "canonical_json",
+    "check",
+    "check_name",
+    "check_version",
+    "decode",
+    "default_release",
+    "encode",
+]
 
 FORMAT = 1
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_NESTING = 32
-# The largest integer that every JSON reader keeps exactly.
-MAX_RELEASE = (1 << 53) - 1
+# What a missing text is to the graph: a noncharacter, which Unicode keeps for internal use (its
+# chapter 23.7), so that no caller's text is equal to it.
+MISSING_TEXT = "\uffff"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z")
 _VERSION = re.compile(
     r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-[0-9a-z]+(?:[.-][0-9a-z]+)*)?\Z"
 )
 
-Task = Literal["classification", "regression"]
-Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "string"]
+Task = Literal["classification", "regression", "clustering", "anomaly", "transformation"]
+Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool", "string"]
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """One input tensor. `shape[0]` is None: the batch."""
+    """One input tensor; `shape[0]` is None: the batch. Of shape (None,) it is a column of a table.
+
+    `allow_nan`: whether a missing value (NaN; of texts, MISSING_TEXT) is one the model was made for.
+    """
 
     name: str
     dtype: Dtype
@@ -39,12 +71,20 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """One output tensor. `meaning` says how it is read: a `label` is an index into the classes."""
+    """One output tensor. `meaning` says how it is read: a `label` is an index into the classes, a
+    `score` an anomaly model's decision function, below 0 for an anomaly and lower for a worse one."""
 
     name: str
     dtype: Dtype
     shape: tuple[int | None, ...]
-    meaning: Literal["label", "probabilities", "value"]
+    meaning: Literal["label", "probabilities", "value", "score"]
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """One label of a model that gives several, and its classes in the order of indices."""
+
+    name: str
+    classes: tuple[str, ...]
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +176,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bundle is. `release` is the security floor's counter; `files` lists all other artifacts."""
+    """What a bundle is. `release` is the security floor's counter; `files` lists all other artifacts.
+
+    A model of one label has `classes`, one of several has `labels`, and never both.
+    """
 
     format: int
     name: str
@@ -153,6 +196,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     evaluation: Evaluation | None
     provenance: Provenance
     files: dict[str, File] = {}
+    labels: tuple[Label, ...] = ()
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether it gives labels: a classification, a clustering or an anomaly model; else values."""
+        return self.task in ("classification", "clustering", "anomaly")
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its inputs are the columns of a table."""
+        return all(each.shape == (None,) for each in self.inputs)
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -204,28 +258,8 @@ def check(manifest: Manifest) -> None:
     """Refuse a manifest whose parts do not fit together; raises ManifestError."""
     check_name(manifest.name)
     check_version(manifest.version)
-    window = manifest.window
-    faults = (
-        (not 0 <= manifest.release <= MAX_RELEASE, f"release is not from 0 to {MAX_RELEASE}"),
-        (_repeats(manifest.classes), "a class is listed twice"),
-        (_repeats(variant.id for variant in manifest.variants), "a variant is listed twice"),
-        (
-            window is not None and min(window.length, window.stride) < 1,
-            "a window length or stride below 1",
-        ),
-        (not manifest.inputs or not manifest.outputs, "no inputs or no outputs"),
-        (not manifest.variants, "no variants"),
-        (manifest.task == "classification" and len(manifest.classes) < 2, "fewer than 2 classes"),
-        (manifest.golden.count < 1, "no golden inputs"),
-        (len(manifest.golden.inputs) != len(manifest.inputs), "golden inputs do not match inputs"),
-        (len(manifest.golden.outputs) != len(manifest.outputs), "golden outputs do not match outputs"),
-    )
-    for wrong, what in faults:
-        if wrong:
-            raise ManifestError(f"manifest.json: {what}.")
-    needed = {v.file for v in manifest.variants} | {*manifest.golden.inputs, *manifest.golden.outputs}
-    if missing := sorted(needed - manifest.files.keys()):
-        raise ManifestError(f"manifest.json: refers to {missing[0]!r}, which it does not list in files.")
+    for what in faults(manifest):
+        raise ManifestError(f"manifest.json: {what}.")
 
 
 def _unreasonable(value: Any, levels: int) -> bool:
@@ -234,11 +268,6 @@ def _unreasonable(value: Any, levels: int) -> bool:
         items = value.values() if isinstance(value, dict) else value
         return levels == 0 or any(_unreasonable(item, levels - 1) for item in items)
     return isinstance(value, int) and not -(1 << 63) <= value < 1 << 63
-
-
-def _repeats(names: Iterable[str]) -> bool:
-    listed = list(names)
-    return len(set(listed)) != len(listed)
 
 
 def check_name(name: str) -> None:

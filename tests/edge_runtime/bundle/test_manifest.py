@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.bundle.manifest import (
+    Input,
+    Label,
     Manifest,
     Step,
     Window,
@@ -129,6 +131,85 @@ def test_another_format_says_to_upgrade(format_: object) -> None:
 def test_a_manifest_whose_parts_do_not_fit_is_refused(change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ManifestError, match=complaint):
         decode(encode(altered(**change)))
+
+
+def column(name: str, **changes: Any) -> Input:
+    return Input(**({"name": name, "dtype": "float64", "shape": (None,)} | changes))
+
+
+def table(*columns: Input, **changes: Any) -> Manifest:
+    """The manifest with these inputs, and as many goldens for them."""
+    golden = msgspec.structs.replace(MANIFEST.golden, inputs=MANIFEST.golden.inputs * len(columns))
+    return altered(**({"inputs": columns, "golden": golden, "window": None} | changes))
+
+
+COLOUR, SIZE = Label(name="colour", classes=("red", "blue")), Label(name="size", classes=("one",))
+
+
+@pytest.mark.parametrize(
+    ("change", "has_labels"),
+    [
+        ({"task": "classification"}, True),
+        ({"task": "classification", "classes": (), "labels": (COLOUR, SIZE)}, True),
+        ({"task": "clustering", "classes": ("0",)}, True),
+        ({"task": "anomaly", "classes": ("anomaly", "normal")}, True),
+        ({"task": "regression", "classes": ()}, False),
+        ({"task": "transformation", "classes": ()}, False),
+    ],
+)
+def test_each_task_has_its_labels_or_none(change: dict[str, Any], has_labels: bool) -> None:
+    manifest = decode(encode(altered(**change)))
+
+    assert manifest == altered(**change)
+    assert manifest.has_labels == has_labels
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"task": "regression"}, "a regression with classes"),
+        ({"task": "transformation"}, "a transformation with classes"),
+        ({"task": "clustering", "classes": ()}, "a clustering without classes"),
+        ({"task": "anomaly"}, r"are not \['anomaly', 'normal'\]"),
+        ({"task": "anomaly", "classes": ("normal", "anomaly")}, r"are not \['anomaly', 'normal'\]"),
+        ({"labels": (COLOUR,)}, "both classes and labels"),
+        ({"labels": (COLOUR,), "classes": (), "task": "clustering"}, "a clustering with several labels"),
+        ({"labels": (COLOUR, COLOUR), "classes": ()}, "a label is listed twice"),
+        ({"labels": (Label(name="x", classes=()),), "classes": ()}, "label 'x' has no classes"),
+        ({"labels": (Label(name="x", classes=("a", "a")),), "classes": ()}, "a class of label 'x' is"),
+    ],
+)
+def test_classes_and_labels_fit_the_task(change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ManifestError, match=complaint):
+        decode(encode(altered(**change)))
+
+
+def test_several_inputs_are_the_columns_of_a_table() -> None:
+    columns = (column("Größe (cm)"), column("town", dtype="string", allow_nan=True), column("x" * 256))
+    manifest = table(*columns)
+
+    assert decode(encode(manifest)) == manifest
+    assert manifest.is_table
+    assert table(column("text", dtype="string")).is_table
+    assert not MANIFEST.is_table
+
+
+@pytest.mark.parametrize(
+    ("refused", "complaint"),
+    [
+        (table(column("a"), column("a")), "a column is listed twice"),
+        (table(column("a"), column("b", shape=(None, 2))), "several inputs, not all of them columns"),
+        (table(column("a"), column("b", shape=(3,))), "several inputs, not all of them columns"),
+        (table(column("a"), column("")), "a column's name is not 1 to 256 characters"),
+        (table(column("a"), column("x" * 257)), "a column's name is not 1 to 256 characters"),
+        (table(column("a"), column("b\n")), "without control characters"),
+        (table(column("a"), column("b\x9b")), "without control characters"),
+        (table(column("a"), window=MANIFEST.window), "a window of columns"),
+    ],
+)
+def test_a_table_that_nobody_could_name_is_refused(refused: Manifest, complaint: str) -> None:
+    with pytest.raises(ManifestError, match=complaint):
+        decode(encode(refused))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -160,8 +160,12 @@ def test_every_member_of_the_manifest_is_in_the_document() -> None:
     shapes = (
         *(manifest.Manifest, manifest.Input, manifest.Output, manifest.Window, manifest.Step),
         *(manifest.Variant, manifest.Parity, manifest.Golden, manifest.Evaluation, manifest.ClassScore),
-        *(manifest.Provenance, manifest.File),
+        *(manifest.Provenance, manifest.File, manifest.Label),
     )
     for shape in shapes:
         for member in shape.__struct_fields__:
             assert re.search(rf'[`"]{member}[`"]', text), f"{shape.__name__}.{member}"
+    words = (*get_args(manifest.Task), *get_args(manifest.Dtype))
+    meanings = get_args(get_type_hints(manifest.Output)["meaning"])
+    for word in (*words, *meanings):
+        assert f"`{word}`" in text, word

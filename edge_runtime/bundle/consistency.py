@@ -1,0 +1,90 @@
+"""Whether the parts of a manifest fit together: pure, one sentence for each thing that does not."""
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.bundle.manifest import Manifest
+
+# The largest integer that every JSON reader keeps exactly.
+MAX_RELEASE = (1 << 53) - 1
+MAX_COLUMN_NAME = 256
+ANOMALY_CLASSES = ("anomaly", "normal")
+# The fewest classes that make sense; of a task without labels there are none.
+_MIN_CLASSES = {"classification": 2, "clustering": 1, "anomaly": 2}
+
+
+def faults(manifest: "Manifest") -> Iterator[str]:
+    """What does not fit, the first first."""
+    window, golden = manifest.window, manifest.golden
+    if not 0 <= manifest.release <= MAX_RELEASE:
+        yield f"release is not from 0 to {MAX_RELEASE}"
+    if _repeats(variant.id for variant in manifest.variants):
+        yield "a variant is listed twice"
+    if window is not None and min(window.length, window.stride) < 1:
+        yield "a window length or stride below 1"
+    if not manifest.inputs or not manifest.outputs:
+        yield "no inputs or no outputs"
+    if not manifest.variants:
+        yield "no variants"
+    yield from _of_labels(manifest) if manifest.labels else _of_classes(manifest)
+    yield from _of_columns(manifest)
+    if golden.count < 1:
+        yield "no golden inputs"
+    if len(golden.inputs) != len(manifest.inputs):
+        yield "golden inputs do not match inputs"
+    if len(golden.outputs) != len(manifest.outputs):
+        yield "golden outputs do not match outputs"
+    needed = {variant.file for variant in manifest.variants} | {*golden.inputs, *golden.outputs}
+    for name in sorted(needed - manifest.files.keys()):
+        yield f"refers to {name!r}, which it does not list in files"
+
+
+def _of_classes(manifest: "Manifest") -> Iterator[str]:
+    task, classes = manifest.task, manifest.classes
+    if _repeats(classes):
+        yield "a class is listed twice"
+    least = _MIN_CLASSES.get(task, 0)
+    if len(classes) < least:
+        yield f"fewer than {least} classes" if least > 1 else f"a {task} without classes"
+    if classes and not manifest.has_labels:
+        yield f"a {task} with classes"
+    if task == "anomaly" and classes != ANOMALY_CLASSES:
+        yield f"the classes of an anomaly model are not {list(ANOMALY_CLASSES)}"
+
+
+def _of_labels(manifest: "Manifest") -> Iterator[str]:
+    if manifest.task != "classification":
+        yield f"a {manifest.task} with several labels"
+    if manifest.classes:
+        yield "both classes and labels"
+    if _repeats(label.name for label in manifest.labels):
+        yield "a label is listed twice"
+    for label in manifest.labels:
+        if not label.classes:
+            yield f"label {label.name!r} has no classes"
+        if _repeats(label.classes):
+            yield f"a class of label {label.name!r} is listed twice"
+
+
+def _of_columns(manifest: "Manifest") -> Iterator[str]:
+    """A model has one input, or takes a table: inputs of one axis, each a column with a name."""
+    if len(manifest.inputs) > 1 and not manifest.is_table:
+        yield "several inputs, not all of them columns of shape [null]"
+    if not manifest.is_table:
+        return
+    if manifest.window is not None:
+        yield "a window of columns"
+    if _repeats(column.name for column in manifest.inputs):
+        yield "a column is listed twice"
+    for column in manifest.inputs:
+        if not 0 < len(column.name) <= MAX_COLUMN_NAME or any(
+            unicodedata.category(character) == "Cc" for character in column.name
+        ):
+            yield f"a column's name is not 1 to {MAX_COLUMN_NAME} characters without control characters"
+
+
+def _repeats(names: Iterable[str]) -> bool:
+    listed = list(names)
+    return len(set(listed)) != len(listed)
