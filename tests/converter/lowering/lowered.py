@@ -2,21 +2,16 @@
 
 The lowering runs on numpy arrays in float64 and in float32. A float32 row is also a float64 row, and a
 lowering that reads float64 must give for it what scikit-learn gives for that float64 row; scikit-learn
-itself may compute in the float32 it was given, hence a second, wider comparison.
+itself may compute in the float32 it was given, hence a second, wider comparison. A test imports the
+module of the lowering it tests, which registers it.
 """
 
-import importlib
-import pkgutil
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 
-import converter.lowering
 from converter.lowering import registry
-
-for _module in pkgutil.iter_modules(converter.lowering.__path__, "converter.lowering."):
-    importlib.import_module(_module.name)
 
 Outputs = dict[str, np.ndarray]
 
