@@ -4,15 +4,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.bundle import Bundle, load_root, open_bundle, open_folder
-from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.bundle.manifest import Label, Manifest, Variant
 from edge_runtime.engine.base import Array, Engine, Session, numpy_dtype
+from edge_runtime.engine.check import Check, input_check
 from edge_runtime.engine.golden import GoldenResult, replay
-from edge_runtime.engine.inputs import InputCheck
 from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine
 from edge_runtime.engine.outputs import Inference, OutputReader
 from edge_runtime.engine.row import CheckedRow
@@ -20,6 +21,9 @@ from edge_runtime.engine.select import choose
 from edge_runtime.errors import EngineError, TrustError
 
 __all__ = ["GoldenResult", "Inference", "Model", "from_bundle", "load"]
+
+# Columns by name: a mapping, anything like a DataFrame, or a list of records; see `TableCheck`.
+Table = Any
 
 _ENGINES: tuple[Engine, ...] = (OnnxRuntimeEngine(),)
 
@@ -79,44 +83,47 @@ class Model:
         digest: the bundle's identity, SHA-256 in hexadecimal.
         bundle: the open bundle it came from.
         variant: the variant that runs.
-        classes: class names in the order of probabilities; empty for a regression.
+        classes: class names in the order of probabilities; empty for a model without labels, and for
+            one of several.
+        labels: of a model of several labels, the name and classes of each.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int, closes_bundle: bool) -> None:
         """Use `load` or `from_bundle`."""
         manifest = bundle.manifest
-        if len(manifest.inputs) != 1:
-            raise EngineError(
-                f"{manifest.name} {manifest.version}: expected a model of one input, found "
-                f"{len(manifest.inputs)}: this version of edge-runtime cannot run it."
-            )
         engines = {engine.name: engine for engine in _ENGINES}
         self.manifest: Manifest = manifest
         self.digest = bundle.digest
         self.classes = manifest.classes
+        self.labels: tuple[Label, ...] = manifest.labels
         self.variant: Variant = choose(
             manifest, {name: engine.why_unavailable() for name, engine in engines.items()}
         )
-        self._check = InputCheck(manifest.inputs[0], manifest.window)
+        self._check: Check = input_check(manifest)
         self._reader = OutputReader(manifest)
         self._session: Session = engines[self.variant.engine].load(bundle, self.variant, threads=threads)
-        bound = self._session.row
-        self._row = None if bound is None else CheckedRow(bound, self._check, self._reader)
+        bound, check = self._session.row, self._check.short_way
+        self._row = None if bound is None or check is None else CheckedRow(bound, check, self._reader)
         self.bundle = bundle
         self._closes_bundle = closes_bundle
 
-    def predict(self, windows: npt.ArrayLike) -> Array:
+    def predict(self, windows: npt.ArrayLike | Table) -> Array:
         """Predict a batch.
 
         Args:
             windows: numbers of shape (n, ...) as `manifest.inputs[0]` says: (n, length, channels) for a
-                model of windows. Other dtypes than the declared one are converted.
+                model of windows. Other dtypes than the declared one are converted. For a model of a
+                table (`manifest.is_table`) a mapping of column names to columns of n values, a
+                DataFrame, or a list of n mappings; columns it does not know are passed over. Where
+                `allow_nan` says so, NaN (for texts also None) is a missing value.
 
         Returns:
-            Class names, str of shape (n,); of a regression, values, float of shape (n,) or (n, m).
+            Class names, str of shape (n,), of a model of m labels (n, m); of a regression or a
+            transformation, values, float of shape (n,) or (n, m).
 
         Raises:
-            InputError: wrong shape, text, NaN or infinity, or a value beyond the declared dtype.
+            InputError: wrong shape, a missing column, text for numbers or numbers for text, NaN or
+                infinity, or a value beyond the declared dtype.
             EngineError: the run failed, or the model was closed.
         """
         row = self._row
@@ -124,8 +131,11 @@ class Model:
             return row.main(windows)
         return self._reader.main(self._run(windows))
 
-    def predict_proba(self, windows: npt.ArrayLike) -> Array:
+    def predict_proba(self, windows: npt.ArrayLike | Table) -> Array:
         """Probabilities, float32 of shape (n, k), in the order of `classes`; arguments as in `predict`.
+
+        Of a model of m labels the shape is (n, m, k), where k is the largest number of classes; labels
+        with fewer have zeros after theirs.
 
         Raises EngineError for a model that has none, and what `predict` raises.
         """
@@ -137,7 +147,7 @@ class Model:
             )
         return self._outputs(windows)[at]
 
-    def infer(self, windows: npt.ArrayLike) -> Inference:
+    def infer(self, windows: npt.ArrayLike | Table) -> Inference:
         """Labels, probabilities and values from one run; arguments and errors as in `predict`."""
         row = self._row
         if row is not None and row.fits(windows):
@@ -170,25 +180,24 @@ class Model:
     ) -> None:
         self.close()
 
-    def _outputs(self, windows: npt.ArrayLike) -> Sequence[Array]:
+    def _outputs(self, windows: npt.ArrayLike | Table) -> Sequence[Array]:
         row = self._row
         if row is not None and row.fits(windows):
             return row.outputs(windows)
         return self._run(windows)
 
-    def _run(self, windows: npt.ArrayLike) -> Sequence[Array]:
+    def _run(self, windows: npt.ArrayLike | Table) -> Sequence[Array]:
         """All outputs for a batch of any size, in the manifest's order; the arrays are the caller's."""
-        batch = self._check.batch(windows)
-        if not len(batch):
+        feed = self._check.feed(windows)
+        count = len(next(iter(feed.values())))
+        if not count:
             return [
                 np.empty((0, *(size or 0 for size in output.shape[1:])), numpy_dtype(output.dtype))
                 for output in self.manifest.outputs
             ]
-        name = self.manifest.inputs[0].name
-        runs = [
-            list(self._session.run({name: batch[at : at + _MAX_BATCH]}).values())
-            for at in range(0, len(batch), _MAX_BATCH)
-        ]
-        return (
-            runs[0] if len(runs) == 1 else [np.concatenate(parts) for parts in zip(*runs, strict=True)]
+        parts = (
+            {name: array[at : at + _MAX_BATCH] for name, array in feed.items()}
+            for at in range(0, count, _MAX_BATCH)
         )
+        runs = [list(self._session.run(part).values()) for part in parts]
+        return runs[0] if len(runs) == 1 else [np.concatenate(each) for each in zip(*runs, strict=True)]

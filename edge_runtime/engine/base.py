@@ -13,6 +13,8 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Variant
 
 Array = npt.NDArray[Any]
+# What a model is called on, once it is known to be arrays: the one input, or columns by name.
+Values = Array | Mapping[str, Array]
 
 
 class BoundRow(Protocol):
@@ -34,7 +36,7 @@ class Session(Protocol):
 
     @property
     def row(self) -> BoundRow | None:
-        """The path for one row; None when a row's size is not fixed."""
+        """The path for one row of one input of numbers; None when its size is not fixed."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Execute a batch, by tensor name. Safe from several threads.
@@ -81,5 +83,5 @@ def shape_text(shape: tuple[int | str | None, ...]) -> str:
 
 
 def numpy_dtype(dtype: str) -> np.dtype[Any]:
-    """The numpy dtype of a tensor's declared dtype, in this machine's byte order."""
-    return np.dtype(dtype)
+    """The numpy dtype of a tensor's declared dtype, in this machine's byte order; texts are objects."""
+    return np.dtype(np.object_ if dtype == "string" else dtype)

@@ -1,8 +1,10 @@
-"""What a caller hands to a model becomes a batch of the declared dtype and shape, or an InputError.
+"""What a caller hands to a model of one array of numbers becomes a batch of it, or an InputError.
 
 Nothing is guessed: no axis is added, no text parsed, no value clipped. Values are finite. Where the
 model was trained with missing values (`allow_nan`) NaN stands for one and passes; infinity never does.
 """
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,7 @@ _NUMBERS = "biuf"
 
 
 class InputCheck:
-    """The rules of one input tensor, from the manifest."""
+    """The rules of one input tensor of numbers, from the manifest."""
 
     def __init__(self, declared: Input, window: Window | None = None) -> None:
         if not declared.shape or declared.shape[0] is not None or declared.dtype == "string":
@@ -24,11 +26,21 @@ class InputCheck:
                 f"{declared.dtype} of shape {list(declared.shape)}. Convert the model again."
             )
         self._declared = declared
+        self._subject = declared.name
         self._channels = window.channels if window else ()
         self.dtype = numpy_dtype(declared.dtype)
         # `look(array)` is a mask in whose bytes `wrong` stands for a value that is refused.
         self.look: np.ufunc = np.isinf if declared.allow_nan else np.isfinite
         self.wrong: bytes = b"\1" if declared.allow_nan else b"\0"
+
+    @property
+    def short_way(self) -> "InputCheck | None":
+        """See `Check.short_way`."""
+        return self
+
+    def feed(self, values: npt.ArrayLike) -> dict[str, Array]:
+        """See `Check.feed`."""
+        return {self._declared.name: self.batch(values)}
 
     def batch(self, values: npt.ArrayLike) -> Array:
         """A C-ordered array of the declared dtype and shape (n, ...), checked value by value.
@@ -60,13 +72,16 @@ class InputCheck:
 
     def _array(self, values: npt.ArrayLike) -> Array:
         try:
-            array = np.asarray(values)
+            array = self._read(values)
         except (ValueError, TypeError, OverflowError) as error:
             raise self._fault("numbers in rows of equal length", f"something else ({error})") from error
         if array.dtype.kind not in _NUMBERS:
             found = "text" if array.dtype.kind in "SU" else f"dtype {array.dtype}"
             raise self._fault(f"numbers ({self.dtype})", found)
         return array
+
+    def _read(self, values: npt.ArrayLike) -> Array:
+        return np.asarray(values)
 
     def _check_shape(self, found: tuple[int, ...]) -> None:
         expected = self._declared.shape
@@ -88,17 +103,31 @@ class InputCheck:
                 return np.ascontiguousarray(array, dtype=self.dtype)
         if array.dtype.kind == "f":
             raise self._fault(f"whole numbers ({self.dtype})", f"dtype {array.dtype}")
-        limits = np.iinfo(self.dtype)
-        if array.size and (int(array.min()) < limits.min or int(array.max()) > limits.max):
+        least, most = _limits(self.dtype)
+        if array.size and (int(array.min()) < least or int(array.max()) > most):
             found = f"values from {array.min()} to {array.max()}"
-            raise self._fault(f"{self.dtype}, {limits.min} to {limits.max}", found)
+            raise self._fault(f"{self.dtype}, {least} to {most}", found)
         return np.ascontiguousarray(array, dtype=self.dtype)
 
     def _place(self, at: tuple[int, ...]) -> str:
         """Where a value is, in the caller's terms."""
         if len(at) == 3 and len(self._channels) == self._declared.shape[-1]:
-            return f"{self._declared.name}[{at[0]}], sample {at[1]}, channel {self._channels[at[2]]!r}"
-        return f"{self._declared.name}[{', '.join(map(str, at))}]"
+            return f"{self._subject}[{at[0]}], sample {at[1]}, channel {self._channels[at[2]]!r}"
+        return f"{self._subject}[{', '.join(map(str, at))}]"
 
     def _fault(self, expected: str, found: str, hint: str = ".") -> InputError:
-        return InputError(f"{self._declared.name}: expected {expected}, found {found}{hint}")
+        return InputError(f"{self._subject}: expected {expected}, found {found}{hint}")
+
+
+def is_missing(value: Any) -> bool:
+    """Whether an object stands for no value: None, NaN or pandas.NA (never imported here)."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    if dtype.kind == "b":
+        return 0, 1
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
