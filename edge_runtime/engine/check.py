@@ -1,0 +1,33 @@
+"""Which rules a model's inputs are checked by: one array of numbers, one of texts, or a table."""
+
+from typing import Any, Protocol
+
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.engine.base import Array
+from edge_runtime.engine.inputs import InputCheck
+from edge_runtime.engine.table import TableCheck
+from edge_runtime.engine.texts import TextCheck
+
+
+class Check(Protocol):
+    """The rules of a model's inputs."""
+
+    @property
+    def short_way(self) -> InputCheck | None:
+        """The rules of the one array of numbers whose rows may go by a bound buffer; else None."""
+
+    def feed(self, values: Any) -> dict[str, Array]:
+        """One array for each input tensor by name, all of n rows, checked value by value.
+
+        They may be the caller's own arrays: read them only. Raises InputError.
+        """
+
+
+def input_check(manifest: Manifest) -> Check:
+    """The rules of this model's inputs. Raises EngineError for inputs that no batch can fit."""
+    if manifest.is_table:
+        return TableCheck(manifest.inputs)
+    (declared,) = manifest.inputs  # a manifest is refused unless several inputs are a table
+    if declared.dtype == "string":
+        return TextCheck(declared)
+    return InputCheck(declared, manifest.window)
