@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from itertools import cycle
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from edge_runtime.engine.base import Array
+from edge_runtime.engine.base import Array, Values
+from edge_runtime.engine.golden import rows_of
 
 # One constant row flatters a forest two-fold, as the branches it takes are predicted; so rows rotate.
 _ROWS = 512
@@ -30,18 +32,48 @@ class Latency(msgspec.Struct, frozen=True):
     p99_9_us: float
 
 
-def rotating_rows(golden: Array) -> list[Array]:
-    """Different rows of shape (1, ...): the golden ones and, of floats, points between two of them."""
-    if golden.dtype.kind != "f" or len(golden) < 2:
-        return [row.copy() for row in np.split(golden, len(golden))]
-    random = np.random.default_rng(0)
-    first, second = (golden[random.integers(0, len(golden), _ROWS)] for _ in range(2))
-    share = random.random((_ROWS, *(1 for _ in golden.shape[1:]))).astype(golden.dtype)
-    mixed = np.concatenate([golden, first + share * (second - first)])
-    return [row.copy() for row in np.split(mixed, len(mixed))]
+def rotating_rows(golden: Values) -> list[Values]:
+    """Different rows, each a batch of one: the golden ones and, of floats, points between two of them.
+
+    Of a table the columns of floats are mixed; the others are those of the first of the two.
+    """
+    columns = {"": golden} if isinstance(golden, np.ndarray) else golden
+    count = len(next(iter(columns.values())))
+    if count > 1 and any(column.dtype.kind == "f" for column in columns.values()):
+        random = np.random.default_rng(0)
+        first, second = (random.integers(0, count, _ROWS) for _ in range(2))
+        share = random.random(_ROWS)
+        columns = {
+            name: np.concatenate([column, _between(column[first], column[second], share)])
+            for name, column in columns.items()
+        }
+    rotating = columns[""] if isinstance(golden, np.ndarray) else columns
+    return [_copy(row) for row in rows_of(rotating)]
 
 
-def measure_rows(predict: Callable[[Array], object], rows: list[Array], seconds: float) -> Latency:
+def _between(first: Array, second: Array, share: Array) -> Array:
+    if first.dtype.kind != "f":
+        return first
+    parts = share.reshape(-1, *(1 for _ in first.shape[1:])).astype(first.dtype)
+    between: Array = first + parts * (second - first)
+    return between
+
+
+def _copy(row: Values) -> Values:
+    if isinstance(row, np.ndarray):
+        return row.copy()
+    return {name: column.copy() for name, column in row.items()}
+
+
+def _joined(rows: list[Values]) -> Values:
+    arrays = [row for row in rows if isinstance(row, np.ndarray)]
+    if arrays:
+        return np.concatenate(arrays)
+    tables = [row for row in rows if not isinstance(row, np.ndarray)]
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+
+
+def measure_rows(predict: Callable[[Any], object], rows: list[Values], seconds: float) -> Latency:
     """Call `predict` on one row after another for about `seconds`."""
     clock = time.perf_counter_ns
     times = np.empty(_MAX_TIMES, np.int64)
@@ -60,10 +92,10 @@ def measure_rows(predict: Callable[[Array], object], rows: list[Array], seconds:
     return Latency(count, p50, p90, p99, p99_9)
 
 
-def measure_batches(predict: Callable[[Array], object], rows: list[Array], seconds: float) -> float:
+def measure_batches(predict: Callable[[Any], object], rows: list[Values], seconds: float) -> float:
     """Rows a second in batches of 256, for about `seconds`."""
     chosen = [row for row, _ in zip(cycle(rows), range(_BATCH), strict=False)]
-    batch = np.concatenate(chosen)
+    batch = _joined(chosen)
     predict(batch)
     started, runs = time.perf_counter(), 0
     while True:

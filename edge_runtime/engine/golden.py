@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from edge_runtime.arrays import decode_npy
 from edge_runtime.bundle import Bundle
-from edge_runtime.bundle.manifest import Golden, Input, Manifest, Output
-from edge_runtime.engine.base import Array, matches, shape_text
+from edge_runtime.bundle.manifest import MISSING_TEXT, Golden, Input, Manifest, Output
+from edge_runtime.engine.base import Array, Values, matches, shape_text
 from edge_runtime.errors import BundleError, GoldenMismatchError, InputError
 
-Run = Callable[[Array], Sequence[Array]]
+Run = Callable[[Any], Sequence[Array]]
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,25 @@ class GoldenResult:
     label_disagreements: int
 
 
-def read_golden_inputs(bundle: Bundle) -> Array:
-    """The golden values of the first input, shape (count, ...). Raises BundleError."""
+def read_golden_inputs(bundle: Bundle) -> Values:
+    """The golden inputs as a caller would give them: the one input, of shape (count, ...), or columns.
+
+    A missing text is None. Raises BundleError.
+    """
     golden = bundle.manifest.golden
-    return _read(bundle, golden.inputs[0], golden, bundle.manifest.inputs[0])
+    columns = {
+        each.name: _read(bundle, file, golden, each)
+        for file, each in zip(golden.inputs, bundle.manifest.inputs, strict=True)
+    }
+    return next(iter(columns.values())) if len(columns) == 1 else columns
+
+
+def rows_of(values: Values) -> list[Values]:
+    """The rows one by one, each a batch of one: views."""
+    if isinstance(values, np.ndarray):
+        return [values[at : at + 1] for at in range(len(values))]
+    count = len(next(iter(values.values())))
+    return [{name: column[at : at + 1] for name, column in values.items()} for at in range(count)]
 
 
 def replay(bundle: Bundle, run_batch: Run, run_row: Run) -> GoldenResult:
@@ -47,11 +63,11 @@ def replay(bundle: Bundle, run_batch: Run, run_row: Run) -> GoldenResult:
         _read(bundle, name, manifest.golden, output)
         for name, output in zip(manifest.golden.outputs, manifest.outputs, strict=True)
     ]
-    rows = [[array.copy() for array in run_row(inputs[at : at + 1])] for at in range(len(inputs))]
+    rows = [[array.copy() for array in run_row(row)] for row in rows_of(inputs)]
     one_by_one = [np.concatenate(column) for column in zip(*rows, strict=True)]
     results = [compare(manifest, expected, found) for found in (run_batch(inputs), one_by_one)]
     worst = GoldenResult(
-        len(inputs),
+        manifest.golden.count,
         float(max(result.max_abs_error for result in results)),
         max(result.label_disagreements for result in results),
     )
@@ -87,9 +103,13 @@ def _read(bundle: Bundle, name: str, golden: Golden, tensor: Input | Output) -> 
     except InputError as error:
         raise BundleError(f"{bundle.location}: {error}") from error
     shape = (golden.count, *tensor.shape[1:])
-    if not matches(array.shape, shape) or array.dtype.kind not in "biuf":
+    kinds, what = ("U", "texts") if tensor.dtype == "string" else ("biuf", "numbers")
+    if not matches(array.shape, shape) or array.dtype.kind not in kinds:
         raise BundleError(
-            f"{bundle.location}: {name}: expected numbers of shape {shape_text(shape)}, found "
+            f"{bundle.location}: {name}: expected {what} of shape {shape_text(shape)}, found "
             f"{array.dtype} of shape {array.shape}. The bundle is broken: convert the model again."
         )
+    if tensor.dtype == "string":
+        array = array.astype(np.object_)
+        array[array == MISSING_TEXT] = None
     return array

@@ -11,13 +11,14 @@ from edge_runtime.errors import EngineError
 
 
 class Inference(msgspec.Struct, frozen=True, eq=False):
-    """What one run gave. A classification has labels, a regression values; the rest is None.
+    """What one run gave. What the model's task does not have is None.
 
     Attributes:
-        labels: class names, str of shape (n,).
-        probabilities: float32 of shape (n, k), in the order of `Model.classes`; None for a classifier
-            that has none.
-        values: float of shape (n,) or (n, m).
+        labels: class names, str of shape (n,), of a model of m labels (n, m).
+        probabilities: float32 of shape (n, k), in the order of `Model.classes`; of m labels (n, m, k),
+            in the order of each one's classes, zeros after them. None for a classifier that has none.
+        values: float of shape (n,) or (n, m): a regression's or a transformation's; of an anomaly model
+            the score, shape (n,), below 0 for an anomaly.
     """
 
     labels: Array | None
@@ -29,39 +30,68 @@ class OutputReader:
     """Finds the tensors by meaning once, then reads them. What it returns shares no memory with them."""
 
     def __init__(self, manifest: Manifest) -> None:
-        meanings = [output.meaning for output in manifest.outputs]
-        for output in manifest.outputs:
-            _check_output(output, len(manifest.classes))
-        wanted = "label" if manifest.task == "classification" else "value"
-        if wanted not in meanings or len(set(meanings)) != len(meanings):
-            raise EngineError(
-                f"{manifest.name} {manifest.version}: expected one output that is the {wanted}, found "
-                f"{meanings}. Convert the model again."
-            )
-        self._is_regression = wanted == "value"
-        self._main_at = meanings.index(wanted)
-        has_probabilities = wanted == "label" and "probabilities" in meanings
-        self.probabilities_at = meanings.index("probabilities") if has_probabilities else None
-        self._names = np.array(manifest.classes, dtype=np.str_)
+        meanings = _meanings(manifest)
+
+        def place(meaning: str) -> int | None:
+            return meanings.index(meaning) if meaning in meanings else None
+
+        self._has_labels = manifest.has_labels
+        self._main_at = meanings.index("label" if manifest.has_labels else "value")
+        self.probabilities_at = place("probabilities")
+        self._score_at = place("score")
+        self._names = _Names("label", manifest.classes)
+        self._several = tuple(_Names(f"label {each.name!r}", each.classes) for each in manifest.labels)
 
     def main(self, outputs: Sequence[Array]) -> Array:
         """The prediction alone: class names, or values."""
         array = outputs[self._main_at]
-        return array.copy() if self._is_regression else self.labels(array)
+        return self.labels(array) if self._has_labels else array.copy()
 
     def labels(self, indices: Array) -> Array:
-        """Class names of int64 indices; raises EngineError for an index that is none."""
+        """Class names of int64 indices (n,) or (n, m); raises EngineError for an index that is none."""
+        if not self._several:
+            return self._names.of(indices)
+        columns = [names.of(indices[:, at]) for at, names in enumerate(self._several)]
+        return np.stack(columns, axis=1)
+
+    def row_main(self, outputs: Sequence[Array]) -> Callable[[], Array]:
+        """`main` for buffers of one row that stay; 1 µs faster, as it copies a ready name."""
+        bound = outputs[self._main_at]
+        if not self._has_labels:
+            return bound.copy
+        if self._several:
+            return lambda: self.labels(bound)
+        return self._names.reader(bound)
+
+    def inference(self, outputs: Sequence[Array], main: Array) -> Inference:
+        """Everything the outputs say, `main` being what was read of them already."""
+        if not self._has_labels:
+            return Inference(None, None, main)
+        probabilities_at, score_at = self.probabilities_at, self._score_at
+        return Inference(
+            main,
+            None if probabilities_at is None else outputs[probabilities_at].copy(),
+            None if score_at is None else outputs[score_at].copy(),
+        )
+
+
+class _Names:
+    """The class names of one label; `subject` says which in errors."""
+
+    def __init__(self, subject: str, classes: Sequence[str]) -> None:
+        self._subject = subject
+        self._names = np.array(classes, dtype=np.str_)
+
+    def of(self, indices: Array) -> Array:
+        """The names of int64 indices; raises EngineError for an index that is none."""
         # Seen as unsigned a negative index is out of range too, instead of counting from the end.
         if indices.size and indices.view(np.uint64).max() >= len(self._names):
             raise self._no_class(indices)
         names: Array = self._names[indices]
         return names
 
-    def row_main(self, outputs: Sequence[Array]) -> Callable[[], Array]:
-        """`main` for buffers of one row that stay; 1 µs faster, as it copies a ready name."""
-        bound = outputs[self._main_at]
-        if self._is_regression:
-            return bound.copy
+    def reader(self, bound: Array) -> Callable[[], Array]:
+        """`of` for the one index in a buffer that stays."""
         index = bound.view(np.uint64)
         # A tuple takes no number from 2^63 on: as above, a negative index is an IndexError.
         singles = tuple(self._names[at : at + 1] for at in range(len(self._names)))
@@ -74,26 +104,42 @@ class OutputReader:
 
         return read
 
-    def inference(self, outputs: Sequence[Array], main: Array) -> Inference:
-        """Everything the outputs say, `main` being what was read of them already."""
-        if self._is_regression:
-            return Inference(None, None, main)
-        at = self.probabilities_at
-        return Inference(main, None if at is None else outputs[at].copy(), None)
-
     def _no_class(self, indices: Array) -> EngineError:
         return EngineError(
-            f"label: expected an index below {len(self._names)}, found one of {indices.tolist()[:8]}. "
-            "The model is broken: convert it again."
+            f"{self._subject}: expected an index below {len(self._names)}, found one of "
+            f"{indices.tolist()[:8]}. The model is broken: convert it again."
         )
 
 
-def _check_output(output: Output, classes: int) -> None:
+def _meanings(manifest: Manifest) -> list[str]:
+    """The outputs' meanings, in order; raises EngineError unless they are what the task gives."""
+    for output in manifest.outputs:
+        _check_output(output, manifest)
+    meanings: list[str] = [output.meaning for output in manifest.outputs]
+    wanted = "label" if manifest.has_labels else "value"
+    beside = {"probabilities"} if manifest.has_labels else set()
+    if manifest.task == "anomaly":
+        beside.add("score")
+    if wanted not in meanings or len(set(meanings)) != len(meanings) or {*meanings} - {wanted} - beside:
+        also = f" and at most {' and '.join(sorted(beside))} beside it" if beside else ""
+        raise EngineError(
+            f"{manifest.name} {manifest.version}: expected one output that is the {wanted}{also}, found "
+            f"{meanings}. Convert the model again."
+        )
+    return meanings
+
+
+def _check_output(output: Output, manifest: Manifest) -> None:
     dtype, shape = output.dtype, output.shape
+    labels = manifest.labels
+    classes: tuple[int, ...] = (len(manifest.classes),)
+    if labels:
+        classes = (len(labels), max(len(each.classes) for each in labels))
     fits = {
-        "label": dtype == "int64" and shape == (None,),
-        "probabilities": dtype == "float32" and shape == (None, classes),
+        "label": dtype == "int64" and shape == (None, *classes[:-1]),
+        "probabilities": dtype == "float32" and shape == (None, *classes),
         "value": dtype in ("float32", "float64") and len(shape) in (1, 2) and shape[0] is None,
+        "score": dtype in ("float32", "float64") and shape == (None,),
     }[output.meaning]
     if not fits:
         raise EngineError(

@@ -1,8 +1,8 @@
 """Bundles around any ONNX graph: what the tiny bundle cannot show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,10 +11,12 @@ import onnx
 from onnx import helper
 
 from edge_runtime.bundle import seal
-from edge_runtime.bundle.manifest import Golden, Input, Output
+from edge_runtime.bundle.manifest import MISSING_TEXT, Golden, Input, Label, Output, Task
 from tests.support.tiny_bundle import MODEL_FILE, npy, tiny_manifest
 
 FLOAT, DOUBLE, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64
+BOOL, STRING = onnx.TensorProto.BOOL, onnx.TensorProto.STRING
+KINDS = {"float32": FLOAT, "float64": DOUBLE, "int64": INT64, "bool": BOOL, "string": STRING}
 Shape = Sequence[int | str | None]
 
 
@@ -41,33 +43,32 @@ def write_bundle(
     path: Path,
     model: bytes,
     *,
-    task: Literal["classification", "regression"],
-    declared: Input,
+    task: Task,
+    declared: Input | Sequence[Input],
     outputs: Sequence[Output],
-    golden_input: npt.NDArray[Any],
+    golden_input: npt.NDArray[Any] | Sequence[npt.NDArray[Any]],
     golden_outputs: Sequence[npt.NDArray[Any]],
     classes: tuple[str, ...] = (),
+    labels: tuple[Label, ...] = (),
     tolerance: float = 1e-6,
 ) -> Path:
-    """An unsigned bundle of one variant at `path`."""
-    names = [f"golden/outputs/{at}.npy" for at in range(len(outputs))]
+    """An unsigned bundle of one variant at `path`; of a table, an array of goldens for each column."""
+    inputs = (declared,) if isinstance(declared, Input) else tuple(declared)
+    given = (golden_input,) if isinstance(declared, Input) else tuple(golden_input)
+    count = len(given[0])
+    goldens = {f"golden/inputs/{at}.npy": npy(array) for at, array in enumerate(given)}
+    expected = {f"golden/outputs/{at}.npy": npy(array) for at, array in enumerate(golden_outputs)}
     manifest = msgspec.structs.replace(
-        tiny_manifest("test", "1.0.0", 1, model_size=len(model), golden_count=len(golden_input)),
+        tiny_manifest("test", "1.0.0", 1, model_size=len(model), golden_count=count),
         task=task,
         classes=classes,
-        inputs=(declared,),
+        labels=labels,
+        inputs=inputs,
         outputs=tuple(outputs),
         window=None,
-        golden=Golden(
-            count=len(golden_input),
-            inputs=("golden/inputs/0.npy",),
-            outputs=tuple(names),
-            tolerance=tolerance,
-        ),
+        golden=Golden(count=count, inputs=tuple(goldens), outputs=tuple(expected), tolerance=tolerance),
     )
-    artifacts = {MODEL_FILE: model, "golden/inputs/0.npy": npy(golden_input)}
-    artifacts |= {name: npy(array) for name, array in zip(names, golden_outputs, strict=True)}
-    path.write_bytes(seal(manifest, artifacts, []))
+    path.write_bytes(seal(manifest, {MODEL_FILE: model} | goldens | expected, []))
     return path
 
 
@@ -111,4 +112,99 @@ def label_passing(path: Path, *, classes: tuple[str, ...] = ("a", "b", "c")) -> 
         outputs=[Output(name="label", dtype="int64", shape=(None,), meaning="label")],
         golden_input=rows,
         golden_outputs=[rows],
+    )
+
+
+def passing(path: Path, outputs: Mapping[str, npt.NDArray[Any]], *, task: Task, **names: Any) -> Path:
+    """A model whose outputs are what its table's columns say, row for row, whatever the meaning.
+
+    `outputs`: goldens by the output's meaning, of shape (n, m...); each is one input named as its
+    meaning with a final `_in`. Only of a single output may the input have several axes.
+    """
+    declared, made, nodes, found, wanted = [], [], [], [], []
+    for meaning, array in outputs.items():
+        dtype, shape = str(array.dtype), (None, *array.shape[1:])
+        declared.append(Input(name=f"{meaning}_in", dtype=dtype, shape=shape))  # type: ignore[arg-type]
+        made.append(Output(name=meaning, dtype=dtype, shape=shape, meaning=meaning))  # type: ignore[arg-type]
+        nodes.append(helper.make_node("Identity", [f"{meaning}_in"], [meaning]))
+        open_shape = ["n", *array.shape[1:]]
+        found.append((f"{meaning}_in", KINDS[dtype], open_shape))
+        wanted.append((meaning, KINDS[dtype], open_shape))
+    goldens = list(outputs.values())
+    return write_bundle(
+        path,
+        graph(nodes, found, wanted),
+        task=task,
+        declared=declared,
+        outputs=made,
+        golden_input=goldens,
+        golden_outputs=goldens,
+        **names,
+    )
+
+
+PERSONS: dict[str, npt.NDArray[Any]] = {
+    "age": np.array([30.5, np.nan, 7.25], np.float32),
+    "visits": np.array([0, 3, 12], np.int64),
+    "member": np.array([True, False, True]),
+    "home town": np.array(["Ulm", "Bern", None], np.object_),
+}
+
+
+def persons_value(table: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """What `persons_table` computes: one digit group a column; other towns than its own are 9."""
+    towns = {"Ulm": 1, "Bern": 2, None: 3}
+    return np.array(
+        [
+            np.float64(np.float32(np.nan if age is None else age)) + 100 * visits + 10_000 * member
+            + 100_000 * towns.get(town, 9)
+            for age, visits, member, town in zip(
+                table["age"], table["visits"], table["member"], table["home town"], strict=True
+            )
+        ],
+        np.float64,
+    )  # fmt: skip
+
+
+def persons_table(path: Path, *, allow_nan: bool = True) -> Path:
+    """A regression of four columns of four dtypes; its value tells what arrived in each."""
+    nodes = [
+        helper.make_node(
+            "LabelEncoder",
+            ["home town"],
+            ["town"],
+            domain="ai.onnx.ml",
+            keys_strings=["Ulm", "Bern", MISSING_TEXT],
+            values_int64s=[1, 2, 3],
+            default_int64=9,
+        ),
+    ]
+    parts = {"age": "1", "visits": "100", "member": "10000", "town": "100000"}
+    for name, weight in parts.items():
+        nodes += [
+            helper.make_node("Cast", [name], [f"{name}_f"], to=DOUBLE),
+            helper.make_node("Mul", [f"{name}_f", f"w{weight}"], [f"{name}_w"]),
+        ]
+    nodes.append(helper.make_node("Sum", [f"{name}_w" for name in parts], ["value"]))
+    columns = {"age": "float32", "visits": "int64", "member": "bool", "home town": "string"}
+    missing = {"age", "home town"} if allow_nan else set()
+    rows = PERSONS if allow_nan else {name: column[:1] for name, column in PERSONS.items()}
+    texts = [MISSING_TEXT if town is None else town for town in rows["home town"]]
+    return write_bundle(
+        path,
+        graph(
+            nodes,
+            [(name, KINDS[dtype], ["n"]) for name, dtype in columns.items()],
+            [("value", DOUBLE, ["n"])],
+            [helper.make_tensor(f"w{weight}", DOUBLE, [], [float(weight)]) for weight in parts.values()],
+            opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)],
+        ),
+        task="regression",
+        declared=[
+            Input(name=name, dtype=dtype, shape=(None,), allow_nan=name in missing)  # type: ignore[arg-type]
+            for name, dtype in columns.items()
+        ],
+        outputs=[Output(name="value", dtype="float64", shape=(None,), meaning="value")],
+        golden_input=[*list(rows.values())[:3], np.array(texts)],
+        golden_outputs=[persons_value(rows)],
     )
