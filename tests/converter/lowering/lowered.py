@@ -83,7 +83,7 @@ def expected(estimator: Any, rows: Any, method: str = "") -> Outputs:
     if method == "value":
         return {"value": np.asarray(estimator.predict(rows))}
     wanted = {"label": np.asarray(estimator.predict(rows))}
-    if hasattr(estimator, "predict_proba"):
+    if hasattr(estimator, "predict_proba") and not _refuses_probabilities(estimator):
         wanted["probabilities"] = _side_by_side(estimator.predict_proba(rows))
     if hasattr(estimator, "decision_function"):
         wanted["decision"] = np.asarray(estimator.decision_function(rows))
@@ -100,6 +100,11 @@ def named(estimator: Any, label: np.ndarray) -> np.ndarray:
     if isinstance(classes, list):
         return np.stack([own[label[:, m]] for m, own in enumerate(classes)], axis=1)
     return np.asarray(classes)[label]
+
+
+def _refuses_probabilities(estimator: Any) -> bool:
+    """The one estimator that has `predict_proba` in order to raise."""
+    return getattr(estimator, "multi_class", "") == "one_vs_one" and estimator.n_classes_ > 2
 
 
 def _side_by_side(probabilities: Any) -> np.ndarray:

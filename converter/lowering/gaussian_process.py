@@ -1,0 +1,69 @@
+"""Gaussian processes: the posterior mean, and Laplace's approximation for classes.
+
+Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, algorithms 2.1 and 3.2;
+Williams and Barber, "Bayesian classification with Gaussian processes", 1998, appendix A.
+"""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.special import erf
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process._gpc import COEFS, LAMBDAS
+
+from converter.lowering.covariances import covariance, variance
+from converter.lowering.distances import Points
+from converter.lowering.labels import binary
+from converter.lowering.registry import Array, Scores, classifies, regresses
+from converter.lowering.svm import one_against_rest
+from edge_runtime.errors import UnsupportedModelError
+
+
+@regresses(GaussianProcessRegressor)
+def regression(model: Any, x: Array) -> Array:
+    """k(x, X_train) · alpha, in the targets' units. Raises UnsupportedModelError for a prior."""
+    if not hasattr(model, "X_train_"):
+        raise UnsupportedModelError("GaussianProcessRegressor cannot be converted before it is fitted.")
+    mean = covariance(model, model.kernel_, x, _points(model)) @ (model.alpha_ * model._y_train_std)
+    mean = mean + model._y_train_mean
+    return mean[:, 0] if mean.ndim == 2 and mean.shape[1] == 1 else mean
+
+
+@classifies(GaussianProcessClassifier)
+def classification(model: Any, x: Array) -> Scores:
+    """One process for two classes; of more, one for each class or for each pair."""
+    if model.n_classes_ == 2:
+        process = model.base_estimator_
+        likely, mean = _process(process, x)
+        return binary(likely, mean > 0.0)
+    processes = [_process(each, x) for each in model.base_estimator_.estimators_]
+    likely = np.stack([probability for probability, _ in processes], axis=1)
+    if model.multi_class == "one_vs_rest":
+        total = np.sum(likely, axis=1, keepdims=True)
+        return Scores(np.argmax(likely, axis=1), likely / np.where(total == 0.0, 1.0, total))
+    is_second = np.stack([mean > 0.0 for _, mean in processes], axis=1)
+    pairs = list(combinations(range(model.n_classes_), 2))
+    return Scores(np.argmax(one_against_rest(~is_second, -likely, pairs), axis=1))
+
+
+def _process(model: Any, x: Array) -> tuple[Array, Array]:
+    """The second class's probability and the latent mean, each (n,), of a binary process.
+
+    The logistic function is read as five error functions, whose integrals under the posterior are
+    closed forms.
+    """
+    k = covariance(model, model.kernel_, x, _points(model))
+    mean = k @ (model.y_train_ - model.pi_)
+    half = k @ solve_triangular(model.L_, np.diag(model.W_sr_), lower=True).T
+    spread = variance(model, model.kernel_, x) - np.sum(half * half, axis=1)
+    likely: Array = 0.5 * COEFS.sum()
+    for share, slope in zip(COEFS[:, 0], LAMBDAS[:, 0], strict=True):
+        reach = 1.0 / np.sqrt(1.0 + 2.0 * slope**2 * spread)
+        likely = likely + 0.5 * share * erf(slope * mean * reach)
+    return likely, mean
+
+
+def _points(model: Any) -> Points:
+    return np.asarray(model.X_train_, dtype=np.float64)

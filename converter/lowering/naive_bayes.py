@@ -1,0 +1,96 @@
+"""Naive Bayes: a joint log likelihood for every class, its largest, and its softmax."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
+
+from converter.lowering.labels import softmax
+from converter.lowering.registry import Array, Scores, classifies
+from edge_runtime.errors import UnsupportedModelError
+
+_WIDEST = 16_384  # numbers a row of the (n, classes, features) array below; beyond, class by class
+
+
+@classifies(GaussianNB)
+def gaussian(model: Any, x: Array) -> Scores:
+    """log prior - ½ Σ log(2 pi variance) - ½ Σ (x - mean)² / variance.
+
+    The squares are of differences: expanded, a feature far from zero with little variance would lose
+    its digits to cancellation.
+    """
+    constant = np.log(model.class_prior_) - 0.5 * np.log(2.0 * np.pi * model.var_).sum(axis=1)
+    weights = -0.5 / model.var_
+    if model.theta_.size <= _WIDEST:
+        difference = x[:, None, :] - model.theta_
+        squares = np.sum(difference * difference * weights, axis=2)
+    else:
+        each = [_weighted_squares(x, *own) for own in zip(model.theta_, weights, strict=True)]
+        squares = np.stack(each, axis=1)
+    return _of_likelihood(squares + constant)
+
+
+def _weighted_squares(x: Array, mean: NDArray[np.float64], weights: NDArray[np.float64]) -> Array:
+    difference = x - mean
+    return (difference * difference) @ weights
+
+
+@classifies(MultinomialNB)
+def multinomial(model: Any, x: Array) -> Scores:
+    """x · log probabilities + log prior."""
+    return _of_likelihood(x @ _finite(model, model.feature_log_prob_).T + model.class_log_prior_)
+
+
+@classifies(ComplementNB)
+def complement(model: Any, x: Array) -> Scores:
+    """x · weights of the complements; the prior counts only where there is one class."""
+    likelihood = x @ _finite(model, model.feature_log_prob_).T
+    return _of_likelihood(
+        likelihood + model.class_log_prior_ if len(model.classes_) == 1 else likelihood
+    )
+
+
+@classifies(BernoulliNB, reads="given")
+def bernoulli(model: Any, x: Array) -> Scores:
+    """Log probabilities of the features above the threshold, and of the absence of the others.
+
+    x keeps its dtype: scikit-learn compares float32 rows with the threshold rounded to float32.
+    """
+    absent = np.log(1.0 - np.exp(_finite(model, model.feature_log_prob_)))
+    present = x if model.binarize is None else x > model.binarize
+    weights = (model.feature_log_prob_ - _finite(model, absent)).T
+    constant = model.class_log_prior_ + absent.sum(axis=1)
+    return _of_likelihood(present.astype(np.float64) @ weights + constant)
+
+
+@classifies(CategoricalNB)
+def categorical(model: Any, x: Array) -> Scores:
+    """The sum over features of a category's log probabilities, plus the log prior.
+
+    Numbers are cut to whole categories, as scikit-learn does. A category that no training row could
+    have had, where scikit-learn raises, gives probabilities that are not numbers.
+    """
+    sizes = [table.shape[1] for table in model.feature_log_prob_]
+    unknown = sum(sizes)
+    tables = np.concatenate([_finite(model, table).T for table in model.feature_log_prob_])
+    tables = np.concatenate([tables, np.full((1, tables.shape[1]), np.nan)])
+    code = np.trunc(x)
+    is_known = (code >= 0.0) & (code < np.asarray(sizes, np.float64))
+    at = np.where(is_known, code + np.cumsum([0, *sizes[:-1]]).astype(np.float64), float(unknown))
+    likelihood = np.sum(np.take(tables, at.astype(np.int64), axis=0), axis=1)
+    return _of_likelihood(likelihood + model.class_log_prior_)
+
+
+def _of_likelihood(likelihood: Array) -> Scores:
+    return Scores(np.argmax(likelihood, axis=1), softmax(likelihood))
+
+
+def _finite(model: Any, logarithms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Raises UnsupportedModelError for a probability of 0: 0 times its logarithm is not a number."""
+    if not np.isfinite(logarithms).all():
+        raise UnsupportedModelError(
+            f"{type(model).__name__} with a probability of 0 cannot be converted: scikit-learn's "
+            "own answers are then not numbers. Fit it with alpha above 0."
+        )
+    return logarithms
