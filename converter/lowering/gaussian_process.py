@@ -58,6 +58,7 @@ def _process(model: Any, x: Array) -> tuple[Array, Array]:
     mean = k @ (model.y_train_ - model.pi_)
     half = k @ solve_triangular(model.L_, np.diag(model.W_sr_), lower=True).T
     spread = variance(model, model.kernel_, x) - np.sum(half * half, axis=1)
+    spread = np.where(spread > 0.0, spread, np.nan)  # as scikit-learn: the kernel is no covariance there
     likely: Array = 0.5 * COEFS.sum()
     for share, slope in zip(COEFS[:, 0], LAMBDAS[:, 0], strict=True):
         reach = 1.0 / np.sqrt(1.0 + 2.0 * slope**2 * spread)

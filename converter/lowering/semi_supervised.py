@@ -1,0 +1,33 @@
+"""Label propagation: the distributions of labels around a row. Self-training holds another estimator."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading
+
+from converter.lowering.distances import dense
+from converter.lowering.kernels import rbf
+from converter.lowering.neighbours import nearest_index
+from converter.lowering.registry import Array, Scores, classifies
+from edge_runtime.errors import UnsupportedModelError
+
+
+@classifies(LabelPropagation, LabelSpreading)
+def propagation(model: Any, x: Array) -> Scores:
+    """The training rows' label distributions, weighed by the kernel, or those of the neighbours.
+
+    Where every weight is 0, far from all training rows, scikit-learn's probabilities are not numbers
+    either. Raises UnsupportedModelError for a kernel of the author's own.
+    """
+    distributions = np.asarray(model.label_distributions_, dtype=np.float64)
+    if model.kernel == "rbf":
+        likely = rbf(x, dense(model.X_), model.gamma) @ distributions
+    elif model.kernel == "knn":
+        index = nearest_index(model.nn_fit, x, model.n_neighbors)
+        likely = np.sum(np.take(distributions, index, axis=0), axis=1)
+    else:
+        raise UnsupportedModelError(
+            f"{type(model).__name__} with a function as kernel cannot be converted: use 'rbf' or 'knn'."
+        )
+    probabilities = likely / np.sum(likely, axis=1, keepdims=True)
+    return Scores(np.argmax(probabilities, axis=1), probabilities)
