@@ -2,15 +2,15 @@
 
 import io
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.frontends.base import Converted
 from converter.graph import IR_VERSION, OPSETS
-from converter.inputs import digest
+from converter.inputs import Rows, digest, rows_digest, with_missing_text
 from converter.source import Source, Tensors
 from converter.window import WindowSpec
 from edge_runtime.bundle.manifest import (
@@ -31,6 +31,7 @@ from edge_runtime.errors import ConfigError, InputError
 
 GRAPH = "variants/fp32/model.onnx"
 UNPROVEN = Parity(inputs=0, label_disagreements=0, near_ties=0, max_abs_error=0.0, tolerance=0.0)
+_BOOSTERS = {"catboost", "lightgbm", "xgboost"}
 _MAX_RELEASE = 2**53  # what every JSON reader keeps exactly
 
 
@@ -85,7 +86,7 @@ def single_graph(
     source: Source,
     *,
     onnx: bytes,
-    rows: Input,
+    inputs: tuple[Input, ...],
     outputs: tuple[Output, ...],
     steps: tuple[Step, ...] = (),
     exact: str = "",
@@ -99,7 +100,8 @@ def single_graph(
         release=named.release,
         task=source.task,
         classes=source.class_names,
-        inputs=(rows,),
+        labels=source.labels,
+        inputs=inputs,
         outputs=outputs,
         window=window,
         preprocessing=steps,
@@ -118,7 +120,7 @@ def single_graph(
         ),
         golden=Golden(
             count=1,
-            inputs=("golden/inputs/0.npy",),
+            inputs=tuple(f"golden/inputs/{i}.npy" for i in range(len(inputs))),
             outputs=tuple(f"golden/outputs/{i}.npy" for i in range(len(outputs))),
             tolerance=0.0,
         ),
@@ -127,9 +129,12 @@ def single_graph(
     )
 
 
-def golden_files(manifest: Manifest, rows: NDArray[np.float32], expected: Tensors) -> dict[str, bytes]:
+def golden_files(manifest: Manifest, rows: Rows, expected: Tensors) -> dict[str, bytes]:
     """The golden inputs and the source model's outputs to them as `.npy` files, by artifact name."""
-    files = {manifest.golden.inputs[0]: _npy(rows)}
+    files = {}
+    for name, given in zip(manifest.golden.inputs, manifest.inputs, strict=True):
+        array = rows.arrays[given.name]
+        files[name] = _npy(with_missing_text(array) if array.dtype.kind == "O" else array)
     for name, output in zip(manifest.golden.outputs, manifest.outputs, strict=True):
         files[name] = _npy(expected[output.name].astype(output.dtype))
     return files
@@ -141,18 +146,24 @@ def _npy(array: NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def provenance(
-    source: Source, converted: Converted, rows: NDArray[Any], labels: NDArray[Any] | None
-) -> Provenance:
+def provenance(source: Source, rows: Rows, labels: NDArray[Any] | None) -> Provenance:
     """What the bundle was made of: enough to make it again and to notice other data."""
     libraries = ["edge-runtime", "numpy", "onnx", "onnxruntime", "scikit-learn"]
-    libraries += ["skl2onnx"] if converted.used_skl2onnx else []
+    used = {type(step).__module__.partition(".")[0] for _, step in source.steps}
+    libraries += sorted(used & _BOOSTERS)
     return Provenance(
         source=source.describe(),
-        libraries={library: installed(library) for library in libraries},
-        inputs_sha256=digest(rows),
+        libraries={library: _installed(library) for library in libraries},
+        inputs_sha256=rows_digest(rows),
         labels_sha256="" if labels is None else digest(labels),
     )
+
+
+def _installed(library: str) -> str:
+    try:
+        return installed(library)
+    except PackageNotFoundError:  # xgboost-cpu is xgboost under another name
+        return installed(f"{library}-cpu")
 
 
 def check_golden_count(count: int) -> None:

@@ -28,15 +28,15 @@ from converter.bundling import (
 from converter.frontends import sklearn as front_end
 from converter.frontends.base import Converted
 from converter.goldens import choose_goldens
-from converter.inputs import as_labels, as_rows
+from converter.inputs import Rows, as_labels, as_rows
 from converter.parity import Variants, prove
 from converter.source import Answer, Source, Tensors, read_source
 from converter.variant import loaded, run
 from converter.window import WindowSpec
 from edge_runtime.bundle import load_private_key, seal
-from edge_runtime.bundle.manifest import Evaluation, File, Manifest, Output
+from edge_runtime.bundle.manifest import Evaluation, File, Manifest
 from edge_runtime.durable import replace_file
-from edge_runtime.errors import StorageError
+from edge_runtime.errors import InputError, StorageError
 
 _log = logging.getLogger("converter")
 KeyPath = str | os.PathLike[str]
@@ -87,17 +87,20 @@ def convert(
     version: str,
     release: int | None = None,
     window: WindowSpec | None = None,
+    input_dtype: str | None = None,
     golden_count: int = 8,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ConvertedBundle:
     """Convert a fitted scikit-learn estimator or Pipeline into a bundle and prove that it agrees.
 
-    inputs: held out from training, (inputs, features) or (windows, samples, axes); used as float32.
-        Source model and variant are compared on all of them.
+    inputs: held out from training, (inputs, features) or (windows, samples, axes), or a DataFrame,
+        whose columns become the bundle's inputs. Source model and variant are compared on all of them.
     labels: their truth, for accuracy; class names, or numbers for a regression. None: not measured.
     name, version: what the bundle is called; 1 to 64 of a-z, 0-9 and "-"; a semantic version.
     release: a counter that must grow for devices to move on; by default it follows the version.
     window: channel names, rate and stride of the stream that the model's windows are cut from.
+    input_dtype: float32 (the default for an array), float64, int64, int32 or uint8: what a device is to
+        give the model. A DataFrame's columns keep their own dtypes; this stands for its floats.
     golden_count: how many of the inputs travel in the bundle, for the device to check itself.
     progress: told in a few words what is being done.
 
@@ -106,15 +109,15 @@ def convert(
     """
     named = identity(name, version, release)
     check_golden_count(golden_count)
-    source = read_source(model)
-    rows = as_rows(inputs, model)
-    front_end.check_shape(source, rows.shape[1:])
+    rows = as_rows(inputs, model, input_dtype)
+    source = read_source(model, rows)
+    front_end.check_shape(source, rows)
     given = None if labels is None else as_labels(labels, len(rows))
     truth = None if given is None else _truth(source, given)
     progress(f"asking the source model about {len(rows)} inputs")
     expected = source.run(rows)
     progress("converting to ONNX")
-    converted = front_end.convert(source, rows.shape[1:], _columns(expected))
+    converted = front_end.convert(source, rows, expected)
     draft = _draft(named, source, converted, rows, window)
     progress("proving parity")
     with ExitStack() as stack:
@@ -135,9 +138,9 @@ def convert(
         variants=(msgspec.structs.replace(draft.variants[0], parity=parity),),
         golden=msgspec.structs.replace(draft.golden, count=len(chosen), tolerance=parity.tolerance),
         evaluation=evaluation,
-        provenance=provenance(source, converted, rows, given),
+        provenance=provenance(source, rows, given),
     )
-    bundle = _bundle(manifest, converted.onnx, rows[chosen], _at(expected.tensors, chosen))
+    bundle = _bundle(manifest, converted.onnx, rows.take(chosen), _at(expected.tensors, chosen))
     with loaded(bundle.manifest, bundle.artifacts) as device:
         device.replay_goldens()  # what every device will do before it activates the bundle
     return bundle
@@ -151,55 +154,41 @@ def check_folder(path: Path) -> None:
         raise StorageError(f"{path}: expected a file to write, found a folder.")
 
 
-def _columns(expected: Answer) -> int | None:
-    """Width of a regressor's prediction; None when it predicts one number an input."""
-    value = expected.tensors.get("value")
-    return None if value is None or value.ndim == 1 else value.shape[1]
-
-
 def _draft(
-    named: Identity,
-    source: Source,
-    converted: Converted,
-    rows: NDArray[np.float32],
-    window: WindowSpec | None,
+    named: Identity, source: Source, converted: Converted, rows: Rows, window: WindowSpec | None
 ) -> Manifest:
     """The manifest with nothing proven yet."""
     return single_graph(
         named,
         source,
         onnx=converted.onnx,
-        # Missing numbers are allowed where the author's own held-out inputs have some.
-        rows=msgspec.structs.replace(converted.input, allow_nan=bool(np.isnan(rows).any())),
+        inputs=converted.inputs,
         outputs=converted.outputs,
         steps=converted.steps,
         exact=converted.exact,
-        window=window_of(window, rows.shape[1:]),
+        window=window_of(window, rows.shape),
     )
 
 
 def _load(
-    stack: ExitStack,
-    draft: Manifest,
-    converted: Converted,
-    rows: NDArray[np.float32],
-    expected: Answer,
+    stack: ExitStack, draft: Manifest, converted: Converted, rows: Rows, expected: Answer
 ) -> Variants:
     """The variant, and its features alone where there are some, in the engine."""
-    whole = _bundle(draft, converted.onnx, rows[:1], _at(expected.tensors, np.arange(1)))
+    one = rows.take(slice(1))
+    whole = _bundle(draft, converted.onnx, one, _at(expected.tensors, np.arange(1)))
     variant = partial(run, stack.enter_context(loaded(whole.manifest, whole.artifacts)))
     if converted.halves is None:
         return Variants(variant)
-    features = converted.halves.features(rows[:1])
-    shape = (None, features.shape[1])
+    features = converted.halves.features(one)
     half = msgspec.structs.replace(
         draft,
-        task="regression",
+        task="transformation",
         classes=(),
-        outputs=(Output(name="features", dtype="float32", shape=shape, meaning="value"),),
+        labels=(),
+        outputs=(converted.halves.output,),
         golden=msgspec.structs.replace(draft.golden, outputs=draft.golden.outputs[:1]),
     )
-    front = _bundle(half, converted.halves.features_onnx, rows[:1], {"features": features})
+    front = _bundle(half, converted.halves.features_onnx, one, {"features": features})
     return Variants(variant, partial(run, stack.enter_context(loaded(front.manifest, front.artifacts))))
 
 
@@ -207,12 +196,23 @@ def _truth(source: Source, labels: NDArray[Any]) -> NDArray[Any]:
     """Labels as the evaluation takes them; wrong ones are told before any work is done."""
     if source.task == "regression":
         return labels
-    return evaluate.class_indices(labels, source.classes)
+    if source.task != "classification":
+        raise InputError(
+            f"labels: expected none for {source.task}, whose answers have no truth to compare with."
+        )
+    if not source.is_multi_label:
+        return evaluate.class_indices(labels, source.classes[0])
+    if labels.ndim != 2 or labels.shape[1] != len(source.classes):
+        raise InputError(f"labels: expected {len(source.classes)} an input, found {labels.shape}.")
+    columns = [evaluate.class_indices(labels[:, j], classes) for j, classes in enumerate(source.classes)]
+    return np.stack(columns, axis=1)
 
 
 def _evaluate(source: Source, truth: NDArray[Any], found: Tensors) -> Evaluation:
     if source.task == "regression":
         return evaluate.regression(truth, found["value"])
+    if source.is_multi_label:
+        return evaluate.multi_label(truth, found["label"])
     return evaluate.classification(truth, found["label"], source.class_names)
 
 
@@ -221,7 +221,7 @@ def _at(tensors: Tensors, where: NDArray[np.int64]) -> Tensors:
 
 
 def _bundle(
-    manifest: Manifest, onnx: bytes, golden_rows: NDArray[np.float32], golden_outputs: Tensors
+    manifest: Manifest, onnx: bytes, golden_rows: Rows, golden_outputs: Tensors
 ) -> ConvertedBundle:
     """Put the files in place and list them in the manifest, as sealing will."""
     artifacts = {GRAPH: onnx, **golden_files(manifest, golden_rows, golden_outputs)}

@@ -1,56 +1,105 @@
 """Inputs nobody recorded: where a conversion that looks right on data goes wrong."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.inputs import Rows, is_missing
+
+Splits = tuple[NDArray[np.int64], NDArray[np.float64]]
+
 _MAX_TEMPLATES = 16
 _MAX_SPLITS = 2_000
+_HUGE = (1e15, 1e38)
+_UNSEEN = "never seen in training"
 
 
-def edge_rows(
-    rows: NDArray[np.float32],
-    splits: tuple[NDArray[np.int64], NDArray[np.float32]],
-    *,
-    exact: bool,
-) -> NDArray[np.float32]:
-    """Rows of the shape of `rows`: zeros, tiny, larger than any real one, on and beside thresholds.
+def edge_rows(rows: Rows, splits: Splits, *, exact: bool) -> Rows:
+    """Rows like `rows`: zeros, tiny, larger than any real one, on and beside thresholds, unseen texts.
 
     splits: (feature, threshold) of trees that read the rows themselves. exact: whether the variant
     promises the source's leaves, so that magnitudes up to float32's largest are fair too. Where
-    `rows` have NaN, so do some edge rows. Some may be refused by the source model.
+    `rows` have missing values, so do some edge rows. Some may be refused by the source model.
     """
-    chosen = np.unique(np.linspace(0, len(rows) - 1, _MAX_TEMPLATES).astype(int))
-    templates = rows[chosen]
-    one = np.ones((1, *rows.shape[1:]), dtype=np.float32)
-    made = [0 * one, one, -one, templates * np.float32(10), templates * np.float32(1e-30)]
+    templates = rows.take(np.unique(np.linspace(0, len(rows) - 1, _MAX_TEMPLATES).astype(int)))
+    made = [_numbers(templates.take(slice(1)), number) for number in (0.0, 1.0, -1.0)]
+    made += [_scaled(templates, factor) for factor in (10.0, 1e-30)]
     if exact:
-        made += [one * np.float32(sign * size) for sign in (-1, 1) for size in (1e15, 1e38)]
+        made += [_numbers(templates.take(slice(1)), sign * size) for sign in (-1, 1) for size in _HUGE]
     if len(splits[0]):
         made.append(_beside(templates, *splits))
-    if np.isnan(rows).any():
-        made.append(_with_nan(templates))
-    edge = np.concatenate(made).astype(np.float32)
-    return edge[~np.isinf(edge).reshape(len(edge), -1).any(axis=1)]
+    made += [_with_unseen(templates), *_with_missing(rows, templates)]
+    edge = templates.take(slice(0)).joined(made)
+    return edge.take(~_infinite(edge))
 
 
-def _beside(
-    templates: NDArray[np.float32], features: NDArray[np.int64], thresholds: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _numbers(templates: Rows, number: float) -> Rows:
+    """Every number the same; texts as they are."""
+    return _changed(templates, lambda array: np.full_like(array, number))
+
+
+def _scaled(templates: Rows, factor: float) -> Rows:
+    with np.errstate(over="ignore"):
+        return templates.changed(lambda array: (array * array.dtype.type(factor)).astype(array.dtype))
+
+
+def _changed(templates: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
+    arrays = {
+        name: change(array) if array.dtype.kind in "if" else array
+        for name, array in templates.arrays.items()
+    }
+    return replace(templates, arrays=arrays)
+
+
+def _infinite(rows: Rows) -> NDArray[np.bool_]:
+    found = np.zeros(len(rows), dtype=np.bool_)
+    for array in rows.arrays.values():
+        if array.dtype.kind == "f":
+            found |= np.isinf(array).reshape(len(array), -1).any(axis=1)
+    return found
+
+
+def _beside(templates: Rows, features: NDArray[np.int64], thresholds: NDArray[np.float64]) -> Rows:
     """Real rows with one feature on a threshold, and one ulp above it."""
     reachable = np.flatnonzero(np.isfinite(thresholds))
     if len(reachable) == 0:
-        return templates[:0]
+        return templates.take(slice(0))
     chosen = reachable[np.unique(np.linspace(0, len(reachable) - 1, _MAX_SPLITS).astype(int))]
-    features, on = features[chosen], thresholds[chosen]
+    dtype = templates.array.dtype.type
     with np.errstate(over="ignore"):  # above the largest number lies infinity, which is left out later
-        above = np.nextafter(on, np.float32(np.inf))
-    made = templates[np.arange(2 * len(chosen)) % len(templates)]
-    made[np.arange(len(made)), np.tile(features, 2)] = np.concatenate([on, above])
+        on = thresholds[chosen].astype(dtype)
+        above = np.nextafter(on, dtype(np.inf))
+    made = templates.take(np.arange(2 * len(chosen)) % len(templates))
+    made.array[np.arange(len(made)), np.tile(features[chosen], 2)] = np.concatenate([on, above])
     return made
 
 
-def _with_nan(templates: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each template once with every third number missing, and once with all."""
-    some, every = templates.copy(), np.full_like(templates, np.nan)
-    some.reshape(len(some), -1)[:, ::3] = np.nan
-    return np.concatenate([some, every])
+def _with_unseen(templates: Rows) -> Rows:
+    """Each template once with a text in every column of texts that no training data holds."""
+    arrays = {
+        name: np.full_like(array, _UNSEEN) if array.dtype.kind == "O" else array
+        for name, array in templates.arrays.items()
+    }
+    texts = any(array.dtype.kind == "O" for array in arrays.values())
+    return replace(templates, arrays=arrays) if texts else templates.take(slice(0))
+
+
+def _with_missing(rows: Rows, templates: Rows) -> list[Rows]:
+    """Where `rows` have missing values: each template with a third of those missing, and with all."""
+    gaps = {name for name, array in rows.arrays.items() if is_missing(array).any()}
+    if not gaps:
+        return []
+    some, every = dict(templates.arrays), dict(templates.arrays)
+    for at, name in enumerate(sorted(gaps)):
+        array = templates.arrays[name]
+        nothing = None if array.dtype.kind == "O" else np.nan
+        every[name] = np.full_like(array, nothing)
+        some[name] = array.copy()
+        if rows.is_table:
+            some[name][at % 3 :: 3] = nothing
+        else:
+            some[name].reshape(len(array), -1)[:, ::3] = nothing
+    return [replace(templates, arrays=some), replace(templates, arrays=every)]

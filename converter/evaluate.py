@@ -103,3 +103,8 @@ def regression(truth: NDArray[Any], found: NDArray[Any]) -> Evaluation:
         mean_absolute_error=float(np.abs(truth - found).mean()),
         r2=float(r2.mean()),
     )
+
+
+def multi_label(truth: NDArray[np.int64], called: NDArray[np.int64]) -> Evaluation:
+    """Of several labels (n, m): the share of single labels that are right."""
+    return Evaluation(inputs=len(truth), accuracy=float((truth == called).mean()))

@@ -3,19 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.inputs import Rows
 from converter.parity import NEAR_TIE, allowed, differences
 from converter.source import Answer, Source, Tensors
 from edge_runtime.errors import ConversionError, ParityError
 
 # Another board's float32 arithmetic moves a computed feature by a few 1e-7 of its size.
-_NUDGES = (np.float32(1 - 2e-6), np.float32(1 + 2e-6))
+_NUDGES = (1 - 2e-6, 1 + 2e-6)
 _NUDGE_SLACK = 10.0  # a nudge may move a smooth model; it must not make it jump
 _POOL = 8  # candidates looked at for each golden wanted
 
 
 def choose_goldens(
     source: Source,
-    rows: NDArray[np.float32],
+    rows: Rows,
     expected: Answer,
     found: Tensors,
     count: int,
@@ -33,7 +34,7 @@ def choose_goldens(
     if expected.margin.size:
         agrees &= expected.margin >= 100 * NEAR_TIE
     pool = _spread(expected.tensors, np.flatnonzero(agrees))[: _POOL * count]
-    steady = pool if exact_rows else pool[_is_steady(source, rows[pool], expected, pool)]
+    steady = pool if exact_rows else pool[_is_steady(source, rows.take(pool), expected, pool)]
     chosen = steady if len(steady) else pool
     if not len(chosen):
         raise ParityError(
@@ -46,7 +47,8 @@ def choose_goldens(
 def _spread(expected: Tensors, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """All `rows`, ordered so that any first few are spread over the classes or values."""
     if "label" in expected:
-        labels = expected["label"][rows]
+        # Of several labels the first one's classes are spread; all of them would be too many.
+        labels = expected["label"].reshape(len(expected["label"]), -1)[rows, 0]
         turn = np.zeros(len(rows), dtype=np.int64)
         for label in np.unique(labels):
             members = np.flatnonzero(labels == label)
@@ -64,15 +66,19 @@ def _van_der_corput(count: int) -> NDArray[np.float64]:
 
 
 def _is_steady(
-    source: Source, rows: NDArray[np.float32], expected: Answer, where: NDArray[np.int64]
+    source: Source, rows: Rows, expected: Answer, where: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     steady = np.ones(len(rows), dtype=np.bool_)
     wanted = {name: tensor[where] for name, tensor in expected.tensors.items()}
     for factor in _NUDGES if len(rows) else ():
         try:
-            nudged = source.run(rows * factor).tensors
+            nudged = source.run(_nudged(rows, factor)).tensors
         except ConversionError:
             continue  # a model of categories knows no number in between, and rounds none
         unequal, error = differences(wanted, nudged)
         steady &= ~unequal & (error <= _NUDGE_SLACK * allowed(expected.tensors))
     return steady
+
+
+def _nudged(rows: Rows, factor: float) -> Rows:
+    return rows.changed(lambda array: (array * array.dtype.type(factor)).astype(array.dtype))

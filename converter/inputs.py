@@ -1,49 +1,215 @@
-"""What the author hands over, checked once: float32 inputs, labels of the same length."""
+"""What the author hands over, checked once: rows for the model, labels of the same length."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.bundle.manifest import MISSING_TEXT, Input
 from edge_runtime.errors import InputError
 
+DTYPES = ("float32", "float64", "int64", "int32", "uint8")
+_Indices = NDArray[Any] | slice
 
-def as_rows(inputs: Any, model: Any = None) -> NDArray[np.float32]:
-    """Inputs as float32 of shape (inputs, …), NaN allowed. Raises InputError.
 
-    Of a DataFrame the columns must be those that `model` was fitted on, in that order.
+@dataclass(frozen=True)
+class Rows:
+    """What a model is called on: one array, or a table's columns by name.
+
+    arrays: by input name, each of the declared dtype and of shape (n, …); a table's are (n,). Texts have
+        dtype object, None where one is missing.
+    frame: a table's own dtype of each column; None when the source model takes an array.
     """
-    columns = getattr(inputs, "columns", None)
-    known = getattr(model, "feature_names_in_", None)
-    if columns is not None and known is not None and list(columns) != list(known):
-        raise InputError(
-            f"inputs: expected the columns of training in their order, {list(known)[:5]}…; "
-            f"found {list(columns)[:5]}…."
+
+    arrays: dict[str, NDArray[Any]]
+    is_table: bool = False
+    frame: dict[str, Any] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The one array of a model that is no table's."""
+        (array,) = self.arrays.values()
+        return array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Without the batch: (features,), (samples, axes), or (columns,) of a table."""
+        return (len(self.arrays),) if self.is_table else self.array.shape[1:]
+
+    def take(self, where: _Indices) -> "Rows":
+        """Some of the rows."""
+        return replace(self, arrays={name: array[where] for name, array in self.arrays.items()})
+
+    def changed(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> "Rows":
+        """The same rows, each array of floats through `change`."""
+        arrays = {
+            name: change(array) if array.dtype.kind == "f" else array
+            for name, array in self.arrays.items()
+        }
+        return replace(self, arrays=arrays)
+
+    def joined(self, others: "list[Rows]") -> "Rows":
+        """These rows and others of the same columns, one after another."""
+        every = [self, *others]
+        arrays = {name: np.concatenate([rows.arrays[name] for rows in every]) for name in self.arrays}
+        return replace(self, arrays=arrays)
+
+    def for_source(self) -> Any:
+        """As the source model takes them, a copy: a step with copy=False writes into its input."""
+        if not self.is_table:
+            return self.array.copy()
+        if self.frame is None:
+            return np.stack(list(self.arrays.values()), axis=1)
+        import pandas as pd
+
+        columns = {
+            name: pd.Series(array.copy(), dtype=self.frame[name]) for name, array in self.arrays.items()
+        }
+        return pd.DataFrame(columns)
+
+    def declared(self) -> tuple[Input, ...]:
+        """The manifest's inputs; missing values are allowed where these rows have some."""
+        return tuple(
+            Input(
+                name=name,
+                dtype="string" if array.dtype.kind == "O" else array.dtype.name,  # type: ignore[arg-type]
+                shape=(None, *array.shape[1:]),
+                allow_nan=bool(is_missing(array).any()),
+            )
+            for name, array in self.arrays.items()
         )
+
+
+def is_missing(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a number is NaN, or a text is None."""
+    if array.dtype.kind == "f":
+        return np.isnan(array)
+    if array.dtype.kind == "O":
+        return np.equal(array, None).astype(np.bool_)
+    return np.zeros(array.shape, dtype=np.bool_)
+
+
+def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
+    """Inputs of shape (inputs, …) or a DataFrame, NaN allowed. Raises InputError.
+
+    An array of numbers is declared as `dtype`, by default float32; of a DataFrame every column keeps
+    its name and its own dtype, `dtype` standing for the floating ones. Columns are those that `model`
+    was fitted on, in its order; others are left out.
+    """
+    if dtype is not None and dtype not in DTYPES:
+        raise InputError(f"input_dtype: expected one of {', '.join(DTYPES)}, found {dtype!r}.")
+    if hasattr(inputs, "columns"):
+        return _table(inputs, getattr(model, "feature_names_in_", None), dtype)
+    given = _as_array(inputs)
+    if given.ndim < 2 or 0 in given.shape:
+        raise InputError(
+            "inputs: expected shape (inputs, features) or (windows, samples, axes), none of them 0; "
+            f"found {given.shape}."
+        )
+    name = "rows" if given.ndim == 2 else "windows"
+    if given.dtype.kind in "OSU":
+        return Rows({name: _texts(given, "inputs")})
+    return Rows({name: _numbers(given, dtype or "float32", "inputs")})
+
+
+def _as_array(inputs: Any) -> NDArray[Any]:
     try:
-        given = np.asarray(inputs)
-        with np.errstate(over="ignore"):
-            rows: NDArray[np.float32] = np.array(given, dtype=np.float32, order="C")
+        return np.asarray(inputs)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"inputs: expected an array of numbers, found {type(inputs).__name__}: {error}"
         ) from error
-    if rows.ndim < 2 or 0 in rows.shape:
+
+
+def _table(frame: Any, known: Any, dtype: str | None) -> Rows:
+    names = list(frame.columns) if known is None else [str(name) for name in known]
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise InputError(f"inputs: expected column names that are texts, found {wrong[:5]}.")
+    if missing := [name for name in names if name not in frame.columns]:
         raise InputError(
-            "inputs: expected shape (inputs, features) or (windows, samples, axes), none of them 0; "
-            f"found {rows.shape}."
+            f"inputs: expected the columns of training; missing {missing[:5]}, found "
+            f"{list(frame.columns)[:10]}."
         )
+    if not len(frame) or not names:
+        raise InputError(f"inputs: expected rows and columns, found {frame.shape}.")
+    arrays = {name: _column(frame[name], name, dtype) for name in names}
+    own = None if known is None else {name: frame[name].dtype for name in names}
+    if known is None and len({array.dtype.kind == "O" for array in arrays.values()}) > 1:
+        raise InputError(
+            "inputs: a DataFrame of texts and numbers needs a model that was fitted on a DataFrame, so "
+            "that it knows its columns by name."
+        )
+    return Rows(arrays, is_table=True, frame=own)
+
+
+def _column(series: Any, name: str, dtype: str | None) -> NDArray[Any]:
+    what = f"inputs: column {name!r}"
+    if series.ndim != 1:
+        raise InputError(f"{what}: found twice. Give every column a name of its own.")
+    kind = getattr(getattr(series.dtype, "categories", series), "dtype", series.dtype)
+    missing = np.asarray(series.isna())
+    letter = getattr(kind, "kind", "O")
+    if letter in "Mm":
+        raise InputError(f"{what}: expected numbers or texts, found {kind}. Make a number of it first.")
+    if letter == "b" and not missing.any():
+        return np.asarray(series, dtype=np.bool_)
+    if letter in "iu" and not missing.any():
+        return _numbers(np.asarray(series), "int64", what)
+    if letter in "biuf":
+        whole = np.asarray(series.astype(object).where(~missing, np.nan), dtype=np.float64)
+        own = "float32" if getattr(kind, "name", "").lower() == "float32" else "float64"
+        return _numbers(whole, dtype or own, what)
+    return _objects(np.asarray(series.astype(object).where(~missing, None)), dtype, what)
+
+
+def _objects(values: NDArray[Any], dtype: str | None, what: str) -> NDArray[Any]:
+    """A column of Python objects: all texts, or all numbers."""
+    present = [value for value in values.tolist() if value is not None]
+    if present and all(isinstance(value, int | float) for value in present):
+        return _numbers(np.array(values, dtype=np.float64), dtype or "float64", what)
+    return _texts(values, what)
+
+
+def _texts(values: NDArray[Any], what: str) -> NDArray[Any]:
+    found = np.array(values, dtype=object)
+    flat = found.reshape(-1)
+    for at, value in enumerate(flat.tolist()):
+        if value is None or (isinstance(value, float) and np.isnan(value)):
+            flat[at] = None
+        elif not isinstance(value, str):
+            raise InputError(f"{what}: expected texts, found {value!r} in row {at // (found[0].size)}.")
+        elif value == MISSING_TEXT:
+            raise InputError(f"{what}: expected texts, found U+FFFF, which stands for a missing one.")
+    return flat.reshape(found.shape)
+
+
+def _numbers(given: NDArray[Any], dtype: str, what: str) -> NDArray[Any]:
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = np.array(given, dtype=dtype, order="C")
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{what}: expected an array of numbers, found {given.dtype}: {error}"
+        ) from error
+    if rows.dtype.kind != "f" and not np.array_equal(rows, given):
+        raise InputError(f"{what}: expected whole numbers within {dtype}, found others.")
     if np.isinf(rows).any():
         place = tuple(np.argwhere(np.isinf(rows))[0].tolist())
         raise InputError(
-            f"inputs: expected numbers within float32 (to 3.4e38); found {given[place]} at {place}."
+            f"{what}: expected numbers within {dtype} (to {np.finfo(dtype).max:.2g}); found "
+            f"{given[place]} at {place}."
         )
     return rows
 
 
 def as_labels(labels: Any, count: int) -> NDArray[Any]:
-    """Labels as an array, one (or for regression one row) an input. Raises InputError."""
+    """Labels as an array, one (or for several targets one row) an input. Raises InputError."""
     given = np.asarray(labels)
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
@@ -54,10 +220,25 @@ def as_labels(labels: Any, count: int) -> NDArray[Any]:
     return given
 
 
+def rows_digest(rows: Rows) -> str:
+    """sha256 of the inputs; of one array its digest, of a table that of all names and columns."""
+    if not rows.is_table:
+        return digest(rows.array)
+    columns = [f"{name}\0{digest(array)}" for name, array in rows.arrays.items()]
+    return hashlib.sha256("\n".join(columns).encode()).hexdigest()
+
+
 def digest(array: NDArray[Any]) -> str:
     """sha256 of an array: its dtype, its shape and its numbers or texts."""
+    if array.dtype.kind == "O":
+        array = with_missing_text(array)
     if array.dtype.kind not in "biuf":
         array = np.char.encode(array.astype(str), "utf-8")
     found = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
     found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()
+
+
+def with_missing_text(array: NDArray[Any]) -> NDArray[np.str_]:
+    """Texts as files and graphs hold them: the reserved character where one is missing."""
+    return np.where(is_missing(array), MISSING_TEXT, array).astype(np.str_)

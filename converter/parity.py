@@ -15,13 +15,16 @@ Anything else is a ParityError.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converter.edge_rows import edge_rows
 from converter.frontends.base import Converted, Halves
-from converter.source import Answer, Source, Tensors, run
+from converter.inputs import Rows
+from converter.parting import first_difference
+from converter.source import Answer, Source, Tensors
 from edge_runtime.bundle.manifest import Parity
 from edge_runtime.errors import EdgeError, ParityError
 
@@ -31,7 +34,7 @@ NEAR_TIE = 1e-6
 # arithmetic part further; they are there to find wrong branches and overflow, not rounding.
 EDGE_SLACK = 100.0
 
-Run = Callable[[NDArray[np.float32]], Tensors]
+Run = Callable[[Rows], Tensors]
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def prove(
     source: Source,
     converted: Converted,
     variants: Variants,
-    rows: NDArray[np.float32],
+    rows: Rows,
     expected: Answer,
 ) -> Parity:
     """Compare on `rows`, whose source outputs are `expected`, then on edge rows.
@@ -75,7 +78,7 @@ class _Case:
     """Rows, what the source says about them, and how much wider than usual the tolerance is."""
 
     kind: str
-    rows: NDArray[np.float32]
+    rows: Rows
     expected: Answer
     slack: float
 
@@ -92,10 +95,12 @@ def _compare(case: _Case, source: Source, converted: Converted, variants: Varian
     rounded = np.zeros_like(wrong)
     if wrong.any() and converted.halves is not None and variants.features is not None:
         answered = {name: tensor[wrong] for name, tensor in found.items()}
-        features = variants.features(case.rows[wrong])["features"]
-        rounded[wrong] = _only_rounding(source, converted.halves, case.rows[wrong], features, answered)
+        suspects = case.rows.take(wrong)
+        features = variants.features(suspects)["features"]
+        rounded[wrong] = _only_rounding(source, converted.halves, suspects, features, answered)
     if (wrong & ~rounded).any():
-        raise _fault(case, source, found, int(np.argmax(wrong & ~rounded)))
+        row = int(np.argmax(wrong & ~rounded))
+        raise _fault(case, source, found, row, first_difference(converted, case.rows.take([row])))
     return Parity(
         inputs=len(case.rows),
         label_disagreements=int(unequal.sum()),
@@ -121,11 +126,19 @@ def differences(expected: Tensors, found: Tensors) -> tuple[NDArray[np.bool_], N
                 f"found {given}."
             )
         if name == "label":
-            unequal = tensor != found[name]
+            unequal = (tensor != found[name]).reshape(count, -1).any(axis=1)
         else:
-            apart = np.abs(tensor - found[name].astype(np.float64)).reshape(count, -1)
+            heard = found[name].astype(np.float64)
+            with np.errstate(invalid="ignore"):
+                apart = np.where(_same(tensor, heard), 0.0, np.abs(tensor - heard)).reshape(count, -1)
             error = np.maximum(error, apart.max(axis=1, initial=0.0))
     return unequal, error
+
+
+def _same(said: NDArray[Any], heard: NDArray[Any]) -> NDArray[np.bool_]:
+    """Equal numbers, infinities and NaN included: a transformer may hand a missing value on."""
+    same: NDArray[np.bool_] = (said == heard) | (np.isnan(said) & np.isnan(heard))
+    return same
 
 
 def _undecided(case: _Case) -> NDArray[np.bool_]:
@@ -138,8 +151,8 @@ def _undecided(case: _Case) -> NDArray[np.bool_]:
 def _only_rounding(
     source: Source,
     halves: Halves,
-    rows: NDArray[np.float32],
-    features: NDArray[np.float32],
+    rows: Rows,
+    features: NDArray[Any],
     found: Tensors,
 ) -> NDArray[np.bool_]:
     """Which rows differ only because a feature, rounded otherwise, falls across a threshold."""
@@ -147,20 +160,20 @@ def _only_rounding(
     size = np.abs(expected)
     bound = 1e-5 * size + 2e-6 * size.max(axis=1, keepdims=True)
     near = (np.abs(expected - features) <= bound).all(axis=1)
-    answer = run(source, halves.rest, features)
+    answer = source.ask(halves.rest, features)
     unequal, error = differences(answer.tensors, found)
     tied = answer.margin < NEAR_TIE if answer.margin.size else np.zeros(len(rows), dtype=np.bool_)
     explained: NDArray[np.bool_] = near & (~unequal | tied) & (error <= allowed(answer.tensors))
     return explained
 
 
-def _accepted(source: Source, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], Answer]:
+def _accepted(source: Source, rows: Rows) -> tuple[Rows, Answer]:
     """The edge rows that the source model takes at all and has a finite answer to, with that answer."""
-    kept = rows[_taken(source, rows)]
+    kept = rows.take(_taken(source, rows))
     return kept, source.run(kept) if len(kept) else Answer({}, np.empty(0))
 
 
-def _taken(source: Source, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _taken(source: Source, rows: Rows) -> NDArray[np.bool_]:
     """Which rows the source takes, by halves: it refuses a batch for one bad row, and few are bad."""
     try:
         answer = source.run(rows)
@@ -168,14 +181,15 @@ def _taken(source: Source, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
         if len(rows) == 1:
             return np.zeros(1, dtype=np.bool_)
         half = len(rows) // 2
-        return np.concatenate([_taken(source, rows[:half]), _taken(source, rows[half:])])
+        halves = (rows.take(slice(half)), rows.take(slice(half, None)))
+        return np.concatenate([_taken(source, part) for part in halves])
     finite = np.ones(len(rows), dtype=np.bool_)
     for tensor in answer.tensors.values():
         finite &= np.isfinite(tensor).reshape(len(rows), -1).all(axis=1)
     return finite
 
 
-def _fault(case: _Case, source: Source, found: Tensors, row: int) -> ParityError:
+def _fault(case: _Case, source: Source, found: Tensors, row: int, where: str) -> ParityError:
     expected = case.expected.tensors
     output = next(iter(expected))
     for name, tensor in expected.items():
@@ -185,10 +199,30 @@ def _fault(case: _Case, source: Source, found: Tensors, row: int) -> ParityError
             break
     said, heard = expected[output][row].tolist(), found[output][row].tolist()
     if output == "label":
-        said = source.class_names[said]
-        heard = source.class_names[heard] if 0 <= heard < len(source.class_names) else heard
-    what = f" {case.rows[row].ravel()[:8].tolist()}" if case.kind == "edge row" else ""
+        said, heard = _named(source, said), _named(source, heard)
+    what = f" {_shown(case.rows, row)}" if case.kind == "edge row" else ""
     return ParityError(
         f"parity: output {output!r}, {case.kind} {row}{what}: expected {said} as the source model "
-        f"says, found {heard}; allowed difference {case.tolerance:g}. The model was not converted."
+        f"says, found {heard}; allowed difference {case.tolerance:g}. {where}"
+        "The model was not converted."
     )
+
+
+def _shown(rows: Rows, row: int) -> list[Any]:
+    """The first few numbers or texts of a row."""
+    if rows.is_table:
+        return [
+            array[row].item() if hasattr(array[row], "item") else array[row]
+            for array in list(rows.arrays.values())[:8]
+        ]
+    shown: list[Any] = rows.array[row].ravel()[:8].tolist()
+    return shown
+
+
+def _named(source: Source, label: Any) -> Any:
+    """Class names of an index, or of several labels' indices."""
+    names = source.class_names
+    if isinstance(label, list):
+        of = [each.classes for each in source.labels]
+        return [n[i] if 0 <= i < len(n) else i for i, n in zip(label, of, strict=True)]
+    return names[label] if 0 <= label < len(names) else label

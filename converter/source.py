@@ -3,30 +3,36 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_outlier_detector, is_regressor
 from sklearn.exceptions import NotFittedError
-from sklearn.feature_selection import RFE, RFECV
-from sklearn.pipeline import Pipeline
-from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.preprocessing import LabelBinarizer, LabelEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from converter.foreign import translated, without_name_warnings
+from converter.inputs import Rows
+from converter.lowering.clusters import cluster_labels
+from converter.lowering.composition import innermost, steps_of
+from edge_runtime.bundle.manifest import Label, Task
 from edge_runtime.errors import ConversionError, UnsupportedModelError
 
 Tensors = dict[str, NDArray[Any]]
+ANOMALY_CLASSES = ("anomaly", "normal")
+_OF_TARGETS = (LabelBinarizer, LabelEncoder)  # their `transform` takes one column, as (n,)
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a model says about n inputs.
 
-    tensors: by output name. `label` int64 (n,), an index into the classes; `probabilities` (n, k);
-        `value` (n,) or (n, m). Of a classifier the first and perhaps the second, else the third.
-    margin: (n,), how far the two best class scores lie apart; empty where that is not known.
+    tensors: by output name. `label` int64 (n,), an index into the classes, or (n, m) of m labels;
+        `probabilities` (n, k), or (n, m, k) filled up with 0; `score` (n,) of an anomaly model; `value`
+        (n,) or (n, m). Those that the model's task has.
+    margin: (n,), how far the two best class scores lie apart (of several labels, where they lie
+        closest); empty where that is not known.
     """
 
     tensors: Tensors
@@ -35,110 +41,148 @@ class Answer:
 
 @dataclass(frozen=True)
 class Source:
-    """A fitted scikit-learn estimator, its steps in order, and what it predicts.
+    """A fitted model, its steps in order, and what it predicts.
 
-    classes: as in scikit-learn (any dtype), empty for regression.
+    classes: one array of classes a label, in the source's dtype: one for a classification, a clustering
+        or an anomaly model, m for a model of m labels, none for values.
     """
 
     model: Any
     steps: tuple[tuple[str, Any], ...]
-    task: Literal["classification", "regression"]
-    classes: NDArray[Any]
-    has_probabilities: bool
+    task: Task
+    classes: tuple[NDArray[Any], ...] = ()
+    is_multi_label: bool = False
+    has_probabilities: bool = False
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return tuple(str(name) for name in self.classes.tolist())
+        """Of a model of one label; else empty."""
+        if self.task == "anomaly":
+            return ANOMALY_CLASSES
+        return () if self.is_multi_label or not self.classes else _names(self.classes[0])
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Of a model of several labels; else empty."""
+        if not self.is_multi_label:
+            return ()
+        return tuple(Label(name=str(j), classes=_names(found)) for j, found in enumerate(self.classes))
 
     def describe(self) -> str:
         """Such as `scikit-learn Pipeline(StandardScaler, SVC)`."""
         names = [type(step).__name__ for _, step in self.steps]
         whole = type(self.model).__name__
-        return f"scikit-learn {whole}" + (f"({', '.join(names)})" if [whole] != names else "")
+        library = type(self.steps[-1][1]).__module__.partition(".")[0]
+        library = {"sklearn": "scikit-learn"}.get(library, library)
+        return f"{library} {whole}" + (f"({', '.join(names)})" if [whole] != names else "")
 
-    def run(self, rows: NDArray[np.float32]) -> Answer:
+    def run(self, rows: Rows) -> Answer:
         """Ask the model about every row. Raises ConversionError when it refuses them."""
-        return run(self, self.model, rows)
+        what = f"the source model {self.describe()} refuses inputs of shape {(len(rows), *rows.shape)}"
+        with translated(what):
+            return self.ask(self.model, rows.for_source())
+
+    def ask(self, model: Any, given: Any) -> Answer:
+        """The answer of `model`, this source's own or its last steps; raises what the library raises."""
+        with without_name_warnings(), np.errstate(all="ignore"), one_job(model):
+            if self.task == "transformation":
+                return Answer({"value": _transformed(model, given)}, np.empty(0))
+            predicted = np.asarray(model.predict(given))
+            if self.task == "regression":
+                return Answer({"value": predicted.astype(np.float64)}, np.empty(0))
+            if self.task == "anomaly":
+                score = np.asarray(model.decision_function(given), dtype=np.float64)
+                label = (predicted > 0).astype(np.int64)
+                return Answer({"label": label, "score": score}, np.abs(score))
+            tensors: Tensors = {"label": self._indices(predicted)}
+            if self.has_probabilities:
+                tensors["probabilities"] = self._probabilities(model.predict_proba(given))
+            return Answer(tensors, self._margin(model, given, tensors))
+
+    def _indices(self, predicted: NDArray[Any]) -> NDArray[np.int64]:
+        if not self.is_multi_label:
+            return _index(predicted, self.classes[0])
+        columns = [_index(predicted[:, j], found) for j, found in enumerate(self.classes)]
+        return np.stack(columns, axis=1)
+
+    def _probabilities(self, given: Any) -> NDArray[np.float64]:
+        if not self.is_multi_label:
+            return np.asarray(given, dtype=np.float64)
+        if not isinstance(given, list):  # of each label only how likely its second class is
+            given = [np.stack([1 - column, column], axis=1) for column in np.asarray(given).T]
+        width = max(member.shape[1] for member in given)
+        filled = [np.pad(member, ((0, 0), (0, width - member.shape[1]))) for member in given]
+        return np.stack(filled, axis=1).astype(np.float64)
+
+    def _margin(self, model: Any, given: Any, tensors: Tensors) -> NDArray[np.float64]:
+        if "probabilities" in tensors:
+            apart = _apart(tensors["probabilities"])
+        elif hasattr(model, "decision_function"):
+            decision = np.asarray(model.decision_function(given), dtype=np.float64)
+            each = self.is_multi_label or decision.ndim == 1
+            apart = np.abs(decision) if each else _apart(decision)
+        else:
+            return np.empty(0)
+        return apart.reshape(len(apart), -1).min(axis=1)
 
 
-def run(source: Source, model: Any, rows: NDArray[np.float32]) -> Answer:
-    """Ask `model`, the source's or the last steps of it; a copy of `rows` is given."""
-    # A step with copy=False writes into its input, so each call gets its own.
-    what = f"the source model {source.describe()} refuses inputs of shape {rows.shape}"
-    with translated(what), without_name_warnings(), np.errstate(all="ignore"), _one_job(model):
-        predicted = np.asarray(model.predict(rows.copy()))
-        if source.task == "regression":
-            return Answer({"value": predicted.astype(np.float64)}, np.empty(0))
-        if predicted.ndim != 1:
-            raise UnsupportedModelError(
-                f"{source.describe()} predicts {predicted.shape[1]} labels for one input; "
-                "expected a classifier with one label. Convert one model a label."
-            )
-        index = {name: i for i, name in enumerate(source.classes.tolist())}
-        tensors: Tensors = {"label": np.array([index[name] for name in predicted.tolist()], np.int64)}
-        if source.has_probabilities:
-            tensors["probabilities"] = np.asarray(model.predict_proba(rows.copy()), np.float64)
-            return Answer(tensors, _margin(tensors["probabilities"]))
-        if hasattr(model, "decision_function"):
-            return Answer(tensors, _margin(np.asarray(model.decision_function(rows.copy()))))
-        return Answer(tensors, np.empty(0))
+def read_source(model: Any, rows: Rows) -> Source:
+    """Look at a fitted scikit-learn-like model; `rows` are what it will be asked about.
 
-
-def read_source(model: Any) -> Source:
-    """Look at a fitted scikit-learn estimator or Pipeline; a finished search is its best estimator.
-
-    Raises UnsupportedModelError for anything else, ConversionError when it is not fitted.
+    Raises UnsupportedModelError for anything else, ConversionError when it is not fitted or refuses
+    the first of `rows`.
     """
-    model = _unwrapped(model)
-    if not isinstance(model, BaseEstimator) or not hasattr(model, "predict"):
+    answers = hasattr(model, "predict") or hasattr(model, "transform")
+    if not isinstance(model, BaseEstimator) or not answers:
         found = model.__name__ + " itself" if isinstance(model, type) else type(model).__name__
         raise UnsupportedModelError(
-            "model: expected a fitted scikit-learn classifier, regressor or a Pipeline that ends in "
-            f"one; found {found}."
+            "model: expected a fitted scikit-learn estimator or a Pipeline that predicts or transforms; "
+            f"found {found}."
         )
-    steps = tuple(_flat("model", model))
+    model = innermost(model)
+    steps = tuple(steps_of(model))
     for name, step in steps:
         _check_fitted(name, step)
+    task = _task(model)
+    if task in ("regression", "transformation"):
+        return Source(model, steps, task)
+    if task == "anomaly":
+        return Source(model, steps, task, (np.array([-1, 1]),))
+    if task == "clustering":
+        known = (cluster_labels(steps[-1][1]),)
+        return Source(model, steps, task, known, has_probabilities=hasattr(model, "predict_proba"))
+    classes, several = _classes(model, rows)
+    proba = hasattr(model, "predict_proba")
+    return Source(model, steps, task, classes, is_multi_label=several, has_probabilities=proba)
+
+
+def _task(model: Any) -> Task:
     if is_classifier(model):
-        return Source(model, steps, "classification", _classes(model), hasattr(model, "predict_proba"))
+        return "classification"
     if is_regressor(model):
-        return Source(model, steps, "regression", np.empty(0), False)
-    raise UnsupportedModelError(
-        f"model: expected a classifier or a regressor, found {type(steps[-1][1]).__name__}, which is "
-        "neither."
-    )
+        return "regression"
+    if is_outlier_detector(model):
+        return "anomaly"
+    # Clusterers have classes to predict; so have mixtures, which scikit-learn calls density estimators.
+    return "clustering" if hasattr(model, "predict") else "transformation"
 
 
-def _flat(name: str, model: Any, *, is_last: bool = True) -> Iterator[tuple[str, Any]]:
-    """Steps of a Pipeline, nested ones too, without those that do nothing or only wrap another."""
-    model = _unwrapped(model)
-    if isinstance(model, Pipeline):
-        for inner, step in model.steps:
-            if step is not None and step != "passthrough":
-                yield from _flat(inner, step, is_last=is_last and step is model.steps[-1][1])
-        return
-    yield name, model
-    if is_last and type(model) in (RFE, RFECV) and hasattr(model, "estimator_"):
-        yield from _flat(f"{name} estimator", model.estimator_)  # fitted on the columns it chose
-
-
-def _unwrapped(model: Any) -> Any:
-    """What a fitted search, a frozen estimator or self-training ends up asking, whatever the input."""
-    while True:
-        if isinstance(getattr(model, "best_estimator_", None), BaseEstimator):
-            model = model.best_estimator_
-        elif type(model) is SelfTrainingClassifier and hasattr(model, "estimator_"):
-            model = model.estimator_
-        elif _is_frozen(model):
-            model = model.estimator
-        else:
-            return model
-
-
-def _is_frozen(model: Any) -> bool:
-    """FrozenEstimator, which scikit-learn has since 1.6."""
-    kind = type(model)
-    return kind.__name__ == "FrozenEstimator" and kind.__module__.startswith("sklearn.")
+def _classes(model: Any, rows: Rows) -> tuple[tuple[NDArray[Any], ...], bool]:
+    """The classes of each label, and whether there are several labels."""
+    found = model.classes_
+    if isinstance(found, list):
+        return tuple(np.asarray(each) for each in found), True
+    what = f"the source model {type(model).__name__} refuses its first input"
+    with translated(what), without_name_warnings():
+        predicted = np.asarray(model.predict(rows.take(slice(1)).for_source()))
+    if predicted.ndim == 2 and predicted.shape[1] > 1:  # indicators, a column a label
+        return (np.array([0, 1]),) * predicted.shape[1], True
+    classes = np.asarray(found)
+    if len(classes) < 2:
+        raise UnsupportedModelError(
+            f"model: expected at least two classes, found {classes.tolist()}: it was trained on one."
+        )
+    return (classes,), False
 
 
 def _check_fitted(name: str, step: Any) -> None:
@@ -154,31 +198,33 @@ def _check_fitted(name: str, step: Any) -> None:
         ) from error
 
 
-def _classes(model: Any) -> NDArray[Any]:
-    classes = model.classes_
-    if isinstance(classes, list):
-        raise UnsupportedModelError(
-            f"model: {type(model).__name__} predicts {len(classes)} labels for one input; expected a "
-            "classifier with one label. Convert one model a label."
-        )
-    classes = np.asarray(classes)
-    if len(classes) < 2:
-        raise UnsupportedModelError(
-            f"model: expected at least two classes, found {classes.tolist()}: it was trained on one."
-        )
-    return classes
+def _transformed(model: Any, given: Any) -> NDArray[np.float64]:
+    if isinstance(model, _OF_TARGETS):
+        given = np.asarray(given)[:, 0]
+    found = model.transform(given)
+    dense = found.toarray() if hasattr(found, "toarray") else np.asarray(found)
+    return dense.astype(np.float64)
 
 
-def _margin(scores: NDArray[Any]) -> NDArray[np.float64]:
-    if scores.ndim == 1:  # a binary decision function: the score of one class against the other
-        return np.abs(scores.astype(np.float64))
-    best = np.partition(scores.astype(np.float64), -2, axis=1)
-    margin: NDArray[np.float64] = best[:, -1] - best[:, -2]
-    return margin
+def _names(classes: NDArray[Any]) -> tuple[str, ...]:
+    return tuple(str(name) for name in classes.tolist())
+
+
+def _index(predicted: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    index = {name: i for i, name in enumerate(classes.tolist())}
+    return np.array([index[name] for name in predicted.reshape(-1).tolist()], dtype=np.int64)
+
+
+def _apart(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    if scores.shape[-1] < 2:
+        return np.ones(scores.shape[:-1])
+    best = np.partition(scores, -2, axis=-1)
+    apart: NDArray[np.float64] = best[..., -1] - best[..., -2]
+    return apart
 
 
 @contextmanager
-def _one_job(model: Any) -> Iterator[None]:
+def one_job(model: Any) -> Iterator[None]:
     """Run in one thread: forests add their trees in the order threads finish, and sums differ."""
     given = {
         name: value

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.inputs import Rows
 from converter.source import Tensors
 from edge_runtime.bundle import open_bundle, seal
 from edge_runtime.bundle.manifest import Manifest
@@ -24,17 +26,28 @@ def loaded(manifest: Manifest, artifacts: Mapping[str, bytes]) -> Iterator[Model
             yield model
 
 
-def run(model: Model, rows: NDArray[np.float32]) -> Tensors:
-    """A loaded variant's outputs by name, labels as indices into its classes."""
-    inference = model.infer(rows)
+def run(model: Model, rows: Rows) -> Tensors:
+    """A loaded variant's outputs by name, labels as indices into their classes."""
+    inference = model.infer(rows.arrays if rows.is_table else rows.array)
+    found = {"probabilities": inference.probabilities, "value": inference.values}
+    found["score"] = inference.values
+    if inference.labels is not None:
+        found["label"] = _indices(model, inference.labels)
     tensors: Tensors = {}
     for output in model.manifest.outputs:
-        if output.meaning == "label" and inference.labels is not None:
-            index = {name: i for i, name in enumerate(model.classes)}
-            labels = [index[name] for name in inference.labels.tolist()]
-            tensors[output.name] = np.array(labels, dtype=np.int64)
-        elif output.meaning == "probabilities" and inference.probabilities is not None:
-            tensors[output.name] = inference.probabilities
-        elif inference.values is not None:
-            tensors[output.name] = inference.values
+        tensor = found[output.meaning]
+        assert tensor is not None
+        tensors[output.name] = tensor
     return tensors
+
+
+def _indices(model: Model, labels: NDArray[Any]) -> NDArray[np.int64]:
+    if not model.labels:
+        return _index(labels, model.classes)
+    columns = [_index(labels[:, j], label.classes) for j, label in enumerate(model.labels)]
+    return np.stack(columns, axis=1)
+
+
+def _index(labels: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.int64]:
+    index = {name: i for i, name in enumerate(classes)}
+    return np.array([index[name] for name in labels.tolist()], dtype=np.int64)

@@ -7,19 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.graph import Graph
+from converter.inputs import Rows
+from converter.lowering.registry import Call
 from edge_runtime.bundle.manifest import Input, Output, Step
 
 
 @dataclass(frozen=True)
 class Halves:
-    """A model cut where its features are float32, to tell rounding before the cut from faults after.
+    """A model cut in front of its trees, to tell rounding before the cut from faults after.
 
-    features_onnx: a graph from the model's input to `features`, the same nodes as in the whole.
-    features: the source's own first half. rest: its second half, a fitted estimator.
+    features_onnx: a graph from the model's inputs to `features`, the same nodes as in the whole.
+    output: what that graph gives. features: the source's own first half. rest: its second half, a
+    fitted estimator.
     """
 
     features_onnx: bytes
-    features: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    output: Output
+    features: Callable[[Rows], NDArray[Any]]
     rest: Any
 
 
@@ -31,13 +36,15 @@ class Converted:
         block that holds from the block's features on.
     splits: (feature, threshold) of trees that read the inputs themselves; empty otherwise.
     halves: for trees behind computed features, else None.
+    graph, calls: how the model was put together, to find where a fault began.
     """
 
     onnx: bytes
-    input: Input
+    inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     steps: tuple[Step, ...]
     exact: str
-    used_skl2onnx: bool
-    splits: tuple[NDArray[np.int64], NDArray[np.float32]]
+    splits: tuple[NDArray[np.int64], NDArray[np.float64]]
     halves: Halves | None
+    graph: Graph
+    calls: tuple[Call, ...]

@@ -20,6 +20,7 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
 )
 
+from converter.lowering.boosters.splits import Intervals, Tree, forest_of, intervals
 from converter.lowering.labels import binary, logistic, softmax
 from converter.lowering.registry import Scores
 from converter.lowering.trees import LEAF, Ensemble, Forest, join, reads_trees
@@ -93,29 +94,33 @@ def _histogram_forest(model: Any) -> Forest:
 
     Thresholds are float64 and so is what they are compared with; a float32 input is the same number.
     """
-    if model.is_categorical_ is not None and np.any(model.is_categorical_):
-        columns = np.flatnonzero(model.is_categorical_).tolist()
-        raise UnsupportedModelError(
-            f"{type(model).__name__}: categorical features (columns {columns[:8]}) do not convert yet. "
-            "Train with categorical_features=None on one-hot encoded columns."
-        )
-    trees = [predictor.nodes for stage in model._predictors for predictor in stage]
-    nodes = np.concatenate(trees)
+    grown = [predictor for stage in model._predictors for predictor in stage]
+    forest = forest_of([_histogram_tree(predictor) for predictor in grown], model._n_features, 1)
+    return _with_scores(forest, forest.values[:, 0], model._baseline_prediction.reshape(-1))
+
+
+def _histogram_tree(predictor: Any) -> Tree:
+    nodes = predictor.nodes
     leaf = nodes["is_leaf"].astype(bool)
-    counts = [len(tree) for tree in trees]
-    forest = Forest(
-        n_trees=len(trees),
-        n_features=int(model.n_features_in_),
-        tree=np.repeat(np.arange(len(trees)), counts),
-        node=np.concatenate([np.arange(count) for count in counts]),
+    return Tree(
         feature=nodes["feature_idx"].astype(np.int64),
         threshold=nodes["num_threshold"].astype(np.float64),
         left=np.where(leaf, LEAF, nodes["left"].astype(np.int64)),
         right=np.where(leaf, LEAF, nodes["right"].astype(np.int64)),
         missing_left=nodes["missing_go_to_left"].astype(bool),
-        values=np.empty((len(nodes), 0)),
+        values=nodes["value"].astype(np.float64)[:, None],
+        intervals={
+            int(node): _category_split(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
+            for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf)
+        },
     )
-    return _with_scores(forest, nodes["value"], model._baseline_prediction.reshape(-1))
+
+
+def _category_split(bits: NDArray[np.uint32]) -> Intervals:
+    """Codes from 0 to 255, whose set goes left; what is not known the model's encoder makes NaN."""
+    goes_left = np.unpackbits(bits.view(np.uint8), bitorder="little").astype(bool)
+    codes = np.arange(len(goes_left), dtype=np.float64)
+    return intervals(codes, lambda x: goes_left[np.minimum(x, codes[-1]).astype(np.int64)])
 
 
 def _with_scores(forest: Forest, leaves: NDArray[np.float64], start: NDArray[np.float64]) -> Forest:

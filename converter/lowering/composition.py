@@ -1,6 +1,8 @@
 """Estimators that put others in a row, side by side, or behind a rule."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,6 @@ from converter.lowering.registry import Array, Method, Scores, classifies, regre
 from converter.lowering.table import Table, matrix
 from converter.lowering.thresholds import is_monotone
 from converter.tracing.trace import trace
-from edge_runtime.errors import UnsupportedModelError
 
 _SEARCHES = (GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV)
 
@@ -34,11 +35,12 @@ def steps_of(model: Any) -> list[tuple[str, Any]]:
     """The steps of a Pipeline in order, those of nested ones too, without those that do nothing."""
     if type(model) is not Pipeline:
         return [("model", model)]
-    found = []
-    for name, step in model.steps:
+    found: list[tuple[str, Any]] = []
+    for name, given in model.steps:
+        step = innermost(given)
         if type(step) is Pipeline:
             found += steps_of(step)
-        elif step is not None and step != "passthrough":
+        elif step is not None and not isinstance(step, str):  # "passthrough"
             found.append((name, step))
     return found
 
@@ -128,27 +130,27 @@ def function_transformer(step: FunctionTransformer, x: Table) -> Array | Table:
     return trace(lambda given: step.func(given, **arguments), matrix(x), names=x.names, code=step.func)
 
 
-def _register_wrapper(kind: type, attribute: str, method: Method) -> None:
-    """Say that a model asks another one, whatever the input."""
+def _wrappers() -> dict[type, str]:
+    """Models that ask another one, whatever the input: where that one is."""
+    found: dict[type, str] = dict.fromkeys(_SEARCHES, "best_estimator_")
+    found[SelfTrainingClassifier] = "estimator_"
+    with suppress(ImportError):  # scikit-learn has it since 1.6
+        from sklearn.frozen import FrozenEstimator
 
-    def ask(model: Any, x: Table) -> Any:
-        return registry.call(method, getattr(model, attribute), x)
-
-    register = {"transform": transforms, "value": regresses, "scores": classifies}[method]
-    register(kind, reads="table")(ask)
+        found[FrozenEstimator] = "estimator"
+    return found
 
 
-for _search in _SEARCHES:
-    for _method in ("transform", "value", "scores"):
-        _register_wrapper(_search, "best_estimator_", _method)
-_register_wrapper(SelfTrainingClassifier, "estimator_", "scores")
-try:
-    from sklearn.frozen import FrozenEstimator
-except ImportError:  # before scikit-learn 1.6
-    pass
-else:
-    for _method in ("transform", "value", "scores"):
-        _register_wrapper(FrozenEstimator, "estimator", _method)
+_WRAPPERS = _wrappers()
+
+
+def _asks(method: Method, model: Any, x: Table) -> Any:
+    return registry.call(method, getattr(model, _WRAPPERS[type(model)]), x)
+
+
+transforms(*_WRAPPERS, reads="table")(partial(_asks, "transform"))
+regresses(*_WRAPPERS, reads="table")(partial(_asks, "value"))
+classifies(*_WRAPPERS, reads="table")(partial(_asks, "scores"))
 
 
 @regresses(RFE, RFECV, reads="table")
@@ -199,6 +201,8 @@ def transformed_target(model: TransformedTargetRegressor, x: Table) -> Array:
     return back[:, 0] if model._training_dim == 1 and back.shape[1] == 1 else back
 
 
-def refuse_sample_dependent(model: Any, what: str) -> UnsupportedModelError:
-    """The error for an estimator whose answer about a row depends on other rows."""
-    return UnsupportedModelError(f"{type(model).__name__} cannot be converted: {what}.")
+def innermost(model: Any) -> Any:
+    """What a fitted search, a frozen estimator or self-training ends up asking, whatever the input."""
+    while (attribute := _WRAPPERS.get(type(model))) and hasattr(model, attribute):
+        model = getattr(model, attribute)
+    return model

@@ -106,13 +106,14 @@ class Problem:
                 model.estimator.fit(rows, target)
             return model.fit(rows, target)
 
+    @property
+    def is_of_targets(self) -> bool:
+        """Whether it transforms targets: one column, given to it as (n,)."""
+        return self.name in _OF_TARGETS
+
     def rows(self, count: int, seed: int) -> Any:
         """Like the training rows; the last tenth is three times as large, where numbers are free."""
         return self._rows(count, seed, stretched=True)
-
-    def target(self) -> Any:
-        """What it was fitted to predict."""
-        return self._training()[1]
 
     def training_rows(self) -> Any:
         """The rows it was fitted on."""
@@ -127,6 +128,8 @@ class Problem:
             rows = rng.integers(0, 4, (count, FEATURES)).astype(np.float32)
             rows[:4] = np.arange(4, dtype=np.float32)[:, None]
             return rows
+        if self.is_of_targets:
+            return (np.arange(count) % 3).astype(np.float32)[:, None]
         rows = rng.normal(size=(count, 1 if self.name == "IsotonicRegression" else FEATURES))
         if stretched:
             rows[-(count // 10) :] *= 3
