@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import SGDOneClassSVM
+from sklearn.neighbors import LocalOutlierFactor
 
 from converter.lowering.linear import linear
+from converter.lowering.neighbours import nearest
 from converter.lowering.registry import Array, Scores, classifies
 from converter.lowering.trees import Forest, join, sum_of_leaves
+from edge_runtime.errors import UnsupportedModelError
 
 # The threshold of an IsolationForest is often a training row's own score, and such a row must not fall
 # to the other side for the order in which the trees were added.
@@ -45,6 +48,25 @@ def isolation_forest(model: IsolationForest, x: Array) -> Scores:
     share = depth / expected if expected else np.ones_like(depth)
     decided = -(2.0**-share) - float(model.offset_)
     return Scores((decided >= -_ROUNDING).astype(np.int64), None, decided)
+
+
+@classifies(LocalOutlierFactor)
+def local_outlier_factor(model: LocalOutlierFactor, x: Array) -> Scores:
+    """How dense the training rows around a row are, against how dense it is there itself.
+
+    Raises UnsupportedModelError for a model of its training rows only.
+    """
+    if not model.novelty:
+        raise UnsupportedModelError(
+            "LocalOutlierFactor with novelty=False judges its training rows only: fit it "
+            "with novelty=True."
+        )
+    count = int(model.n_neighbors_)
+    distances, index = nearest(model, x, count)
+    reach = np.maximum(distances, np.take(model._distances_fit_X_[:, count - 1], index))
+    density = 1.0 / (np.mean(reach, axis=1, keepdims=True) + 1e-10)
+    factors = np.take(model._lrd, index) / density
+    return _by_sign(-np.mean(factors, axis=1) - float(model.offset_))
 
 
 def _by_sign(decided: Array) -> Scores:
