@@ -21,7 +21,6 @@ from converter.lowering.boosters.splits import Intervals, Tree, below, forest_of
 from converter.lowering.trees import LEAF, Ensemble, reads_trees
 from edge_runtime.errors import UnsupportedModelError
 
-_NO_CATEGORY = 2.0**24  # InvalidCat: this and above, and all that is negative
 _LINKS: dict[str, Link] = {
     "reg:squarederror": "identity",
     "reg:squaredlogerror": "identity",
@@ -187,8 +186,7 @@ def _edges(members: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _category_goes_left(members: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
-    outside = (x < 0) | (x >= _NO_CATEGORY)
-    return outside | ~np.isin(np.trunc(np.where(outside, 0, x)), members)
+    return (x < 0) | ~np.isin(np.trunc(x), members)
 
 
 def _number_goes_left(condition: np.float32, x: NDArray[np.float64]) -> NDArray[np.bool_]:
