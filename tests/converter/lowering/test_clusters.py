@@ -20,7 +20,6 @@ from sklearn.mixture import GaussianMixture
 
 from converter.lowering import registry
 from converter.lowering.clusters import cluster_labels
-from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.lowered import agree, computed, expected
 
 ROWS, _ = make_blobs(150, 4, centers=5, random_state=1)
@@ -108,12 +107,6 @@ def test_an_affinity_propagation_that_did_not_converge_answers_minus_1() -> None
         assert model.cluster_centers_.shape[0] == 0
         placed_alike(model, NEW[:5])
     np.testing.assert_array_equal(cluster_labels(model), [-1])
-
-
-def test_affinities_are_refused() -> None:
-    model = AffinityPropagation(affinity="precomputed", random_state=0).fit(-np.abs(ROWS @ ROWS.T))
-    with pytest.raises(UnsupportedModelError, match=r"^AffinityPropagation with .*fit it with"):
-        registry.scores(model, NEW)
 
 
 def test_labels_of_mixtures_are_their_components() -> None:

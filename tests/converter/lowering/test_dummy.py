@@ -4,13 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 import converter.lowering.dummy  # noqa: F401 -- registers what is tested
 from converter.lowering import registry
 from converter.lowering.table import Table
-from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.lowered import check, computed, expected
 
 ROWS = np.array([[1.0, np.nan], [np.inf, 2.0], [0.0, 0.0]])
@@ -53,20 +51,3 @@ def test_rows_of_texts_are_rows_too() -> None:
     model = DummyClassifier().fit(ROWS, NAMES)
     texts = Table((np.array([["x", "y"], ["z", ""]], dtype=object),))
     np.testing.assert_array_equal(registry.scores(model, texts).label, [0, 0])
-
-
-@pytest.mark.parametrize("strategy", ["stratified", "uniform"])
-def test_answers_at_random_are_refused(strategy: str) -> None:
-    model = DummyClassifier(strategy=strategy).fit(ROWS, NAMES)
-    with pytest.raises(
-        UnsupportedModelError, match=rf"^DummyClassifier with strategy='{strategy}'.*fit it"
-    ):
-        registry.scores(model, ROWS)
-
-
-def test_sparse_answers_are_refused() -> None:
-    model = DummyClassifier().fit(ROWS, csr_matrix(PAIRS))
-    with pytest.raises(
-        UnsupportedModelError, match=r"^DummyClassifier fitted on a sparse y .* fit it on"
-    ):
-        registry.scores(model, ROWS)

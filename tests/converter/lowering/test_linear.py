@@ -27,7 +27,6 @@ from sklearn.linear_model import (
 )
 
 from converter.lowering import linear, registry
-from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.lowered import check, computed
 
 _RNG = np.random.default_rng(0)
@@ -113,15 +112,6 @@ def test_a_generalized_linear_model_inverts_its_link(model: Any) -> None:
     check(fitted(model, ROWS, np.exp(VALUES / 4)), ROWS)
 
 
-def test_a_link_without_a_lowering_is_refused() -> None:
-    from sklearn._loss.link import LogitLink
-
-    model = PoissonRegressor().fit(ROWS, np.exp(VALUES / 4))
-    model._base_loss.link = LogitLink()
-    with pytest.raises(UnsupportedModelError, match=r"^PoissonRegressor has the link LogitLink.*fit it"):
-        registry.value(model, ROWS)
-
-
 @pytest.mark.parametrize("inner", [None, HuberRegressor()], ids=str)
 def test_a_consensus_answers_as_its_regressor(inner: Any) -> None:
     truth = VALUES.copy()
@@ -194,16 +184,6 @@ def test_rows_of_real_data_and_of_many_classes() -> None:
     check(LogisticRegression(max_iter=1000).fit(rows, truth), rows)
     rows, truth = make_classification(200, 12, n_informative=8, n_classes=7, random_state=0)
     check(RidgeClassifier().fit(rows, truth), rows)
-
-
-@pytest.mark.parametrize("setting", [{"multi_class": "ovr"}, {"solver": "liblinear"}], ids=str)
-def test_models_of_an_older_scikit_learn_whose_probabilities_changed_are_refused(
-    setting: dict[str, str],
-) -> None:
-    model = LogisticRegression().fit(ROWS, THREE)
-    vars(model).update(setting)
-    with pytest.raises(UnsupportedModelError, match=r"^LogisticRegression with .* fit it without"):
-        registry.scores(model, ROWS)
 
 
 def test_every_linear_model_of_the_package_is_known() -> None:
