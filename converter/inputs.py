@@ -183,7 +183,9 @@ def _texts(values: NDArray[Any], what: str) -> NDArray[Any]:
         if value is None or (isinstance(value, float) and np.isnan(value)):
             flat[at] = None
         elif not isinstance(value, str):
-            raise InputError(f"{what}: expected texts, found {value!r} in row {at // (found[0].size)}.")
+            raise InputError(
+                f"{what}: expected texts, found {value!r} in row {at * len(found) // flat.size}."
+            )
         elif value == MISSING_TEXT:
             raise InputError(f"{what}: expected texts, found U+FFFF, which stands for a missing one.")
     return flat.reshape(found.shape)
