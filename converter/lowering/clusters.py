@@ -70,7 +70,7 @@ def _exemplars(model: AffinityPropagation) -> NDArray[np.float64]:
 def birch(model: Birch, x: Array) -> Scores:
     """The cluster to which the nearest subcluster belongs."""
     index = np.searchsorted(cluster_labels(model), model.subcluster_labels_).astype(np.int64)
-    return Scores(np.take(index, _nearest(x, dense(model.subcluster_centers_))))
+    return Scores(np.take(index, _nearest(x, dense(model.subcluster_centers_)), axis=0))
 
 
 @transforms(Birch)

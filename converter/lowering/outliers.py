@@ -63,9 +63,9 @@ def local_outlier_factor(model: LocalOutlierFactor, x: Array) -> Scores:
         )
     count = int(model.n_neighbors_)
     distances, index = nearest(model, x, count)
-    reach = np.maximum(distances, np.take(model._distances_fit_X_[:, count - 1], index))
+    reach = np.maximum(distances, np.take(model._distances_fit_X_[:, count - 1], index, axis=0))
     density = 1.0 / (np.mean(reach, axis=1, keepdims=True) + 1e-10)
-    factors = np.take(model._lrd, index) / density
+    factors = np.take(model._lrd, index, axis=0) / density
     return _by_sign(-np.mean(factors, axis=1) - float(model.offset_))
 
 
