@@ -5,7 +5,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -17,7 +17,7 @@ from edge_runtime.bundle.files import open_regular
 from edge_runtime.errors import InputError
 
 Array = npt.NDArray[Any]
-Kind = Literal["inputs", "labels"]
+Kind = Literal["inputs", "labels", "texts"]
 
 MAX_BYTES = 1 << 30
 _MAX_MEMBERS = 1000
@@ -32,7 +32,7 @@ def read_array(spec: str | os.PathLike[str], *, kind: Kind = "inputs") -> Array:
     Args:
         spec: a path ending in .npz, .npy or .csv. For an .npz with several arrays, `file.npz:key`.
         kind: `inputs` must be numbers. `labels` are one a row, numbers or text; of a .csv, the only
-            column.
+            column. `texts` must be text, and no .csv.
 
     Returns:
         From .npz and .npy the array as it was stored, writable. From .csv, inputs as float64 of shape
@@ -56,6 +56,8 @@ def read_array(spec: str | os.PathLike[str], *, kind: Kind = "inputs") -> Array:
         raise InputError(f"{path}: only an .npz has several arrays; leave out ':{key}'.")
     with _opened(path) as file:
         array = reader(file)
+    if kind == "texts" and array.dtype.kind != "U":
+        raise InputError(f"{path}: expected texts in an .npy or .npz file, found dtype {array.dtype}.")
     if kind == "inputs" and array.dtype.kind not in "biuf":
         raise InputError(f"{path}: expected numbers, found dtype {array.dtype}.")
     if kind == "labels" and array.ndim != 1 and array.shape != (len(array), 1):
@@ -94,6 +96,22 @@ def decode_npy(raw: bytes | bytearray, subject: str) -> Array:
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
+def read_members(path: Path, choose: Callable[[list[str]], Sequence[str]]) -> dict[str, Array]:
+    """The arrays of an .npz file that `choose` names, given the names there are.
+
+    Raises InputError as `read_array` does, also when they are over 1 GiB together.
+    """
+    with _opened(path) as file:
+        found = _unpacked(file, path, choose)
+    return {name: decode_npy(raw, f"{path}:{name}") for name, raw in found.items()}
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark. Raises InputError."""
+    with _opened(path) as file:
+        return _text(file, path)
+
+
 def _split(spec: str) -> tuple[Path, str | None]:
     """`file.npz:key` as path and key; a colon may also be part of a file's name."""
     head, colon, key = spec.rpartition(":")
@@ -104,6 +122,7 @@ def _split(spec: str) -> tuple[Path, str | None]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading. Raises InputError."""
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             yield file
@@ -128,23 +147,32 @@ def _check_size(subject: str, size: int) -> None:
 
 
 def _read_npz(file: BinaryIO, path: Path, key: str | None) -> Array:
+    ((name, raw),) = _unpacked(file, path, lambda names: [_chosen(names, path, key)]).items()
+    return decode_npy(raw, f"{path}:{name}")
+
+
+def _unpacked(
+    file: BinaryIO, path: Path, choose: Callable[[list[str]], Sequence[str]]
+) -> dict[str, bytearray]:
+    """The bytes of an .npz file's chosen members, by their names without .npy."""
     try:
         with zipfile.ZipFile(file) as archive:
-            members = {
-                info.filename.removesuffix(".npy"): info for info in archive.infolist()[:_MAX_MEMBERS]
-            }
-            name = _chosen(list(members), path, key)
-            subject = f"{path}:{name}"
-            _check_size(subject, members[name].file_size)
-            with archive.open(members[name]) as member:
-                raw = bytearray(member.read(members[name].file_size))
+            infos = archive.infolist()[:_MAX_MEMBERS]
+            members = {info.filename.removesuffix(".npy"): info for info in infos}
+            chosen = {name: members[name] for name in choose(list(members))}
+            _check_size(str(path), sum(info.file_size for info in chosen.values()))
+            return {name: _unpack(archive, info) for name, info in chosen.items()}
     except InputError:
         raise
     except Exception as error:  # zipfile lets through what its decompressors raise
         raise InputError(
             f"{path}: expected a numpy .npz file, found something else or a damaged one."
         ) from error
-    return decode_npy(raw, subject)
+
+
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytearray:
+    with archive.open(info) as member:
+        return bytearray(member.read(info.file_size))
 
 
 def _chosen(names: list[str], path: Path, key: str | None) -> str:
@@ -158,14 +186,18 @@ def _chosen(names: list[str], path: Path, key: str | None) -> str:
 
 
 def _read_csv(file: BinaryIO, path: Path, kind: Kind) -> Array:
-    try:
-        text = _read(file, path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected text in UTF-8, found other bytes.") from error
+    text = _text(file, path)
     array = _csv_labels(text, path) if kind == "labels" else _csv_numbers(text, path)
     if not len(array):
         raise InputError(f"{path}: expected rows, found an empty file.")
     return array
+
+
+def _text(file: BinaryIO, path: Path) -> str:
+    try:
+        return _read(file, path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected text in UTF-8, found other bytes.") from error
 
 
 def _csv_numbers(text: str, path: Path) -> Array:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.agent.brokers import broker
+from edge_runtime.agent.streamable import why_not
 from edge_runtime.bundle import Root, load_root, open_bundle
 from edge_runtime.config import BrokerConfig, Config, ModelConfig
 from edge_runtime.errors import ConfigError, EdgeError, StoreError
@@ -84,8 +85,8 @@ def _bundle(config: Config, model: ModelConfig) -> str:
         bundle.check()
     if manifest.name != model.name:
         raise ConfigError(f"{model.bundle}: expected the model {model.name!r}, found {manifest.name!r}.")
-    if manifest.window is None:
-        raise ConfigError(f"{model.bundle}: its manifest has no window, so no stream can feed it.")
+    if why := why_not(manifest):
+        raise ConfigError(f"{model.bundle}: {why}")
     return f"{model.name}: " + (
         active or f"installs {manifest.version} from {model.bundle.name} and runs it"
     )

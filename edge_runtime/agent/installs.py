@@ -8,6 +8,7 @@ from edge_runtime.agent.books import Books
 from edge_runtime.agent.log import say
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.serving import Installed, back_off_s
+from edge_runtime.agent.streamable import why_not
 from edge_runtime.agent.trial import Trial
 from edge_runtime.bundle import load_root, open_bundle, open_folder
 from edge_runtime.config import Config, ModelConfig
@@ -112,11 +113,8 @@ class Installs:
         with open_folder(folder, root=None, allow_unsigned=True) as bundle:
             if bundle.digest != digest:
                 raise BundleError(f"{folder}: expected the bundle {digest[:12]}, found another.")
-            if bundle.manifest.window is None and name in self._runners:
-                raise EngineError(
-                    f"{name} {bundle.manifest.version}: the manifest has no window, so it cannot run on "
-                    "a stream of samples. Convert it with one."
-                )
+            if name in self._runners and (why := why_not(bundle.manifest)):
+                raise EngineError(f"{name} {bundle.manifest.version}: {why}")
             return Installed(digest, folder, bundle.manifest)
 
     def _look(self) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.bundle.manifest import Evaluation, Manifest, Variant
+from edge_runtime.bundle.manifest import Evaluation, Input, Manifest, Variant
 from edge_runtime.bundle.reader import Bundle
 from edge_runtime.bundle.trust import Root
 
 _MAX_LISTED = 40
+_MAX_COLUMNS = 200
 _MAX_TEXT = 200
 
 
@@ -62,14 +63,9 @@ def _identity(bundle: Bundle) -> list[str]:
 def _model(manifest: Manifest) -> Iterator[str]:
     if manifest.classes:
         yield from _section("classes", _cut([_plain(name) for name in manifest.classes]))
-    described = [
-        f"{_plain(each.name)}: {each.dtype} ({_shape(each.shape)})"
-        + (f", {_plain(each.meaning)}" if each.meaning else "")
-        + (f", in {_plain(', '.join(each.units))}" if each.units else "")
-        + (", NaN allowed" if each.allow_nan else "")
-        for each in manifest.inputs
-    ]
-    yield from _section("inputs", _cut(described))
+    labels = [_plain(f"{each.name}: {', '.join(each.classes)}") for each in manifest.labels]
+    yield from _section("labels, and the classes of each", _cut(labels))
+    yield from _table_of(manifest.inputs) if manifest.is_table else _inputs(manifest.inputs)
     described = [
         f"{_plain(each.name)}: {each.dtype} ({_shape(each.shape)}), {each.meaning}"
         for each in manifest.outputs
@@ -89,6 +85,31 @@ def _model(manifest: Manifest) -> Iterator[str]:
         for step in manifest.preprocessing
     ]
     yield from _section("preprocessing, inside the model's graph", _cut(steps))
+
+
+def _inputs(inputs: Sequence[Input]) -> list[str]:
+    described = [
+        f"{_plain(each.name)}: {each.dtype} ({_shape(each.shape)})"
+        + (f", {_plain(each.meaning)}" if each.meaning else "")
+        + (f", in {_plain(', '.join(each.units))}" if each.units else "")
+        + (f", {_missing(each)}" if each.allow_nan else "")
+        for each in inputs
+    ]
+    return _section("inputs", _cut(described))
+
+
+def _table_of(inputs: Sequence[Input]) -> list[str]:
+    rows = [
+        [_plain(each.name), each.dtype, _missing(each) if each.allow_nan else "", _plain(each.meaning)]
+        for each in inputs
+    ]
+    lines = _cut([line.rstrip() for line in _table(rows, numbers=False)], _MAX_COLUMNS)
+    count = "one column" if len(inputs) == 1 else f"{len(inputs)} columns"
+    return _section(f"inputs: a table of {count}, found by name", lines)
+
+
+def _missing(declared: Input) -> str:
+    return "missing allowed" if declared.dtype == "string" else "NaN allowed"
 
 
 def _variant(variant: Variant) -> Iterator[str]:
@@ -167,21 +188,22 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
     return ["", title, *body] if body else []
 
 
-def _cut(lines: Sequence[str]) -> list[str]:
+def _cut(lines: Sequence[str], most: int = _MAX_LISTED) -> list[str]:
     """At most so many lines that a page stays readable."""
-    rest = len(lines) - _MAX_LISTED
-    return list(lines) if rest <= 0 else [*lines[:_MAX_LISTED], f"... and {rest} more"]
+    rest = len(lines) - most
+    return list(lines) if rest <= 0 else [*lines[:most], f"... and {rest} more"]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns as wide as their widest cell; the first to the left, numbers to the right."""
+def _table(rows: Sequence[Sequence[str]], *, numbers: bool = True) -> Iterator[str]:
+    """Columns as wide as their widest cell; the first to the left, `numbers` to the right."""
     widths: dict[int, int] = {}
     for row in rows:
         for column, cell in enumerate(row):
             widths[column] = max(widths.get(column, 0), len(cell))
     for row in rows:
         first = f"{row[0]:<{widths[0]}}"
-        yield "  ".join([first, *[f"{cell:>{widths[i]}}" for i, cell in enumerate(row[1:], 1)]])
+        side = ">" if numbers else "<"
+        yield "  ".join([first, *[f"{cell:{side}{widths[i]}}" for i, cell in enumerate(row[1:], 1)]])
 
 
 def _shape(shape: Sequence[int | None]) -> str:

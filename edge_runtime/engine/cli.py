@@ -3,7 +3,7 @@
 import csv
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from edge_runtime import Model
+    from edge_runtime.engine.base import Array
     from edge_runtime.engine.outputs import Inference
 
 _PATH = click.Path(path_type=Path)
@@ -38,7 +39,8 @@ def _bundle_arguments(command: Callable[..., None]) -> Callable[..., None]:
     "--inputs",
     required=True,
     metavar="FILE[:KEY]",
-    help="What to predict: .npz (with :KEY when it has several arrays), .npy or .csv.",
+    help="What to predict: .npz (with :KEY when it has several arrays), .npy or .csv; of a table .csv "
+    "with titles, or .npz with an array a column.",
 )
 @click.option("--probabilities", is_flag=True, help="Also print the probability of each class.")
 def predict(
@@ -53,16 +55,17 @@ def predict(
     """Run the model in BUNDLE on a file of inputs and print one prediction a line.
 
     The shape of the inputs must be the model's: (n, length, channels) for a model of windows, (n,
-    features) for another; `edge-runtime inspect BUNDLE` shows it. With --probabilities the output is
-    CSV with a line of titles.
+    features) for another; `edge-runtime inspect BUNDLE` shows it. Columns of a table are found by
+    name, an empty cell is a missing value. Where there is more to say than one label or value a row,
+    the output is CSV with a line of titles.
 
     \b
     edge-runtime predict motion-1.0.0.edge --inputs new.npz --trust root.json
     """
-    from edge_runtime.arrays import read_array
+    from edge_runtime.tables import read_inputs
 
     with _loaded(bundle, trust, allow_unsigned) as model:
-        values = read_array(inputs)
+        values = read_inputs(inputs, model.manifest)
         answer = model.infer(values)
         if probabilities and answer.probabilities is None:
             model.predict_proba(values)  # raises: it knows why there are none
@@ -148,28 +151,57 @@ def _as_json(model: "Model", answer: "Inference", probabilities: bool) -> dict[s
         "version": model.manifest.version,
         "predictions": main.tolist(),
     }
+    if model.labels:
+        document["labels"] = model.labels
+    if answer.labels is not None and answer.values is not None:
+        document["scores"] = answer.values.tolist()
     if probabilities and answer.probabilities is not None:
-        document |= {"classes": model.classes, "probabilities": answer.probabilities.tolist()}
+        document |= {} if model.labels else {"classes": model.classes}
+        document["probabilities"] = answer.probabilities.tolist()
     return document
 
 
 def _print_lines(model: "Model", answer: "Inference", probabilities: bool) -> None:
-    """One prediction a line; CSV where a line has several cells."""
+    """One prediction a line; CSV where a line has several cells, with titles where there are labels."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    if probabilities and answer.probabilities is not None and answer.labels is not None:
-        writer.writerow(["label", *model.classes])
-        rows = zip(answer.labels, answer.probabilities, strict=True)
-        writer.writerows([label, *_numbers(row)] for label, row in rows)
-    elif answer.labels is not None:
+    if answer.labels is None:
+        assert answer.values is not None
+        writer.writerows(_cells(answer.values))
+        return
+    titles = [label.name for label in model.labels] or ["label"]
+    blocks = [_cells(answer.labels)]
+    if answer.values is not None:
+        titles.append("score")
+        blocks.append(_cells(answer.values))
+    if probabilities and answer.probabilities is not None:
+        titles += _probability_titles(model)
+        blocks.append(_cells(_existing(model, answer.probabilities)))
+    if len(titles) == 1 and not model.labels:
         sys.stdout.writelines(f"{label}\n" for label in answer.labels)
-    elif answer.values is not None:
-        values = answer.values.reshape(len(answer.values), -1) if len(answer.values) else ()
-        writer.writerows(list(_numbers(row)) for row in values)
+        return
+    writer.writerow(titles)
+    writer.writerows([cell for part in parts for cell in part] for parts in zip(*blocks, strict=True))
 
 
-def _numbers(row: Iterable[Any]) -> Iterator[str]:
-    """The shortest text of each number that reads back to the same value in its own dtype."""
-    return (str(value) for value in row)
+def _probability_titles(model: "Model") -> list[str]:
+    if not model.labels:
+        return list(model.classes)
+    return [f"{label.name}: {name}" for label in model.labels for name in label.classes]
+
+
+def _existing(model: "Model", probabilities: "Array") -> "Array":
+    """Probabilities side by side (n, all classes), without the zeros where a label has fewer classes."""
+    if not model.labels:
+        return probabilities
+    import numpy as np
+
+    parts = [probabilities[:, at, : len(label.classes)] for at, label in enumerate(model.labels)]
+    return np.concatenate(parts, axis=1)
+
+
+def _cells(array: "Array") -> Iterator[list[str]]:
+    """Each row's values as text; of numbers the shortest that reads back to the same in its dtype."""
+    return ([str(value) for value in row.reshape(-1)] for row in array)
 
 
 def _report(result: dict[str, Any]) -> str:

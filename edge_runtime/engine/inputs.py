@@ -102,7 +102,8 @@ class InputCheck:
             with np.errstate(over="ignore"):
                 return np.ascontiguousarray(array, dtype=self.dtype)
         if array.dtype.kind == "f":
-            raise self._fault(f"whole numbers ({self.dtype})", f"dtype {array.dtype}")
+            kind = "true or false" if self.dtype.kind == "b" else "whole numbers"
+            raise self._fault(f"{kind} ({self.dtype})", f"dtype {array.dtype}")
         least, most = _limits(self.dtype)
         if array.size and (int(array.min()) < least or int(array.max()) > most):
             found = f"values from {array.min()} to {array.max()}"

@@ -28,8 +28,14 @@ class NumberColumn(InputCheck):
 
     def _read(self, values: Any) -> Array:
         array = np.asarray(values)
+        if array.shape == (0,):  # numpy gives an empty list a dtype of its own choice
+            return np.empty(0, self.dtype)
         if array.dtype.kind in "OSU":  # of a list of numbers and texts, numpy makes texts
             return self._numbers(np.asarray(values, dtype=np.object_))
+        if array.dtype.kind == "f" and array.ndim == 1 and self.dtype.kind != "f":
+            # Of whole numbers and a missing one pandas makes floats: the missing one is the fault.
+            for row in np.flatnonzero(np.isnan(array))[:1]:
+                raise self._wrong(int(row), f"a missing value ({array[row]})")
         return array
 
     def _numbers(self, objects: Array) -> Array:
@@ -45,7 +51,7 @@ class NumberColumn(InputCheck):
                 found[row] = np.nan
             else:
                 raise self._wrong(row, f"a missing value ({value})")
-        return np.array(found) if found else np.empty(0, self.dtype)
+        return np.array(found)
 
     def _wrong(self, row: int, found: str) -> InputError:
         kinds = {"f": "a number", "b": "true or false"}

@@ -31,7 +31,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
 
     `segment` names the unbroken run of samples those numbers belong to; a sensor that starts again
     at zero begins a new one. `probabilities` are in the order of the manifest's classes; `values`
-    are a regression's outputs. `time` is Unix time in seconds; `latency_us` is the engine's share.
+    are a regression's or transformation's outputs, and an anomaly model's score beside its label.
+    `time` is Unix time in seconds; `latency_us` is the engine's share.
     """
 
     seq: int

@@ -30,7 +30,8 @@ _replies = msgspec.msgpack.Decoder(Reply)
 @dataclass(frozen=True)
 class Answer:
     """Outputs for n windows: `labels` n class names and `probabilities` float32 (n, classes) of a
-    classification, `values` float64 (n,) or (n, m) of a regression. `latency_us`: the model's run."""
+    classification or clustering; `values` float64 (n,) or (n, m) of a regression or transformation, and
+    the score (n,) of an anomaly model, beside its labels. `latency_us`: the model's run."""
 
     labels: tuple[str, ...] | None
     probabilities: npt.NDArray[np.float32] | None

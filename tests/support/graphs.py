@@ -116,20 +116,19 @@ def label_passing(path: Path, *, classes: tuple[str, ...] = ("a", "b", "c")) -> 
 
 
 def passing(path: Path, outputs: Mapping[str, npt.NDArray[Any]], *, task: Task, **names: Any) -> Path:
-    """A model whose outputs are what its table's columns say, row for row, whatever the meaning.
+    """A model that says what it is given: each output, by its meaning, is the input MEANING_in.
 
-    `outputs`: goldens by the output's meaning, of shape (n, m...); each is one input named as its
-    meaning with a final `_in`. Only of a single output may the input have several axes.
+    `outputs` are the goldens; of several, each of shape (n,), the inputs are the columns of a table.
     """
-    declared, made, nodes, found, wanted = [], [], [], [], []
+    declared, made, found, wanted = [], [], [], []
     for meaning, array in outputs.items():
-        dtype, shape = str(array.dtype), (None, *array.shape[1:])
-        declared.append(Input(name=f"{meaning}_in", dtype=dtype, shape=shape))  # type: ignore[arg-type]
-        made.append(Output(name=meaning, dtype=dtype, shape=shape, meaning=meaning))  # type: ignore[arg-type]
-        nodes.append(helper.make_node("Identity", [f"{meaning}_in"], [meaning]))
-        open_shape = ["n", *array.shape[1:]]
-        found.append((f"{meaning}_in", KINDS[dtype], open_shape))
-        wanted.append((meaning, KINDS[dtype], open_shape))
+        tensor: dict[str, Any] = {"dtype": str(array.dtype), "shape": (None, *array.shape[1:])}
+        declared.append(Input(name=f"{meaning}_in", **tensor))
+        made.append(Output(name=meaning, meaning=meaning, **tensor))  # type: ignore[arg-type]
+        shape = ["n", *array.shape[1:]]
+        found.append((f"{meaning}_in", KINDS[str(array.dtype)], shape))
+        wanted.append((meaning, KINDS[str(array.dtype)], shape))
+    nodes = [helper.make_node("Identity", [f"{meaning}_in"], [meaning]) for meaning in outputs]
     goldens = list(outputs.values())
     return write_bundle(
         path,
@@ -140,6 +139,42 @@ def passing(path: Path, outputs: Mapping[str, npt.NDArray[Any]], *, task: Task, 
         golden_input=goldens,
         golden_outputs=goldens,
         **names,
+    )
+
+
+LABELS = (Label(name="colour", classes=("red", "blue")), Label(name="size", classes=("S", "M", "L")))
+
+
+def two_labels(path: Path) -> Path:
+    """Two labels with probabilities: each is the whole number it is given, and certain of it."""
+    rows = np.array([[0, 2], [1, 0]], np.float32)
+    nodes = [
+        helper.make_node("Cast", ["rows"], ["label"], to=INT64),
+        helper.make_node("OneHot", ["label", "depth", "off_on"], ["probabilities"]),
+    ]
+    return write_bundle(
+        path,
+        graph(
+            nodes,
+            [("rows", FLOAT, ["n", 2])],
+            [("label", INT64, ["n", 2]), ("probabilities", FLOAT, ["n", 2, 3])],
+            [
+                helper.make_tensor("depth", INT64, [1], [3]),
+                helper.make_tensor("off_on", FLOAT, [2], [0.0, 1.0]),
+            ],
+        ),
+        task="classification",
+        labels=LABELS,
+        declared=Input(name="rows", dtype="float32", shape=(None, 2)),
+        outputs=[
+            Output(name="label", dtype="int64", shape=(None, 2), meaning="label"),
+            Output(name="probabilities", dtype="float32", shape=(None, 2, 3), meaning="probabilities"),
+        ],
+        golden_input=rows,
+        golden_outputs=[
+            rows.astype(np.int64),
+            np.array([[[1, 0, 0], [0, 0, 1]], [[0, 1, 0], [1, 0, 0]]], np.float32),
+        ],
     )
 
 

@@ -23,6 +23,34 @@ def test_whole_numbers_are_not_mixed() -> None:
     assert [row.tolist() for row in rotating_rows(np.array([[1], [4]]))] == [[[1]], [[4]]]
 
 
+def test_the_floats_of_a_table_are_mixed_and_its_other_columns_rotate() -> None:
+    table = {"x": np.array([0.0, 1.0]), "n": np.array([1, 2]), "t": np.array(["a", None], np.object_)}
+    rows = rotating_rows(table)
+
+    assert len(rows) == 512 + 2
+    assert {len(column) for row in rows for column in row.values()} == {1}
+    assert [row["x"].dtype for row in rows[:3]] == [np.float64] * 3
+    assert len({row["x"].item() for row in rows}) > 200
+    assert all(0 <= row["x"].item() <= 1 for row in rows)
+    pairs = {(row["n"].item(), row["t"].item()) for row in rows}
+    assert pairs == {(1, "a"), (2, None)}
+
+
+def test_a_table_without_floats_has_its_golden_rows() -> None:
+    rows = rotating_rows({"t": np.array(["a", "b"], np.object_), "n": np.array([1, 2])})
+
+    assert rows == [{"t": ["a"], "n": [1]}, {"t": ["b"], "n": [2]}]
+
+
+def test_batches_of_a_table_have_256_rows() -> None:
+    seen: set[tuple[int, int]] = set()
+    rows = [{"x": np.zeros(1), "t": np.array(["a"], np.object_)}]
+
+    measure_batches(lambda table: seen.add((len(table["x"]), len(table["t"]))), rows, 0.01)
+
+    assert seen == {(256, 256)}
+
+
 def test_every_row_is_asked_in_turn() -> None:
     seen: list[int] = []
     rows = [np.array([at]) for at in range(3)]

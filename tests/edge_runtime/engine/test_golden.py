@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.bundle import Bundle, open_bundle, seal
-from edge_runtime.engine.golden import GoldenResult, compare, read_golden_inputs, replay
+from edge_runtime.engine.golden import GoldenResult, compare, read_golden_inputs, replay, rows_of
 from edge_runtime.errors import BundleError, GoldenMismatchError
+from tests.support.graphs import PERSONS, persons_table, persons_value
 from tests.support.tiny_bundle import (
     MODEL_FILE,
     TinyModel,
@@ -101,6 +102,63 @@ def test_golden_files_that_do_not_fit_the_manifest_are_a_broken_bundle(
     }
     path = tmp_path / "broken.edge"
     path.write_bytes(seal(msgspec.structs.replace(MANIFEST), artifacts, []))
+
+    with (
+        open_bundle(path, root=None, allow_unsigned=True) as bundle,
+        pytest.raises(BundleError, match=told),
+    ):
+        read_golden_inputs(bundle)
+
+
+def test_the_goldens_of_a_table_are_its_columns_and_a_missing_text_is_none(tmp_path: Path) -> None:
+    path = persons_table(tmp_path / "persons.edge")
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        found = read_golden_inputs(bundle)
+
+        assert isinstance(found, dict)
+        assert list(found) == list(PERSONS)
+        for name, column in found.items():
+            np.testing.assert_array_equal(column, PERSONS[name])
+            assert column.dtype == PERSONS[name].dtype
+        assert replay(bundle, lambda t: [persons_value(t)], lambda t: [persons_value(t)]).count == 3
+
+
+def test_a_table_runs_as_a_batch_and_one_by_one(tmp_path: Path) -> None:
+    seen = []
+
+    def run(table: dict[str, np.ndarray]) -> list[np.ndarray]:
+        seen.append({len(column) for column in table.values()})
+        return [persons_value(table)]
+
+    path = persons_table(tmp_path / "persons.edge")
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        replay(bundle, run, run)
+
+    assert seen == [{1}, {1}, {1}, {3}]
+
+
+def test_rows_are_batches_of_one() -> None:
+    assert [row.tolist() for row in rows_of(np.array([[1], [2]]))] == [[[1]], [[2]]]
+    assert rows_of({"a": np.array([1, 2]), "b": np.array(["x", None], np.object_)}) == [
+        {"a": [1], "b": ["x"]},
+        {"a": [2], "b": [None]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (npy(np.zeros(3)), r"expected texts of shape \(3,\), found float64"),
+        (npy(np.array(["a", "b"])), r"expected texts of shape \(3,\), found <U1 of shape \(2,\)"),
+        (npy(np.array([b"a", b"b", b"c"])), r"expected texts .* found \|S1"),
+    ],
+)
+def test_goldens_of_texts_are_texts(tmp_path: Path, content: bytes, told: str) -> None:
+    path = persons_table(tmp_path / "persons.edge")
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        artifacts = {name: bundle.read(name) for name in bundle.manifest.files}
+        manifest = msgspec.structs.replace(bundle.manifest, files={})
+    path.write_bytes(seal(manifest, artifacts | {"golden/inputs/3.npy": content}, []))
 
     with (
         open_bundle(path, root=None, allow_unsigned=True) as bundle,

@@ -135,14 +135,38 @@ def test_a_size_left_open_has_no_row_path_but_runs(tmp_path: Path) -> None:
     assert np.array_equal(session.run({"rows": ROWS})["value"], 2 * ROWS)
 
 
-def test_text_tensors_are_refused(tmp_path: Path) -> None:
-    string = TensorProto.STRING
+def test_texts_go_in_as_objects_without_a_row_path(tmp_path: Path) -> None:
+    node = helper.make_node(
+        "LabelEncoder",
+        ["rows"],
+        ["value"],
+        domain="ai.onnx.ml",
+        keys_strings=["é\0", "\uffff", ""],
+        values_floats=[1.0, 2.0, 3.0],
+        default_float=9.0,
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    string, shape = TensorProto.STRING, ["n", 2]
+    session = _load_model(
+        tmp_path / "bundle.edge",
+        graph([node], [("rows", string, shape)], [("value", FLOAT, shape)], opset_imports=opsets),
+        declared=Input(name="rows", dtype="string", shape=(None, 2)),
+    )
+
+    rows = np.array([["é\0", "\uffff"], ["", "é"]], np.object_)
+    assert session.row is None
+    assert session.run({"rows": rows})["value"].tolist() == [[1, 2], [3, 9]]
+
+
+def test_texts_where_the_manifest_says_numbers_are_refused(tmp_path: Path) -> None:
+    string, shape = TensorProto.STRING, ["n", 2]
     node = helper.make_node("Identity", ["rows"], ["value"])
-    with pytest.raises(EngineError, match="expected numbers, found string"):
+    with pytest.raises(
+        EngineError, match=r"expected tensor\(float\) of shape .* found tensor\(string\)"
+    ):
         _load_model(
             tmp_path / "bundle.edge",
-            graph([node], [("rows", string, ["n", 2])], [("value", string, ["n", 2])]),
-            declared=Input(name="rows", dtype="string", shape=(None, 2)),
+            graph([node], [("rows", string, shape)], [("value", string, shape)]),
         )
 
 

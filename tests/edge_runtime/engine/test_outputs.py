@@ -7,6 +7,7 @@ import pytest
 from edge_runtime.bundle.manifest import Manifest, Output
 from edge_runtime.engine.outputs import OutputReader
 from edge_runtime.errors import EngineError
+from tests.support.graphs import LABELS
 from tests.support.tiny_bundle import tiny_manifest
 
 TINY = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1)
@@ -68,10 +69,70 @@ def test_values_are_copied() -> None:
     assert reader.inference(outputs, read()).labels is None
 
 
+SCORE = Output(name="score", dtype="float64", shape=(None,), meaning="score")
+LABEL_OF_TWO = msgspec.structs.replace(LABEL, shape=(None, 2))
+PROBABILITIES_OF_TWO = msgspec.structs.replace(PROBABILITIES, shape=(None, 2, 3))
+TWO = msgspec.structs.replace(_manifest(LABEL_OF_TWO, PROBABILITIES_OF_TWO), classes=(), labels=LABELS)
+
+
+def test_several_labels_each_have_their_own_names() -> None:
+    reader = OutputReader(TWO)
+    outputs = [np.array([[0, 2], [1, 0]]), np.zeros((2, 2, 3), np.float32)]
+    found = reader.inference(outputs, reader.main(outputs))
+
+    assert found.labels is not None
+    assert found.labels.tolist() == [["red", "L"], ["blue", "S"]]
+    assert found.labels.dtype.kind == "U"
+    assert found.probabilities is not None
+    assert found.probabilities.shape == (2, 2, 3)
+    assert reader.row_main([outputs[0][:1], outputs[1][:1]])().tolist() == [["red", "L"]]
+    assert reader.labels(np.zeros((0, 2), np.int64)).shape == (0, 2)
+
+
+@pytest.mark.parametrize("indices", [[[0, 3]], [[0, -1]], [[0, 0], [1, 3]]])
+def test_an_index_that_names_no_class_tells_the_label(indices: list[list[int]]) -> None:
+    with pytest.raises(EngineError, match="label 'size': expected an index below 3, found one of"):
+        OutputReader(TWO).labels(np.array(indices))
+    with pytest.raises(EngineError, match="label 'colour': expected an index below 2, found one of"):
+        OutputReader(TWO).labels(np.array([[2, 0]]))
+
+
+def test_an_anomalys_score_is_its_value_beside_the_label() -> None:
+    manifest = msgspec.structs.replace(
+        _manifest(SCORE, LABEL, task="anomaly"), classes=("anomaly", "normal")
+    )
+    reader = OutputReader(manifest)
+    outputs = [np.array([-0.25, 0.5]), np.array([0, 1])]
+    found = reader.inference(outputs, reader.main(outputs))
+    outputs[0][:] = 7
+
+    assert found.labels is not None
+    assert found.labels.tolist() == ["anomaly", "normal"]
+    assert found.values is not None
+    assert found.values.tolist() == [-0.25, 0.5]
+    assert found.probabilities is None
+
+
+def test_a_transformation_has_values_alone() -> None:
+    several = msgspec.structs.replace(VALUE, shape=(None, 3))
+    reader = OutputReader(_manifest(several, task="transformation"))
+    outputs = [np.ones((2, 3), np.float32)]
+    found = reader.inference(outputs, reader.main(outputs))
+
+    assert (found.labels, found.probabilities) == (None, None)
+    assert found.values is not None
+    assert found.values.shape == (2, 3)
+
+
 @pytest.mark.parametrize(
     "manifest",
     [
         _manifest(PROBABILITIES),
+        _manifest(LABEL, SCORE),
+        _manifest(LABEL, VALUE),
+        _manifest(VALUE, PROBABILITIES, task="regression"),
+        _manifest(VALUE, SCORE, task="transformation"),
+        _manifest(SCORE, task="anomaly"),
         _manifest(LABEL, msgspec.structs.replace(LABEL, name="again")),
         _manifest(LABEL, task="regression"),
     ],
@@ -88,8 +149,24 @@ def test_a_model_without_exactly_one_prediction_is_refused(manifest: Manifest) -
         msgspec.structs.replace(LABEL, shape=(None, 1)),
         msgspec.structs.replace(PROBABILITIES, shape=(None, 3)),
         msgspec.structs.replace(VALUE, shape=()),
+        msgspec.structs.replace(SCORE, shape=(None, 1)),
+        msgspec.structs.replace(SCORE, dtype="int64"),
     ],
 )
 def test_an_output_that_is_not_shaped_as_its_meaning_is_refused(output: Output) -> None:
     with pytest.raises(EngineError, match=f"output {output.name!r}: expected the dtype and shape"):
         OutputReader(_manifest(LABEL, output))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        LABEL,
+        msgspec.structs.replace(LABEL, shape=(None, 3)),
+        PROBABILITIES,
+        msgspec.structs.replace(PROBABILITIES, shape=(None, 2, 2)),
+    ],
+)
+def test_outputs_of_several_labels_have_an_axis_for_them(output: Output) -> None:
+    with pytest.raises(EngineError, match=f"output {output.name!r}: expected the dtype and shape"):
+        OutputReader(msgspec.structs.replace(TWO, outputs=(output,)))

@@ -1,0 +1,19 @@
+"""Whether a stream of samples can feed a model, and its predictions be told: a pure decision."""
+
+from edge_runtime.bundle.manifest import Manifest
+
+
+def why_not(manifest: Manifest) -> str:
+    """Why an agent cannot run a model, in a sentence and what to do; '' when it can."""
+    if manifest.window is None:
+        kind = "takes a table and has" if len(manifest.inputs) > 1 else "has"
+        return (
+            f"the manifest {kind} no window, so no stream of samples can feed it. Convert it with one, "
+            "or call it from Python."
+        )
+    if manifest.labels:
+        return (
+            f"it gives {len(manifest.labels)} labels for each window, where a prediction of the agent "
+            "has room for one. Convert a model for each label, or call it from Python."
+        )
+    return ""
