@@ -70,12 +70,9 @@ def centre(points: Points) -> Points:
     to float32, so that these differences of integers or of float32 numbers are exact: points at the
     same distance stay at the same distance.
     """
-    mean = points.mean(axis=0)
-    return (
-        np.rint(mean)
-        if np.all(points == np.rint(points))
-        else mean.astype(np.float32).astype(np.float64)
-    )
+    mean: Points = points.mean(axis=0)
+    are_whole = bool(np.all(points == np.rint(points)))
+    return np.rint(mean) if are_whole else mean.astype(np.float32).astype(np.float64)
 
 
 def squared_distances(x: Array, points: Points) -> Array:

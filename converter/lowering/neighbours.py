@@ -128,9 +128,9 @@ def graph(step: Any, x: Array) -> Array:
     columns = np.arange(len(step._fit_X))
     by_distance = step.mode == "distance"
     k = step.n_neighbors + by_distance
-    found, index = nearest(step, x, k) if by_distance else (None, nearest_index(step, x, k))
+    found, index = nearest(step, x, k)
     total: Array = 0.0
-    for at in range(k):
+    for at in range(k):  # one after another: (n, k, m) would be large
         is_here = index[:, at : at + 1] == columns
         total = total + np.where(is_here, found[:, at : at + 1] if by_distance else 1.0, 0.0)
     return total

@@ -65,7 +65,7 @@ def _outlier(model: Any, at: int, classes: NDArray[Any]) -> NDArray[np.float64]:
             "for a row with no neighbour, and a device must answer. Set outlier_label to "
             "'most_frequent' or to a class."
         )
-    is_label = (classes == model.outlier_label_[at]).astype(np.float64)
+    is_label: NDArray[np.float64] = (classes == model.outlier_label_[at]).astype(np.float64)
     if is_label.sum() != 1:
         raise UnsupportedModelError(
             f"RadiusNeighborsClassifier with outlier_label {model.outlier_label_[at]!r}, which is none "

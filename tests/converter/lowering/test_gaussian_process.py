@@ -1,0 +1,103 @@
+"""Gaussian processes under every kernel of scikit-learn that has a closed form."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import (
+    RBF,
+    ConstantKernel,
+    DotProduct,
+    Exponentiation,
+    ExpSineSquared,
+    Matern,
+    PairwiseKernel,
+    RationalQuadratic,
+    WhiteKernel,
+)
+
+from converter.lowering import covariances, gaussian_process, registry
+from edge_runtime.errors import UnsupportedModelError
+from tests.converter.lowering.lowered import check, computed
+
+RANDOM = np.random.default_rng(0)
+TRAINED = RANDOM.normal(size=(40, 3)) + 2
+ROWS = np.concatenate([RANDOM.normal(size=(20, 3)) + 2, TRAINED[:5]])
+TARGETS = np.column_stack([np.sin(TRAINED[:, 0]), TRAINED[:, 1] ** 2 + 50])
+CLASSES = np.array(["calm", "run", "walk"])[RANDOM.integers(0, 3, 40)]
+KERNELS = [
+    None, RBF(0.7), RBF([1, 2, 0.5]), Matern(nu=0.5), Matern(nu=1.5), Matern([1, 2, 3], nu=2.5),
+    Matern(nu=np.inf), RationalQuadratic(0.5, 2), 2 * RBF() + WhiteKernel(0.1),
+    ConstantKernel(2) + RBF(), DotProduct(0.5) + WhiteKernel(), Exponentiation(DotProduct(), 2) + WhiteKernel(),
+    PairwiseKernel(metric="rbf", gamma=0.3),
+]  # fmt: skip
+ids = [repr(kernel) for kernel in KERNELS]
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=ids)
+def test_the_mean_agrees(kernel: Any) -> None:
+    model = GaussianProcessRegressor(kernel, alpha=1e-6, optimizer=None)
+    check(model.fit(TRAINED, TARGETS[:, 0]), ROWS, tolerance=1e-9)
+
+
+def test_several_targets_in_their_units_agree() -> None:
+    model = GaussianProcessRegressor(RBF(), normalize_y=True, alpha=1e-3, optimizer=None)
+    check(model.fit(TRAINED, TARGETS), ROWS)
+
+
+def test_a_periodic_kernel_agrees() -> None:
+    model = GaussianProcessRegressor(ExpSineSquared(1.5, 3) + WhiteKernel(0.1), optimizer=None)
+    check(model.fit(TRAINED[:, :1], TARGETS[:, 0]), ROWS[:, :1])
+
+
+def test_a_process_without_noise_meets_its_training_rows() -> None:
+    model = GaussianProcessRegressor(Matern(nu=0.5), optimizer=None).fit(TRAINED, TARGETS[:, 0])
+    np.testing.assert_allclose(computed(model, TRAINED)["value"], TARGETS[:, 0], rtol=0, atol=1e-7)
+
+
+def test_a_kernel_that_is_one_number() -> None:
+    model = GaussianProcessRegressor(ConstantKernel(2), alpha=1.0, optimizer=None)
+    check(model.fit(TRAINED, TARGETS[:, 0]), ROWS)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=ids)
+def test_two_classes_agree(kernel: Any) -> None:
+    check(
+        GaussianProcessClassifier(kernel, optimizer=None).fit(TRAINED, CLASSES == "run"),
+        ROWS,
+        tolerance=1e-9,
+    )
+
+
+@pytest.mark.parametrize("kernel", [None, Matern(nu=1.5), DotProduct()], ids=repr)
+def test_several_classes_each_against_the_rest_or_another(kernel: Any) -> None:
+    for multi_class in ("one_vs_rest", "one_vs_one"):
+        model = GaussianProcessClassifier(kernel, optimizer=None, multi_class=multi_class)
+        check(model.fit(TRAINED, CLASSES), ROWS, tolerance=1e-9)
+
+
+def test_kernels_without_a_closed_form_are_refused() -> None:
+    class Own(RBF):
+        pass
+
+    for kernel, said in [(Matern(nu=0.7), "Matern\\(nu=0.7\\)"), (Own(), "the kernel Own")]:
+        model = GaussianProcessRegressor(kernel, optimizer=None).fit(TRAINED, TARGETS[:, 0])
+        with pytest.raises(UnsupportedModelError, match=rf"^GaussianProcessRegressor with {said}"):
+            registry.value(model, ROWS)
+    paired = PairwiseKernel(metric="laplacian")
+    classes = GaussianProcessClassifier(paired, optimizer=None).fit(TRAINED, CLASSES == "run")
+    with pytest.raises(UnsupportedModelError, match="variance has no closed form"):
+        registry.scores(classes, ROWS)
+
+
+def test_a_prior_is_refused() -> None:
+    with pytest.raises(UnsupportedModelError, match="before it is fitted"):
+        registry.value(GaussianProcessRegressor(), ROWS)
+
+
+@pytest.mark.parametrize("kernel", KERNELS[1:], ids=ids[1:])
+def test_a_variance_is_the_kernels_diagonal(kernel: Any) -> None:
+    found = covariances.variance(None, kernel, ROWS)
+    np.testing.assert_allclose(np.broadcast_to(found, len(ROWS)), kernel.diag(ROWS), rtol=1e-13)
+    assert gaussian_process
