@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConvertedBundle", "WindowSpec", "convert"]
 
-_EXTRA = {"joblib", "onnx", "scipy", "skl2onnx", "sklearn"}
+_EXTRA = {"joblib", "onnx", "scipy", "sklearn"}
 
 
 def __getattr__(name: str) -> Any:

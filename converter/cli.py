@@ -17,8 +17,8 @@ _EPILOG = (
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
     "--inputs", required=True, metavar="FILE[:KEY]",
-    help="Inputs that were held out from training: (inputs, features) or (windows, samples, axes). "
-    "The bundle must agree with MODEL on all of them.",
+    help="Inputs that were held out from training: (inputs, features) or (windows, samples, axes), or a "
+    ".csv with a line of titles for a model of named columns. The bundle must agree with MODEL on all.",
 )  # fmt: skip
 @click.option("--labels", metavar="FILE[:KEY]", help="Their true labels or values, to measure accuracy.")
 @click.option("--name", required=True, help="The model's name: a-z, 0-9 and '-', such as motion.")
@@ -40,6 +40,10 @@ _EPILOG = (
 @click.option(
     "--stride", type=int, help="Samples from one window's start to the next one's. Default: a window."
 )
+@click.option(
+    "--input-dtype", type=click.Choice(["float32", "float64", "int64", "int32", "uint8"]),
+    help="What devices give the model; by default float32, or a table's own dtypes.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 def convert(
     model: Path,
@@ -54,7 +58,7 @@ def convert(
 ) -> None:
     """Convert a trained MODEL with its preprocessing into one signed bundle.
 
-    MODEL is a fitted scikit-learn classifier, regressor or Pipeline, saved by joblib or pickle. The
+    MODEL is a fitted scikit-learn estimator or Pipeline, saved by joblib or pickle. The
     result is compared with MODEL on every input before anything is written; a difference is an error
     that says where.
     """
@@ -94,7 +98,7 @@ def _converted(
 
     run = converter.convert  # first of all: it says when the extra is missing
     from converter.conversion import check_folder
-    from converter.loading import load_model
+    from converter.loading import load_model, read_inputs
     from edge_runtime.arrays import read_array
 
     check_folder(output)
@@ -103,9 +107,10 @@ def _converted(
         names = tuple(name.strip() for name in (channels or "").split(",") if name.strip())
         window = WindowSpec(channels=names, rate_hz=rate_hz, stride=stride)
     _say(f"reading {model}")
+    trained = load_model(model)
     return run(
-        load_model(model),
-        read_array(inputs),
+        trained,
+        read_inputs(inputs, trained),
         None if labels is None else read_array(labels, kind="labels"),
         window=window,
         progress=_say,

@@ -8,7 +8,8 @@ from typing import Any
 import joblib
 from sklearn.exceptions import InconsistentVersionWarning
 
-from edge_runtime.errors import ConversionError
+from edge_runtime.arrays import read_array
+from edge_runtime.errors import ConversionError, InputError, MissingExtraError
 
 SUFFIXES = (".joblib", ".pkl", ".pickle")
 
@@ -45,3 +46,33 @@ def load_model(path: Path) -> Any:
         what = str(error)[:200] or type(error).__name__
         kind = "a damaged file" if isinstance(error, pickle.UnpicklingError | EOFError) else "a fault"
         raise ConversionError(f"{path}: expected a saved model, found {kind}: {what}") from error
+
+
+def read_inputs(spec: str, model: Any) -> Any:
+    """Inputs in a file: an array, or of a `.csv` for a model that knows its columns' names a DataFrame.
+
+    An empty cell is a missing value. Raises InputError, MissingExtraError without pandas.
+    """
+    known = getattr(model, "feature_names_in_", None)
+    path = Path(spec)
+    if known is None or path.suffix.lower() != ".csv":
+        return read_array(spec)
+    try:
+        import pandas as pd
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{path}: the model was trained on a DataFrame, and reading one needs pandas, which is not "
+            "installed. Run: pip install pandas"
+        ) from error
+    try:
+        frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    except Exception as error:  # pandas' parsers raise many kinds
+        raise InputError(f"{path}: expected a table with a line of titles: {error}") from error
+    if not any(str(name) in frame.columns for name in known):  # no titles, or others
+        raise InputError(
+            f"{path}: expected a first line with the columns of training, {list(known)[:5]}; found "
+            f"{list(frame.columns)[:5]}."
+        )
+    return frame

@@ -52,7 +52,7 @@ def projection(step: Any, x: Array) -> Array:
 
 @transforms(FactorAnalysis)
 def factor_analysis(step: FactorAnalysis, x: Array) -> Array:
-    """The latent variables' expected mean: (x - mean) W^T (I + W C^T)^-1, W the components C over the noise."""
+    """The latent variables' expected mean: (x - mean) W^T (I + W C^T)^-1, W being C over the noise."""
     components = _float64(step.components_)
     scaled = components / step.noise_variance_
     covariance = np.linalg.inv(np.eye(len(components)) + scaled @ components.T)
@@ -104,8 +104,8 @@ def discriminant_projection(step: LinearDiscriminantAnalysis, x: Array) -> Array
     """The directions that part the classes best: (x - xbar) scalings, of "eigen" x scalings."""
     if step.solver == "lsqr":
         raise UnsupportedModelError(
-            "LinearDiscriminantAnalysis with solver='lsqr' is no transformer: it finds no directions. Use "
-            "solver='svd' or 'eigen'."
+            "LinearDiscriminantAnalysis with solver='lsqr' is no transformer: it finds no directions. "
+            "Use solver='svd' or 'eigen'."
         )
     x = x - _float64(step.xbar_) if step.solver == "svd" else x
     return x @ np.ascontiguousarray(_float64(step.scalings_)[:, : step._max_components])
@@ -135,7 +135,7 @@ def tfidf(step: TfidfTransformer, x: Array) -> Array:
 
 
 @transforms(NMF, MiniBatchNMF, LatentDirichletAllocation)
-def iterative(step: Any, x: Array) -> Array:
+def iterative(step: Any, x: Array) -> Array:  # noqa: ARG001 -- refused whatever the rows
     """Refused: each row's answer is an optimization of its own."""
     raise UnsupportedModelError(
         f"{type(step).__name__} cannot be converted: it solves an optimization for every row, until it "

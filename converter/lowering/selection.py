@@ -23,7 +23,13 @@ from converter.lowering.registry import Array, transforms
 from converter.lowering.table import Table
 from edge_runtime.errors import UnsupportedModelError
 
-_POOLS = {np.max: np.max, np.amax: np.max, np.min: np.min, np.amin: np.min, np.median: np.median}
+_POOLS: dict[Any, Any] = {
+    np.max: np.max,
+    np.amax: np.max,
+    np.min: np.min,
+    np.amin: np.min,
+    np.median: np.median,
+}
 
 
 @transforms(
@@ -45,8 +51,8 @@ def selector(step: Any, x: Table) -> Table:
     kept = step.get_support(indices=True).tolist()
     if not kept:
         raise UnsupportedModelError(
-            f"{type(step).__name__} cannot be converted: it keeps none of the {x.width} columns. Make it "
-            "less strict, or leave the step out."
+            f"{type(step).__name__} cannot be converted: it keeps none of the {x.width} columns. Make "
+            "it less strict, or leave the step out."
         )
     return x.take(kept)
 
@@ -63,8 +69,8 @@ def feature_agglomeration(step: FeatureAgglomeration, x: Array) -> Array:
         pool = None
     if pool is None:
         raise UnsupportedModelError(
-            f"FeatureAgglomeration with pooling_func={step.pooling_func!r} cannot be converted: known are "
-            "numpy.mean, numpy.max, numpy.min and numpy.median. Use one of these."
+            f"FeatureAgglomeration with pooling_func={step.pooling_func!r} cannot be converted: known "
+            "are numpy.mean, numpy.max, numpy.min and numpy.median. Use one of these."
         )
     columns = [pool(x[:, _members(step.labels_, label)], axis=1) for label in np.unique(step.labels_)]
     return np.stack(columns, axis=1)

@@ -1,0 +1,207 @@
+"""Encoders of categories: texts or numbers to columns of numbers.
+
+A category that was not seen in training is what `handle_unknown` says. Where that is "error", no answer
+of a graph would be right: the device refuses such a row before (`known_categories`), and the graph's own
+answer is NaN.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    LabelBinarizer,
+    LabelEncoder,
+    OneHotEncoder,
+    OrdinalEncoder,
+    TargetEncoder,
+)
+
+from converter.lowering.registry import Array, transforms
+from converter.lowering.scaling import as_floating
+from converter.lowering.table import Table
+from converter.tracing import ops
+from edge_runtime.bundle.manifest import MISSING_TEXT
+from edge_runtime.errors import UnsupportedModelError
+
+_STRICT = (OneHotEncoder, OrdinalEncoder)
+
+
+def known_categories(step: Any) -> dict[int, tuple[Any, ...]]:
+    """By column, the only values for which the source has an answer; {} where it has one for any.
+
+    Texts, numbers and bools as Python's own, None for a missing value.
+    """
+    if type(step) is LabelEncoder:
+        return {0: _listed(step.classes_)}
+    if type(step) in _STRICT and step.handle_unknown == "error":
+        return {at: _listed(categories) for at, categories in enumerate(step.categories_)}
+    return {}
+
+
+def _listed(categories: Any) -> tuple[Any, ...]:
+    return tuple(None if is_missing(value) else value for value in np.asarray(categories).tolist())
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a category is None, NaN or pandas.NA."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def codes(step: Any, column: Array, categories: Any) -> Array:
+    """Which category each of a column's values (n,) is: int64 (n,), `len(categories)` for an unknown one."""
+    values = list(categories)
+    if sum(map(is_missing, values)) > 1:
+        raise UnsupportedModelError(
+            f"{type(step).__name__} cannot be converted: it knows None and NaN as two categories, and a "
+            "device knows one kind of missing value. Make one of them before training."
+        )
+    if column.dtype.kind not in "biuf":
+        return _text_codes(column, values)
+    return _number_codes(column, values)
+
+
+def _text_codes(column: Array, categories: Sequence[Any]) -> Array:
+    """A category that is a number no text is equal to."""
+    texts = [MISSING_TEXT if is_missing(value) else value for value in categories]
+    places = [place for place, text in enumerate(texts) if isinstance(text, str)]
+    found = ops.lookup(column, [str(texts[place]) for place in places], default=len(places))
+    return found if len(places) == len(texts) else np.take(np.array([*places, len(texts)]), found)
+
+
+def _number_codes(column: Array, categories: Sequence[Any]) -> Array:
+    """By equality in the dtype that column and categories have in common, as scikit-learn compares."""
+    count = len(categories)
+    places = [at for at, value in enumerate(categories) if not is_missing(value) and not _is_text(value)]
+    column = column.astype(np.int64) if column.dtype.kind == "b" else column
+    found = np.where(column == column, count, count)
+    if places:
+        equal = column[:, None] == _numbers([categories[at] for at in places])
+        place = np.take(np.array(places), np.argmax(equal, axis=1))
+        found = np.where(np.any(equal, axis=1), place, found)
+    missing = [at for at, value in enumerate(categories) if is_missing(value)]
+    if missing and column.dtype.kind == "f":
+        found = np.where(np.isnan(column), missing[0], found)
+    return found.astype(np.int64)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | bytes)
+
+
+def _numbers(values: Sequence[Any]) -> NDArray[Any]:
+    """The categories of one column, which an object array may hold one by one."""
+    found = np.array(values)
+    return found.astype(np.int64) if found.dtype.kind == "b" else found
+
+
+@transforms(OneHotEncoder, reads="table")
+def one_hot_encoder(step: OneHotEncoder, x: Table) -> Array:
+    """For each column one output a category, those left out by `drop` and the infrequent ones' joint one."""
+    blocks = []
+    for at, categories in enumerate(step.categories_):
+        found = codes(step, x.column(at), categories)
+        places, width = _places(step, at)
+        hot = np.take(places, found)[:, None] == np.arange(width)
+        blocks.append(hot.astype(step.dtype))
+        if step.handle_unknown == "error" and np.dtype(step.dtype).kind == "f":
+            unknown = (found == len(categories))[:, None]
+            blocks[-1] = np.where(unknown, np.full((), np.nan, step.dtype), blocks[-1])
+    return np.concatenate(blocks, axis=1)
+
+
+def _places(step: OneHotEncoder, at: int) -> tuple[NDArray[np.int64], int]:
+    """For each category of a column, and last for an unknown one, its output or -1; how many there are."""
+    count = len(step.categories_[at])
+    places = np.arange(count)
+    infrequent = _infrequent(step, at)
+    if infrequent is not None:
+        places = infrequent
+    joint = int(places.max()) if infrequent is not None else -1
+    takes_unknown = step.handle_unknown in ("infrequent_if_exist", "warn")
+    places = np.append(places, joint if takes_unknown else -1)
+    dropped = None if step._drop_idx_after_grouping is None else step._drop_idx_after_grouping[at]
+    if dropped is not None:
+        places = np.where(places == dropped, -1, places - (places > dropped))
+    return places, int(step._n_features_outs[at])
+
+
+def _infrequent(step: Any, at: int) -> NDArray[np.int64] | None:
+    """Where each category goes once the infrequent ones are grouped; None where there are none."""
+    if not step._infrequent_enabled or step._default_to_infrequent_mappings[at] is None:
+        return None
+    return np.asarray(step._default_to_infrequent_mappings[at], np.int64)
+
+
+@transforms(OrdinalEncoder, reads="table")
+def ordinal_encoder(step: OrdinalEncoder, x: Table) -> Array:
+    """Each column's category by number, with the numbers asked for unknown and missing ones."""
+    columns = []
+    for at, categories in enumerate(step.categories_):
+        values = _ordinals(step, at).astype(step.dtype)
+        columns.append(np.take(values, codes(step, x.column(at), categories)))
+    return np.stack(columns, axis=1)
+
+
+def _ordinals(step: OrdinalEncoder, at: int) -> NDArray[np.float64]:
+    """For each category of a column, and last for an unknown one, its number."""
+    values = np.arange(len(step.categories_[at]) + 1, dtype=np.float64)
+    infrequent = _infrequent(step, at)
+    if infrequent is not None:  # of all but a missing value
+        values[: len(infrequent)] = infrequent
+    if at in step._missing_indices:
+        values[step._missing_indices[at]] = step.encoded_missing_value
+    unanswered = np.nan if np.dtype(step.dtype).kind == "f" else -1
+    values[-1] = unanswered if step.handle_unknown == "error" else step.unknown_value
+    return values
+
+
+@transforms(TargetEncoder, reads="table")
+def target_encoder(step: TargetEncoder, x: Table) -> Array:
+    """The target's smoothed mean of each category, one a class of several; its mean for an unknown one."""
+    means = np.atleast_1d(step.target_mean_)
+    blocks = []
+    for at, categories in enumerate(step.categories_):
+        encodings = step.encodings_[at * len(means) : (at + 1) * len(means)]
+        known = np.stack([np.asarray(each, np.float64) for each in encodings], axis=1)
+        blocks.append(np.take(np.vstack([known, means]), codes(step, x.column(at), categories), axis=0))
+    return np.concatenate(blocks, axis=1)
+
+
+@transforms(KBinsDiscretizer, reads="given")
+def bins(step: KBinsDiscretizer, x: Array) -> Array:
+    """Each column's bin, as its number or as one output a bin. An inner edge belongs to the bin above."""
+    x = as_floating(x) if step.dtype is None else x.astype(step.dtype)
+    blocks = []
+    for at, edges in enumerate(step.bin_edges_):
+        inner = np.asarray(edges, np.float64)[1:-1]
+        found = np.searchsorted(inner, x[:, at].astype(np.float64), side="right")[:, None]
+        hot = step.encode != "ordinal"
+        blocks.append((found == np.arange(int(step.n_bins_[at])) if hot else found).astype(x.dtype))
+    return np.concatenate(blocks, axis=1)
+
+
+@transforms(LabelEncoder, reads="table")
+def label_encoder(step: LabelEncoder, x: Table) -> Array:
+    """The number of each label, int64 (n,). An unknown one is the number of classes."""
+    return codes(step, x.column(0), step.classes_)
+
+
+@transforms(LabelBinarizer, reads="table")
+def label_binarizer(step: LabelBinarizer, x: Table) -> Array:
+    """`pos_label` in the column of each label, int64; of two labels only the second has a column."""
+    if step.y_type_ == "multilabel-indicator":
+        raise UnsupportedModelError(
+            "LabelBinarizer of several labels cannot be converted: it was trained on an indicator matrix, "
+            "which it leaves as it is. Leave the step out."
+        )
+    classes = step.classes_
+    columns = np.arange(len(classes)) if len(classes) > 2 else np.arange(len(classes) - 1, len(classes))
+    hot = codes(step, x.column(0), classes)[:, None] == columns
+    if len(classes) == 1:  # scikit-learn knows no positive label then
+        hot = np.logical_and(hot, np.zeros(1, np.bool_))
+    return np.where(hot, step.pos_label, step.neg_label).astype(np.int64)
