@@ -53,7 +53,7 @@ def is_missing(value: Any) -> bool:
 
 
 def codes(step: Any, column: Array, categories: Any) -> Array:
-    """Which category each of a column's values (n,) is: int64 (n,), `len(categories)` for an unknown one."""
+    """Which category each value of a column (n,) is, int64 (n,): `len(categories)` is an unknown one."""
     values = list(categories)
     if sum(map(is_missing, values)) > 1:
         raise UnsupportedModelError(
@@ -75,22 +75,22 @@ def _text_codes(column: Array, categories: Sequence[Any]) -> Array:
 
 def _number_codes(column: Array, categories: Sequence[Any]) -> Array:
     """By equality in the dtype that column and categories have in common, as scikit-learn compares."""
-    count = len(categories)
-    places = [at for at, value in enumerate(categories) if not is_missing(value) and not _is_text(value)]
     column = column.astype(np.int64) if column.dtype.kind == "b" else column
-    found = np.where(column == column, count, count)
+    places, equal = [], []
+    for at, value in enumerate(categories):
+        if not is_missing(value) and not isinstance(value, str | bytes):
+            places.append(at)
     if places:
-        equal = column[:, None] == _numbers([categories[at] for at in places])
-        place = np.take(np.array(places), np.argmax(equal, axis=1))
-        found = np.where(np.any(equal, axis=1), place, found)
+        equal.append(column[:, None] == _numbers([categories[at] for at in places]))
     missing = [at for at, value in enumerate(categories) if is_missing(value)]
     if missing and column.dtype.kind == "f":
-        found = np.where(np.isnan(column), missing[0], found)
-    return found.astype(np.int64)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str | bytes)
+        equal.append(np.isnan(column)[:, None])
+        places += missing
+    if not equal:  # texts only
+        return np.full_like(column, len(categories), dtype=np.int64)
+    which = np.concatenate(equal, axis=1)
+    found = np.take(np.array(places, np.int64), np.argmax(which, axis=1))
+    return np.where(np.any(which, axis=1), found, len(categories)).astype(np.int64)
 
 
 def _numbers(values: Sequence[Any]) -> NDArray[Any]:
@@ -101,12 +101,13 @@ def _numbers(values: Sequence[Any]) -> NDArray[Any]:
 
 @transforms(OneHotEncoder, reads="table")
 def one_hot_encoder(step: OneHotEncoder, x: Table) -> Array:
-    """For each column one output a category, those left out by `drop` and the infrequent ones' joint one."""
+    """One output a category of each column; infrequent ones share one, and `drop` leaves some out."""
     blocks = []
     for at, categories in enumerate(step.categories_):
         found = codes(step, x.column(at), categories)
         places, width = _places(step, at)
-        hot = np.take(places, found)[:, None] == np.arange(width)
+        place: Array = np.take(places, found)
+        hot = place[:, None] == np.arange(width)
         blocks.append(hot.astype(step.dtype))
         if step.handle_unknown == "error" and np.dtype(step.dtype).kind == "f":
             unknown = (found == len(categories))[:, None]
@@ -115,7 +116,7 @@ def one_hot_encoder(step: OneHotEncoder, x: Table) -> Array:
 
 
 def _places(step: OneHotEncoder, at: int) -> tuple[NDArray[np.int64], int]:
-    """For each category of a column, and last for an unknown one, its output or -1; how many there are."""
+    """The output of each category of a column, and last of an unknown one, or -1; how many there are."""
     count = len(step.categories_[at])
     places = np.arange(count)
     infrequent = _infrequent(step, at)
@@ -162,7 +163,7 @@ def _ordinals(step: OrdinalEncoder, at: int) -> NDArray[np.float64]:
 
 @transforms(TargetEncoder, reads="table")
 def target_encoder(step: TargetEncoder, x: Table) -> Array:
-    """The target's smoothed mean of each category, one a class of several; its mean for an unknown one."""
+    """The target's smoothed mean in each category (of several classes, each); its mean if unknown."""
     means = np.atleast_1d(step.target_mean_)
     blocks = []
     for at, categories in enumerate(step.categories_):
@@ -174,7 +175,7 @@ def target_encoder(step: TargetEncoder, x: Table) -> Array:
 
 @transforms(KBinsDiscretizer, reads="given")
 def bins(step: KBinsDiscretizer, x: Array) -> Array:
-    """Each column's bin, as its number or as one output a bin. An inner edge belongs to the bin above."""
+    """Each column's bin, by number or one output a bin. An inner edge belongs to the bin above it."""
     x = as_floating(x) if step.dtype is None else x.astype(step.dtype)
     blocks = []
     for at, edges in enumerate(step.bin_edges_):
@@ -196,12 +197,11 @@ def label_binarizer(step: LabelBinarizer, x: Table) -> Array:
     """`pos_label` in the column of each label, int64; of two labels only the second has a column."""
     if step.y_type_ == "multilabel-indicator":
         raise UnsupportedModelError(
-            "LabelBinarizer of several labels cannot be converted: it was trained on an indicator matrix, "
-            "which it leaves as it is. Leave the step out."
+            "LabelBinarizer of several labels cannot be converted: it was trained on an indicator "
+            "matrix, which it leaves as it is. Leave the step out."
         )
     classes = step.classes_
-    columns = np.arange(len(classes)) if len(classes) > 2 else np.arange(len(classes) - 1, len(classes))
+    # Of one class scikit-learn makes a column without a positive label.
+    columns = {1: np.array([-1]), 2: np.array([1])}.get(len(classes), np.arange(len(classes)))
     hot = codes(step, x.column(0), classes)[:, None] == columns
-    if len(classes) == 1:  # scikit-learn knows no positive label then
-        hot = np.logical_and(hot, np.zeros(1, np.bool_))
     return np.where(hot, step.pos_label, step.neg_label).astype(np.int64)
