@@ -136,11 +136,13 @@ def _leaf_values(
 ) -> NDArray[np.float64]:
     """A leaf's condition is its value, for the tree's own output; of a tree for all outputs, a row."""
     values = np.zeros((len(leaf), outputs))
-    if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+    if int(tree["tree_param"]["size_leaf_vector"]) <= 1:
+        values[leaf, group] = condition[leaf]
+    elif "leaf_weights" in tree:  # one row a leaf, whose number is where a right child would be
         rows = np.array(tree["leaf_weights"], np.float32).reshape(-1, outputs)
         values[leaf] = rows[np.array(tree["right_children"])[leaf]]
-    else:
-        values[leaf, group] = condition[leaf]
+    else:  # before XGBoost 3.1 one row a node
+        values[leaf] = np.array(tree["base_weights"], np.float32).reshape(-1, outputs)[leaf]
     return values
 
 
