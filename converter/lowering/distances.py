@@ -77,10 +77,21 @@ def centre(points: Points) -> Points:
 
 def squared_distances(x: Array, points: Points) -> Array:
     """|x - p|² for rows x (n, features) and points (m, features), by expansion; (n, m), at least 0."""
-    middle = centre(points)
-    x, points = x - middle, points - middle
-    crossed = x @ np.ascontiguousarray(-2.0 * points.T) + (points * points).sum(axis=1)
-    return np.maximum(crossed + np.sum(x * x, axis=1, keepdims=True), 0.0)
+    x = x - centre(points)
+    return np.maximum(_crossed(x, points) + np.sum(x * x, axis=1, keepdims=True), 0.0)
+
+
+def _crossed(x: Array, points: Points) -> Array:
+    """|p|² - 2 x·p (n, m), of rows and points around the points' centre."""
+    points = points - centre(points)
+    return x @ np.ascontiguousarray(-2.0 * points.T) + (points * points).sum(axis=1)
+
+
+def order(x: Array, points: Points, metric: Metric) -> Array:
+    """What grows with a row's distance to points (n, m), and costs least."""
+    if metric.kind == "euclidean":
+        return _crossed(x - centre(points), points)
+    return comparable(x, points, metric)
 
 
 def added(x: Array, points: Points, term: Callable[[Array, Points], Array]) -> Array:

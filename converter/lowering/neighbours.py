@@ -17,7 +17,7 @@ from sklearn.neighbors import (
     NeighborhoodComponentsAnalysis,
 )
 
-from converter.lowering.distances import Metric, comparable, dense, distance, metric_of
+from converter.lowering.distances import Metric, comparable, dense, distance, metric_of, order
 from converter.lowering.labels import several, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses, transforms
 from converter.tracing.ops import top_k
@@ -32,11 +32,10 @@ def nearest(model: Any, x: Array, k: int) -> tuple[Array, Array]:
     Euclidean distances are those of differences: a row that is a training row is at distance 0.
     """
     points, metric = dense(model._fit_X), fitted_metric(model)
-    compared = comparable(x, points, metric)
     if metric.kind != "euclidean":
-        found, index = top_k(compared, k)
+        found, index = top_k(comparable(x, points, metric), k)
         return distance(found, metric), index
-    _, candidates = top_k(compared, min(k + _SPARE, len(points)))
+    _, candidates = top_k(order(x, points, metric), min(k + _SPARE, len(points)))
     difference = x[:, None, :] - np.take(points, candidates, axis=0)
     found, place = top_k(np.sum(difference * difference, axis=2), k)
     return distance(found, metric), np.take_along_axis(candidates, place, axis=1)
@@ -49,7 +48,7 @@ def nearest_index(model: Any, x: Array, k: int) -> Array:
     """
     if model._fit_method != "brute":
         return nearest(model, x, k)[1]
-    return top_k(comparable(x, dense(model._fit_X), fitted_metric(model)), k)[1]
+    return top_k(order(x, dense(model._fit_X), fitted_metric(model)), k)[1]
 
 
 def fitted_metric(model: Any) -> Metric:

@@ -21,14 +21,18 @@ def test_gaussian_agrees(parameters: dict[str, Any]) -> None:
     check(GaussianNB(**parameters).fit(TRAINED, CLASSES), ROWS)
 
 
-def test_gaussian_of_features_far_from_zero_with_little_variance() -> None:
-    """Squares taken apart would lose eight digits here."""
+def test_gaussian_of_features_far_from_zero() -> None:
+    """Squares expanded around zero would lose eight digits here."""
     check(GaussianNB().fit(TRAINED + 1e5, CLASSES), ROWS + 1e5, tolerance=1e-12)
 
 
-def test_gaussian_class_by_class_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(naive_bayes, "_WIDEST", 0)
-    check(GaussianNB().fit(TRAINED, CLASSES), ROWS)
+@pytest.mark.parametrize("widest", [0, 1000])
+def test_gaussian_of_classes_far_from_each_other(widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Squares expanded around any middle would lose eight digits here."""
+    monkeypatch.setattr(naive_bayes, "_WIDEST", widest)
+    shift = 1e4 * (CLASSES == "run")[:, None] * (np.arange(5) == 2)
+    model = GaussianNB(var_smoothing=0).fit(TRAINED + shift, CLASSES)
+    check(model, np.concatenate([ROWS, ROWS + [0, 0, 1e4, 0, 0]]), tolerance=1e-12)
 
 
 def test_rows_that_no_class_explains_still_have_a_probability() -> None:
