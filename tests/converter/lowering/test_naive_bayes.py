@@ -32,7 +32,7 @@ def test_gaussian_of_classes_far_from_each_other(widest: int, monkeypatch: pytes
     monkeypatch.setattr(naive_bayes, "_WIDEST", widest)
     shift = 1e4 * (CLASSES == "run")[:, None] * (np.arange(5) == 2)
     model = GaussianNB(var_smoothing=0).fit(TRAINED + shift, CLASSES)
-    check(model, np.concatenate([ROWS, ROWS + [0, 0, 1e4, 0, 0]]), tolerance=1e-12)
+    check(model, np.concatenate([ROWS, np.array([0, 0, 1e4, 0, 0]) + ROWS]), tolerance=1e-12)
 
 
 def test_rows_that_no_class_explains_still_have_a_probability() -> None:

@@ -70,6 +70,16 @@ def test_a_decision_of_exactly_zero_is_the_second_class() -> None:
     assert computed(model, np.zeros((1, 1)))["decision"] == 0.0
 
 
+def test_of_decisions_of_exactly_zero_libsvm_and_scikit_learn_count_differently() -> None:
+    """libsvm counts each for the pair's second class, the decision function for the first."""
+    trained, truth, rows = problem(3)
+    for break_ties, name in ((False, "class 2"), (True, "class 0")):
+        model = SVC(break_ties=break_ties).fit(trained, truth)
+        model._dual_coef_, model._intercept_ = model._dual_coef_ * 0, model._intercept_ * 0
+        check(model, rows)
+        assert (computed(model, rows)["label"] == name).all()
+
+
 def test_rows_far_from_zero_keep_their_digits() -> None:
     trained, truth, rows = problem(3)
     check(SVC(gamma=0.1).fit(trained + 1e4, truth), rows + 1e4)
