@@ -11,7 +11,19 @@ import edge_runtime
 from edge_runtime.bundle import open_bundle
 from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, InputError, TrustError
 from edge_runtime.model import Model, from_bundle
-from tests.support.graphs import doubling_regression, label_passing
+from tests.support.graphs import LABELS as TWO_LABELS
+from tests.support.graphs import (
+    PERSONS,
+    anomaly_windows,
+    casting,
+    counting_texts,
+    doubling_regression,
+    label_passing,
+    passing,
+    persons_table,
+    persons_value,
+    two_labels,
+)
 from tests.support.tiny_bundle import OTHER_KEY, TinyModel, golden_windows, root_bytes, tiny_bundle
 from tests.support.unpacked import payloads, unpack
 
@@ -297,3 +309,133 @@ def test_a_label_that_is_no_class_is_an_error(tmp_path: Path, rows: list[int]) -
         pytest.raises(EngineError, match="expected an index below 3"),
     ):
         model.predict(rows)
+
+
+@pytest.fixture
+def persons(tmp_path: Path) -> Iterator[Model]:
+    with edge_runtime.load(persons_table(tmp_path / "persons.edge"), allow_unsigned=True) as loaded:
+        yield loaded
+
+
+def test_a_table_goes_in_by_the_names_of_its_columns(persons: Model) -> None:
+    records = [dict(zip(PERSONS, row, strict=True)) for row in zip(*PERSONS.values(), strict=True)]
+    expected = persons_value(PERSONS)
+
+    for table in (PERSONS, dict(reversed(PERSONS.items())), PERSONS | {"more": [1, 2, 3]}, records):
+        np.testing.assert_array_equal(persons.predict(table), expected)
+    for at in range(3):
+        np.testing.assert_array_equal(persons.predict(records[at : at + 1]), expected[at : at + 1])
+    assert persons.manifest.is_table
+    assert persons.infer(PERSONS).labels is None
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1024, 1025, 3000])
+def test_a_table_of_any_length_is_split_and_joined(persons: Model, rows: int) -> None:
+    table = {name: np.resize(column, rows) for name, column in PERSONS.items()}
+
+    assert persons.predict(table).dtype == np.float64
+    np.testing.assert_array_equal(persons.predict(table), persons_value(table))
+
+
+def test_a_table_without_a_column_says_which(persons: Model) -> None:
+    table = {name: column for name, column in PERSONS.items() if name != "home town"}
+
+    with pytest.raises(
+        InputError, match=r"expected the columns 'age', .* found .*: 'home town' missing"
+    ):
+        persons.predict(table)
+    with pytest.raises(InputError, match=r"expected a mapping .* found ndarray of shape \(3, 4\)"):
+        persons.predict(np.ones((3, 4)))
+
+
+def test_a_missing_text_is_refused_where_the_manifest_knows_none(tmp_path: Path) -> None:
+    path = persons_table(tmp_path / "persons.edge", allow_nan=False)
+    with edge_runtime.load(path, allow_unsigned=True) as model:
+        with pytest.raises(InputError, match=r"column 'age', row 1: expected finite numbers, found nan"):
+            model.predict(PERSONS)
+        with pytest.raises(InputError, match=r"column 'home town', row 2: .* a missing value \(None\)"):
+            model.predict(PERSONS | {"age": [1, 2, 3]})
+        assert model.replay_goldens().count == 1
+
+
+def test_the_goldens_of_a_table_are_replayed(persons: Model) -> None:
+    assert persons.replay_goldens().max_abs_error == 0
+    assert persons.replay_goldens().count == 3
+
+
+def test_several_labels_are_named_and_their_probabilities_have_an_axis(tmp_path: Path) -> None:
+    with edge_runtime.load(two_labels(tmp_path / "two.edge"), allow_unsigned=True) as model:
+        rows = np.array([[0, 2], [1, 1]], np.float32)
+        expected = [["red", "L"], ["blue", "M"]]
+
+        assert (model.classes, model.labels) == ((), TWO_LABELS)
+        assert model.predict(rows).tolist() == expected
+        assert [model.predict(rows[at : at + 1]).tolist() for at in (0, 1)] == [
+            [row] for row in expected
+        ]
+        assert model.predict_proba(rows).tolist() == [[[1, 0, 0], [0, 0, 1]], [[0, 1, 0], [0, 1, 0]]]
+        assert model.predict(rows[:0]).shape == (0, 2)
+        assert model.predict_proba(rows[:0]).shape == (0, 2, 3)
+        assert model.replay_goldens().label_disagreements == 0
+        with pytest.raises(EngineError, match="label 'size': expected an index below 3"):
+            model.predict([[0, 3]])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_anomaly_model_gives_labels_and_a_score(tmp_path: Path, count: int) -> None:
+    windows = np.zeros((2, 4, 2), np.float32) + np.float32([[[2]], [[1]]])
+
+    with edge_runtime.load(anomaly_windows(tmp_path / "anomaly.edge"), allow_unsigned=True) as model:
+        found = model.infer(windows[:count])
+
+        assert found.labels is not None
+        assert found.labels.tolist() == ["anomaly", "normal"][:count]
+        assert found.values is not None
+        assert found.values.tolist() == [-1, 0][:count]
+        assert model.predict(windows).tolist() == ["anomaly", "normal"]
+        assert model.replay_goldens().count == 2
+        with pytest.raises(EngineError, match="this anomaly model has no probabilities"):
+            model.predict_proba(windows)
+
+
+def test_a_clustering_names_its_clusters(tmp_path: Path) -> None:
+    path = passing(
+        tmp_path / "clusters.edge", {"label": np.array([0, 1])}, task="clustering", classes=("0", "1")
+    )
+    with edge_runtime.load(path, allow_unsigned=True) as model:
+        assert model.predict([1, 1, 0]).tolist() == ["1", "1", "0"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool"])
+def test_a_transformation_passes_arrays_of_every_dtype_by_row_and_by_batch(
+    tmp_path: Path, dtype: str
+) -> None:
+    path = casting(tmp_path / "cast.edge", dtype)
+    rows = np.array([[0, 1, 1], [1, 0, 1]]).astype(dtype)
+
+    with edge_runtime.load(path, allow_unsigned=True) as model:
+        assert model.predict(rows).tolist() == rows.tolist()
+        assert model.predict(rows[:1]).tolist() == rows[:1].tolist()
+        assert model.predict(rows[:1]).dtype == np.float64
+        assert model.infer(rows[:1]).labels is None
+        assert model.replay_goldens().count == 1
+
+
+def test_numbers_beyond_float32_are_the_same_by_row_and_by_batch(tmp_path: Path) -> None:
+    for dtype, value in (("float64", 1e300), ("float64", 1 + 2**-52), ("int64", 2**53)):
+        with edge_runtime.load(casting(tmp_path / "cast.edge", dtype), allow_unsigned=True) as model:
+            row = np.full((1, 3), value, dtype)
+            assert model.predict(row).tolist() == [[value] * 3]
+            assert model.predict(row.repeat(2, axis=0)).tolist() == [[value] * 3] * 2
+
+
+def test_an_array_of_texts_goes_in_by_batch(tmp_path: Path) -> None:
+    with edge_runtime.load(counting_texts(tmp_path / "texts.edge"), allow_unsigned=True) as model:
+        assert model.predict([["a", None], ["b", "c"]]).tolist() == [[1, 2], [9, 9]]
+        assert model.predict(np.array([["a", "b"]])).tolist() == [[1, 9]]
+        assert model.predict(np.empty((0, 2), np.str_)).shape == (0, 2)
+        assert model.replay_goldens().count == 2
+        with pytest.raises(
+            InputError, match=r"texts\[0, 1\]: expected a text or None, found 3 of type int"
+        ):
+            model.predict([["a", 3]])

@@ -11,7 +11,7 @@ import onnx
 from onnx import helper
 
 from edge_runtime.bundle import seal
-from edge_runtime.bundle.manifest import MISSING_TEXT, Golden, Input, Label, Output, Task
+from edge_runtime.bundle.manifest import MISSING_TEXT, Golden, Input, Label, Output, Task, Window
 from tests.support.tiny_bundle import MODEL_FILE, npy, tiny_manifest
 
 FLOAT, DOUBLE, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64
@@ -50,6 +50,7 @@ def write_bundle(
     golden_outputs: Sequence[npt.NDArray[Any]],
     classes: tuple[str, ...] = (),
     labels: tuple[Label, ...] = (),
+    window: Window | None = None,
     tolerance: float = 1e-6,
 ) -> Path:
     """An unsigned bundle of one variant at `path`; of a table, an array of goldens for each column."""
@@ -65,7 +66,7 @@ def write_bundle(
         labels=labels,
         inputs=inputs,
         outputs=tuple(outputs),
-        window=None,
+        window=window,
         golden=Golden(count=count, inputs=tuple(goldens), outputs=tuple(expected), tolerance=tolerance),
     )
     path.write_bytes(seal(manifest, {MODEL_FILE: model} | goldens | expected, []))
@@ -175,6 +176,83 @@ def two_labels(path: Path) -> Path:
             rows.astype(np.int64),
             np.array([[[1, 0, 0], [0, 0, 1]], [[0, 1, 0], [1, 0, 0]]], np.float32),
         ],
+    )
+
+
+def casting(path: Path, dtype: str) -> Path:
+    """A transformation: value = input (n, 3) of `dtype`, as float64."""
+    rows = np.array([[0, 1, 0]]).astype(dtype)
+    return write_bundle(
+        path,
+        graph(
+            [helper.make_node("Cast", ["rows"], ["value"], to=DOUBLE)],
+            [("rows", KINDS[dtype], ["n", 3])],
+            [("value", DOUBLE, ["n", 3])],
+        ),
+        task="transformation",
+        declared=Input(name="rows", dtype=dtype, shape=(None, 3)),  # type: ignore[arg-type]
+        outputs=[Output(name="value", dtype="float64", shape=(None, 3), meaning="value")],
+        golden_input=rows,
+        golden_outputs=[rows.astype(np.float64)],
+    )
+
+
+def counting_texts(path: Path) -> Path:
+    """Texts (n, 2), some missing: 1 for each 'a', 2 for each missing one, 9 for others."""
+    node = helper.make_node(
+        "LabelEncoder",
+        ["texts"],
+        ["value"],
+        domain="ai.onnx.ml",
+        keys_strings=["a", MISSING_TEXT],
+        values_floats=[1.0, 2.0],
+        default_float=9.0,
+    )
+    return write_bundle(
+        path,
+        graph(
+            [node],
+            [("texts", STRING, ["n", 2])],
+            [("value", FLOAT, ["n", 2])],
+            opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)],
+        ),
+        task="transformation",
+        declared=Input(name="texts", dtype="string", shape=(None, 2), allow_nan=True),
+        outputs=[Output(name="value", dtype="float32", shape=(None, 2), meaning="value")],
+        golden_input=np.array([["a", MISSING_TEXT], ["b", "a"]]),
+        golden_outputs=[np.array([[1, 2], [9, 1]], np.float32)],
+    )
+
+
+def anomaly_windows(path: Path) -> Path:
+    """score = 1 - the window's mean, float64; below 0 an anomaly. Windows of 4 samples of 2 channels."""
+    windows = np.array([0.5, 3], np.float32).repeat(8).reshape(2, 4, 2)
+    nodes = [
+        helper.make_node("Cast", ["windows"], ["double"], to=DOUBLE),
+        helper.make_node("ReduceMean", ["double"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("Sub", ["one", "mean"], ["score"]),
+        helper.make_node("GreaterOrEqual", ["score", "zero"], ["fine"]),
+        helper.make_node("Cast", ["fine"], ["label"], to=INT64),
+    ]
+    constants = [helper.make_tensor(name, DOUBLE, [], [at]) for at, name in enumerate(("zero", "one"))]
+    return write_bundle(
+        path,
+        graph(
+            nodes,
+            [("windows", FLOAT, ["n", 4, 2])],
+            [("label", INT64, ["n"]), ("score", DOUBLE, ["n"])],
+            constants,
+        ),
+        task="anomaly",
+        classes=("anomaly", "normal"),
+        window=Window(channels=("x", "y"), length=4, stride=2),
+        declared=Input(name="windows", dtype="float32", shape=(None, 4, 2)),
+        outputs=[
+            Output(name="label", dtype="int64", shape=(None,), meaning="label"),
+            Output(name="score", dtype="float64", shape=(None,), meaning="score"),
+        ],
+        golden_input=windows,
+        golden_outputs=[np.array([1, 0]), np.array([0.5, -2.0])],
     )
 
 

@@ -3,14 +3,18 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from edge_runtime.agent.cli import config as config_command
+from edge_runtime.bundle import seal
+from edge_runtime.bundle.manifest import decode
 from edge_runtime.errors import ConfigError
 from tests.support.agent import AgentRig
 from tests.support.brokers import Mosquitto
-from tests.support.tiny_bundle import OTHER_KEY, root_bytes, tiny_bundle
+from tests.support.tiny_bundle import KEY, OTHER_KEY, root_bytes, tiny_bundle
+from tests.support.unpacked import payloads
 
 NOBODY = "mqtt://127.0.0.1:1"
 
@@ -63,6 +67,17 @@ def test_a_bundle_of_a_stranger_or_of_another_model_is_a_problem(rig: AgentRig) 
     assert list(problems(rig)) == ["models[0].bundle"]
     path.write_bytes(tiny_bundle(name="other"))
     assert "expected the model 'tiny', found 'other'" in problems(rig)["models[0].bundle"]
+
+
+def test_a_model_that_no_stream_can_feed_is_a_problem(rig: AgentRig) -> None:
+    files = payloads(tiny_bundle())
+    manifest = decode(files.pop("manifest.json"))
+    artifacts = {name: data for name, data in files.items() if not name.startswith("signatures/")}
+    table = seal(msgspec.structs.replace(manifest, window=None, files={}), artifacts, [KEY])
+    (rig.folder / "tiny-1.0.0.edge").write_bytes(table)
+
+    found = problems(rig)["models[0].bundle"]
+    assert "tiny-1.0.0.edge: the manifest has no window, so no stream of samples can feed it" in found
 
 
 def test_a_root_file_other_than_the_pinned_one_is_a_problem(rig: AgentRig) -> None:

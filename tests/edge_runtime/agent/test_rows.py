@@ -1,10 +1,12 @@
 """Rows for the fleet, made of values."""
 
+import msgspec
 import numpy as np
 
 from edge_runtime.agent.rows import Losses, predictions, report
 from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.stream.window import Cursor, Span
+from edge_runtime.telemetry.row_json import encode_row
 from edge_runtime.worker import Answer, Info
 
 INFO = Info(
@@ -49,6 +51,15 @@ def test_a_regression_gives_values_one_or_several_a_window() -> None:
     assert [row.values for row in predictions("tiny", INFO, spans, one, 0.0)] == [(1.5,), (2.5,)]
     assert [row.values for row in predictions("tiny", INFO, spans, several, 0.0)] == [(1, 2), (3, 4)]
     assert predictions("tiny", INFO, spans, one, 0.0)[0].label is None
+
+
+def test_an_anomaly_has_its_score_beside_the_label_and_can_be_sent() -> None:
+    answer = Answer(("anomaly", "normal"), None, np.array([-0.5, 1.25]), 1.0)
+    rows = predictions("tiny", INFO, [span(0), span(2)], answer, 0.0)
+
+    assert [(row.label, row.values) for row in rows] == [("anomaly", (-0.5,)), ("normal", (1.25,))]
+    sent = msgspec.json.decode(encode_row(rows[0], 1))
+    assert (sent["label"], sent["values"], sent["probabilities"]) == ("anomaly", [-0.5], [])
 
 
 def test_a_loss_is_told_at_once_and_more_of_it_at_most_every_ten_seconds() -> None:

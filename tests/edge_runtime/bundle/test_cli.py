@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from edge_runtime import cli
 from edge_runtime.bundle import key_id, load_private_key, load_root, make_root, seal, write_archive
-from edge_runtime.bundle.manifest import ClassScore, Evaluation, Input, Step, canonical_json, decode
+from edge_runtime.bundle.manifest import (
+    ClassScore,
+    Evaluation,
+    Input,
+    Output,
+    Step,
+    canonical_json,
+    decode,
+)
+from tests.support.graphs import DOUBLE, graph, persons_table, two_labels, write_bundle
 from tests.support.tiny_bundle import KEY, MODEL_FILE, OTHER_KEY, root_bytes, tiny_bundle
 from tests.support.unpacked import payloads, unpack
 
@@ -258,6 +269,60 @@ def test_no_file_whatever_makes_inspect_fail_in_an_unexpected_way(
         shown = capsys.readouterr()
         assert code in (0, 5)
         assert len(shown.err.splitlines()) == (1 if code else 0)
+
+
+def test_inspect_lines_up_the_columns_of_a_table(tmp_path: Path, capsys) -> None:
+    assert cli.run(["inspect", str(persons_table(tmp_path / "persons.edge"))]) == 0
+
+    shown = capsys.readouterr().out
+    assert (
+        """
+inputs: a table of 4 columns, found by name
+  age        float32  NaN allowed
+  visits     int64
+  member     bool
+  home town  string   missing allowed
+
+outputs
+"""
+        in shown
+    )
+
+
+def test_inspect_shows_wide_tables_whole_and_the_widest_cut(tmp_path: Path, capsys) -> None:
+    def shown(columns: int) -> list[str]:
+        declared = [Input(name=f"c{at}", dtype="float64", shape=(None,)) for at in range(columns)]
+        node = helper.make_node("Identity", ["c0"], ["value"])
+        path = write_bundle(
+            tmp_path / "wide.edge",
+            graph([node], [(each.name, DOUBLE, ["n"]) for each in declared], [("value", DOUBLE, ["n"])]),
+            task="regression",
+            declared=declared,
+            outputs=[Output(name="value", dtype="float64", shape=(None,), meaning="value")],
+            golden_input=[np.zeros(1)] * columns,
+            golden_outputs=[np.zeros(1)],
+        )
+        assert cli.run(["inspect", str(path)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert "  c49  float64" in shown(50)
+    lines = shown(230)
+    assert "inputs: a table of 230 columns, found by name" in lines
+    assert "  ... and 30 more" in lines
+
+
+def test_inspect_shows_the_classes_of_each_label(tmp_path: Path, capsys) -> None:
+    assert cli.run(["inspect", str(two_labels(tmp_path / "two.edge"))]) == 0
+
+    shown = capsys.readouterr().out
+    assert (
+        """
+labels, and the classes of each
+  colour: red, blue
+  size: S, M, L
+"""
+        in shown
+    )
 
 
 def rich_bundle(classes: tuple[str, ...] = ("still", "moving")) -> bytes:

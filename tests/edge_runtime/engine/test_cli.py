@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from edge_runtime import cli
-from tests.support.graphs import doubling_regression
+from tests.support.graphs import (
+    anomaly_windows,
+    counting_texts,
+    doubling_regression,
+    persons_table,
+    two_labels,
+)
 from tests.support.tiny_bundle import golden_windows, root_bytes, tiny_bundle
 
 WINDOWS = golden_windows()
@@ -74,6 +80,89 @@ def test_a_regression_prints_values_in_their_shortest_form(
     code, _, err = _run(capsys, "predict double.edge --inputs rows.npy --allow-unsigned --probabilities")
     assert code == 8
     assert "this regression model has no probabilities" in err
+
+
+def test_a_table_is_read_from_csv_or_npz_by_the_names_of_its_columns(folder: Path, capsys) -> None:
+    persons_table(folder / "persons.edge")
+    Path("rows.csv").write_text("member,home town,age,visits\n1,Ulm,30.5,0\ntrue,,7.25,12\n,Ulm,1,1\n")
+    predict = "predict persons.edge --allow-unsigned --inputs"
+
+    code, _, err = _run(capsys, f"{predict} rows.csv")
+    assert code == 4
+    assert "rows.csv, line 4, column 'member': expected true or false" in err
+
+    Path("rows.csv").write_text("member,home town,age,visits\n1,Ulm,30.5,0\ntrue,,7.25,12\n")
+    assert _run(capsys, f"{predict} rows.csv") == (0, "110030.5\n311207.25\n", "")
+
+    columns = {"age": [30.5], "visits": [0], "member": [True], "home town": ["Ulm"]}
+    np.savez("rows.npz", **columns)
+    assert _run(capsys, f"{predict} rows.npz")[1] == "110030.5\n"
+
+    code, _, err = _run(capsys, f"{predict} new.npz")
+    assert code == 4
+    assert "new.npz: expected the columns 'age', 'visits', 'member', 'home town', found" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_an_array_of_texts_is_read_from_npy(folder: Path, capsys) -> None:
+    counting_texts(folder / "texts.edge")
+    np.save("texts.npy", np.array([["a", "b"]]))
+
+    line = "predict texts.edge --allow-unsigned --inputs"
+    assert _run(capsys, f"{line} texts.npy") == (0, "1.0,9.0\n", "")
+    assert _run(capsys, f"{line} new.npy")[0] == 4
+
+
+def test_several_labels_are_csv_with_their_names_as_titles(folder: Path, capsys) -> None:
+    two_labels(folder / "two.edge")
+    np.save("rows.npy", np.array([[0, 2], [1, 1]], np.float32))
+    line = "predict two.edge --allow-unsigned --inputs rows.npy"
+
+    assert _run(capsys, line)[1] == "colour,size\nred,L\nblue,M\n"
+    assert _run(capsys, f"{line} --probabilities")[1].splitlines() == [
+        "colour,size,colour: red,colour: blue,size: S,size: M,size: L",
+        "red,L,1.0,0.0,0.0,0.0,1.0",
+        "blue,M,0.0,1.0,0.0,1.0,0.0",
+    ]
+    document = json.loads(_run(capsys, f"{line} --probabilities --json")[1])
+    assert document["predictions"] == [["red", "L"], ["blue", "M"]]
+    assert document["labels"] == [
+        {"name": "colour", "classes": ["red", "blue"]},
+        {"name": "size", "classes": ["S", "M", "L"]},
+    ]
+    assert np.shape(document["probabilities"]) == (2, 2, 3)
+    assert "classes" not in document
+
+
+def test_an_anomaly_has_its_score_beside_the_label(folder: Path, capsys) -> None:
+    anomaly_windows(folder / "anomaly.edge")
+    np.save("rows.npy", np.zeros((2, 4, 2), np.float32) + np.float32([[[3]], [[0.5]]]))
+    line = "predict anomaly.edge --allow-unsigned --inputs rows.npy"
+
+    assert _run(capsys, line)[1] == "label,score\nanomaly,-2.0\nnormal,0.5\n"
+    document = json.loads(_run(capsys, f"{line} --json")[1])
+    assert document["predictions"] == ["anomaly", "normal"]
+    assert document["scores"] == [-2, 0.5]
+
+
+def test_no_rows_are_no_lines(folder: Path, capsys) -> None:
+    anomaly_windows(folder / "anomaly.edge")
+    persons_table(folder / "persons.edge")
+    np.save("rows.npy", np.zeros((0, 4, 2), np.float32))
+    Path("rows.csv").write_text("member,home town,age,visits\n")
+
+    assert _run(capsys, "predict tiny.edge --allow-unsigned --inputs rows.npy") == (0, "", "")
+    assert _run(capsys, "predict persons.edge --allow-unsigned --inputs rows.csv") == (0, "", "")
+    _, out, _ = _run(capsys, "predict anomaly.edge --allow-unsigned --inputs rows.npy")
+    assert out == "label,score\n"
+
+
+def test_bench_measures_a_table(folder: Path, capsys) -> None:
+    persons_table(folder / "persons.edge")
+
+    code, out, _ = _run(capsys, "bench persons.edge --allow-unsigned --seconds 0.1 --json")
+    assert code == 0
+    assert json.loads(out)["one_row"]["rows"] > 10
 
 
 @pytest.mark.parametrize("trust", ["", "--trust root.json --allow-unsigned"])

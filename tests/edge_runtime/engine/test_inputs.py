@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.bundle.manifest import Input, Window
-from edge_runtime.engine.inputs import InputCheck
+from edge_runtime.engine.inputs import InputCheck, is_missing
 from edge_runtime.errors import EngineError, InputError
 
 WINDOW = Window(channels=("x", "y"), length=4, stride=2)
@@ -95,6 +95,36 @@ def test_whole_numbers_stay_whole() -> None:
         check.batch([[-1, 3]])
     with pytest.raises(InputError, match="expected whole numbers"):
         check.batch([[0.5, 3]])
+
+
+def test_true_and_false_are_those_or_0_and_1() -> None:
+    check = InputCheck(Input(name="flags", dtype="bool", shape=(None, 2)))
+
+    for values in ([[True, False]], [[1, 0]], np.array([[1, 0]], np.uint8)):
+        batch = check.batch(values)
+        assert batch.dtype == np.bool_
+        assert batch.tolist() == [[True, False]]
+    with pytest.raises(InputError, match="expected bool, 0 to 1, found values from 0 to 2"):
+        check.batch([[0, 2]])
+    with pytest.raises(InputError, match=r"expected true or false \(bool\), found dtype float64"):
+        check.batch([[0.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("value", "missing"),
+    [
+        *((value, True) for value in (None, float("nan"), np.float32("nan"), np.float64("nan"))),
+        *((value, False) for value in (0, 0.0, "", "nan", False, float("inf"), np.datetime64("NaT"))),
+    ],
+)
+def test_what_stands_for_no_value(value: object, missing: bool) -> None:
+    assert is_missing(value) is missing
+
+
+def test_the_one_array_is_fed_under_its_name() -> None:
+    assert list(CHECK.feed(GOOD)) == ["windows"]
+    assert CHECK.feed(GOOD)["windows"] is GOOD
+    assert CHECK.short_way is CHECK
 
 
 @pytest.mark.parametrize(

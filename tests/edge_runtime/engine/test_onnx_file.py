@@ -93,6 +93,16 @@ def test_models_of_the_known_domains_pass() -> None:
     check_onnx(TINY, "motion")
 
 
+def test_texts_in_a_model_pass_whatever_they_say() -> None:
+    texts = ["evil", "\uffff", "", "=abcd" * 50, "@\x7f" * 50, ":\x04evil"]
+    encoder = helper.make_node(
+        "LabelEncoder", ["x"], ["y"], domain="ai.onnx.ml", keys_strings=texts, values_int64s=range(6)
+    )
+    constant = helper.make_tensor("texts", onnx.TensorProto.STRING, [6], [t.encode() for t in texts])
+
+    check_onnx(graph([encoder], X, Y, [constant]), "motion")
+
+
 def test_data_brought_inside_the_file_again_passes() -> None:
     tensor = numpy_helper.from_array(np.ones(2, np.float32), "w")
     tensor.data_location = onnx.TensorProto.DEFAULT

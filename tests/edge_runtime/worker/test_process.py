@@ -14,6 +14,7 @@ import pytest
 
 from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, InputError, WorkerError
 from edge_runtime.worker import Worker
+from tests.support.graphs import anomaly_windows
 from tests.support.slots import slot
 from tests.support.tiny_bundle import (
     CLASSES,
@@ -63,6 +64,19 @@ def test_it_answers_as_the_model_does_and_says_what_it_is(worker: Worker, tmp_pa
         "onnxruntime",
     )
     assert (tmp_path / info.digest).is_dir()
+
+
+def test_an_anomaly_model_answers_with_label_and_score(tmp_path: Path) -> None:
+    bundle = anomaly_windows(tmp_path / "anomaly.edge").read_bytes()
+    windows = np.zeros((3, 4, 2), np.float32) + np.float32([[[1]], [[0]], [[2]]])
+    with Worker.start(slot(tmp_path, bundle)) as worker:
+        answer = worker.infer(windows)
+
+    assert (worker.info.task, worker.info.classes) == ("anomaly", ("anomaly", "normal"))
+    assert answer.labels == ("normal", "normal", "anomaly")
+    assert answer.values is not None
+    assert answer.values.tolist() == [0, 1, -1]
+    assert answer.probabilities is None
 
 
 def test_a_refused_window_does_not_end_it(worker: Worker) -> None:
