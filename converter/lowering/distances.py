@@ -21,7 +21,8 @@ _KINDS: dict[str, str] = {
     "euclidean": "euclidean", "l2": "euclidean", "sqeuclidean": "euclidean",
     "manhattan": "manhattan", "cityblock": "manhattan", "l1": "manhattan",
     "chebyshev": "chebyshev", "infinity": "chebyshev",
-    "cosine": "cosine", "minkowski": "minkowski", "p": "minkowski", "precomputed": "precomputed",
+    "cosine": "cosine", "minkowski": "minkowski", "p": "minkowski", "haversine": "haversine",
+    "precomputed": "precomputed",
 }  # fmt: skip
 
 
@@ -116,6 +117,8 @@ def comparable(x: Array, points: Points, metric: Metric, *, exactly: bool = Fals
         return added(x, points, lambda own, theirs: np.abs(own - theirs))
     if metric.kind == "chebyshev":
         return _largest(x, points)
+    if metric.kind == "haversine":
+        return _haversine(x, points)
     if metric.kind == "cosine":
         return np.clip(1.0 - unit(x) @ np.ascontiguousarray(unit(points).T), 0.0, 2.0)
     return _minkowski(x, points, metric)
@@ -125,6 +128,8 @@ def distance(compared: Array, metric: Metric) -> Array:
     """The distance itself, from what `comparable` gives."""
     if metric.kind == "euclidean" and not metric.squared:
         return np.sqrt(compared)
+    if metric.kind == "haversine":
+        return 2.0 * np.arcsin(np.sqrt(compared))
     return compared ** (1.0 / metric.power) if metric.kind == "minkowski" else compared
 
 
@@ -132,6 +137,8 @@ def comparable_radius(radius: float, metric: Metric) -> float:
     """A distance as `comparable` gives it."""
     if metric.kind == "euclidean" and not metric.squared:
         return radius**2
+    if metric.kind == "haversine":
+        return float(np.sin(0.5 * radius) ** 2)
     return radius**metric.power if metric.kind == "minkowski" else radius
 
 
@@ -151,6 +158,14 @@ def _largest(x: Array, points: Points) -> Array:
     for at in range(1, points.shape[1]):
         found = np.maximum(found, np.abs(x[:, at : at + 1] - points[:, at]))
     return found
+
+
+def _haversine(x: Array, points: Points) -> Array:
+    """sin²(half the angle) between places as latitude and longitude, in radians."""
+    latitude, theirs = x[:, :1], points[:, 0]
+    north = np.sin(0.5 * (latitude - theirs))
+    east = np.sin(0.5 * (x[:, 1:2] - points[:, 1]))
+    return north * north + np.cos(latitude) * np.cos(theirs) * east * east
 
 
 def _minkowski(x: Array, points: Points, metric: Metric) -> Array:

@@ -79,6 +79,12 @@ def test_iris_on_its_grid_of_tenths() -> None:
     check(KNeighborsClassifier(3).fit(rows[::2], truth[::2]), rows[1::2])
 
 
+def test_places_on_a_globe() -> None:
+    places, asked = RANDOM.uniform(-1.5, 1.5, (120, 2)), RANDOM.uniform(-1.5, 1.5, (30, 2))
+    model = KNeighborsRegressor(metric="haversine", weights="distance")
+    check(model.fit(places, VALUES), np.concatenate([asked, places[:3]]))
+
+
 def test_distances_given_as_input() -> None:
     def between(rows: np.ndarray) -> np.ndarray:
         return np.abs(rows[:, None, :] - TRAINED).sum(axis=2)

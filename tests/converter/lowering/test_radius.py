@@ -46,6 +46,11 @@ def test_a_point_on_the_radius_is_within() -> None:
         check(RadiusNeighborsRegressor(radius_of).fit(grid, target), grid)
 
 
+def test_places_on_a_globe() -> None:
+    model = RadiusNeighborsRegressor(0.3, metric="haversine")
+    check(model.fit(TRAINED[:, :2], VALUES), ROWS[:, :2])
+
+
 def test_a_mean_of_no_values_is_not_a_number() -> None:
     model = RadiusNeighborsRegressor(1.0).fit(TRAINED, VALUES[:, 0])
     assert np.isnan(computed(model, ROWS[4:6])["value"]).all()
