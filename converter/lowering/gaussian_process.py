@@ -59,11 +59,9 @@ def _process(model: Any, x: Array) -> tuple[Array, Array]:
     half = k @ solve_triangular(model.L_, np.diag(model.W_sr_), lower=True).T
     spread = variance(model, model.kernel_, x) - np.sum(half * half, axis=1)
     spread = np.where(spread > 0.0, spread, np.nan)  # as scikit-learn: the kernel is no covariance there
-    likely: Array = 0.5 * COEFS.sum()
-    for share, slope in zip(COEFS[:, 0], LAMBDAS[:, 0], strict=True):
-        reach = 1.0 / np.sqrt(1.0 + 2.0 * slope**2 * spread)
-        likely = likely + 0.5 * share * erf(slope * mean * reach)
-    return likely, mean
+    slopes = np.ravel(LAMBDAS)
+    reach = np.sqrt(1.0 + spread[:, None] * (2.0 * slopes * slopes))
+    return (erf(mean[:, None] * slopes / reach) + 1.0) @ (0.5 * np.ravel(COEFS)), mean
 
 
 def _points(model: Any) -> Points:
