@@ -46,7 +46,6 @@ from threadpoolctl import threadpool_limits
 
 import converter
 import edge_runtime
-from converter.lowering import boosters
 from converter.lowering.thresholds import from_ordered, ordered
 from converter.lowering.trees import Forest, ensemble, folded, leaves
 
@@ -134,14 +133,12 @@ def measure(count: Count, pipeline: Pipeline, rows: int) -> Count:
     table = (table * np.logspace(-3, 3, 20) + np.linspace(-100, 100, 20)).astype(np.float32)
     pipeline.fit(table[:3_000], truth[:3_000])
     *before, (_, model) = pipeline.steps
-    boosters.register(model)
-    forest = ensemble(model).forest
-    reads = ensemble(model).reads
-    ours = folded(forest, [step for _, step in before]) if before else forest
     usual = usual_conversion(pipeline, table, count)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trees.edge"
         converter.convert(pipeline, table[3_000:], name="trees", version="1.0.0").save(path)
+        forest, reads = ensemble(model).forest, ensemble(model).reads
+        ours = folded(forest, [step for _, step in before]) if before else forest
         with edge_runtime.load(path, allow_unsigned=True) as bundle:
             for batch in placed(forest, pipeline, rows):
                 seen = pipeline[:-1].transform(batch.copy()) if before else batch

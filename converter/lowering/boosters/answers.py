@@ -20,20 +20,26 @@ class Answers:
     link: what turns a raw score into the prediction or into the probability of a class.
     slope: what a raw score is multiplied with before "logistic".
     cut: of two classes with one score the label is the second where the raw score is above it.
+    decisions: by what the source's `decision_function` differs from the raw score; None: has none.
     """
 
     link: Link
     is_classifier: bool
     slope: float = 1.0
     cut: float = 0.0
+    decisions: float | None = None
 
     def __call__(self, raw: Array) -> Array | Scores:
         linked = self._linked(raw)
         if not self.is_classifier:
             return linked[:, 0] if linked.shape[1] == 1 else linked
         if linked.shape[1] > 1:
-            return Scores(np.argmax(raw, axis=1), linked)
-        return binary(linked[:, 0], raw[:, 0] > self.cut)
+            return Scores(np.argmax(raw, axis=1), linked, self._decision(raw))
+        score = raw[:, 0]
+        return binary(linked[:, 0], score > self.cut, self._decision(score))
+
+    def _decision(self, raw: Array) -> Array | None:
+        return None if self.decisions is None else self.decisions * raw
 
     def _linked(self, raw: Array) -> Array:
         if self.link == "logistic":
@@ -47,7 +53,7 @@ class Answers:
         if self.link == "signed-square":
             return np.sign(raw) * raw * raw
         if self.link == "softplus":
-            return np.log1p(np.exp(raw))
+            return np.maximum(raw, 0) + np.log1p(np.exp(-np.abs(raw)))  # log(1 + exp(raw))
         return raw
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from catboost import CatBoostClassifier, CatBoostRegressor  # type: ignore[import-untyped]
+from catboost import CatBoostClassifier, CatBoostRegressor
 from numpy.typing import NDArray
 
 from converter.lowering.boosters.answers import Answers, Link, with_start

@@ -6,6 +6,7 @@ from node to node: NaN; NaN and 0; or nothing, then NaN is read as 0 (include/Li
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -47,9 +48,11 @@ def ensemble(model: Any) -> Ensemble:
     head, *written = _sections(model.booster_.model_to_string())
     answer = _answers(name, model, head.get("objective", ""))
     count = int(head["num_tree_per_iteration"])
-    # A forest averages its iterations.
-    share = count / max(1, len(written)) if "average_output" in head else 1.0
-    trees = [_tree(name, tree, at % count, share, count) for at, tree in enumerate(written)]
+    # A forest averages its iterations; its decision_function (since LightGBM 4.7) does not.
+    iterations = max(1, len(written) // count) if "average_output" in head else 1
+    if hasattr(model, "decision_function"):
+        answer = replace(answer, decisions=float(iterations))
+    trees = [_tree(name, tree, at % count, iterations, count) for at, tree in enumerate(written)]
     forest = forest_of(trees, int(head["max_feature_idx"]) + 1, count)
     return Ensemble(forest, answer, reads=np.float64)
 
@@ -81,7 +84,7 @@ def _answers(name: str, model: Any, written: str) -> Answers:
     return Answers(link, is_classifier, slope=float(slope.get("sigmoid", 1)))
 
 
-def _tree(name: str, tree: dict[str, str], output: int, share: float, outputs: int) -> Tree:
+def _tree(name: str, tree: dict[str, str], output: int, iterations: int, outputs: int) -> Tree:
     """Inner nodes keep LightGBM's numbers; its leaf i is node `inner nodes + i`."""
     if tree.get("is_linear", "0") != "0":
         raise UnsupportedModelError(
@@ -91,7 +94,7 @@ def _tree(name: str, tree: dict[str, str], output: int, share: float, outputs: i
     leaves = int(tree["num_leaves"])
     inner = leaves - 1
     values = np.zeros((inner + leaves, outputs))
-    values[inner:, output] = _numbers(tree, "leaf_value", np.float64) * share
+    values[inner:, output] = _numbers(tree, "leaf_value", np.float64) / iterations
     kind = _numbers(tree, "decision_type", np.int64)
     threshold = _numbers(tree, "threshold", np.float64)
     by_set = (kind & _OF_CATEGORIES) != 0

@@ -95,6 +95,9 @@ def assert_same_answers(model: Any, rows: np.ndarray) -> None:
         return
     wanted = model.predict_proba(rows)
     _assert_close(answer.probabilities, wanted)
+    assert (answer.decision is not None) == hasattr(model, "decision_function")
+    if answer.decision is not None:
+        _assert_close(answer.decision, model.decision_function(rows))
     best = np.sort(wanted, axis=1)
     clear = best[:, -1] - best[:, -2] > 1e-6
     labels = np.asarray(model.classes_)[answer.label]
