@@ -1,6 +1,6 @@
 """Holds a lowering against the estimator it lowers, on the same rows.
 
-The lowering runs on numpy arrays in float64 and in float32. A float32 row is also a float64 row, and a
+The lowering runs on numpy arrays in float64 and in float32, and in ONNX Runtime, as a graph. A float32 row is also a float64 row, and a
 lowering that reads float64 must give for it what scikit-learn gives for that float64 row; scikit-learn
 itself may compute in the float32 it was given, hence a second, wider comparison. A test imports the
 module of the lowering it tests, which registers it.
@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 
+from converter.graph import Graph
 from converter.lowering import registry
+from converter.tracing.tensor import Tensor
+from tests.converter.onnx_run import run_onnx
 
 Outputs = dict[str, np.ndarray]
 
@@ -26,11 +29,12 @@ def check(
     """
     rows = np.asarray(rows, np.float64)
     short = rows.astype(np.float32)
-    agree(computed(estimator, rows), expected(estimator, rows), tolerance)
-    found = computed(estimator, short)
-    if reads(estimator) == "float64":
-        agree(found, expected(estimator, short.astype(np.float64)), tolerance)
-    agree(found, expected(estimator, short), float32_tolerance)
+    for answer in (computed, in_onnx):
+        agree(answer(estimator, rows), expected(estimator, rows), tolerance)
+        found = answer(estimator, short)
+        if reads(estimator) == "float64":
+            agree(found, expected(estimator, short.astype(np.float64)), tolerance)
+        agree(found, expected(estimator, short), float32_tolerance)
 
 
 def agree(found: Outputs, wanted: Outputs, tolerance: float) -> None:
@@ -61,18 +65,39 @@ def reads(estimator: Any) -> str:
 
 def computed(estimator: Any, rows: Any, method: str = "") -> Outputs:
     """What the lowering computes of numpy arrays; labels as the source names them."""
-    method = method or method_of(estimator)
     with np.errstate(all="ignore"):  # ONNX knows no warnings: a lowering may take what np.where drops
-        result = getattr(registry, method)(estimator, rows)
+        found = _outputs(estimator, rows, method)
+    return _named(estimator, {name: np.asarray(value) for name, value in found.items()})
+
+
+def in_onnx(estimator: Any, rows: Any, method: str = "") -> Outputs:
+    """What ONNX Runtime computes of the graph that the lowering writes, of all rows and of the first."""
+    graph = Graph()
+    x = Tensor.input(graph, "x", rows.dtype, (None, *rows.shape[1:]))
+    found = _outputs(estimator, x, method)
+    assert all(isinstance(value, Tensor) for value in found.values()), "an output has no rows"
+    raw = graph.to_bytes(
+        {name: (value.name, value.dtype.name, value.sizes) for name, value in found.items()}
+    )
+    answers = dict(zip(found, run_onnx(raw, rows), strict=True))
+    for (name, answer), alone in zip(answers.items(), run_onnx(raw, rows[:1]), strict=True):
+        np.testing.assert_allclose(alone, answer[:1], rtol=1e-6, atol=1e-9, err_msg=f"{name} of one row")
+    return _named(estimator, answers)
+
+
+def _outputs(estimator: Any, x: Any, method: str) -> dict[str, Any]:
+    method = method or method_of(estimator)
+    result = getattr(registry, method)(estimator, x)
     if method != "scores":
-        return {method: np.asarray(registry.matrix(result))}
+        return {method: registry.matrix(result)}
     assert result.label.dtype == np.int64
-    found = {"label": named(estimator, result.label)}
-    if result.probabilities is not None:
-        found["probabilities"] = result.probabilities
-    if result.decision is not None:
-        found["decision"] = result.decision
-    return found
+    given = {"label": result.label, "probabilities": result.probabilities, "decision": result.decision}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _named(estimator: Any, found: Outputs) -> Outputs:
+    """With labels as the source names them."""
+    return {name: named(estimator, value) if name == "label" else value for name, value in found.items()}
 
 
 def expected(estimator: Any, rows: Any, method: str = "") -> Outputs:
