@@ -117,7 +117,7 @@ def test_discriminant_directions(solver: str) -> None:
 
 def test_a_discriminant_without_directions_is_refused() -> None:
     step = LinearDiscriminantAnalysis(solver="lsqr").fit(rows(), np.arange(80) % 2)
-    with pytest.raises(UnsupportedModelError, match="^LinearDiscriminantAnalysis .*'svd'"):
+    with pytest.raises(UnsupportedModelError, match=r"^LinearDiscriminantAnalysis .*'svd'"):
         registry.transform(step, rows())
 
 

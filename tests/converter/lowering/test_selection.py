@@ -74,7 +74,7 @@ def test_columns_of_a_table_stay_columns_of_their_own() -> None:
 
 def test_a_selector_that_keeps_nothing_is_refused() -> None:
     step = SelectKBest(k=0).fit(np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2)
-    with pytest.raises(UnsupportedModelError, match="^SelectKBest .* none of the 3 columns"):
+    with pytest.raises(UnsupportedModelError, match=r"^SelectKBest .* none of the 3 columns"):
         registry.transform(step, np.zeros((2, 3)))
 
 
@@ -87,5 +87,5 @@ def test_pooled_clusters_of_columns(pool: Any) -> None:
 def test_another_pooling_function_is_refused() -> None:
     x, _ = rows()
     step = FeatureAgglomeration(n_clusters=3, pooling_func=np.sum).fit(x)
-    with pytest.raises(UnsupportedModelError, match="^FeatureAgglomeration with pooling_func="):
+    with pytest.raises(UnsupportedModelError, match=r"^FeatureAgglomeration with pooling_func="):
         registry.transform(step, x)
