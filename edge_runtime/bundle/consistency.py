@@ -34,6 +34,7 @@ def faults(manifest: "Manifest") -> Iterator[str]:
         yield "no golden inputs"
     if len(golden.inputs) != len(manifest.inputs):
         yield "golden inputs do not match inputs"
+    yield from _of_shared_goldens(manifest)
     if len(golden.outputs) != len(manifest.outputs):
         yield "golden outputs do not match outputs"
     needed = {variant.file for variant in manifest.variants} | {*golden.inputs, *golden.outputs}
@@ -83,6 +84,14 @@ def _of_columns(manifest: "Manifest") -> Iterator[str]:
             unicodedata.category(character) == "Cc" for character in column.name
         ):
             yield f"a column's name is not 1 to {MAX_COLUMN_NAME} characters without control characters"
+
+
+def _of_shared_goldens(manifest: "Manifest") -> Iterator[str]:
+    """A file of goldens may hold several columns, if one array can."""
+    dtypes: dict[str, str] = {}
+    for file, each in zip(manifest.golden.inputs, manifest.inputs, strict=False):
+        if dtypes.setdefault(file, each.dtype) != each.dtype:
+            yield f"columns of different dtypes share the golden file {file!r}"
 
 
 def _repeats(names: Iterable[str]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from edge_runtime.arrays import decode_npy
@@ -35,12 +36,16 @@ def read_golden_inputs(bundle: Bundle) -> Values:
 
     A missing text is None. Raises BundleError.
     """
-    golden = bundle.manifest.golden
-    columns = {
-        each.name: _read(bundle, file, golden, each)
-        for file, each in zip(golden.inputs, bundle.manifest.inputs, strict=True)
-    }
-    return next(iter(columns.values())) if len(columns) == 1 else columns
+    inputs, golden = bundle.manifest.inputs, bundle.manifest.golden
+    sharing: dict[str, list[Input]] = {}
+    for file, each in zip(golden.inputs, inputs, strict=True):
+        sharing.setdefault(file, []).append(each)
+    found: dict[str, Array] = {}
+    for file, columns in sharing.items():
+        found |= _read_columns(bundle, file, golden, columns)
+    return (
+        found[inputs[0].name] if len(inputs) == 1 else {each.name: found[each.name] for each in inputs}
+    )
 
 
 def rows_of(values: Values) -> list[Values]:
@@ -95,6 +100,16 @@ def compare(manifest: Manifest, expected: Sequence[Array], found: Sequence[Array
             largest, float(np.where(same, 0.0, np.nan_to_num(errors, nan=np.inf)).max(initial=0))
         )
     return GoldenResult(count, largest, disagreements)
+
+
+def _read_columns(bundle: Bundle, file: str, golden: Golden, columns: list[Input]) -> dict[str, Array]:
+    """The inputs that a golden file holds: one, or columns of a table side by side."""
+    first = columns[0]
+    if len(columns) == 1:
+        return {first.name: _read(bundle, file, golden, first)}
+    together = msgspec.structs.replace(first, shape=(None, len(columns)))
+    array = _read(bundle, file, golden, together)
+    return {each.name: array[:, at].copy() for at, each in enumerate(columns)}
 
 
 def _read(bundle: Bundle, name: str, golden: Golden, tensor: Input | Output) -> Array:

@@ -138,9 +138,17 @@ def column(name: str, **changes: Any) -> Input:
 
 
 def table(*columns: Input, **changes: Any) -> Manifest:
-    """The manifest with these inputs, and as many goldens for them."""
-    golden = msgspec.structs.replace(MANIFEST.golden, inputs=MANIFEST.golden.inputs * len(columns))
-    return altered(**({"inputs": columns, "golden": golden, "window": None} | changes))
+    """The manifest with these inputs, and a golden file for those of each dtype."""
+    names = {each.dtype: f"golden/inputs/{each.dtype}.npy" for each in columns}
+    goldens = {"inputs": tuple(names[each.dtype] for each in columns)}
+    file = MANIFEST.files["golden/inputs/0.npy"]
+    parts = {
+        "inputs": columns,
+        "golden": msgspec.structs.replace(MANIFEST.golden, **goldens),
+        "files": MANIFEST.files | dict.fromkeys(names.values(), file),
+        "window": None,
+    }
+    return altered(**(parts | changes))
 
 
 COLOUR, SIZE = Label(name="colour", classes=("red", "blue")), Label(name="size", classes=("one",))
@@ -205,6 +213,13 @@ def test_several_inputs_are_the_columns_of_a_table() -> None:
         (table(column("a"), column("b\n")), "without control characters"),
         (table(column("a"), column("b\x9b")), "without control characters"),
         (table(column("a"), window=MANIFEST.window), "a window of columns"),
+        (
+            table(
+                *(column("a"), column("b", dtype="int64")),
+                golden=msgspec.structs.replace(MANIFEST.golden, inputs=MANIFEST.golden.inputs * 2),
+            ),
+            "columns of different dtypes share the golden file 'golden/inputs/0.npy'",
+        ),
     ],
 )
 def test_a_table_that_nobody_could_name_is_refused(refused: Manifest, complaint: str) -> None:

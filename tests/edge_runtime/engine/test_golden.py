@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edge_runtime.bundle import Bundle, open_bundle, seal
+from edge_runtime.bundle.manifest import Input
 from edge_runtime.engine.golden import GoldenResult, compare, read_golden_inputs, replay, rows_of
 from edge_runtime.errors import BundleError, GoldenMismatchError
 from tests.support.graphs import PERSONS, persons_table, persons_value
@@ -143,6 +146,54 @@ def test_rows_are_batches_of_one() -> None:
         {"a": [1], "b": ["x"]},
         {"a": [2], "b": [None]},
     ]
+
+
+def shared_goldens(path: Path, numbers: npt.NDArray[Any], texts: npt.NDArray[Any]) -> Path:
+    """A bundle of 300 columns of numbers and 2 of texts that take turns, in two golden files."""
+    declared = [Input(name=f"c{at}", dtype="float64", shape=(None,)) for at in range(300)]
+    for at, place in enumerate((1, 200)):
+        declared.insert(place, Input(name=f"t{at}", dtype="string", shape=(None,), allow_nan=True))
+    files = {"float64": "golden/inputs/numbers.npy", "string": "golden/inputs/texts.npy"}
+    names = tuple(files[each.dtype] for each in declared)
+    manifest = msgspec.structs.replace(
+        MANIFEST,
+        inputs=tuple(declared),
+        window=None,
+        golden=msgspec.structs.replace(MANIFEST.golden, inputs=names),
+    )
+    artifacts = {
+        MODEL_FILE: b"model",
+        files["float64"]: npy(numbers),
+        files["string"]: npy(texts),
+        "golden/outputs/0.npy": npy(LABELS),
+        "golden/outputs/1.npy": npy(PROBABILITIES),
+    }
+    path.write_bytes(seal(manifest, artifacts, []))
+    return path
+
+
+def test_columns_of_one_dtype_may_share_a_golden_file(tmp_path: Path) -> None:
+    numbers = np.arange(1800.0).reshape(6, 300)
+    texts = np.array([[f"a{row}", "\uffff"] for row in range(6)])
+    path = shared_goldens(tmp_path / "wide.edge", numbers, texts)
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        found = read_golden_inputs(bundle)
+
+        assert isinstance(found, dict)
+        assert list(found) == [each.name for each in bundle.manifest.inputs]
+    assert [*found][:3] == ["c0", "t0", "c1"]
+    assert np.stack([found[f"c{at}"] for at in range(300)], axis=1).tolist() == numbers.tolist()
+    assert found["t0"].tolist() == [f"a{row}" for row in range(6)]
+    assert found["t1"].tolist() == [None] * 6
+
+
+def test_a_shared_golden_file_has_a_column_for_each(tmp_path: Path) -> None:
+    path = shared_goldens(tmp_path / "wide.edge", np.ones((6, 299)), np.full((6, 2), "a"))
+    with (
+        open_bundle(path, root=None, allow_unsigned=True) as bundle,
+        pytest.raises(BundleError, match=r"numbers\.npy: expected numbers of shape \(6, 300\), found"),
+    ):
+        read_golden_inputs(bundle)
 
 
 @pytest.mark.parametrize(
