@@ -1,9 +1,9 @@
 """Holds a lowering against the estimator it lowers, on the same rows.
 
-The lowering runs on numpy arrays in float64 and in float32, and in ONNX Runtime, as a graph. A float32 row is also a float64 row, and a
-lowering that reads float64 must give for it what scikit-learn gives for that float64 row; scikit-learn
-itself may compute in the float32 it was given, hence a second, wider comparison. A test imports the
-module of the lowering it tests, which registers it.
+The lowering runs on numpy arrays, and in ONNX Runtime as the graph it writes; in float64 and in float32.
+A float32 row is also a float64 row, and a lowering that reads float64 must give for it what scikit-learn
+gives for that float64 row; scikit-learn itself may compute in the float32 it was given, hence a second,
+wider comparison. A test imports the module of the lowering it tests, which registers it.
 """
 
 from typing import Any
