@@ -36,6 +36,7 @@ class Converted:
         block that holds from the block's features on.
     splits: (feature, threshold) of trees that read the inputs themselves; empty otherwise.
     halves: for trees behind computed features, else None.
+    refusals: why the output `refused`, where there is one, refuses a row: its number, from 1.
     graph, calls: how the model was put together, to find where a fault began.
     """
 
@@ -46,5 +47,6 @@ class Converted:
     exact: str
     splits: tuple[NDArray[np.int64], NDArray[np.float64]]
     halves: Halves | None
+    refusals: tuple[str, ...]
     graph: Graph
     calls: tuple[Call, ...]

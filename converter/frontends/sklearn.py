@@ -11,7 +11,7 @@ from converter.foreign import without_name_warnings
 from converter.frontends.base import Converted, Halves
 from converter.graph import Graph
 from converter.inputs import Rows
-from converter.lowering import registry
+from converter.lowering import catalogue, registry
 from converter.lowering.exactness import is_exact_step, leaves_are_exact
 from converter.lowering.registry import Call, Method, Scores
 from converter.lowering.table import Table, matrix
@@ -31,12 +31,15 @@ def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
 
     Raises UnsupportedModelError, naming the step, where no conversion exists.
     """
+    catalogue.load()
     graph = Graph()
     declared = rows.declared()
     x = _given(graph, declared, is_table=rows.is_table)
-    with registry.recording() as calls:
+    with registry.recording() as made:
         answer = registry.call(_METHODS.get(source.task, "scores"), source.model, x)
     values = _values(source, answer, expected)
+    if made.refusals:
+        values["refused"] = _refused([mask for mask, _ in made.refusals])
     outputs = {name: (tensor.name, tensor.dtype.name, tensor.shape) for name, tensor in values.items()}
     raw = graph.to_bytes(outputs)
     exact = leaves_are_exact(source.model)
@@ -44,12 +47,13 @@ def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
         onnx=raw,
         inputs=declared,
         outputs=_outputs(values),
-        steps=_steps(source, calls),
+        refusals=tuple(why for _, why in made.refusals),
+        steps=_steps(source, made.calls),
         exact="leaves" if exact else "",
         splits=_splits(source, rows),
-        halves=_halves(source, graph, calls),
+        halves=_halves(source, graph, made.calls),
         graph=graph,
-        calls=tuple(calls),
+        calls=tuple(made.calls),
     )
 
 
@@ -105,6 +109,15 @@ def _values(source: Source, answer: Any, expected: Answer) -> dict[str, Tensor]:
             raise UnsupportedModelError(f"{source.describe()} gives probabilities that do not convert.")
         values["probabilities"] = answer.probabilities.astype(np.float32)
     return values
+
+
+def _refused(masks: list[Tensor]) -> Tensor:
+    """int64 (n,): the number, from 1, of the first reason to refuse a row; 0 where there is none."""
+    number: Any = 0
+    for at in range(len(masks), 0, -1):
+        number = np.where(masks[at - 1], at, number)
+    tensor: Tensor = number.astype(np.int64)
+    return tensor
 
 
 def _outputs(values: dict[str, Tensor]) -> tuple[Output, ...]:

@@ -57,6 +57,7 @@ class _Lowering:
 
 _path: ContextVar[tuple[str, ...]] = ContextVar("path", default=())
 _calls: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
+_refusals: ContextVar[list[tuple[Array, str]] | None] = ContextVar("refusals", default=None)
 _known: dict[tuple[Method, type], _Lowering] = {}
 
 
@@ -137,15 +138,37 @@ def recorded(method: Method, estimator: Any, x: Array | Table, answer: Callable[
     return found
 
 
+def refuse(rows: Array, why: str) -> None:
+    """The source raises an error for `rows`, bool (n,), and so will the device, which says `why`.
+
+    What the lowering answers for such rows is never seen.
+    """
+    refusals = _refusals.get()
+    if refusals is not None:
+        refusals.append((rows, ".".join(_path.get()) + f": {why}" if _path.get() else why))
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What happened while a model was lowered.
+
+    calls: those of inner estimators before those of the ones around them. refusals: see `refuse`.
+    """
+
+    calls: list[Call]
+    refusals: list[tuple[Array, str]]
+
+
 @contextmanager
-def recording() -> Iterator[list[Call]]:
-    """Collect every call inside, those of inner estimators before those of the ones around them."""
-    calls: list[Call] = []
-    token = _calls.set(calls)
+def recording() -> Iterator[Recording]:
+    """Collect every call and every refusal inside."""
+    found = Recording([], [])
+    tokens = _calls.set(found.calls), _refusals.set(found.refusals)
     try:
-        yield calls
+        yield found
     finally:
-        _calls.reset(token)
+        _calls.reset(tokens[0])
+        _refusals.reset(tokens[1])
 
 
 @contextmanager

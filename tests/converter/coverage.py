@@ -106,7 +106,7 @@ def _compared(problem: Problem, model: Any, rows: np.ndarray, found: Any) -> Out
     if np.issubdtype(expected.dtype, np.floating):
         expected = expected.astype(int)  # a chain gives its classes as floats
     unequal = expected.astype(str) != found.labels
-    if chances is not None:
+    if chances is not None and chances.shape[-1] > 1:
         best = np.sort(chances, axis=-1)
         unequal &= best[..., -1] - best[..., -2] >= NEAR_TIE
     if unequal.any():
