@@ -38,7 +38,9 @@ class Graph:
     def constant(self, array: NDArray[Any]) -> str:
         """A constant tensor; the same array is stored once however often it is asked for."""
         array = np.array(array, order="C")  # ascontiguousarray would make scalars 1-D
-        key = (array.dtype.str, array.shape, array.tobytes())
+        texts = array.dtype.kind == "O"  # of which the bytes are addresses
+        content = repr(array.tolist()).encode() if texts else array.tobytes()
+        key = (array.dtype.str, array.shape, content)
         if key not in self._constants:
             name = f"constant_{len(self._constants)}"
             self._constants[key] = name
@@ -47,13 +49,19 @@ class Graph:
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output; returns that output."""
-        output = self._new(operator)
+        return self.nodes_of(operator, *inputs, outputs=1, domain=domain, **attributes)[0]
+
+    def nodes_of(
+        self, operator: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any
+    ) -> tuple[str, ...]:
+        """Add a node with several outputs; returns them."""
+        names = tuple(self._new(operator) for _ in range(outputs))
         self._nodes.append(
             helper.make_node(
-                operator, list(inputs), [output], name=f"node_{output}", domain=domain, **attributes
+                operator, list(inputs), list(names), name=f"node_{names[0]}", domain=domain, **attributes
             )
         )
-        return output
+        return names
 
     def inline(self, model: Any, *inputs: str) -> tuple[str, ...]:
         """Copy another model's nodes in, its inputs connected to `inputs`; returns its outputs.

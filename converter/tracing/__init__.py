@@ -1,1 +1,18 @@
 """Numpy code becomes an ONNX graph by running once on tensors that record what is done to them."""
+
+from converter.tracing import (  # each fills its part of the tables in `dispatch`
+    arithmetic,
+    choosing,
+    elementwise,
+    linear,
+    ordering,
+    reductions,
+    shaping,
+    special,
+    taking,
+)
+
+__all__ = [
+    "arithmetic", "choosing", "elementwise", "linear", "ordering", "reductions", "shaping", "special",
+    "taking",
+]  # fmt: skip

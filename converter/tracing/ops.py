@@ -1,0 +1,44 @@
+"""What numpy lacks and models need. Each works on arrays as well as on tensors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from converter.tracing.nodes import expand, look_up
+from converter.tracing.ordering import top
+from converter.tracing.tensor import Tensor
+
+
+def lookup(x: Any, keys: Sequence[str], default: int = -1) -> Any:
+    """Texts (any shape, dtype object) to their place among `keys`, int64; `default` for any other."""
+    names = [str(key) for key in keys]
+    if isinstance(x, Tensor):
+        return look_up(x, names, default)
+    places = {key: place for place, key in enumerate(names)}
+    texts = np.asarray(x, dtype=object)
+    found = [places.get(item, default) for item in texts.ravel()]
+    return np.array(found, np.int64).reshape(texts.shape)
+
+
+def top_k(x: Any, k: int, largest: bool = False) -> tuple[Any, Any]:
+    """The k smallest (or largest) along the last axis, in order, and their places, int64.
+
+    Equal numbers come in the order of their places; nan counts as the largest.
+    """
+    if isinstance(x, Tensor):
+        return top(x, k, x.ndim - 1, largest=largest)
+    order = np.argsort(x, axis=-1, kind="stable")
+    if largest:
+        order = x.shape[-1] - 1 - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+    order = order[..., :k].astype(np.int64)
+    return np.take_along_axis(x, order, axis=-1), order
+
+
+def constant_like(x: Any, row: ArrayLike) -> Any:
+    """A constant row (m,) repeated for every row of x: (n, m)."""
+    values = np.asarray(row)
+    if isinstance(x, Tensor):
+        return expand(values, x, (None, *values.shape))
+    return np.broadcast_to(values, (len(x), *values.shape))

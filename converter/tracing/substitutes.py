@@ -1,0 +1,200 @@
+"""While an author's code is traced: functions that would ask a tensor for its numbers let it pass.
+
+`np.asarray(X)` and scikit-learn's `check_array(X)` are how most code begins, and none of them can be
+reached by numpy's protocols: they would have to return an array of numbers. So for the time of a trace
+they are replaced, wherever a module holds them under their own name; given no tensor they do what they
+always do, for other threads as well.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from scipy import special
+from sklearn.utils import _set_output, validation
+
+from converter.tracing.errors import TracingError
+from converter.tracing.nodes import cast
+from converter.tracing.promote import as_operand, is_tensor
+from converter.tracing.rows import Rows
+from converter.tracing.shaping import full
+from converter.tracing.tensor import Tensor
+
+_one_at_a_time = RLock()
+
+
+def _as_array(array: Any, dtype: Any = None, *, copy: Any = None) -> Any:
+    found = as_operand(array)
+    wanted = found if dtype is None or dtype == "numeric" else found.astype(dtype, copy=False)
+    return wanted.to_numpy() if copy is not True else wanted.copy()
+
+
+def _asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, **options: Any) -> Any:
+    return _as_array(a, dtype, copy=copy)
+
+
+def _array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **options: Any) -> Any:
+    found = _as_array(object, dtype, copy=copy)
+    while found.ndim < ndmin:
+        found = found[None]
+    return found
+
+
+def _check_array(
+    array: Any, *args: Any, dtype: Any = "numeric", copy: bool = False, **options: Any
+) -> Any:
+    """What it checks depends on data, and is the business of who gives it: the dtype is what remains."""
+    found = as_operand(array)
+    wanted = list(dtype) if isinstance(dtype, (list, tuple)) else [dtype]
+    if found.dtype.kind == "O" or wanted[0] in (None, "numeric") or found.dtype in map(np.dtype, wanted):
+        return _as_array(found, copy=copy)
+    return _as_array(found, wanted[0], copy=copy)
+
+
+def _validate_data(
+    _estimator: Any, X: Any = None, y: Any = None, reset: Any = True, **options: Any
+) -> Any:
+    if options.pop("skip_check_array", False):
+        return X
+    options.pop("validate_separately", None)
+    return _check_array(X, **options)
+
+
+def _as_float_array(X: Any, *, copy: bool = True, **options: Any) -> Any:
+    found = as_operand(X)
+    return _as_array(found, found.dtype if found.dtype.kind == "f" else np.float64, copy=copy)
+
+
+def _nothing(*args: Any, **options: Any) -> None:
+    """A check of data."""
+
+
+def _unwrapped(method: Any, data_to_wrap: Any, *args: Any, **options: Any) -> Any:
+    return data_to_wrap
+
+
+def _filled(value: float) -> Callable[..., Any]:
+    def made(shape: Any, dtype: Any = float, order: str = "C", **options: Any) -> Any:
+        return _full(shape, value, dtype)
+
+    return made
+
+
+def _full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **options: Any) -> Any:
+    """An array with a row for each row of the input."""
+    given = shape if isinstance(shape, tuple | list) else (shape,)
+    (rows,) = (size for size in given if isinstance(size, Rows))
+    wanted = np.dtype(np.asarray(fill_value).dtype if dtype is None else dtype)
+    return full(
+        tuple(None if size is rows else int(size) for size in given), fill_value, wanted, rows.tensor
+    )
+
+
+def _softmax(x: Any, axis: Any = None) -> Any:
+    shifted = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return shifted / np.sum(shifted, axis=axis, keepdims=True)
+
+
+def _log_softmax(x: Any, axis: Any = None) -> Any:
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def _logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    top = np.max(a, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    weighted = np.exp(a - top) if b is None else b * np.exp(a - top)
+    total = np.log(np.sum(weighted, axis=axis, keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis=axis)
+
+
+class _Columns:
+    """np.c_ of columns that are tensors."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.column_stack(key if isinstance(key, tuple) else (key,))
+
+
+def _has_tensor(*items: Any) -> bool:
+    for item in items:
+        if isinstance(item, (list, tuple)) and _has_tensor(*item):
+            return True
+        if isinstance(item, (Tensor, Rows)):
+            return True
+    return False
+
+
+def _let_pass(original: Any, own: Any) -> Any:
+    @wraps(original, updated=())
+    def function(*args: Any, **options: Any) -> Any:
+        chosen = own if _has_tensor(*args, *options.values()) else original
+        return chosen(*args, **options)
+
+    return function
+
+
+class _LetPassColumns:
+    def __getitem__(self, key: Any) -> Any:
+        return (_Columns() if _has_tensor(key) else np.lib.index_tricks.c_)[key]
+
+
+def _random(*args: Any, **options: Any) -> Any:
+    raise TracingError("np.random: chance has no place in a model's preprocessing, and no ONNX form.")
+
+
+_SUBSTITUTES: dict[str, tuple[Any, Any]] = {
+    "asarray": (np.asarray, _asarray), "array": (np.array, _array), "asanyarray": (np.asanyarray, _asarray),
+    "ascontiguousarray": (np.ascontiguousarray, _asarray), "asfortranarray": (np.asfortranarray, _asarray),
+    "asarray_chkfinite": (np.asarray_chkfinite, _asarray), "require": (np.require, _asarray),
+    "zeros": (np.zeros, _filled(0)), "ones": (np.ones, _filled(1)), "empty": (np.empty, _filled(0)),
+    "full": (np.full, _full), "isscalar": (np.isscalar, lambda element: False),
+    "check_array": (validation.check_array, _check_array),
+    "as_float_array": (validation.as_float_array, _as_float_array),
+    "assert_all_finite": (validation.assert_all_finite, _nothing),
+    "_assert_all_finite": (validation._assert_all_finite, _nothing),
+    "_check_feature_names": (validation._check_feature_names, _nothing) if hasattr(
+        validation, "_check_feature_names") else (None, _nothing),
+    "_check_n_features": (validation._check_n_features, _nothing) if hasattr(
+        validation, "_check_n_features") else (None, _nothing),
+    "check_consistent_length": (validation.check_consistent_length, _nothing),
+    "_wrap_data_with_container": (_set_output._wrap_data_with_container, _unwrapped),
+    "softmax": (special.softmax, _softmax), "log_softmax": (special.log_softmax, _log_softmax),
+    "logsumexp": (special.logsumexp, _logsumexp),
+}  # fmt: skip
+if hasattr(validation, "validate_data"):  # scikit-learn 1.6 and later
+    _SUBSTITUTES["validate_data"] = (validation.validate_data, _validate_data)
+
+
+@contextmanager
+def substituted(*functions: Any) -> Iterator[None]:
+    """Inside, modules (and these functions' own) see what lets tensors pass. One thread at a time."""
+    with _one_at_a_time:
+        undo = _put_in(functions)
+        try:
+            yield
+        finally:
+            for names, name, original in reversed(undo):
+                names[name] = original
+
+
+def _put_in(functions: tuple[Any, ...]) -> list[tuple[dict[str, Any], str, Any]]:
+    passing = {name: (original, _let_pass(original, own)) for name, (original, own) in _SUBSTITUTES.items()
+               if original is not None}  # fmt: skip
+    scopes = [vars(module) for module in list(sys.modules.values()) if hasattr(module, "__dict__")]
+    scopes += [function.__globals__ for function in functions if hasattr(function, "__globals__")]
+    undo = []
+    for scope in scopes:
+        for name, (original, own) in passing.items():
+            if scope.get(name) is original:
+                undo.append((scope, name, original))
+                scope[name] = own
+    undo.append((vars(np), "c_", np.c_))
+    np.c_ = _LetPassColumns()
+    return undo
+
+
+__all__ = ["cast", "is_tensor", "substituted"]
