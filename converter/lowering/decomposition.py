@@ -1,6 +1,6 @@
 """Projections: an affine map of the columns, sometimes with one function after it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +9,15 @@ from sklearn.cross_decomposition import CCA, PLSSVD, PLSCanonical, PLSRegression
 from sklearn.decomposition import (
     NMF,
     PCA,
+    DictionaryLearning,
     FactorAnalysis,
     FastICA,
     IncrementalPCA,
     LatentDirichletAllocation,
+    MiniBatchDictionaryLearning,
     MiniBatchNMF,
     MiniBatchSparsePCA,
+    SparseCoder,
     SparsePCA,
     TruncatedSVD,
 )
@@ -28,6 +31,8 @@ from converter.lowering.registry import Array, regresses, transforms
 from edge_runtime.errors import UnsupportedModelError
 
 Matrix = NDArray[np.float64]
+
+_MOST_ATOMS = 8  # of a code that is pursued: the graph grows with their square
 
 
 @transforms(PCA, IncrementalPCA)
@@ -141,6 +146,104 @@ def iterative(step: Any, x: Array) -> Array:  # noqa: ARG001 -- refused whatever
         f"{type(step).__name__} cannot be converted: it solves an optimization for every row, until it "
         "converges. Use PCA, TruncatedSVD or FastICA."
     )
+
+
+@transforms(DictionaryLearning, MiniBatchDictionaryLearning, SparseCoder)
+def sparse_code(step: Any, x: Array) -> Array:
+    """x in terms of few atoms, by soft thresholds or by orthogonal matching pursuit."""
+    atoms = step.dictionary if type(step) is SparseCoder else step.components_
+    covariances = x @ _columns(atoms)
+    if step.transform_algorithm == "threshold":
+        limit = getattr(step, "alpha", None) if step.transform_alpha is None else step.transform_alpha
+        code = np.abs(covariances) - (1.0 if limit is None else float(limit))
+        code = np.sign(covariances) * np.maximum(code, 0.0)
+        code = np.maximum(code, 0.0) if step.positive_code else code
+    elif step.transform_algorithm == "omp":
+        code = _pursued(step, np.asarray(atoms), covariances)
+    else:
+        raise UnsupportedModelError(
+            f"{type(step).__name__} with transform_algorithm={step.transform_algorithm!r} cannot be "
+            "converted: it solves an optimization for every row, until it converges. Use 'omp' or "
+            "'threshold'."
+        )
+    if step.split_sign:
+        return np.concatenate([np.maximum(code, 0.0), -np.minimum(code, 0.0)], axis=1)
+    return code
+
+
+def _pursued(step: Any, atoms: NDArray[Any], covariances: Array) -> Array:
+    """Orthogonal matching pursuit, scikit-learn's `_gram_omp`, unrolled.
+
+    Each round takes the atom nearest to what is left and solves least squares on all taken so far, whose
+    Gram matrix is kept as its Cholesky factor. A row that finds no new atom keeps the code it has. Of two
+    equal atoms the first is taken, in scikit-learn the one that its swaps have left first.
+    """
+    count = step.transform_n_nonzero_coefs
+    count = int(min(max(atoms.shape[1] / 10, 1), len(atoms)) if count is None else count)
+    if count > _MOST_ATOMS:
+        raise UnsupportedModelError(
+            f"{type(step).__name__} of {count} atoms a row cannot be converted: at most {_MOST_ATOMS} "
+            f"can. Set transform_n_nonzero_coefs to {_MOST_ATOMS} or less."
+        )
+    gram, nothing = _float64(atoms @ atoms.T), float(np.finfo(atoms.dtype).eps)
+    left, code = covariances, np.zeros_like(covariances)
+    taken: list[_Taken] = []
+    done = np.isnan(covariances[:, 0])
+    for _ in range(count):
+        place = np.argmax(np.abs(left), axis=1)
+        done = done | (_at(left, place) ** 2 < nothing)
+        for other in taken:
+            done = done | (place == other.place)
+        factor: list[Array] = []
+        for other in taken:
+            known = _dot(factor, other.factor)
+            factor.append((_at(other.gram, place) - known) / other.factor[-1])
+        rest = np.take(np.diag(gram), place) - _dot(factor, factor)
+        done = done | (rest <= nothing)
+        factor.append(np.sqrt(np.where(done, 1.0, rest)))
+        forward = (_at(covariances, place) - _dot(factor, [each.forward for each in taken])) / factor[-1]
+        taken.append(_Taken(place, np.take(gram, place, axis=0), factor, forward))
+        weights = _weights(taken)
+        made, explained = np.zeros_like(code), np.zeros_like(code)
+        for each, weight in zip(taken, weights, strict=True):
+            chosen = each.place[:, None] == np.arange(len(gram))
+            made = made + np.where(chosen, weight[:, None], 0.0)
+            explained = explained + weight[:, None] * each.gram
+        code = np.where(done[:, None], code, made)
+        left = covariances - explained
+    return code
+
+
+class _Taken(NamedTuple):
+    """An atom taken by each row: which (n,), its row of the Gram matrix (n, atoms), its row of the
+    Cholesky factor L, each (n,), and its entry of the solution of L y = covariances."""
+
+    place: Array
+    gram: Array
+    factor: list[Array]
+    forward: Array
+
+
+def _weights(taken: list[_Taken]) -> list[Array]:
+    """The solution of L^T w = y, from the last atom to the first."""
+    weights: list[Array] = []
+    for at in range(len(taken) - 1, -1, -1):
+        later = _dot(weights, [each.factor[at] for each in taken[at + 1 :]])
+        weights.insert(0, (taken[at].forward - later) / taken[at].factor[at])
+    return weights
+
+
+def _dot(first: list[Array], second: list[Array]) -> Array | float:
+    """The sum of products, as far as the shorter list goes."""
+    total: Array | float = 0.0
+    for one, other in zip(first, second, strict=False):
+        total = total + one * other
+    return total
+
+
+def _at(x: Array, place: Array) -> Array:
+    """x[i, place[i]] of every row i, (n,)."""
+    return np.take_along_axis(x, place[:, None], axis=1)[:, 0]
 
 
 def _columns(components: Any) -> Matrix:

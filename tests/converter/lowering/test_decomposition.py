@@ -10,11 +10,14 @@ from sklearn.cross_decomposition import CCA, PLSSVD, PLSCanonical, PLSRegression
 from sklearn.decomposition import (
     NMF,
     PCA,
+    DictionaryLearning,
     FactorAnalysis,
     FastICA,
     IncrementalPCA,
     LatentDirichletAllocation,
+    MiniBatchDictionaryLearning,
     MiniBatchSparsePCA,
+    SparseCoder,
     SparsePCA,
     TruncatedSVD,
 )
@@ -136,3 +139,52 @@ def test_what_optimizes_every_row_is_refused(step: Any) -> None:
     step.set_params(max_iter=500).fit(np.abs(rows()))
     with pytest.raises(UnsupportedModelError, match=f"^{type(step).__name__} .* every row"):
         registry.transform(step, np.abs(rows()))
+
+
+def unit_rows(count: int, width: int) -> Any:
+    found = np.random.default_rng(count).normal(size=(count, width))
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("split_sign", [False, True])
+@pytest.mark.parametrize("positive_code", [False, True])
+@pytest.mark.parametrize("alpha", [None, 0.3])
+def test_codes_by_threshold(split_sign: bool, positive_code: bool, alpha: Any) -> None:
+    step = SparseCoder(
+        unit_rows(7, 6),
+        transform_algorithm="threshold",
+        transform_alpha=alpha,
+        split_sign=split_sign,
+        positive_code=positive_code,
+    )
+    check(step, rows(20))
+
+
+@pytest.mark.filterwarnings("ignore:.*Orthogonal matching pursuit ended prematurely")
+@pytest.mark.parametrize("atoms", [None, 1, 2, 5, 7])
+def test_codes_by_matching_pursuit(atoms: Any) -> None:
+    """One atom is half another one, two rows are atoms themselves, and one row is nothing."""
+    dictionary = unit_rows(9, 8)
+    dictionary[4] = 0.5 * dictionary[2]
+    asked = np.vstack([rows(20)[:, :4].repeat(2, axis=1), dictionary[:2], np.zeros(8)])
+    step = SparseCoder(dictionary, transform_algorithm="omp", transform_n_nonzero_coefs=atoms)
+    check(step, asked, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("kind", [DictionaryLearning, MiniBatchDictionaryLearning])
+def test_learned_dictionaries(kind: Any) -> None:
+    step = kind(4, max_iter=3, random_state=0, transform_n_nonzero_coefs=2).fit(rows())
+    check(step, rows(20), tolerance=1e-9)
+    step.set_params(transform_algorithm="threshold")
+    check(step, rows(20))
+
+
+def test_codes_of_many_atoms_or_by_optimization_are_refused() -> None:
+    step = SparseCoder(unit_rows(12, 10), transform_n_nonzero_coefs=9)
+    with pytest.raises(UnsupportedModelError, match=r"^SparseCoder of 9 atoms a row"):
+        registry.transform(step, np.zeros((1, 10)))
+    step.set_params(transform_algorithm="lasso_lars")
+    with pytest.raises(
+        UnsupportedModelError, match=r"^SparseCoder with transform_algorithm='lasso_lars'"
+    ):
+        registry.transform(step, np.zeros((1, 10)))
