@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn import linear_model
 from sklearn.linear_model import (
     GammaRegressor,
@@ -19,7 +20,7 @@ from sklearn.linear_model import (
 )
 
 from converter.lowering import registry
-from converter.lowering.labels import binary, logistic, softmax
+from converter.lowering.labels import binary, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses
 from edge_runtime.errors import UnsupportedModelError
 
@@ -62,7 +63,8 @@ def chosen(decided: Array) -> Array:
 def by_logistic_or_softmax(decided: Array) -> Scores:
     """One score is the second class's log odds; several are each class's logit."""
     if decided.ndim == 1:
-        return binary(logistic(decided), decided > 0, decided)
+        # Not the operator Sigmoid: ONNX Runtime's errs by 1e-12 and is 0 below about -20.
+        return binary(expit(decided), decided > 0, decided)
     return Scores(np.argmax(decided, axis=1), softmax(decided), decided)
 
 
@@ -112,7 +114,7 @@ def stochastic_gradient(model: SGDClassifier, x: Array) -> Scores:
     """Probabilities depend on the loss: logistic, clipped (modified_huber), or none."""
     decided = decision(model, x)
     if model.loss == "log_loss":
-        likely = logistic(decided)
+        likely = expit(decided)
     elif model.loss == "modified_huber":
         likely = (np.clip(decided, -1.0, 1.0) + 1.0) / 2.0
     else:

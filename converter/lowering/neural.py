@@ -4,15 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from converter.lowering.labels import binary, logistic, softmax
+from converter.lowering.labels import binary, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses
 
 _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "identity": lambda x: x,
     "exp": np.exp,
-    "logistic": logistic,
+    "logistic": expit,
     "relu": lambda x: np.maximum(x, 0.0),
     "softmax": softmax,
     "tanh": np.tanh,

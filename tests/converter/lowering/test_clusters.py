@@ -20,20 +20,22 @@ from sklearn.mixture import GaussianMixture
 
 from converter.lowering import registry
 from converter.lowering.clusters import cluster_labels
-from tests.converter.lowering.lowered import agree, computed, expected
+from tests.converter.lowering.lowered import agree, computed, expected, in_onnx
 
 ROWS, _ = make_blobs(150, 4, centers=5, random_state=1)
 NEW = np.random.default_rng(0).uniform(-12, 12, size=(300, 4))
 
 
 def placed_alike(model: Any, rows: Any) -> None:
-    """Labels and, where there are some, distances, in float64 and in float32."""
+    """Labels and, where there are some, distances; of arrays and in ONNX, in float64 and in float32."""
+    names = cluster_labels(model)
     for given in (rows, rows.astype(np.float32)):
-        found = cluster_labels(model)[computed(model, given, "scores")["label"]]
-        np.testing.assert_array_equal(found, model.predict(given.astype(np.float64)))
-        if hasattr(model, "transform"):
-            exact = expected(model, given.astype(np.float64), "transform")
-            agree(computed(model, given, "transform"), exact, 1e-10)
+        exact = given.astype(np.float64)
+        for answer in (computed, in_onnx):
+            found = answer(model, given, "scores")["label"]
+            np.testing.assert_array_equal(names[found], model.predict(exact))
+            if hasattr(model, "transform"):
+                agree(answer(model, given, "transform"), expected(model, exact, "transform"), 1e-10)
 
 
 @pytest.mark.parametrize(
@@ -66,15 +68,18 @@ def test_clusters_far_from_zero_and_close_to_one_another() -> None:
     model = KMeans(5, n_init=1, random_state=0).fit(ROWS * 1e-6)
     model.cluster_centers_ += 3e3
     away = np.sqrt(((rows[:, None, :] - model.cluster_centers_) ** 2).sum(axis=2))
-    np.testing.assert_array_equal(registry.scores(model, rows).label, away.argmin(axis=1))
-    np.testing.assert_allclose(registry.transform(model, rows), away, rtol=1e-9)
+    for answer in (computed, in_onnx):
+        found = answer(model, rows, "scores")["label"]
+        np.testing.assert_array_equal(found, away.argmin(axis=1))
+        np.testing.assert_allclose(answer(model, rows, "transform")["transform"], away, rtol=1e-9)
 
 
 def test_of_centres_at_the_same_distance_the_first() -> None:
     model = KMeans(2, n_init=1).fit(ROWS)
     model.cluster_centers_ = np.array([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]])
     between = np.zeros((1, 4))
-    assert registry.scores(model, between).label == model.predict(between) == [0]
+    assert model.predict(between) == [0]
+    placed_alike(model, between)
 
 
 def test_centres_found_in_float32() -> None:

@@ -7,8 +7,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 
 import converter.lowering.isotonic  # noqa: F401 -- registers what is tested
-from converter.lowering import registry
-from tests.converter.lowering.lowered import agree, check, computed, expected
+from tests.converter.lowering.lowered import agree, check, computed, expected, in_onnx
 
 _RNG = np.random.default_rng(0)
 ROWS = np.sort(_RNG.normal(size=60)) * 10.0
@@ -24,16 +23,18 @@ def test_lines_between_thresholds_and_the_rule_outside(increasing: Any, out_of_b
     model = IsotonicRegression(increasing=increasing, out_of_bounds=out_of_bounds).fit(ROWS, values)
     check(model, AROUND)
     check(model, ROWS[:, None])
-    agree(computed(model, AROUND, "transform"), expected(model, AROUND, "transform"), 1e-12)
+    for answer in (computed, in_onnx):
+        agree(answer(model, AROUND, "transform"), expected(model, AROUND, "transform"), 1e-12)
 
 
 def test_what_the_source_refuses_is_nan() -> None:
     model = IsotonicRegression(out_of_bounds="raise").fit(ROWS, VALUES)
     check(model, BETWEEN[1:-1])
-    outside = registry.value(
-        model, np.array([[ROWS[0] - 1e-9], [ROWS[0]], [ROWS[-1]], [ROWS[-1] + 1e-9]])
-    )
-    np.testing.assert_array_equal(np.isnan(outside), [True, False, False, True])
+    edges = np.array([ROWS[0] - 1e-9, ROWS[0], ROWS[-1], ROWS[-1] + 1e-9])[:, None]
+    for answer in (computed, in_onnx):
+        np.testing.assert_array_equal(
+            np.isnan(answer(model, edges)["value"]), [True, False, False, True]
+        )
 
 
 def test_bounds_weights_and_equal_inputs() -> None:
@@ -62,4 +63,5 @@ def test_a_model_fitted_on_float32_rounds_its_input_to_it() -> None:
     unrounded = np.interp(beside.ravel(), model.X_thresholds_, model.y_thresholds_)
     wanted = expected(model, beside)
     assert np.abs(unrounded - wanted["value"]).max() > 1e-2
-    agree(computed(model, beside), wanted, 1e-6)
+    for answer in (computed, in_onnx):
+        agree(answer(model, beside), wanted, 1e-6)

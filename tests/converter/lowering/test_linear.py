@@ -93,7 +93,7 @@ def test_a_model_fitted_on_float32_keeps_float32_coefficients() -> None:
 def test_of_numbers_far_from_zero_nothing_is_lost() -> None:
     """In float32 alone the product would lose about a tenth of the answer's spread."""
     rows = ROWS * 1e-3 + 1e3
-    check(LinearRegression().fit(rows, VALUES), rows, float32_tolerance=1e-12)
+    check(LinearRegression().fit(rows, VALUES), rows, float32_tolerance=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +157,13 @@ def test_a_row_that_no_class_claims_has_them_all_alike(loss: str) -> None:
     model = SGDClassifier(loss=loss, random_state=0).fit(ROWS, THREE)
     model.coef_, model.intercept_ = np.zeros_like(model.coef_), np.full(3, -1000.0)
     np.testing.assert_array_equal(registry.scores(model, ROWS[:2]).probabilities, np.full((2, 3), 1 / 3))
+    check(model, ROWS[:2])
+
+
+def test_shares_of_classes_of_which_none_is_likely() -> None:
+    """e^-30 of e^-30 + e^-31 + e^-40; ONNX Runtime's own Sigmoid is 0 for all three."""
+    model = SGDClassifier(loss="log_loss", random_state=0).fit(ROWS, THREE)
+    model.coef_, model.intercept_ = np.zeros_like(model.coef_), np.array([-31.0, -30.0, -40.0])
     check(model, ROWS[:2])
 
 

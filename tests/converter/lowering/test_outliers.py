@@ -13,7 +13,7 @@ from sklearn.linear_model import SGDOneClassSVM
 from sklearn.neighbors import LocalOutlierFactor
 
 from converter.lowering import outliers
-from tests.converter.lowering.lowered import check, computed
+from tests.converter.lowering.lowered import check, computed, in_onnx
 
 _RNG = np.random.default_rng(0)
 ROWS = _RNG.normal(size=(101, 4)) * [1.0, 2.0, 0.5, 1.0]
@@ -56,7 +56,8 @@ def test_rows_at_the_threshold_of_an_isolation_forest_are_normal() -> None:
         model = IsolationForest(n_estimators=30, contamination=0.5, random_state=seed).fit(ROWS)
         scores = model.decision_function(ROWS)
         assert (np.abs(scores) < 1e-14).any()
-        np.testing.assert_array_equal(computed(model, ROWS)["label"], model.predict(ROWS))
+        for answer in (computed, in_onnx):
+            np.testing.assert_array_equal(answer(model, ROWS)["label"], model.predict(ROWS))
 
 
 def test_the_features_that_a_tree_does_not_see_are_skipped() -> None:
