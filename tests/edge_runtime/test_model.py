@@ -13,17 +13,15 @@ from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, I
 from edge_runtime.model import Model, from_bundle
 from tests.support.graphs import LABELS as TWO_LABELS
 from tests.support.graphs import (
-    PERSONS,
     anomaly_windows,
     casting,
     counting_texts,
     doubling_regression,
     label_passing,
     passing,
-    persons_table,
-    persons_value,
     two_labels,
 )
+from tests.support.persons import PERSONS, persons_table, persons_value
 from tests.support.tiny_bundle import OTHER_KEY, TinyModel, golden_windows, root_bytes, tiny_bundle
 from tests.support.unpacked import payloads, unpack
 

@@ -8,10 +8,20 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnx
+from cryptography.hazmat.primitives.asymmetric import ec
 from onnx import helper
 
 from edge_runtime.bundle import seal
-from edge_runtime.bundle.manifest import MISSING_TEXT, Golden, Input, Label, Output, Task, Window
+from edge_runtime.bundle.manifest import (
+    MISSING_TEXT,
+    Golden,
+    Input,
+    Label,
+    Output,
+    Task,
+    Window,
+    default_release,
+)
 from tests.support.tiny_bundle import MODEL_FILE, npy, tiny_manifest
 
 FLOAT, DOUBLE, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64
@@ -52,15 +62,20 @@ def write_bundle(
     labels: tuple[Label, ...] = (),
     window: Window | None = None,
     tolerance: float = 1e-6,
+    name: str = "test",
+    version: str = "1.0.0",
+    key: ec.EllipticCurvePrivateKey | None = None,
 ) -> Path:
-    """An unsigned bundle of one variant at `path`; of a table, an array of goldens for each column."""
+    """A bundle of one variant at `path`; of a table, an array of goldens for each column."""
     inputs = (declared,) if isinstance(declared, Input) else tuple(declared)
     given = (golden_input,) if isinstance(declared, Input) else tuple(golden_input)
     count = len(given[0])
     goldens = {f"golden/inputs/{at}.npy": npy(array) for at, array in enumerate(given)}
     expected = {f"golden/outputs/{at}.npy": npy(array) for at, array in enumerate(golden_outputs)}
     manifest = msgspec.structs.replace(
-        tiny_manifest("test", "1.0.0", 1, model_size=len(model), golden_count=count),
+        tiny_manifest(
+            name, version, default_release(version), model_size=len(model), golden_count=count
+        ),
         task=task,
         classes=classes,
         labels=labels,
@@ -69,7 +84,9 @@ def write_bundle(
         window=window,
         golden=Golden(count=count, inputs=tuple(goldens), outputs=tuple(expected), tolerance=tolerance),
     )
-    path.write_bytes(seal(manifest, {MODEL_FILE: model} | goldens | expected, []))
+    path.write_bytes(
+        seal(manifest, {MODEL_FILE: model} | goldens | expected, [] if key is None else [key])
+    )
     return path
 
 
@@ -253,71 +270,4 @@ def anomaly_windows(path: Path) -> Path:
         ],
         golden_input=windows,
         golden_outputs=[np.array([1, 0]), np.array([0.5, -2.0])],
-    )
-
-
-PERSONS: dict[str, npt.NDArray[Any]] = {
-    "age": np.array([30.5, np.nan, 7.25], np.float32),
-    "visits": np.array([0, 3, 12], np.int64),
-    "member": np.array([True, False, True]),
-    "home town": np.array(["Ulm", "Bern", None], np.object_),
-}
-
-
-def persons_value(table: Mapping[str, Any]) -> npt.NDArray[Any]:
-    """What `persons_table` computes: one digit group a column; other towns than its own are 9."""
-    towns = {"Ulm": 1, "Bern": 2, None: 3}
-    return np.array(
-        [
-            np.float64(np.float32(np.nan if age is None else age)) + 100 * visits + 10_000 * member
-            + 100_000 * towns.get(town, 9)
-            for age, visits, member, town in zip(
-                table["age"], table["visits"], table["member"], table["home town"], strict=True
-            )
-        ],
-        np.float64,
-    )  # fmt: skip
-
-
-def persons_table(path: Path, *, allow_nan: bool = True) -> Path:
-    """A regression of four columns of four dtypes; its value tells what arrived in each."""
-    nodes = [
-        helper.make_node(
-            "LabelEncoder",
-            ["home town"],
-            ["town"],
-            domain="ai.onnx.ml",
-            keys_strings=["Ulm", "Bern", MISSING_TEXT],
-            values_int64s=[1, 2, 3],
-            default_int64=9,
-        ),
-    ]
-    parts = {"age": "1", "visits": "100", "member": "10000", "town": "100000"}
-    for name, weight in parts.items():
-        nodes += [
-            helper.make_node("Cast", [name], [f"{name}_f"], to=DOUBLE),
-            helper.make_node("Mul", [f"{name}_f", f"w{weight}"], [f"{name}_w"]),
-        ]
-    nodes.append(helper.make_node("Sum", [f"{name}_w" for name in parts], ["value"]))
-    columns = {"age": "float32", "visits": "int64", "member": "bool", "home town": "string"}
-    missing = {"age", "home town"} if allow_nan else set()
-    rows = PERSONS if allow_nan else {name: column[:1] for name, column in PERSONS.items()}
-    texts = [MISSING_TEXT if town is None else town for town in rows["home town"]]
-    return write_bundle(
-        path,
-        graph(
-            nodes,
-            [(name, KINDS[dtype], ["n"]) for name, dtype in columns.items()],
-            [("value", DOUBLE, ["n"])],
-            [helper.make_tensor(f"w{weight}", DOUBLE, [], [float(weight)]) for weight in parts.values()],
-            opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)],
-        ),
-        task="regression",
-        declared=[
-            Input(name=name, dtype=dtype, shape=(None,), allow_nan=name in missing)  # type: ignore[arg-type]
-            for name, dtype in columns.items()
-        ],
-        outputs=[Output(name="value", dtype="float64", shape=(None,), meaning="value")],
-        golden_input=[*list(rows.values())[:3], np.array(texts)],
-        golden_outputs=[persons_value(rows)],
     )

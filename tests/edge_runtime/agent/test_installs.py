@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.agent import AgentRig, agent
 from tests.support.brokers import Mosquitto
+from tests.support.persons import persons_table
 from tests.support.sensor import SensorRig
-from tests.support.tiny_bundle import root_bytes, tiny_bundle
+from tests.support.tiny_bundle import KEY, root_bytes, tiny_bundle
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.end_to_end
@@ -74,6 +75,17 @@ def test_a_bad_version_is_refused_while_the_old_one_runs_on(
         wait_for(lambda: rig.events("rejected"), "the event")
         assert reason in rig.events("rejected")[0].detail
         assert {slot.version for slot in rig.model().bad.values()} == {"1.1.0"}
+
+
+def test_a_model_of_a_table_is_refused_in_a_sentence(tmp_path: Path, broker: Mosquitto) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        table = persons_table(tmp_path / "tiny-1.1.0.edge", name="tiny", version="1.1.0", key=KEY)
+        done = rig.install(table)
+
+        assert done.returncode == 8
+        assert "tiny 1.1.0: the manifest takes a table and has no window, so no stream" in done.stderr
+        assert "Version 1.0.0 goes on running" in done.stderr
+        assert rig.ready["running"] == {"tiny": "1.0.0"}
 
 
 def test_a_model_that_is_not_configured_is_proved_all_the_same(

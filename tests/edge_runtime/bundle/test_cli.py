@@ -26,7 +26,8 @@ from edge_runtime.bundle.manifest import (
     canonical_json,
     decode,
 )
-from tests.support.graphs import DOUBLE, graph, persons_table, two_labels, write_bundle
+from tests.support.graphs import DOUBLE, graph, two_labels, write_bundle
+from tests.support.persons import persons_table
 from tests.support.tiny_bundle import KEY, MODEL_FILE, OTHER_KEY, root_bytes, tiny_bundle
 from tests.support.unpacked import payloads, unpack
 

@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 
 from edge_runtime import cli
-from tests.support.graphs import (
-    anomaly_windows,
-    counting_texts,
-    doubling_regression,
-    persons_table,
-    two_labels,
-)
+from tests.support.graphs import anomaly_windows, counting_texts, doubling_regression, two_labels
+from tests.support.persons import persons_table
 from tests.support.tiny_bundle import golden_windows, root_bytes, tiny_bundle
 
 WINDOWS = golden_windows()

@@ -13,7 +13,7 @@ from edge_runtime.bundle import Bundle, open_bundle, seal
 from edge_runtime.bundle.manifest import Input
 from edge_runtime.engine.golden import GoldenResult, compare, read_golden_inputs, replay, rows_of
 from edge_runtime.errors import BundleError, GoldenMismatchError
-from tests.support.graphs import PERSONS, persons_table, persons_value
+from tests.support.persons import PERSONS, persons_table, persons_value
 from tests.support.tiny_bundle import (
     MODEL_FILE,
     TinyModel,
