@@ -35,33 +35,35 @@ def regression(model: Any, x: Array) -> Array:
 def classification(model: Any, x: Array) -> Scores:
     """One process for two classes; of more, one for each class or for each pair."""
     if model.n_classes_ == 2:
-        process = model.base_estimator_
-        likely, mean = _process(process, x)
-        return binary(likely, mean > 0.0)
-    processes = [_process(each, x) for each in model.base_estimator_.estimators_]
-    likely = np.stack([probability for probability, _ in processes], axis=1)
+        mean, spread = _latent(model.base_estimator_, x)
+        return binary(_probability(mean, spread), mean > 0.0)
+    processes = [_latent(each, x) for each in model.base_estimator_.estimators_]
+    mean, spread = (np.stack(part, axis=1) for part in zip(*processes, strict=True))
+    likely = _probability(mean, spread)
     if model.multi_class == "one_vs_rest":
         total = np.sum(likely, axis=1, keepdims=True)
         return Scores(np.argmax(likely, axis=1), likely / np.where(total == 0.0, 1.0, total))
-    is_second = np.stack([mean > 0.0 for _, mean in processes], axis=1)
     pairs = list(combinations(range(model.n_classes_), 2))
-    return Scores(np.argmax(one_against_rest(~is_second, -likely, pairs), axis=1))
+    return Scores(np.argmax(one_against_rest(mean <= 0.0, -likely, pairs), axis=1))
 
 
-def _process(model: Any, x: Array) -> tuple[Array, Array]:
-    """The second class's probability and the latent mean, each (n,), of a binary process.
-
-    The logistic function is read as five error functions, whose integrals under the posterior are
-    closed forms.
-    """
+def _latent(model: Any, x: Array) -> tuple[Array, Array]:
+    """Mean and variance, each (n,), of a binary process's latent function."""
     k = covariance(model, model.kernel_, x, _points(model))
-    mean = k @ (model.y_train_ - model.pi_)
     half = k @ solve_triangular(model.L_, np.diag(model.W_sr_), lower=True).T
     spread = variance(model, model.kernel_, x) - np.sum(half * half, axis=1)
-    spread = np.where(spread > 0.0, spread, np.nan)  # as scikit-learn: the kernel is no covariance there
+    # as scikit-learn where it is none, for want of precision or because the kernel is no covariance
+    return k @ (model.y_train_ - model.pi_), np.where(spread > 0.0, spread, np.nan)
+
+
+def _probability(mean: Array, spread: Array) -> Array:
+    """The logistic function's expectation under normal distributions, of any one shape.
+
+    The function is read as five error functions, whose expectations are closed forms.
+    """
     slopes = np.ravel(LAMBDAS)
-    reach = np.sqrt(1.0 + spread[:, None] * (2.0 * slopes * slopes))
-    return (erf(mean[:, None] * slopes / reach) + 1.0) @ (0.5 * np.ravel(COEFS)), mean
+    reach = np.sqrt(1.0 + spread[..., None] * (2.0 * slopes * slopes))
+    return (erf(mean[..., None] * slopes / reach) + 1.0) @ (0.5 * np.ravel(COEFS))
 
 
 def _points(model: Any) -> Points:

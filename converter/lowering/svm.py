@@ -19,7 +19,7 @@ from converter.lowering.registry import Array, Scores, classifies, regresses
 from edge_runtime.errors import UnsupportedModelError
 
 Pairs = list[tuple[int, int]]  # of classes, the lower first, in order
-_PASSES = 6  # over the classes, in the coupling of probabilities; libsvm was never seen to take over 4
+_PASSES = 5  # over the classes, in the coupling of probabilities; libsvm was never seen to take over 4
 
 
 @regresses(SVR, NuSVR)
@@ -134,40 +134,43 @@ def _coupled(likely: Array, pairs: Pairs) -> Array:
     there keeps its p here.
     """
     classes = pairs[-1][1] + 1
-    likely = np.clip(likely, 1e-7, 1.0 - 1e-7)
-    quadratic = _quadratic(likely, pairs, classes)
-    p = np.zeros_like(quadratic[0]) + 1.0 / classes
+    quadratic = _quadratic(np.clip(likely, 1e-7, 1.0 - 1e-7), pairs)
+    rows = [quadratic[:, t, :] for t in range(classes)]
+    p = np.zeros_like(rows[0]) + 1.0 / classes
     for _ in range(_PASSES):
-        gradient = sum(row * p[:, t : t + 1] for t, row in enumerate(quadratic))
+        gradient = np.sum(quadratic * p[:, None, :], axis=2)
         value = np.sum(p * gradient, axis=1, keepdims=True)
         error = np.max(np.abs(gradient - value), axis=1, keepdims=True)
-        p = _descended(p, gradient, value, quadratic, error >= 0.005 / classes)
+        steps, total = _steps(gradient, value, rows, error >= 0.005 / classes)
+        p = (p + steps) / total
     return p
 
 
-def _descended(p: Array, gradient: Array, value: Array, quadratic: list[Array], active: Array) -> Array:
-    """One pass of the descent over the classes, for the rows that are still active (n, 1)."""
-    for t, row in enumerate(quadratic):
-        steepest, curvature = gradient[:, t : t + 1], row[:, t : t + 1]
-        step = np.where(active, (value - steepest) / curvature, 0.0)
-        larger = 1.0 + step
-        value = (value + step * (step * curvature + 2.0 * steepest)) / (larger * larger)
-        gradient = (gradient + step * row) / larger
-        p = (p + step * np.eye(len(quadratic))[t]) / larger
-    return p
+def _steps(gradient: Array, value: Array, rows: list[Array], active: Array) -> tuple[Array, Array]:
+    """What one pass adds to p (n, k), in rows that are still active (n, 1), and p's sum after it.
+
+    libsvm brings p back onto the simplex after each step; both gradient Q p and value pᵀ Q p only
+    scale with it, so here the sum of p is kept aside until the pass ends.
+    """
+    total: Array = 1.0
+    steps = []
+    for t, row in enumerate(rows):
+        slope, curvature = gradient[:, t : t + 1], row[:, t : t + 1]
+        step = np.where(active, (value / total - slope) / curvature, 0.0)
+        value = value + step * (step * curvature + 2.0 * slope)
+        gradient = gradient + step * row
+        total = total + step
+        steps.append(step)
+    return np.concatenate(steps, axis=1), total
 
 
-def _quadratic(likely: Array, pairs: Pairs, classes: int) -> list[Array]:
-    """The rows of Q, each (n, k): Q[t, t] = Σ r[j, t]², Q[t, j] = -r[j, t] r[t, j]."""
-    unlikely = 1.0 - likely
-    product, squares, rest = -(likely * unlikely), likely * likely, unlikely * unlikely
+def _quadratic(likely: Array, pairs: Pairs) -> Array:
+    """Q (n, k, k): Q[t, t] = Σ r[j, t]², Q[t, j] = -r[j, t] r[t, j]."""
     first, second = _ends(pairs)
-    diagonal = rest @ first + squares @ second
-    rows = []
-    for t in range(classes):
-        other = np.zeros((len(pairs), classes))
-        for at, (i, j) in enumerate(pairs):
-            if t in (i, j):
-                other[at, j if t == i else i] = 1.0
-        rows.append(product @ other + diagonal * np.eye(classes)[t])
-    return rows
+    classes = first.shape[1]
+    both = (first[:, :, None] * second[:, None, :] + second[:, :, None] * first[:, None, :]) * -1.0
+    own = np.eye(classes)[:, :, None] * np.eye(classes)[:, None, :]
+    unlikely = 1.0 - likely
+    diagonal = (unlikely * unlikely) @ first + (likely * likely) @ second
+    flat = (likely * unlikely) @ both.reshape(len(pairs), -1) + diagonal @ own.reshape(classes, -1)
+    return flat.reshape(-1, classes, classes)
