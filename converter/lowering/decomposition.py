@@ -175,7 +175,7 @@ def _pursued(step: Any, atoms: NDArray[Any], covariances: Array) -> Array:
     """Orthogonal matching pursuit, scikit-learn's `_gram_omp`, unrolled.
 
     Each round takes the atom nearest to what is left and solves least squares on all taken so far, whose
-    Gram matrix is kept as its Cholesky factor. A row that finds no new atom keeps the code it has. Of two
+    Gram matrix is kept as its Cholesky factor. A row that finds no new atom keeps what it has. Of two
     equal atoms the first is taken, in scikit-learn the one that its swaps have left first.
     """
     count = step.transform_n_nonzero_coefs

@@ -21,6 +21,7 @@ from converter.lowering.encoding import is_missing, known_categories
 from converter.lowering.table import Table
 from edge_runtime.bundle.manifest import MISSING_TEXT
 from edge_runtime.errors import UnsupportedModelError
+from tests.converter.lowering.in_graph import answers
 from tests.converter.lowering.lowered import check
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories")
@@ -42,8 +43,8 @@ def seen(values: Any) -> Any:
 def assert_same(step: Any, given: Any, table: Any = None) -> None:
     wanted = step.transform(given)
     wanted = wanted.toarray() if hasattr(wanted, "toarray") else wanted
-    found = registry.transform(step, given if table is None else table)
-    np.testing.assert_array_equal(found, wanted, strict=True)
+    for found in answers(step, given if table is None else table):
+        np.testing.assert_array_equal(found, wanted, strict=True)
 
 
 FREQUENCIES: list[dict[str, Any]] = [{}, {"min_frequency": 4}, {"max_categories": 3}]
@@ -118,12 +119,12 @@ def test_what_the_source_refuses_is_known_and_answered_by_nan(step: Any) -> None
     given = np.concatenate([texts(["a", "b", None]), np.array([[1.0], [2.0], [np.nan]], object)], axis=1)
     step.fit(given)
     assert known_categories(step) == {0: ("a", "b", None), 1: (1.0, 2.0, None)}
-    table = Table((texts(["a", "z"]), np.array([[3.0], [2.0]])))
-    found = registry.transform(step, table)
-    width = found.shape[1] // 2
-    assert np.isnan(found[0, width:]).all()
-    assert np.isnan(found[1, :width]).all()
-    assert np.isfinite(found[0, :width]).all()
+    table = Table((texts(["y", "z"]), np.array([[3.0], [2.0]])))
+    for found in answers(step, table):
+        width = found.shape[1] // 2
+        assert np.isnan(found[0]).all()
+        assert np.isnan(found[1, :width]).all()
+        assert np.isfinite(found[1, width:]).all()
 
 
 def test_who_answers_every_value_names_no_known_ones() -> None:
@@ -178,8 +179,8 @@ def test_bins_and_numbers_on_their_edges(encode: str, strategy: str, dtype: Any)
 def test_labels() -> None:
     classes = ["b", "a", "c"]
     step = LabelEncoder().fit(classes)
-    found = registry.transform(step, texts(["c", "a"]))
-    np.testing.assert_array_equal(found, step.transform(["c", "a"]), strict=True)
+    for found in answers(step, texts(["c", "a"])):
+        np.testing.assert_array_equal(found, step.transform(["c", "a"]), strict=True)
     assert registry.transform(step, texts(["z"]))[0] == 3
 
 

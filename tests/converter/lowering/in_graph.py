@@ -1,0 +1,51 @@
+"""What a transformer's lowering answers, on numpy arrays and as a graph: of tables and of texts too."""
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from converter.graph import Graph
+from converter.lowering import registry
+from converter.lowering.table import Table
+from converter.tracing.tensor import Tensor
+
+
+def answers(step: Any, given: Any) -> list[Any]:
+    """The matrix that comes out: of numpy arrays, and of ONNX Runtime for all rows and row by row."""
+    with np.errstate(all="ignore"):  # a lowering may take what np.where drops
+        plain = np.asarray(registry.matrix(registry.transform(step, given)))
+    (together,) = run_blocks(step, given, joined=True)
+    count = len(Table.of(given).blocks[0])
+    alone = [run_blocks(step, _row(given, at), joined=True)[0] for at in range(min(count, 3))]
+    return [plain, together, np.concatenate([*alone, together[3:]])]
+
+
+def run_blocks(step: Any, given: Any, *, joined: bool = False) -> list[Any]:
+    """The blocks of the answer, as ONNX Runtime computes them; with `joined` as one matrix."""
+    table, graph = Table.of(given), Graph()
+    inputs = [
+        Tensor.input(graph, f"block_{at}", block.dtype, (None, *block.shape[1:]))
+        for at, block in enumerate(table.blocks)
+    ]
+    result = registry.transform(step, Table(tuple(inputs)) if isinstance(given, Table) else inputs[0])
+    blocks = (registry.matrix(result),) if joined else Table.of(result).blocks
+    raw = graph.to_bytes(
+        {f"out_{at}": (block.name, _dtype(block), block.sizes) for at, block in enumerate(blocks)}
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+    used = {value.name for value in session.get_inputs()}
+    fed = {f"block_{at}": block for at, block in enumerate(table.blocks)}
+    return list(session.run(None, {name: value for name, value in fed.items() if name in used}))
+
+
+def _dtype(block: Any) -> str:
+    return "object" if block.dtype.kind == "O" else str(block.dtype.name)
+
+
+def _row(given: Any, at: int) -> Any:
+    if isinstance(given, Table):
+        return Table(tuple(block[at : at + 1] for block in given.blocks))
+    return given[at : at + 1]
