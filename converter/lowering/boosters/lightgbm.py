@@ -5,6 +5,7 @@ LightGBM compares in float64 and sends x left where x <= threshold; numbers of a
 from node to node: NaN; NaN and 0; or nothing, then NaN is read as 0 (include/LightGBM/tree.h).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from lightgbm import LGBMClassifier, LGBMRegressor
 from numpy.typing import NDArray
 
 from converter.lowering.boosters.answers import Answers, Link
+from converter.lowering.boosters.categories import Categories
 from converter.lowering.boosters.splits import Intervals, Tree, forest_of, intervals
 from converter.lowering.trees import LEAF, Ensemble, reads_trees
 from edge_runtime.errors import UnsupportedModelError
@@ -54,7 +56,23 @@ def ensemble(model: Any) -> Ensemble:
         answer = replace(answer, decisions=float(iterations))
     trees = [_tree(name, tree, at % count, iterations, count) for at, tree in enumerate(written)]
     forest = forest_of(trees, int(head["max_feature_idx"]) + 1, count)
-    return Ensemble(forest, answer, reads=np.float64)
+    return Ensemble(forest, answer, reads=np.float64, encoder=_encoder(name, model))
+
+
+def _encoder(name: str, model: Any) -> Categories | None:
+    """The categories of a DataFrame's columns; which columns these are is among the parameters."""
+    known = model.booster_.pandas_categorical
+    if not known:
+        return None
+    given = re.search(r"^\[categorical_feature: (.*)\]$", model.booster_.model_to_string(), re.MULTILINE)
+    columns = [int(column) for column in given[1].split(",") if column] if given else []
+    if len(columns) != len(known):
+        raise UnsupportedModelError(
+            f"{name}: it was trained on {len(known)} columns of categories, of which LightGBM took "
+            f"{len(columns)} as such. Train with categorical_feature='auto' and no ordered categories."
+        )
+    of_column = dict(zip(columns, known, strict=True))
+    return Categories(of_column, unknown=np.nan, refuses_unknown=False)
 
 
 def _sections(text: str) -> Iterator[dict[str, str]]:

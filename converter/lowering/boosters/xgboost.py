@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier, XGBRFRegressor
 
 from converter.lowering.boosters.answers import Answers, Link, with_start
+from converter.lowering.boosters.categories import Categories
 from converter.lowering.boosters.splits import Intervals, Tree, below, forest_of, intervals
 from converter.lowering.trees import LEAF, Ensemble, reads_trees
 from edge_runtime.errors import UnsupportedModelError
@@ -56,7 +58,8 @@ def ensemble(model: Any) -> Ensemble:
     # XGBClassifier.predict asks of a margin, too, whether it is above 0.5.
     cut = 0.5 if objective == "binary:logitraw" else 0.0
     answer = Answers(_LINKS[objective], objective in _CLASSIFIERS, cut=cut)
-    return Ensemble(with_start(forest, start), answer, reads=np.float32)
+    encoder = _encoder(name, _grown(learner["gradient_booster"]))
+    return Ensemble(with_start(forest, start), answer, reads=np.float32, encoder=encoder)
 
 
 def _objective(name: str, model: Any, learner: dict[str, Any]) -> str:
@@ -100,7 +103,7 @@ def _trees(name: str, learner: dict[str, Any], model: Any, outputs: int) -> Iter
             f"{name}: booster={booster['name']!r} has no trees. Train one of scikit-learn's linear "
             "models, such as ElasticNet or LogisticRegression, which convert."
         )
-    grown = booster["gbtree"]["model"] if booster["name"] == "dart" else booster["model"]
+    grown = _grown(booster)
     count = len(grown["trees"])
     weights = booster.get("weight_drop", [1.0] * count)
     with suppress(AttributeError):  # set by early stopping, which predict follows
@@ -109,6 +112,34 @@ def _trees(name: str, learner: dict[str, Any], model: Any, outputs: int) -> Iter
         grown["trees"][:count], grown["tree_info"][:count], weights[:count], strict=True
     ):
         yield _tree(tree, group, np.float32(weight), float(model.missing), outputs)
+
+
+def _grown(booster: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = booster["gbtree"]["model"] if booster["name"] == "dart" else booster["model"]
+    return found
+
+
+def _encoder(name: str, grown: dict[str, Any]) -> Categories | None:
+    """The categories of a DataFrame's columns, which XGBoost keeps since 3.1.
+
+    It refuses most that it does not know; where it fails to, it works with -1.
+    """
+    columns = enumerate(grown.get("cats", {}).get("enc", ()))
+    known = {at: _categories(name, enc) for at, enc in columns if enc["values"]}
+    return Categories(known, unknown=-1, refuses_unknown=True) if known else None
+
+
+def _categories(name: str, written: dict[str, Any]) -> list[Any]:
+    """Whole numbers, or the bytes of all texts and where each begins."""
+    values, offsets = written["values"], written.get("offsets")
+    if offsets is None:
+        return [int(value) for value in values]
+    if min(values) < 0 or max(values) > 127:
+        raise UnsupportedModelError(
+            f"{name}: a category has letters beyond ASCII, of which XGBoost keeps a part only. "
+            "Rename the categories, and train again."
+        )
+    return [bytes(values[begin:end]).decode() for begin, end in pairwise(offsets)]
 
 
 def _tree(tree: dict[str, Any], group: int, weight: np.float32, missing: float, outputs: int) -> Tree:

@@ -4,13 +4,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from converter.graph import Graph
 from converter.lowering import boosters
-from converter.lowering.registry import Scores
+from converter.lowering.registry import Scores, scores
+from converter.lowering.table import Table
 from converter.lowering.thresholds import from_ordered, ordered
 from converter.lowering.trees import Forest, ensemble, leaves, sum_of_leaves
 from converter.tracing.tensor import Tensor
+from edge_runtime.bundle.manifest import MISSING_TEXT
 from tests.converter.onnx_run import run_onnx
 
 CATEGORICAL = (3, 4)  # columns of `data` that hold codes: 40 categories, 3 categories
@@ -78,6 +81,49 @@ def with_odd_codes(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
+def frame_of(table: np.ndarray) -> Any:
+    """A DataFrame of one column of numbers and two of categories, texts and whole numbers."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(2)
+    names = np.array([f"c{code:02}" for code in range(40)], dtype=object)
+    known = np.where(np.isnan(table[:, 3]), 0, table[:, 3]).astype(int)
+    texts = np.where(np.isnan(table[:, 3]), None, names[known])
+    numbers = 10 * rng.integers(-2, 5, len(table))
+    return pandas.DataFrame(
+        {
+            "size": table[:, 0],
+            "kind": pandas.Categorical(texts),
+            "grade": pandas.Categorical(numbers),
+        }
+    )
+
+
+def in_another_order(frame: Any) -> Any:
+    """The same rows, whose categories have other codes."""
+    kinds, grades = (list(frame[name].cat.categories) for name in ("kind", "grade"))
+    return frame.assign(
+        kind=frame["kind"].cat.reorder_categories(kinds[::-1]),
+        grade=frame["grade"].cat.reorder_categories(grades[2:] + grades[:2]),
+    )
+
+
+def with_categories_never_seen(frame: Any) -> Any:
+    kind, grade = frame["kind"].astype(object), frame["grade"].astype(int)
+    kind[::7], grade[::5] = "never seen", 15
+    return frame.assign(kind=kind.astype("category"), grade=grade.astype("category"))
+
+
+def assert_same_of_frame(model: Any, frame: Any) -> None:
+    """Probabilities and labels of a DataFrame's rows, categories as they stand in it."""
+    assert boosters.register(model)
+    texts = np.where(frame["kind"].isna(), MISSING_TEXT, frame["kind"].astype(object)).astype(object)
+    columns = (np.asarray(frame["size"]), texts, np.asarray(frame["grade"].astype(int)))
+    table = Table(tuple(column[:, None] for column in columns), names=tuple(frame))
+    answer = scores(model, table)
+    _assert_close(answer.probabilities, model.predict_proba(frame))
+    np.testing.assert_array_equal(np.asarray(model.classes_)[answer.label], model.predict(frame))
+
+
 def walked(model: Any, rows: np.ndarray) -> np.ndarray:
     """(rows, trees): the node within its tree in which our walk ends, by numpy and by ONNX alike."""
     forest, rows = forest_of(model), rows.astype(_read(model, rows))
@@ -88,6 +134,7 @@ def walked(model: Any, rows: np.ndarray) -> np.ndarray:
 
 def assert_same_answers(model: Any, rows: np.ndarray) -> None:
     """Numbers within 1e-5 of their scale; labels the same but where the two best lie within 1e-6."""
+    assert boosters.register(model)
     read = ensemble(model)
     answer = read.answer(sum_of_leaves(read.forest, rows.astype(_read(model, rows))))
     if not isinstance(answer, Scores):

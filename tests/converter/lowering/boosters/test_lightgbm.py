@@ -9,10 +9,14 @@ from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.boosters.against_source import (
     CATEGORICAL,
     assert_same_answers,
+    assert_same_of_frame,
     beside_thresholds,
     data,
     forest_of,
+    frame_of,
+    in_another_order,
     walked,
+    with_categories_never_seen,
     with_odd_codes,
 )
 
@@ -164,18 +168,27 @@ def test_native_categories_with_codes_never_seen(
     assert_same(fitted, with_odd_codes(beside_thresholds(fitted, table.astype(dtype), 10_000)))
 
 
-def test_categories_of_a_data_frame_are_their_codes() -> None:
-    pandas = pytest.importorskip("pandas")
+def test_categories_of_a_data_frame_by_code_and_as_they_stand() -> None:
     table, truth = data()
-    names = np.array([f"c{code:02}" for code in range(40)], dtype=object)
-    known = np.where(np.isnan(table[:, 3]), 0, table[:, 3]).astype(int)
-    texts = pandas.Categorical(np.where(np.isnan(table[:, 3]), None, names[known]))
-    frame = pandas.DataFrame({"size": table[:, 0], "kind": texts})
+    frame = frame_of(table)
     fitted = model("Classifier", **SETS).fit(frame, truth)
-    codes = np.stack([table[:, 0], texts.codes], axis=1).astype(np.float32)
+    by_code = {name: frame[name].cat.codes for name in ("kind", "grade")}
+    codes = frame.assign(**by_code).to_numpy(np.float32)
     codes[codes[:, 1] < 0, 1] = np.nan
     np.testing.assert_array_equal(fitted.predict_proba(codes), fitted.predict_proba(frame))
-    assert_same(fitted, codes)
+    assert_same_answers(fitted, codes)
+    assert_same_of_frame(fitted, frame)
+    assert_same_of_frame(fitted, in_another_order(frame))
+    assert_same_of_frame(fitted, with_categories_never_seen(frame))
+
+
+def test_ordered_categories_are_refused() -> None:
+    table, truth = data()
+    frame = frame_of(table)
+    frame["grade"] = frame["grade"].cat.as_ordered()
+    fitted = model("Classifier").fit(frame, truth)
+    with pytest.raises(UnsupportedModelError, match=r"^LGBMClassifier: .*2 columns.* took 1 as such"):
+        forest_of(fitted)
 
 
 def test_infinities_go_where_they_went_in_training() -> None:

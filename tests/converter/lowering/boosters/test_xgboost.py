@@ -5,12 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from converter.lowering import boosters
+from converter.lowering.trees import ensemble
 from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.boosters.against_source import (
     assert_same_answers,
+    assert_same_of_frame,
     beside_thresholds,
     data,
     forest_of,
+    frame_of,
+    in_another_order,
     walked,
     with_odd_codes,
 )
@@ -133,19 +138,36 @@ def test_native_categories_with_codes_never_seen(
     assert_same(fitted, with_odd_codes(beside_thresholds(fitted, table, 10_000)))
 
 
-def test_categories_of_a_data_frame_are_their_codes() -> None:
-    pandas = pytest.importorskip("pandas")
+def test_categories_of_a_data_frame_by_code_and_as_they_stand() -> None:
     table, truth = data()
-    names = np.array([f"c{code:02}" for code in range(40)], dtype=object)
-    known = np.where(np.isnan(table[:, 3]), 0, table[:, 3]).astype(int)
-    texts = pandas.Categorical(np.where(np.isnan(table[:, 3]), None, names[known]))
-    frame = pandas.DataFrame({"size": table[:, 0], "kind": texts})
+    frame = frame_of(table)
     fitted = model("Classifier", enable_categorical=True).fit(frame, truth)
-    codes = np.stack([table[:, 0], texts.codes], axis=1).astype(np.float32)
+    by_code = {name: frame[name].cat.codes for name in ("kind", "grade")}
+    codes = frame.assign(**by_code).to_numpy(np.float32)
     codes[codes[:, 1] < 0, 1] = np.nan
-    np.testing.assert_array_equal(walked(fitted, codes), fitted.apply(frame).reshape(len(frame), -1))
     np.testing.assert_array_equal(fitted.predict_proba(codes), fitted.predict_proba(frame))
     assert_same_answers(fitted, codes)
+    assert_same_of_frame(fitted, frame)
+    assert_same_of_frame(fitted, in_another_order(frame))
+
+
+def test_a_category_never_seen_is_refused_as_xgboost_does() -> None:
+    table, truth = data()
+    frame = frame_of(table)
+    fitted = model("Classifier", enable_categorical=True).fit(frame, truth)
+    with pytest.raises(xgboost.core.XGBoostError, match="not in the training set"):
+        fitted.predict(frame.assign(kind=frame["kind"].cat.rename_categories({"c01": "never seen"})))
+    assert boosters.register(fitted)
+    assert ensemble(fitted).encoder.refuses_unknown
+
+
+def test_categories_beyond_ascii_are_refused() -> None:
+    table, truth = data()
+    frame = frame_of(table)
+    frame["kind"] = frame["kind"].cat.rename_categories({"c01": "größe"})
+    fitted = model("Classifier", enable_categorical=True).fit(frame, truth)
+    with pytest.raises(UnsupportedModelError, match=r"^XGBClassifier: a category has letters beyond"):
+        forest_of(fitted)
 
 
 @pytest.mark.parametrize("missing", [0.0, -0.5, 2.0])
