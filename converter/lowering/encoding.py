@@ -1,8 +1,7 @@
 """Encoders of categories: texts or numbers to columns of numbers.
 
-A category that was not seen in training is what `handle_unknown` says. Where that is "error", no answer
-of a graph would be right: the device refuses such a row before (`known_categories`), and the graph's own
-answer is NaN.
+A category that was not seen in training is what `handle_unknown` says. Where that is "error", the device
+refuses the row as the source does.
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from converter.lowering.registry import Array, transforms
+from converter.lowering.registry import Array, refuse, transforms
 from converter.lowering.scaling import as_floating
 from converter.lowering.table import Table
 from converter.tracing import ops
@@ -27,6 +26,7 @@ from edge_runtime.bundle.manifest import MISSING_TEXT
 from edge_runtime.errors import UnsupportedModelError
 
 _STRICT = (OneHotEncoder, OrdinalEncoder)
+_MOST_NAMED = 8  # categories in a message
 
 
 def known_categories(step: Any) -> dict[int, tuple[Any, ...]]:
@@ -109,10 +109,18 @@ def one_hot_encoder(step: OneHotEncoder, x: Table) -> Array:
         place: Array = np.take(places, found)
         hot = place[:, None] == np.arange(width)
         blocks.append(hot.astype(step.dtype))
-        if step.handle_unknown == "error" and np.dtype(step.dtype).kind == "f":
-            unknown = (found == len(categories))[:, None]
-            blocks[-1] = np.where(unknown, np.full((), np.nan, step.dtype), blocks[-1])
+        if step.handle_unknown == "error":
+            _refuse_unknown(x, at, categories, found)
     return np.concatenate(blocks, axis=1)
+
+
+def _refuse_unknown(x: Table, at: int, categories: Any, found: Array) -> None:
+    name = repr(x.names[at]) if x.names else str(at)
+    listed = [repr(value) for value in _listed(categories)]
+    known = ", ".join(listed[:_MOST_NAMED]) + (", ..." if len(listed) > _MOST_NAMED else "")
+    refuse(
+        found == len(listed), f"column {name} has a category that training had not; known are {known}"
+    )
 
 
 def _places(step: OneHotEncoder, at: int) -> tuple[NDArray[np.int64], int]:
@@ -143,8 +151,10 @@ def ordinal_encoder(step: OrdinalEncoder, x: Table) -> Array:
     """Each column's category by number, with the numbers asked for unknown and missing ones."""
     columns = []
     for at, categories in enumerate(step.categories_):
-        values = _ordinals(step, at).astype(step.dtype)
-        columns.append(np.take(values, codes(step, x.column(at), categories)))
+        found = codes(step, x.column(at), categories)
+        columns.append(np.take(_ordinals(step, at).astype(step.dtype), found))
+        if step.handle_unknown == "error":
+            _refuse_unknown(x, at, categories, found)
     return np.stack(columns, axis=1)
 
 
@@ -156,8 +166,7 @@ def _ordinals(step: OrdinalEncoder, at: int) -> NDArray[np.float64]:
         values[: len(infrequent)] = infrequent
     if at in step._missing_indices:
         values[step._missing_indices[at]] = step.encoded_missing_value
-    unanswered = np.nan if np.dtype(step.dtype).kind == "f" else -1
-    values[-1] = unanswered if step.handle_unknown == "error" else step.unknown_value
+    values[-1] = -1 if step.handle_unknown == "error" else step.unknown_value
     return values
 
 
@@ -188,8 +197,10 @@ def bins(step: KBinsDiscretizer, x: Array) -> Array:
 
 @transforms(LabelEncoder, reads="table")
 def label_encoder(step: LabelEncoder, x: Table) -> Array:
-    """The number of each label, int64 (n,). An unknown one is the number of classes."""
-    return codes(step, x.column(0), step.classes_)
+    """The number of each label, int64 (n,)."""
+    found = codes(step, x.column(0), step.classes_)
+    _refuse_unknown(x, 0, step.classes_, found)
+    return found
 
 
 @transforms(LabelBinarizer, reads="table")

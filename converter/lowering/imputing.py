@@ -12,7 +12,7 @@ from sklearn.impute import IterativeImputer, KNNImputer, MissingIndicator, Simpl
 
 from converter.lowering import registry
 from converter.lowering.encoding import is_missing
-from converter.lowering.registry import Array, transforms
+from converter.lowering.registry import Array, refuse, transforms
 from converter.lowering.scaling import as_floating
 from converter.lowering.table import Table
 from converter.tracing import ops
@@ -42,7 +42,7 @@ def simple_imputer(step: SimpleImputer, x: Table) -> Table:
         numbers = x.matrix()
         if step.strategy not in ("most_frequent", "constant"):
             numbers = as_floating(numbers)
-        x = Table((numbers,))
+        x = Table((numbers,), x.names)
     blocks, missing, at = [], [], 0
     for block in x.blocks:
         width = int(block.shape[1])
@@ -51,13 +51,19 @@ def simple_imputer(step: SimpleImputer, x: Table) -> Table:
         at += width
     if step.add_indicator:
         blocks.append(_indicated(step, np.concatenate(missing, axis=1), blocks))
-    return Table(tuple(blocks))
+    return Table(tuple(blocks), _names(step, x.names) if x.names else ())
+
+
+def _names(step: SimpleImputer, given: tuple[str, ...]) -> tuple[str, ...]:
+    """As `get_feature_names_out` makes them, whatever the columns were called in training."""
+    kept = tuple(given[at] for at in np.flatnonzero(_has_value(step, step.statistics_)))
+    marked = step.indicator_.features_ if step.add_indicator else ()
+    return kept + tuple(f"missingindicator_{given[at]}" for at in marked)
 
 
 def _filled(step: SimpleImputer, x: Array, missing: Array, statistics: NDArray[Any]) -> list[Array]:
     """A block (n, width) with its columns' statistics in place, as no or one block."""
-    known = np.array([not _is_nan(value) for value in statistics]) | step.keep_empty_features
-    kept = np.flatnonzero(known)
+    kept = np.flatnonzero(_has_value(step, statistics))
     if not len(kept):
         return []
     if x.dtype.kind in "biuf":
@@ -70,8 +76,10 @@ def _filled(step: SimpleImputer, x: Array, missing: Array, statistics: NDArray[A
     return [np.where(missing, fills, x)]
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+def _has_value(step: SimpleImputer, statistics: NDArray[Any]) -> list[bool]:
+    """Of each column, whether it stays: those that were empty in training may be left out."""
+    empty = [isinstance(value, float | np.floating) and bool(np.isnan(value)) for value in statistics]
+    return [step.keep_empty_features or not each for each in empty]
 
 
 def _texts(statistics: NDArray[Any]) -> NDArray[np.object_]:
@@ -93,11 +101,13 @@ def _indicated(step: Any, missing: Array, blocks: list[Array]) -> Array:
 
 @transforms(MissingIndicator, reads="table")
 def missing_indicator(step: MissingIndicator, x: Table) -> Array:
-    """Whether a value is missing, bool, of the columns `features_`.
-
-    A column that lacked nothing in training is not looked at; scikit-learn may raise there.
-    """
-    return np.concatenate([where_missing(step, block) for block in x.blocks], axis=1)[:, step.features_]
+    """Whether a value is missing, bool, of the columns `features_`."""
+    missing = np.concatenate([where_missing(step, block) for block in x.blocks], axis=1)
+    others = np.setdiff1d(np.arange(x.width), step.features_)
+    if step.error_on_new and len(others):
+        new = np.any(missing[:, others], axis=1)
+        refuse(new, "MissingIndicator: a value is missing in a column that lacked none in training")
+    return missing[:, step.features_]
 
 
 @transforms(KNNImputer, reads="given")

@@ -18,7 +18,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from converter.lowering.registry import Array, transforms
+from converter.lowering.registry import Array, refuse, transforms
 
 _QUANTILE_BOUND = 1e-7  # scikit-learn's BOUNDS_THRESHOLD: so near to an end is the end
 
@@ -88,6 +88,8 @@ def binarizer(step: Binarizer, x: Array) -> Array:
 def power_transformer(step: PowerTransformer, x: Array) -> Array:
     """Box-Cox or Yeo-Johnson with each feature's own lambda, then standardized. NaN stays NaN."""
     x = as_floating(x)
+    if step.method == "box-cox":
+        refuse(np.any(x <= 0.0, axis=1), "PowerTransformer: Box-Cox takes numbers above 0 only")
     tiny = float(np.finfo(np.result_type(x.dtype, step.lambdas_.dtype)).eps)
     columns = []
     for at, power in enumerate(step.lambdas_.astype(np.float64).tolist()):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import SplineTransformer
 
-from converter.lowering.registry import Array, transforms
+from converter.lowering.registry import Array, refuse, transforms
 from converter.lowering.scaling import as_floating
 from edge_runtime.errors import UnsupportedModelError
 
@@ -16,8 +16,8 @@ from edge_runtime.errors import UnsupportedModelError
 def spline_transformer(step: SplineTransformer, x: Array) -> Array:
     """The value of every basis spline at every feature, computed in float64, in the dtype of x.
 
-    Where scikit-learn raises, beyond the knots with extrapolation="error" or at a missing value with
-    handle_missing="error", the answer is NaN.
+    Refused are rows beyond the knots with extrapolation="error" and, with handle_missing="error", those
+    with a missing value.
     """
     x = as_floating(x)
     zeros = getattr(step, "handle_missing", "error") == "zeros"  # since scikit-learn 1.9
@@ -39,12 +39,14 @@ def spline_transformer(step: SplineTransformer, x: Array) -> Array:
             values = _continued(spline, column, degree, degree, linearly=False)
         else:
             values = _evaluated(spline, _in_period(step, spline, column))
-        missing = np.isnan(column)[:, None]
-        values = np.where(missing, 0.0 if zeros else np.nan, values)
+        if zeros:
+            values = np.where(np.isnan(column)[:, None], 0.0, values)
+        else:
+            refuse(np.isnan(column), f"SplineTransformer: column {at} is missing")
         if step.extrapolation == "error":
             first, last = _ends(spline, spline.k)
-            outside = np.logical_or(column < first, column > last)[:, None]
-            values = np.where(outside, np.nan, values)
+            outside = (column < first) | (column > last)
+            refuse(outside, f"SplineTransformer: column {at} is not between {first:g} and {last:g}")
         blocks.append((values if step.include_bias else values[:, :-1]).astype(x.dtype))
     return np.concatenate(blocks, axis=1)
 

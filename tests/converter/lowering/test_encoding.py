@@ -115,16 +115,18 @@ def test_two_kinds_of_missing_values_are_refused() -> None:
 
 
 @pytest.mark.parametrize("step", [OneHotEncoder(), OrdinalEncoder()], ids=str)
-def test_what_the_source_refuses_is_known_and_answered_by_nan(step: Any) -> None:
+def test_what_the_source_refuses_is_refused_and_its_known_values_are_named(step: Any) -> None:
     given = np.concatenate([texts(["a", "b", None]), np.array([[1.0], [2.0], [np.nan]], object)], axis=1)
     step.fit(given)
     assert known_categories(step) == {0: ("a", "b", None), 1: (1.0, 2.0, None)}
-    table = Table((texts(["y", "z"]), np.array([[3.0], [2.0]])))
-    for found in answers(step, table):
-        width = found.shape[1] // 2
-        assert np.isnan(found[0]).all()
-        assert np.isnan(found[1, :width]).all()
-        assert np.isfinite(found[1, width:]).all()
+    table = Table((texts(["a", "z", "b"]), np.array([[2.0], [2.0], [3.0]])), ("colour", "size"))
+    with registry.recording() as made:
+        registry.transform(step, table)
+    assert [rows.tolist() for rows, _ in made.refusals] == [[False, True, False], [False, False, True]]
+    assert [why for _, why in made.refusals] == [
+        "column 'colour' has a category that training had not; known are 'a', 'b', None",
+        "column 'size' has a category that training had not; known are 1.0, 2.0, None",
+    ]
 
 
 def test_who_answers_every_value_names_no_known_ones() -> None:
@@ -181,7 +183,9 @@ def test_labels() -> None:
     step = LabelEncoder().fit(classes)
     for found in answers(step, texts(["c", "a"])):
         np.testing.assert_array_equal(found, step.transform(["c", "a"]), strict=True)
-    assert registry.transform(step, texts(["z"]))[0] == 3
+    with registry.recording() as made:
+        registry.transform(step, texts(["a", "z"]))
+    assert made.refusals[0][0].tolist() == [False, True]
 
 
 @pytest.mark.filterwarnings("ignore:A column-vector y")

@@ -132,6 +132,26 @@ def test_where_values_are_missing(features: str, sparse: bool) -> None:
         np.testing.assert_array_equal(found, step.transform(given), strict=True)
 
 
+def test_a_value_missing_where_training_lacked_none_is_refused() -> None:
+    step = MissingIndicator().fit(rows())
+    asked = rows()[:3]
+    asked[1, 1] = np.nan
+    with registry.recording() as made:
+        registry.transform(step, asked)
+    assert [found.tolist() for found, _ in made.refusals] == [[False, True, False]]
+    step = MissingIndicator(error_on_new=False).fit(rows())
+    with registry.recording() as made:
+        registry.transform(step, asked)
+    assert not made.refusals
+
+
+def test_columns_keep_their_names() -> None:
+    step = SimpleImputer(add_indicator=True).fit(rows())
+    table = Table((rows()[:2],), ("a", "b", "c", "d", "e"))
+    found = registry.transform(step, table)
+    assert found.names == tuple(step.get_feature_names_out(list("abcde")))
+
+
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
 @pytest.mark.parametrize("keep_empty_features", [False, True])
 @pytest.mark.parametrize("add_indicator", [False, True])

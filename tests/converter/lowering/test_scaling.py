@@ -16,6 +16,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from converter.lowering import registry
 from converter.lowering.scaling import normal_quantile
 from tests.converter.lowering.in_graph import answers
 from tests.converter.lowering.lowered import check
@@ -100,6 +101,13 @@ def test_power_transforms_and_their_logarithmic_cases(
     asked = np.vstack([train[:10], 3 * train[:5] if method == "box-cox" else -2 * train[:5]])
     asked[0, 0], asked[1, 1] = np.nan, 1e-9
     check(step, asked, float32_tolerance=3e-7)
+
+
+def test_box_cox_refuses_what_is_not_above_zero() -> None:
+    step = PowerTransformer(method="box-cox").fit([[1.0], [2.0]])
+    with registry.recording() as made, np.errstate(all="ignore"):
+        registry.transform(step, np.array([[0.5], [0.0], [np.nan], [-1.0]]))
+    assert made.refusals[0][0].tolist() == [False, True, False, True]
 
 
 @pytest.mark.parametrize("output", ["uniform", "normal"])

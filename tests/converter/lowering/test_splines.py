@@ -86,8 +86,10 @@ def test_a_constant_feature(extrapolation: str, degree: int) -> None:
         np.testing.assert_allclose(found, step.transform(train), atol=1e-12)
 
 
-def test_where_scikit_learn_raises_the_answer_is_no_number() -> None:
+def test_where_scikit_learn_raises_the_row_is_refused() -> None:
     step = SplineTransformer(extrapolation="error").fit([[0.0], [1.0]])
-    for found in answers(step, np.array([[2.0], [-0.1], [np.nan], [0.5]])):
-        assert np.isnan(found[:3]).all()
-        assert np.isfinite(found[3]).all()
+    with registry.recording() as made:
+        registry.transform(step, np.array([[2.0], [-0.1], [np.nan], [0.5], [0.0], [1.0]]))
+    missing, outside = (rows.tolist() for rows, _ in made.refusals)
+    assert missing == [False, False, True, False, False, False]
+    assert outside == [True, True, False, False, False, False]
