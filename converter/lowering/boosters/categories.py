@@ -15,14 +15,12 @@ from converter.lowering.table import Table
 class Categories:
     """Stands in front of trees that were trained on a DataFrame with columns of categories.
 
+    A category that training never saw is missing: so it is in a column of training's dtype, by pandas.
+
     of_column: by column its categories, texts or whole numbers, in the order of their codes.
-    unknown: the code of a category that training never saw; a missing one is NaN.
-    refuses_unknown: whether the library raises an error for such a category, at least most times.
     """
 
     of_column: Mapping[int, Sequence[Any]]
-    unknown: float
-    refuses_unknown: bool
 
 
 @transforms(Categories, reads="table")
@@ -35,7 +33,7 @@ def categories(step: Categories, x: Table) -> Array:
         column = x.column(at)
         if at in step.of_column:
             known = list(step.of_column[at])
-            numbers = np.array([*range(len(known)), np.nan, step.unknown])
-            column = np.take(numbers, codes(step, column, [*known, None]))
+            code = codes(step, column, known)
+            column = np.where(code < len(known), code, np.nan)
         columns.append(column.astype(np.float64))
     return np.stack(columns, axis=1)

@@ -71,8 +71,7 @@ def _encoder(name: str, model: Any) -> Categories | None:
             f"{name}: it was trained on {len(known)} columns of categories, of which LightGBM took "
             f"{len(columns)} as such. Train with categorical_feature='auto' and no ordered categories."
         )
-    of_column = dict(zip(columns, known, strict=True))
-    return Categories(of_column, unknown=np.nan, refuses_unknown=False)
+    return Categories(dict(zip(columns, known, strict=True)))
 
 
 def _sections(text: str) -> Iterator[dict[str, str]]:

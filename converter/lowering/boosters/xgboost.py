@@ -120,13 +120,10 @@ def _grown(booster: dict[str, Any]) -> dict[str, Any]:
 
 
 def _encoder(name: str, grown: dict[str, Any]) -> Categories | None:
-    """The categories of a DataFrame's columns, which XGBoost keeps since 3.1.
-
-    It refuses most that it does not know; where it fails to, it works with -1.
-    """
+    """The categories of a DataFrame's columns, which XGBoost keeps since 3.1."""
     columns = enumerate(grown.get("cats", {}).get("enc", ()))
     known = {at: _categories(name, enc) for at, enc in columns if enc["values"]}
-    return Categories(known, unknown=-1, refuses_unknown=True) if known else None
+    return Categories(known) if known else None
 
 
 def _categories(name: str, written: dict[str, Any]) -> list[Any]:

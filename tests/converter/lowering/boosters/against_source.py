@@ -113,12 +113,19 @@ def with_categories_never_seen(frame: Any) -> Any:
     return frame.assign(kind=kind.astype("category"), grade=grade.astype("category"))
 
 
-def assert_same_of_frame(model: Any, frame: Any) -> None:
-    """Probabilities and labels of a DataFrame's rows, categories as they stand in it."""
+def of_known_categories(frame: Any, trained: Any) -> Any:
+    """The same in the dtypes of training, as XGBoost insists: other categories are missing ones."""
+    known = {name: trained[name].cat.categories for name in ("kind", "grade")}
+    return frame.assign(**{name: frame[name].cat.set_categories(known[name]) for name in known})
+
+
+def assert_same_of_frame(model: Any, frame: Any, given: Any = None) -> None:
+    """Probabilities and labels of a DataFrame's rows, which our lowering is `given` in another dtype."""
     assert boosters.register(model)
-    texts = np.where(frame["kind"].isna(), MISSING_TEXT, frame["kind"].astype(object)).astype(object)
-    columns = (np.asarray(frame["size"]), texts, np.asarray(frame["grade"].astype(int)))
-    table = Table(tuple(column[:, None] for column in columns), names=tuple(frame))
+    given = frame if given is None else given
+    texts = np.where(given["kind"].isna(), MISSING_TEXT, given["kind"].astype(object)).astype(object)
+    columns = (np.asarray(given["size"]), texts, np.asarray(given["grade"].astype(int)))
+    table = Table(tuple(column[:, None] for column in columns), names=tuple(given))
     answer = scores(model, table)
     _assert_close(answer.probabilities, model.predict_proba(frame))
     np.testing.assert_array_equal(np.asarray(model.classes_)[answer.label], model.predict(frame))

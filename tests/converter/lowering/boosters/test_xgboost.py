@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converter.lowering import boosters
-from converter.lowering.trees import ensemble
 from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.boosters.against_source import (
     assert_same_answers,
@@ -16,7 +14,9 @@ from tests.converter.lowering.boosters.against_source import (
     forest_of,
     frame_of,
     in_another_order,
+    of_known_categories,
     walked,
+    with_categories_never_seen,
     with_odd_codes,
 )
 
@@ -149,16 +149,8 @@ def test_categories_of_a_data_frame_by_code_and_as_they_stand() -> None:
     assert_same_answers(fitted, codes)
     assert_same_of_frame(fitted, frame)
     assert_same_of_frame(fitted, in_another_order(frame))
-
-
-def test_a_category_never_seen_is_refused_as_xgboost_does() -> None:
-    table, truth = data()
-    frame = frame_of(table)
-    fitted = model("Classifier", enable_categorical=True).fit(frame, truth)
-    with pytest.raises(xgboost.core.XGBoostError, match="not in the training set"):
-        fitted.predict(frame.assign(kind=frame["kind"].cat.rename_categories({"c01": "never seen"})))
-    assert boosters.register(fitted)
-    assert ensemble(fitted).encoder.refuses_unknown
+    never_seen = with_categories_never_seen(frame)
+    assert_same_of_frame(fitted, of_known_categories(never_seen, frame), given=never_seen)
 
 
 def test_categories_beyond_ascii_are_refused() -> None:
