@@ -188,7 +188,7 @@ def _square(x: Any) -> Any:
 def _reciprocal(x: Any) -> Any:
     if x.dtype.kind == "f":
         return elementwise("Div", np.ones((), x.dtype), x)
-    return np.where(x == 0, _I64.min, _truncated(np.ones((), np.int64), x))
+    raise TracingError("np.reciprocal of whole numbers is 0 but for 1 and -1: `1 / x` gives fractions.")
 
 
 @records_ufunc(np.fmax)

@@ -84,12 +84,12 @@ def _heaviside(x: Any, at_zero: Any) -> Any:
 
 @records_ufunc(np.deg2rad, np.radians)
 def _deg2rad(x: Any) -> Any:
-    return x * x.dtype.type(np.pi / 180)
+    return x * (x.dtype.type(np.pi) / x.dtype.type(180))
 
 
 @records_ufunc(np.rad2deg, np.degrees)
 def _rad2deg(x: Any) -> Any:
-    return x * x.dtype.type(180 / np.pi)
+    return x * (x.dtype.type(180) / x.dtype.type(np.pi))
 
 
 def in_float64(*ufuncs: Any) -> Any:
@@ -113,7 +113,7 @@ def _log1p(x: Any) -> Any:
     """Kahan's: the error of rounding 1 + x is taken back by x / ((1 + x) - 1)."""
     u = 1 + x
     d = u - 1
-    exact = (d == 0) | np.isinf(u)
+    exact = (d == 0) | (u == np.inf)
     return np.where(exact, np.where(d == 0, x, u), np.log(u) * (x / np.where(exact, 1.0, d)))
 
 

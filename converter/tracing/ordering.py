@@ -8,6 +8,7 @@ from converter.tracing.dispatch import kernel_dtype, name_of, records
 from converter.tracing.errors import TracingError
 from converter.tracing.nodes import cast, record, record_two
 from converter.tracing.promote import as_operand, is_tensor
+from converter.tracing.reductions import summed_dtype
 from converter.tracing.shapes import axes_within, axis_index
 from converter.tracing.tensor import Tensor
 
@@ -45,9 +46,7 @@ def _argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, sta
 @records(np.cumsum)
 def _cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     at = _axis(axis, a, np.cumsum)
-    wanted = (
-        np.dtype(dtype) if dtype is not None else np.dtype(np.int64) if a.dtype.kind in "bi" else a.dtype
-    )
+    wanted = np.dtype(dtype) if dtype is not None else summed_dtype(a.dtype)
     x = cast(cast(a, wanted), kernel_dtype(wanted))
     found = cast(record("CumSum", x, np.array(at, np.int64), dtype=x.dtype, shape=x.sizes), wanted)
     if out is None:
@@ -59,9 +58,7 @@ def _cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
 @records(np.cumprod)
 def _cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     at = _axis(axis, a, np.cumprod)
-    wanted = (
-        np.dtype(dtype) if dtype is not None else np.dtype(np.int64) if a.dtype.kind in "bi" else a.dtype
-    )
+    wanted = np.dtype(dtype) if dtype is not None else summed_dtype(a.dtype)
     x, before = cast(a, wanted), (slice(None),) * at
     products = [x[(*before, slice(0, 1))]]
     for place in range(1, a.sizes[at]):
@@ -113,29 +110,30 @@ def _quantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input
               method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:  # fmt: skip
     if method != "linear" or weights is not None or is_tensor(q):
         raise TracingError("np.quantile has an ONNX form for method='linear' and constant q.")
+    follows = type(q) in (int, float) and a.dtype.kind == "f"
+    places = np.asarray(q, a.dtype if follows else None)
     a = a if a.dtype.kind == "f" else a.astype(np.float64)
     ordered, at = _ordered(a, axis, np.quantile)
     found = [
-        _finish(ordered, _between(ordered, float(item), at), at, keepdims=keepdims)
-        for item in np.asarray(q, np.float64).ravel()
+        _finish(ordered, _between(ordered, item, at), at, keepdims=keepdims) for item in places.ravel()
     ]
-    return found[0] if np.ndim(q) == 0 else np.stack(found)
+    return found[0] if places.ndim == 0 else np.stack(found)
 
 
-def _between(ordered: Any, q: float, at: int) -> Any:
-    """numpy's linear interpolation, from the nearer end."""
+def _between(ordered: Any, q: Any, at: int) -> Any:
+    """numpy's linear interpolation, from the nearer end; q is a numpy number of its own dtype."""
     last, before = ordered.sizes[at] - 1, (slice(None),) * at
-    place = q * last
+    place = last * q
     low = min(int(np.floor(place)), last)
-    high = min(low + 1, last)
-    a, b = (ordered[(*before, slice(n, n + 1))] for n in (low, high))
-    share = ordered.dtype.type(place - low)
+    a, b = (ordered[(*before, slice(n, n + 1))] for n in (low, min(low + 1, last)))
+    share = place - np.floor(place)
     return a + (b - a) * share if share < 0.5 else b - (b - a) * (1 - share)
 
 
 @records(np.percentile)
 def _percentile(a: Any, q: Any, axis: Any = None, *args: Any, **options: Any) -> Any:
-    return np.quantile(a, np.true_divide(q, 100), axis, *args, **options)
+    hundred = a.dtype.type(100) if a.dtype.kind == "f" else 100
+    return np.quantile(a, np.true_divide(q, hundred), axis, *args, **options)
 
 
 def _ordered(a: Any, axis: Any, function: Any) -> tuple[Any, int]:
@@ -179,10 +177,10 @@ def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any
 
 @records(np.digitize)
 def _digitize(x: Any, bins: Any, right: bool = False) -> Any:
-    edges = np.asarray(bins)
+    edges, side = np.asarray(bins), "left" if right else "right"
     if len(edges) > 1 and edges[0] > edges[-1]:
-        return len(edges) - np.searchsorted(edges[::-1], x, side="right" if right else "left")
-    return np.searchsorted(edges, x, side="left" if right else "right")
+        return len(edges) - np.searchsorted(edges[::-1], x, side=side)
+    return np.searchsorted(edges, x, side=side)
 
 
 @records(np.interp)

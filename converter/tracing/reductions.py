@@ -59,14 +59,14 @@ def _total(function: Any, operator: str) -> Any:
         _without(function, initial=initial, where=where)
         a = as_operand(a)
         axes = axes_within(axis, a.sizes, name_of(function))
-        result_dtype = np.dtype(dtype) if dtype is not None else _summed_dtype(a.dtype)
+        result_dtype = np.dtype(dtype) if dtype is not None else summed_dtype(a.dtype)
         x = cast(cast(a, result_dtype), kernel_dtype(result_dtype))
         return _given(out, cast(_reduce(operator, x, axes, keepdims=_kept(keepdims)), result_dtype))
 
     return total
 
 
-def _summed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def summed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """numpy adds small whole numbers up in int64."""
     return (
         np.dtype(np.int64) if dtype.kind in "bi" else np.dtype(np.uint64) if dtype.kind == "u" else dtype
@@ -249,8 +249,8 @@ def _nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: 
             keepdims: Any = False) -> Any:  # fmt: skip
     if a.dtype.kind != "f":
         return np.var(a, axis=axis, dtype=dtype, out=out, ddof=ddof, keepdims=keepdims)
-    away = a - np.nanmean(a, axis=axis, keepdims=True)
-    total = np.nansum(away * away, axis=axis, dtype=dtype, keepdims=keepdims)
+    away = np.where(_number(a), a - np.nanmean(a, axis=axis, keepdims=True), 0)
+    total = np.sum(away * away, axis=axis, dtype=dtype, keepdims=keepdims)
     left = np.sum(_number(a), axis=axis, keepdims=keepdims) - ddof
     return _given(out, np.where(left > 0, total / cast(left, total.dtype), np.nan))
 

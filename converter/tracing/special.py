@@ -98,7 +98,8 @@ def _arcsinh(x: Any) -> Any:
 def _arccosh(x: Any) -> Any:
     large = x > 1e8
     t = np.where(large, 1.0, x - 1)
-    return np.where(large, np.log(x) + np.log(2.0), np.log1p(t + np.sqrt(2 * t + t * t)))
+    found = np.where(large, np.log(x) + np.log(2.0), np.log1p(t + np.sqrt(2 * t + t * t)))
+    return np.where(x < 1, np.nan, found)
 
 
 @in_float64(np.arctanh)
@@ -127,12 +128,12 @@ def _logit(p: Any) -> Any:
 
 @in_float64(special.xlogy)
 def _xlogy(x: Any, y: Any) -> Any:
-    return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log(np.where(x == 0, 1.0, y)))
+    return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log(y))
 
 
 @in_float64(special.xlog1py)
 def _xlog1py(x: Any, y: Any) -> Any:
-    return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log1p(np.where(x == 0, 1.0, y)))
+    return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log1p(y))
 
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969); the
