@@ -63,7 +63,8 @@ def _probability(mean: Array, spread: Array) -> Array:
     """
     slopes = np.ravel(LAMBDAS)
     reach = np.sqrt(1.0 + spread[..., None] * (2.0 * slopes * slopes))
-    return (erf(mean[..., None] * slopes / reach) + 1.0) @ (0.5 * np.ravel(COEFS))
+    # apart from the rest the coefficients' sum, else far rows, all about 1/2, would lose their order
+    return erf(mean[..., None] * slopes / reach) @ (0.5 * np.ravel(COEFS)) + 0.5 * COEFS.sum()
 
 
 def _points(model: Any) -> Points:

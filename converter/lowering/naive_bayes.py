@@ -22,19 +22,21 @@ def gaussian(model: Any, x: Array) -> Scores:
     of its standard deviations away from there, they would lose digits to cancellation, and are taken of
     differences.
     """
-    constant = np.log(model.class_prior_) - 0.5 * np.log(2.0 * np.pi * model.var_).sum(axis=1)
-    weights = -0.5 / model.var_
-    middle = np.mean(model.theta_, axis=0)
-    away = (model.theta_ - middle) ** 2 * weights
+    # these two in the dtype of the fit, in which scikit-learn takes them too
+    scales = np.array([np.sum(np.log(2.0 * np.pi * own)) for own in model.var_])
+    constant = np.log(model.class_prior_).astype(np.float64) - 0.5 * scales.astype(np.float64)
+    means, weights = model.theta_.astype(np.float64), -0.5 / model.var_.astype(np.float64)
+    middle = np.mean(means, axis=0)
+    away = (means - middle) ** 2 * weights
     if -away.sum(axis=1).min() < _FARTHEST:
         x = x - middle
-        slopes = -2.0 * weights * (model.theta_ - middle)
+        slopes = -2.0 * weights * (means - middle)
         squares = (x * x) @ _columns(weights) + x @ _columns(slopes) + away.sum(axis=1)
-    elif model.theta_.size <= _WIDEST:
-        difference = x[:, None, :] - model.theta_
+    elif means.size <= _WIDEST:
+        difference = x[:, None, :] - means
         squares = np.sum(difference * difference * weights, axis=2)
     else:
-        each = [_weighted_squares(x, *own) for own in zip(model.theta_, weights, strict=True)]
+        each = [_weighted_squares(x, *own) for own in zip(means, weights, strict=True)]
         squares = np.stack(each, axis=1)
     return _of_likelihood(squares + constant)
 

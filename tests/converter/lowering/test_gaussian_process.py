@@ -19,7 +19,7 @@ from sklearn.gaussian_process.kernels import (
 
 from converter.lowering import covariances, gaussian_process, registry
 from edge_runtime.errors import UnsupportedModelError
-from tests.converter.lowering.lowered import check, computed
+from tests.converter.lowering.lowered import check, computed, in_onnx
 
 RANDOM = np.random.default_rng(0)
 TRAINED = RANDOM.normal(size=(40, 3)) + 2
@@ -29,8 +29,8 @@ CLASSES = np.array(["calm", "run", "walk"])[RANDOM.integers(0, 3, 40)]
 KERNELS = [
     None, RBF(0.7), RBF([1, 2, 0.5]), Matern(nu=0.5), Matern(nu=1.5), Matern([1, 2, 3], nu=2.5),
     Matern(nu=np.inf), RationalQuadratic(0.5, 2), 2 * RBF() + WhiteKernel(0.1),
-    ConstantKernel(2) + RBF(), DotProduct(0.5) + WhiteKernel(), Exponentiation(DotProduct(), 2) + WhiteKernel(),
-    PairwiseKernel(metric="rbf", gamma=0.3),
+    ConstantKernel(2) + RBF(), DotProduct(0.5) + WhiteKernel(),
+    Exponentiation(DotProduct(), 2) + WhiteKernel(), PairwiseKernel(metric="rbf", gamma=0.3),
 ]  # fmt: skip
 ids = [repr(kernel) for kernel in KERNELS]
 
@@ -75,6 +75,13 @@ def test_several_classes_each_against_the_rest_or_another(kernel: Any) -> None:
     for multi_class in ("one_vs_rest", "one_vs_one"):
         model = GaussianProcessClassifier(kernel, optimizer=None, multi_class=multi_class)
         check(model.fit(TRAINED, CLASSES), ROWS, tolerance=1e-9)
+
+
+def test_classes_of_rows_far_away_differ_by_less_than_a_coefficient_rounds_to() -> None:
+    model = GaussianProcessClassifier(RBF(1.0), optimizer=None).fit(TRAINED, CLASSES)
+    far = (ROWS - 2) * 5 + 2
+    assert (np.ptp(model.predict_proba(far), axis=1) < 1e-12).any()
+    np.testing.assert_array_equal(in_onnx(model, far)["label"], model.predict(far))
 
 
 def test_kernels_without_a_closed_form_are_refused() -> None:

@@ -8,7 +8,7 @@ from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, Gaussi
 
 from converter.lowering import naive_bayes, registry
 from edge_runtime.errors import UnsupportedModelError
-from tests.converter.lowering.lowered import check, computed
+from tests.converter.lowering.lowered import agree, check, computed, expected, in_onnx
 
 RANDOM = np.random.default_rng(0)
 TRAINED, ROWS = np.abs(RANDOM.normal(size=(80, 5))), np.abs(RANDOM.normal(size=(30, 5)))
@@ -33,6 +33,13 @@ def test_gaussian_of_classes_far_from_each_other(widest: int, monkeypatch: pytes
     shift = 1e4 * (CLASSES == "run")[:, None] * (np.arange(5) == 2)
     model = GaussianNB(var_smoothing=0).fit(TRAINED + shift, CLASSES)
     check(model, np.concatenate([ROWS, np.array([0, 0, 1e4, 0, 0]) + ROWS]), tolerance=1e-12)
+
+
+def test_a_fit_in_float32_keeps_its_constants() -> None:
+    """scikit-learn sums the variances' logarithms in float32 then, whatever the rows are."""
+    model = GaussianNB().fit(TRAINED.astype(np.float32), CLASSES)
+    assert model.var_.dtype == np.float32
+    agree(in_onnx(model, ROWS), expected(model, ROWS), 1e-12)
 
 
 def test_rows_that_no_class_explains_still_have_a_probability() -> None:

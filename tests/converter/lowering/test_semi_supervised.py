@@ -8,7 +8,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 
 from converter.lowering import registry, semi_supervised
 from edge_runtime.errors import UnsupportedModelError
-from tests.converter.lowering.lowered import check, computed
+from tests.converter.lowering.lowered import agree, check, computed, expected, in_onnx
 
 RANDOM = np.random.default_rng(0)
 TRAINED, ROWS = RANDOM.normal(size=(80, 3)), RANDOM.normal(size=(30, 3))
@@ -28,6 +28,16 @@ def test_far_from_all_training_rows_nothing_is_probable() -> None:
     far = np.full((1, 3), 100.0)
     assert np.isnan(model.predict_proba(far)).all()
     assert np.isnan(computed(model, far)["probabilities"]).all()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
+def test_a_fit_in_float32_sees_as_far_as_float32_does() -> None:
+    model = LabelSpreading().fit(TRAINED.astype(np.float32), CLASSES)
+    rows = (ROWS * 4).astype(np.float32)
+    wanted = expected(model, rows)
+    assert 0 < np.isnan(wanted["probabilities"][:, 0]).sum() < len(rows)
+    agree(in_onnx(model, rows), wanted, 1e-5)
+    check(model, ROWS, tolerance=1e-6)
 
 
 def test_a_kernel_of_the_authors_own_is_refused() -> None:
