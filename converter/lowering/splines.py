@@ -16,8 +16,8 @@ from edge_runtime.errors import UnsupportedModelError
 def spline_transformer(step: SplineTransformer, x: Array) -> Array:
     """The value of every basis spline at every feature, computed in float64, in the dtype of x.
 
-    Refused are rows beyond the knots with extrapolation="error" and, with handle_missing="error", those
-    with a missing value.
+    With extrapolation="error", rows beyond the knots are refused. A missing value stays one, or is 0 in
+    all splines of its feature with handle_missing="zeros".
     """
     x = as_floating(x)
     zeros = getattr(step, "handle_missing", "error") == "zeros"  # since scikit-learn 1.9
@@ -27,6 +27,9 @@ def spline_transformer(step: SplineTransformer, x: Array) -> Array:
             "scikit-learn itself answers a missing value by the other rows it is asked about. Set "
             "sparse_output=False."
         )
+    if step.extrapolation == "error":
+        first, last = (np.array(ends) for ends in zip(*map(_ends, step.bsplines_), strict=True))
+        refuse(np.any((x < first) | (x > last), axis=1), "SplineTransformer: a number beyond the knots")
     degree, blocks = step.degree, []
     for at, spline in enumerate(step.bsplines_):
         column = x[:, at].astype(np.float64)
@@ -41,17 +44,13 @@ def spline_transformer(step: SplineTransformer, x: Array) -> Array:
             values = _evaluated(spline, _in_period(step, spline, column))
         if zeros:
             values = np.where(np.isnan(column)[:, None], 0.0, values)
-        else:
-            refuse(np.isnan(column), f"SplineTransformer: column {at} is missing")
-        if step.extrapolation == "error":
-            first, last = _ends(spline, spline.k)
-            outside = (column < first) | (column > last)
-            refuse(outside, f"SplineTransformer: column {at} is not between {first:g} and {last:g}")
         blocks.append((values if step.include_bias else values[:, :-1]).astype(x.dtype))
     return np.concatenate(blocks, axis=1)
 
 
-def _ends(spline: Any, degree: int) -> tuple[float, float]:
+def _ends(spline: Any, degree: int | None = None) -> tuple[float, float]:
+    """The first and the last base knot: `degree` knots lie beyond each."""
+    degree = spline.k if degree is None else degree
     return float(spline.t[degree]), float(spline.t[-degree - 1])
 
 
@@ -59,7 +58,7 @@ def _in_period(step: SplineTransformer, spline: Any, x: Array) -> Array:
     """x moved by whole periods to between the base knots; of a constant feature 0."""
     if step.extrapolation != "periodic":
         return x
-    first, last = _ends(spline, spline.k)
+    first, last = _ends(spline)
     return first + (x - first) % (last - first) if last > first else np.zeros_like(x)
 
 

@@ -87,9 +87,9 @@ def test_a_constant_feature(extrapolation: str, degree: int) -> None:
 
 
 def test_where_scikit_learn_raises_the_row_is_refused() -> None:
-    step = SplineTransformer(extrapolation="error").fit([[0.0], [1.0]])
+    step = SplineTransformer(extrapolation="error").fit([[0.0, 5.0], [1.0, 9.0]])
+    asked = np.array([[2.0, 6.0], [-0.1, 6.0], [np.nan, 6.0], [0.5, 6.0], [0.0, 9.0], [1.0, 9.1]])
     with registry.recording() as made:
-        registry.transform(step, np.array([[2.0], [-0.1], [np.nan], [0.5], [0.0], [1.0]]))
-    missing, outside = (rows.tolist() for rows, _ in made.refusals)
-    assert missing == [False, False, True, False, False, False]
-    assert outside == [True, True, False, False, False, False]
+        found = registry.transform(step, asked)
+    assert [rows.tolist() for rows, _ in made.refusals] == [[True, True, False, False, False, True]]
+    assert np.isnan(found[2, : found.shape[1] // 2]).all()
