@@ -111,7 +111,6 @@ def convert(
     check_golden_count(golden_count)
     rows = as_rows(inputs, model, input_dtype)
     source = read_source(model, rows)
-    front_end.check_shape(source, rows)
     given = None if labels is None else as_labels(labels, len(rows))
     truth = None if given is None else _truth(source, given)
     progress(f"asking the source model about {len(rows)} inputs")

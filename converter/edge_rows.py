@@ -37,8 +37,15 @@ def edge_rows(rows: Rows, splits: Splits, *, exact: bool) -> Rows:
 
 
 def _numbers(templates: Rows, number: float) -> Rows:
-    """Every number the same; texts as they are."""
-    return _changed(templates, lambda array: np.full_like(array, number))
+    """Every number the same, within its dtype; texts and bools as they are."""
+
+    def filled(array: NDArray[Any]) -> NDArray[Any]:
+        if array.dtype.kind == "f":
+            return np.full_like(array, number)
+        limits = np.iinfo(array.dtype)
+        return np.full_like(array, max(limits.min, min(limits.max, int(number))))
+
+    return _changed(templates, filled)
 
 
 def _scaled(templates: Rows, factor: float) -> Rows:
@@ -48,7 +55,7 @@ def _scaled(templates: Rows, factor: float) -> Rows:
 
 def _changed(templates: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
     arrays = {
-        name: change(array) if array.dtype.kind in "if" else array
+        name: change(array) if array.dtype.kind in "iuf" else array
         for name, array in templates.arrays.items()
     }
     return replace(templates, arrays=arrays)

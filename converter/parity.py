@@ -160,7 +160,7 @@ def _only_rounding(
     size = np.abs(expected)
     bound = 1e-5 * size + 2e-6 * size.max(axis=1, keepdims=True)
     near = (np.abs(expected - features) <= bound).all(axis=1)
-    answer = source.ask(halves.rest, features)
+    answer = source.ask(halves.rest, features.copy)
     unequal, error = differences(answer.tensors, found)
     tied = answer.margin < NEAR_TIE if answer.margin.size else np.zeros(len(rows), dtype=np.bool_)
     explained: NDArray[np.bool_] = near & (~unequal | tied) & (error <= allowed(answer.tensors))

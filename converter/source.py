@@ -1,6 +1,6 @@
 """The trained model as its author left it: what the variant must agree with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier, is_outlier_detector, is_regressor
 from sklearn.exceptions import NotFittedError
-from sklearn.preprocessing import LabelBinarizer, LabelEncoder
+from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, LabelEncoder
 from sklearn.utils.validation import check_is_fitted
 
+from converter.blocks import Block
 from converter.foreign import translated, without_name_warnings
 from converter.inputs import Rows
 from converter.lowering.clusters import cluster_labels
 from converter.lowering.composition import innermost, steps_of
 from edge_runtime.bundle.manifest import Label, Task
-from edge_runtime.errors import ConversionError, UnsupportedModelError
+from edge_runtime.errors import ConversionError, InputError, UnsupportedModelError
 
 Tensors = dict[str, NDArray[Any]]
 ANOMALY_CLASSES = ("anomaly", "normal")
@@ -80,23 +81,26 @@ class Source:
         """Ask the model about every row. Raises ConversionError when it refuses them."""
         what = f"the source model {self.describe()} refuses inputs of shape {(len(rows), *rows.shape)}"
         with translated(what):
-            return self.ask(self.model, rows.for_source())
+            return self.ask(self.model, rows.for_source)
 
-    def ask(self, model: Any, given: Any) -> Answer:
-        """The answer of `model`, this source's own or its last steps; raises what the library raises."""
+    def ask(self, model: Any, given: Callable[[], Any]) -> Answer:
+        """The answer of `model`, this source's own or its last steps; raises what the library raises.
+
+        given: makes its input, anew for every question: a step with copy=False writes into it.
+        """
         with without_name_warnings(), np.errstate(all="ignore"), one_job(model):
             if self.task == "transformation":
-                return Answer({"value": _transformed(model, given)}, np.empty(0))
-            predicted = np.asarray(model.predict(given))
+                return Answer({"value": _transformed(model, given())}, np.empty(0))
+            predicted = np.asarray(model.predict(given()))
             if self.task == "regression":
                 return Answer({"value": predicted.astype(np.float64)}, np.empty(0))
             if self.task == "anomaly":
-                score = np.asarray(model.decision_function(given), dtype=np.float64)
+                score = np.asarray(model.decision_function(given()), dtype=np.float64)
                 label = (predicted > 0).astype(np.int64)
                 return Answer({"label": label, "score": score}, np.abs(score))
             tensors: Tensors = {"label": self._indices(predicted)}
             if self.has_probabilities:
-                tensors["probabilities"] = self._probabilities(model.predict_proba(given))
+                tensors["probabilities"] = self._probabilities(model.predict_proba(given()))
             return Answer(tensors, self._margin(model, given, tensors))
 
     def _indices(self, predicted: NDArray[Any]) -> NDArray[np.int64]:
@@ -114,11 +118,11 @@ class Source:
         filled = [np.pad(member, ((0, 0), (0, width - member.shape[1]))) for member in given]
         return np.stack(filled, axis=1).astype(np.float64)
 
-    def _margin(self, model: Any, given: Any, tensors: Tensors) -> NDArray[np.float64]:
+    def _margin(self, model: Any, given: Callable[[], Any], tensors: Tensors) -> NDArray[np.float64]:
         if "probabilities" in tensors:
             apart = _apart(tensors["probabilities"])
         elif hasattr(model, "decision_function"):
-            decision = np.asarray(model.decision_function(given), dtype=np.float64)
+            decision = np.asarray(model.decision_function(given()), dtype=np.float64)
             each = self.is_multi_label or decision.ndim == 1
             apart = np.abs(decision) if each else _apart(decision)
         else:
@@ -130,7 +134,7 @@ def read_source(model: Any, rows: Rows) -> Source:
     """Look at a fitted scikit-learn-like model; `rows` are what it will be asked about.
 
     Raises UnsupportedModelError for anything else, ConversionError when it is not fitted or refuses
-    the first of `rows`.
+    the first of `rows`, InputError when their shape is not the model's.
     """
     answers = hasattr(model, "predict") or hasattr(model, "transform")
     if not isinstance(model, BaseEstimator) or not answers:
@@ -143,6 +147,7 @@ def read_source(model: Any, rows: Rows) -> Source:
     steps = tuple(steps_of(model))
     for name, step in steps:
         _check_fitted(name, step)
+    _check_shape(steps[0][1], rows.shape)
     task = _task(model)
     if task in ("regression", "transformation"):
         return Source(model, steps, task)
@@ -196,6 +201,28 @@ def _check_fitted(name: str, step: Any) -> None:
         raise UnsupportedModelError(
             f"step {name!r}: expected a scikit-learn estimator, found {type(step).__name__}."
         ) from error
+
+
+def _check_shape(first: Any, shape: tuple[int, ...]) -> None:
+    """Whether the first step takes inputs of `shape`, (features,) or (samples, axes)."""
+    if isinstance(first, Block):
+        expected = first.window_shape()
+        if shape != expected:
+            raise InputError(
+                f"inputs: expected windows of shape {expected}, (samples, axes), as the model was "
+                f"trained on; found {shape}."
+            )
+        return
+    known = getattr(first, "n_features_in_", None)
+    if known is None or isinstance(first, FunctionTransformer):  # the author's own code may take any
+        return
+    if len(shape) != 1:
+        raise InputError(
+            f"inputs: expected rows of shape (inputs, features), found {len(shape) + 1} dimensions. "
+            "Windows need a block, such as converter.blocks.WindowFeatures, as the first step."
+        )
+    if known != shape[0]:
+        raise InputError(f"inputs: expected {known} features, as in training; found {shape[0]}.")
 
 
 def _transformed(model: Any, given: Any) -> NDArray[np.float64]:

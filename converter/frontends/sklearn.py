@@ -20,7 +20,7 @@ from converter.lowering.trees import ensemble, folded, has_trees
 from converter.source import Answer, Source
 from converter.tracing.tensor import Tensor
 from edge_runtime.bundle.manifest import Input, Output, Step
-from edge_runtime.errors import InputError, UnsupportedModelError
+from edge_runtime.errors import UnsupportedModelError
 
 _METHODS: dict[str, Method] = {"regression": "value", "transformation": "transform"}
 _NO_SPLITS = (np.empty(0, np.int64), np.empty(0, np.float64))
@@ -55,27 +55,6 @@ def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
         graph=graph,
         calls=tuple(made.calls),
     )
-
-
-def check_shape(source: Source, rows: Rows) -> None:
-    """Refuse inputs whose shape, (features,) or (samples, axes), is not the model's: InputError."""
-    shape, first = rows.shape, source.steps[0][1]
-    if isinstance(first, Block):
-        expected = first.window_shape()
-        if shape != expected:
-            raise InputError(
-                f"inputs: expected windows of shape {expected}, (samples, axes), as the model was "
-                f"trained on; found {shape}."
-            )
-        return
-    known = getattr(first, "n_features_in_", None)
-    if len(shape) != 1 and known is not None:
-        raise InputError(
-            f"inputs: expected rows of shape (inputs, features), found {len(shape) + 1} dimensions. "
-            "Windows need a block, such as converter.blocks.WindowFeatures, as the first step."
-        )
-    if known is not None and known != shape[0]:
-        raise InputError(f"inputs: expected {known} features, as in training; found {shape[0]}.")
 
 
 def _given(graph: Graph, declared: tuple[Input, ...], *, is_table: bool) -> Tensor | Table:

@@ -43,9 +43,10 @@ def classic_ensemble(model: Any) -> Ensemble:
 @reads_trees(HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 def histogram_ensemble(model: Any) -> Ensemble:
     """Of HistGradientBoosting*, which compares float64 with float64."""
-    return Ensemble(
-        _histogram_forest(model), partial(_answer, model, zero_is_second=False), reads=np.float64
-    )
+    answer = partial(_answer, model, zero_is_second=False)
+    # It turns categories into codes and moves their columns to the front.
+    encoder = model._preprocessor
+    return Ensemble(_histogram_forest(model), answer, reads=np.float64, encoder=encoder)
 
 
 def _answer(model: Any, raw: Any, *, zero_is_second: bool) -> Any:

@@ -20,6 +20,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.utils import check_array
 
 from converter.lowering import registry, trees
 from converter.lowering.inverse import inverse_transform
@@ -124,7 +125,8 @@ def feature_union(model: FeatureUnion, x: Table) -> Table:
 @transforms(FunctionTransformer, reads="table")
 def function_transformer(step: FunctionTransformer, x: Table) -> Array | Table:
     """The user's function, traced; without one, nothing."""
-    if step.func is None:
+    checks = getattr(step.func, "func", step.func) is check_array  # inside histogram boosting
+    if step.func is None or checks:
         return x
     arguments = step.kw_args or {}
     return trace(lambda given: step.func(given, **arguments), matrix(x), names=x.names, code=step.func)

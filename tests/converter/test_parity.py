@@ -16,6 +16,7 @@ from converter.blocks import WindowFeatures
 from converter.edge_rows import edge_rows
 from converter.frontends import sklearn as front_end
 from converter.frontends.base import Converted
+from converter.inputs import Rows, as_rows
 from converter.parity import Variants, prove
 from converter.source import Source, Tensors, read_source
 from edge_runtime.bundle.manifest import Parity
@@ -26,18 +27,24 @@ ROWS, SPECIES = load_iris(return_X_y=True)
 ROWS = ROWS.astype(np.float32)
 
 
-def run(converted: Converted, rows: np.ndarray) -> Tensors:
+def run(converted: Converted, rows: Rows) -> Tensors:
     names = [output.name for output in converted.outputs]
-    return dict(zip(names, run_onnx(converted.onnx, rows), strict=True))
+    return dict(zip(names, run_onnx(converted.onnx, rows.array), strict=True))
 
 
 def convert(model: Any, rows: np.ndarray) -> tuple[Source, Converted]:
-    source = read_source(model)
-    return source, front_end.convert(source, rows.shape[1:], None)
+    given = as_rows(rows)
+    source = read_source(model, given)
+    return source, front_end.convert(source, given, source.run(given))
 
 
 def proven(source: Source, converted: Converted, rows: np.ndarray, whole: Any) -> Parity:
-    return prove(source, converted, Variants(whole), rows, source.run(rows))
+    given = as_rows(rows)
+    return prove(source, converted, Variants(whole), given, source.run(given))
+
+
+def scaled(rows: Rows, factor: float) -> Rows:
+    return rows.changed(lambda array: array * np.float32(factor))
 
 
 FOREST = make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)).fit(ROWS, SPECIES)
@@ -53,7 +60,7 @@ def test_an_honest_variant_agrees_on_every_input() -> None:
 def test_one_wrong_label_is_named_with_output_row_expected_and_found() -> None:
     source, converted = convert(FOREST, ROWS)
 
-    def lies(rows: np.ndarray) -> Tensors:
+    def lies(rows: Rows) -> Tensors:
         found = run(converted, rows)
         found["label"][77] = 0
         return found
@@ -66,7 +73,7 @@ def test_one_wrong_label_is_named_with_output_row_expected_and_found() -> None:
 def test_one_wrong_probability_is_named(wrong: float) -> None:
     source, converted = convert(FOREST, ROWS)
 
-    def lies(rows: np.ndarray) -> Tensors:
+    def lies(rows: Rows) -> Tensors:
         found = run(converted, rows)
         found["probabilities"][3, 1] = wrong
         return found
@@ -80,8 +87,8 @@ def test_a_fault_that_no_given_input_shows_is_found_on_edge_rows() -> None:
     source, converted = convert(FOREST, ROWS)
     rows = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
 
-    def nudged(rows: np.ndarray) -> Tensors:
-        return run(converted, np.nextafter(rows, np.float32(np.inf)))
+    def nudged(rows: Rows) -> Tensors:
+        return run(converted, rows.changed(lambda array: np.nextafter(array, np.float32(np.inf))))
 
     with pytest.raises(ParityError, match="edge row"):
         proven(source, converted, rows, nudged)
@@ -91,7 +98,7 @@ def test_a_fault_that_no_given_input_shows_is_found_on_edge_rows() -> None:
 def test_an_output_that_is_missing_or_has_another_shape_is_named(broken: str) -> None:
     source, converted = convert(FOREST, ROWS)
 
-    def lies(rows: np.ndarray) -> Tensors:
+    def lies(rows: Rows) -> Tensors:
         found = run(converted, rows)
         probabilities = found.pop("probabilities")
         return found if broken == "missing" else {**found, "probabilities": probabilities[:, :2]}
@@ -105,10 +112,10 @@ def test_a_label_may_differ_where_the_source_itself_is_undecided() -> None:
     inputs = np.array([[0.0], [1.0], [2.0], [3.0]], dtype=np.float32)
     model = RandomForestClassifier(2, random_state=1).fit(inputs, [0, 1, 0, 1])
     source, converted = convert(model, inputs)
-    margin = source.run(inputs).margin
+    margin = source.run(as_rows(inputs)).margin
     assert (margin < 1e-6).any()
 
-    def other_way(rows: np.ndarray) -> Tensors:
+    def other_way(rows: Rows) -> Tensors:
         found = run(converted, rows)
         tied = np.abs(np.diff(found["probabilities"], axis=1)[:, 0]) < 1e-6
         found["label"][tied] = 1 - found["label"][tied]
@@ -123,22 +130,24 @@ def test_the_tolerance_of_a_regression_follows_the_size_of_its_values() -> None:
     rows = rows.astype(np.float32)
     source, converted = convert(LinearRegression().fit(rows, truth * 1e6), rows)
     parity = proven(source, converted, rows, partial(run, converted))
-    assert parity.tolerance == pytest.approx(1e-5 * np.abs(source.run(rows).tensors["value"]).max())
+    assert parity.tolerance == pytest.approx(
+        1e-5 * np.abs(source.run(as_rows(rows)).tensors["value"]).max()
+    )
     with pytest.raises(ParityError, match="output 'value'"):
         proven(source, converted, rows, lambda rows: {"value": run(converted, rows)["value"] * 1.001})
 
 
-def on_a_threshold() -> tuple[Source, Converted, np.ndarray]:
+def on_a_threshold() -> tuple[Source, Converted, Rows]:
     """A tree that splits on the mean, and a window whose mean is the threshold."""
     windows = np.repeat(np.array([0.0, 1.0, 2.0, 3.0], np.float32), 8).reshape(4, 8, 1)
     block = WindowFeatures(("mean",), spectrum_bins=0)
     model = make_pipeline(block, DecisionTreeClassifier()).fit(windows, [0, 0, 1, 1])
-    return *convert(model, windows), np.full((1, 8, 1), 1.5, np.float32)
+    return *convert(model, windows), as_rows(np.full((1, 8, 1), 1.5))
 
 
-def features_of(converted: Converted, rows: np.ndarray, factor: float = 1.0) -> Tensors:
+def features_of(converted: Converted, rows: Rows, factor: float = 1.0) -> Tensors:
     assert converted.halves is not None
-    (features,) = run_onnx(converted.halves.features_onnx, rows)
+    (features,) = run_onnx(converted.halves.features_onnx, rows.array)
     return {"features": (features * factor).astype(np.float32)}
 
 
@@ -147,7 +156,7 @@ def test_a_feature_that_rounds_across_a_threshold_is_counted_apart() -> None:
     source, converted, rows = on_a_threshold()
     expected = source.run(rows)
     other = Variants(
-        lambda rows: run(converted, rows * np.float32(1 + 2e-7)),
+        lambda rows: run(converted, scaled(rows, 1 + 2e-7)),
         lambda rows: features_of(converted, rows, 1 + 2e-7),
     )
     parity = prove(source, converted, other, rows, expected)
@@ -157,7 +166,7 @@ def test_a_feature_that_rounds_across_a_threshold_is_counted_apart() -> None:
 def test_features_that_differ_by_more_than_rounding_are_no_excuse() -> None:
     source, converted, rows = on_a_threshold()
     far = Variants(
-        lambda rows: run(converted, rows * np.float32(1.001)),
+        lambda rows: run(converted, scaled(rows, 1.001)),
         lambda rows: features_of(converted, rows, 1.001),
     )
     with pytest.raises(ParityError, match="input 0"):
@@ -166,23 +175,22 @@ def test_features_that_differ_by_more_than_rounding_are_no_excuse() -> None:
 
 def test_trees_that_disagree_on_the_same_features_are_no_excuse() -> None:
     source, converted, rows = on_a_threshold()
-    lying = Variants(
-        lambda rows: run(converted, rows * np.float32(1.001)), partial(features_of, converted)
-    )
+    lying = Variants(lambda rows: run(converted, scaled(rows, 1.001)), partial(features_of, converted))
     with pytest.raises(ParityError, match="input 0"):
         prove(source, converted, lying, rows, source.run(rows))
 
 
 def test_edge_rows_have_what_nobody_recorded() -> None:
     _, converted = convert(FOREST, ROWS)
-    made = edge_rows(ROWS, converted.splits, exact=True)
+    made = edge_rows(as_rows(ROWS), converted.splits, exact=True).array
     assert np.isfinite(made).all()
     assert (made == 0).all(axis=1).any()
     assert made.max() == np.float32(1e38)
     feature, threshold = converted.splits[0][0], converted.splits[1][0]
     column = made[:, feature]
     assert (column == threshold).any()
-    assert (column == np.nextafter(threshold, np.float32(np.inf))).any()
+    assert (column == np.nextafter(np.float32(threshold), np.float32(np.inf))).any()
     with_nan = ROWS.copy()
     with_nan[0, 0] = np.nan
-    assert np.isnan(edge_rows(with_nan, converted.splits, exact=True)).all(axis=1).any()
+    missing = edge_rows(as_rows(with_nan), converted.splits, exact=True).array
+    assert np.isnan(missing).all(axis=1).any()

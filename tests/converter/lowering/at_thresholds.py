@@ -6,22 +6,24 @@ import numpy as np
 
 from converter.graph import Graph
 from converter.lowering.thresholds import from_ordered, ordered
-from converter.lowering.trees import Forest, add_average
+from converter.lowering.trees import Forest, sum_of_leaves
+from converter.tracing.tensor import Tensor
 from tests.converter.onnx_run import run_onnx
 
 
-def graph_of(forest: Forest, thresholds: np.ndarray) -> bytes:
+def graph_of(forest: Forest, dtype: str = "float32") -> bytes:
+    """The average of the leaves, for rows of `dtype`."""
     graph = Graph()
-    rows = graph.input("rows", "float32", (None, forest.n_features))
-    value = add_average(graph, rows, forest, thresholds)
-    return graph.to_bytes({"average": (value, "float32", (None, forest.values.shape[1]))})
+    rows = Tensor.input(graph, "rows", dtype, (None, forest.n_features))
+    value = sum_of_leaves(forest, rows, average=True)
+    return graph.to_bytes({"average": (value.name, "float32", value.shape)})
 
 
-def beside_thresholds(
-    table: np.ndarray, forest: Forest, thresholds: np.ndarray, count: int, seed: int = 0
-) -> np.ndarray:
+def beside_thresholds(table: np.ndarray, forest: Forest, count: int, seed: int = 0) -> np.ndarray:
     """Real rows, each with one feature within 3 ulp of one of its thresholds."""
     rng = np.random.default_rng(seed)
+    with np.errstate(over="ignore"):
+        thresholds = forest.threshold.astype(np.float32)
     reachable = np.flatnonzero(forest.inner & np.isfinite(thresholds))
     node = rng.choice(reachable, count)
     rows = table[rng.integers(0, len(table), count)]
@@ -31,9 +33,9 @@ def beside_thresholds(
     return rows
 
 
-def leaves_in_onnx(forest: Forest, thresholds: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def leaves_in_onnx(forest: Forest, rows: np.ndarray) -> np.ndarray:
     """(rows, trees): the leaf each tree ends in, by a graph whose leaves hold their own numbers."""
     numbers = np.zeros((len(forest.node), forest.n_trees))
     numbers[np.arange(len(forest.node)), forest.tree] = forest.node
-    (average,) = run_onnx(graph_of(replace(forest, values=numbers), thresholds), rows)
+    (average,) = run_onnx(graph_of(replace(forest, values=numbers)), rows)
     return np.rint(average.astype(np.float64) * forest.n_trees).astype(int)

@@ -1,9 +1,11 @@
 """Gradient boosting, leaf for leaf: rows within a few ulp of thresholds, missing ones, infinities."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import is_classifier
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
@@ -23,12 +25,15 @@ from threadpoolctl import threadpool_limits
 import converter
 from converter.blocks import WindowFeatures
 from converter.graph import Graph
-from converter.lowering.boosting import Boosting, add_classes, add_value, read_boosting
-from converter.lowering.trees import add_sum, fold_scalers
+from converter.lowering import catalogue, registry
+from converter.lowering.registry import Scores
+from converter.lowering.trees import Ensemble, ensemble, folded, sum_of_leaves
+from converter.tracing.tensor import Tensor
 from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.at_thresholds import beside_thresholds, leaves_in_onnx
 from tests.converter.onnx_run import run_onnx
 
+catalogue.load()
 CASES: dict[str, list[Any]] = {
     "no scaler": [],
     "standard": [StandardScaler()],
@@ -80,41 +85,44 @@ def source_leaves(model: Any, seen: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1).astype(int)
 
 
-def graph_of(read: Boosting, thresholds: np.ndarray, *, classifier: bool) -> bytes:
+def graph_of(read: Ensemble) -> bytes:
     graph = Graph()
-    rows = graph.input("rows", "float32", (None, read.forest.n_features))
-    outputs = read.forest.values.shape[1]
-    scores = add_sum(graph, rows, read.forest, thresholds)
-    made = {"scores": (scores, "float32", (None, outputs))}
-    if not classifier:
-        return graph.to_bytes({**made, "value": (add_value(graph, scores, read), "float32", (None, 1))})
-    label, probabilities = add_classes(graph, scores, read)
-    made["label"] = (label, "int64", (None,))
-    made["probabilities"] = (probabilities, "float32", (None, max(2, outputs)))
-    return graph.to_bytes(made)
+    rows = Tensor.input(graph, "rows", "float32", (None, read.forest.n_features))
+    scores = sum_of_leaves(read.forest, rows)
+    answer = read.answer(scores)
+    made = {"scores": scores}
+    if isinstance(answer, Scores):
+        made |= {"label": answer.label, "probabilities": answer.probabilities}
+    else:
+        made["value"] = answer
+    return graph.to_bytes({name: (t.name, t.dtype.name, t.shape) for name, t in made.items()})
+
+
+def read(pipeline: Pipeline) -> Ensemble:
+    """The pipeline's trees, on the input of its scalers."""
+    *scalers, model = (step for _, step in pipeline.steps)
+    found = ensemble(model)
+    return replace(found, forest=folded(found.forest, scalers)) if scalers else found
 
 
 def assert_same(pipeline: Pipeline, rows: np.ndarray) -> None:
     """Leaves and labels are the source's on every row; so are scores, rounded once."""
-    *scalers, model = (step for _, step in pipeline.steps)
-    seen = pipeline[:-1].transform(rows.copy()) if scalers else rows
-    read = read_boosting(model, "step")
-    thresholds = fold_scalers(read.forest, scalers)
-    assert np.array_equal(leaves_in_onnx(read.forest, thresholds, rows), source_leaves(model, seen))
-    classifier = is_classifier(model)
-    scores, *answers = run_onnx(graph_of(read, thresholds, classifier=classifier), rows)
-    assert np.array_equal(scores, model._raw_predict(seen).astype(np.float32))
-    if classifier:
+    model = pipeline[-1]
+    seen = pipeline[:-1].transform(rows.copy()) if len(pipeline) > 1 else rows
+    found = read(pipeline)
+    assert np.array_equal(leaves_in_onnx(found.forest, rows), source_leaves(model, seen))
+    scores, *answers = run_onnx(graph_of(found), rows)
+    raw = model._raw_predict(seen).reshape(scores.shape)
+    assert np.array_equal(scores, raw.astype(np.float32))
+    if is_classifier(model):
         assert np.array_equal(model.classes_[answers[0]], model.predict(seen))
         assert np.abs(answers[1] - model.predict_proba(seen)).max() < 1e-6
     else:
-        np.testing.assert_allclose(answers[0][:, 0], model.predict(seen), rtol=2e-6)
+        np.testing.assert_allclose(answers[0], model.predict(seen), rtol=2e-6)
 
 
 def placed(pipeline: Pipeline, table: np.ndarray, count: int) -> np.ndarray:
-    *scalers, model = (step for _, step in pipeline.steps)
-    forest = read_boosting(model, "step").forest
-    return beside_thresholds(table, forest, fold_scalers(forest, scalers), count)
+    return beside_thresholds(table, read(pipeline).forest, count)
 
 
 @pytest.mark.parametrize("task", LOADERS)
@@ -153,7 +161,7 @@ def test_a_split_of_missing_from_all_others_and_infinities() -> None:
     table[rng.random(table.shape) < 0.2] = np.nan
     truth = np.isnan(table[:, 0]) * 4 + np.isposinf(table[:, 1]) * 2 + np.isneginf(table[:, 1])
     pipeline = make_pipeline(boosting("histogram", "regression")).fit(table, truth)
-    thresholds = read_boosting(pipeline[-1], "step").forest.threshold
+    thresholds = ensemble(pipeline[-1]).forest.threshold
     assert np.isposinf(thresholds).any(), "a split of the missing numbers from all others"
     assert (np.isfinite(thresholds) & (thresholds > 1e300 / 2)).any(), "one of infinity from all others"
     largest = np.finfo(np.float32).max
@@ -215,8 +223,7 @@ def test_many_trees_add_up_as_in_the_source_one_row_and_many() -> None:
     table, truth = data("regression")
     model = boosting("classic", "regression").set_params(n_estimators=300, max_depth=2)
     pipeline = make_pipeline(model).fit(table, truth + 1e6)
-    read = read_boosting(model, "step")
-    raw = graph_of(read, fold_scalers(read.forest, []), classifier=False)
+    raw = graph_of(ensemble(model))
     for batch in (1, 7, 500):
         scores, _ = run_onnx(raw, table, batch)
         assert np.array_equal(scores[:, 0], pipeline.predict(table).astype(np.float32))
@@ -235,16 +242,30 @@ def test_the_whole_conversion_states_exact_leaves(kind: str, task: str) -> None:
     assert variant.exact == "leaves"
     assert variant.parity.label_disagreements == variant.parity.rounded_splits == 0
     assert variant.parity.max_abs_error < variant.parity.tolerance / 50
-    assert "skl2onnx" not in manifest.provenance.libraries
 
 
-def test_categorical_features_are_refused_by_column() -> None:
-    table, truth = data("three classes")
-    table[:, 4] = np.floor(table[:, 4]) % 7
-    model = boosting("histogram", "three classes", categorical_features=[4])
-    model.fit(table, truth)
-    with pytest.raises(UnsupportedModelError, match=r"'model' .*columns \[4\].*one-hot"):
-        converter.convert(model, table, name="some", version="1.0.0")
+@pytest.mark.parametrize("task", LOADERS)
+def test_native_categories_of_numbers_and_texts(task: str) -> None:
+    """Unseen ones and missing ones go where the model sends what is missing."""
+    table, truth = data(task)
+    rng = np.random.default_rng(0)
+    rank = np.argsort(np.argsort(truth, kind="stable")) * 7 // len(truth)
+    codes = np.where(rng.random(len(truth)) < 0.7, rank * 3 % 7, rng.integers(0, 7, len(truth)))
+    frame = pd.DataFrame(table[:, :5], columns=list("abcde"))
+    frame["kind"] = pd.Categorical(np.array(["x", "y", "z", "u", "v", "w", "t"])[codes])
+    frame["level"] = (codes % 5).astype(float)
+    frame.loc[::7, "kind"] = None
+    frame.loc[::5, "level"] = np.nan
+    model = boosting("histogram", task, categorical_features=["kind", "level"]).fit(frame, truth)
+    assert any(stage[0].nodes["is_categorical"].any() for stage in model._predictors)
+    fresh = frame.copy()
+    fresh["kind"] = fresh["kind"].astype(object)
+    fresh.loc[::3, "kind"] = "never seen"
+    fresh.loc[1::3, "level"] = 17.0
+    manifest = converter.convert(model, fresh, name="some", version="1.0.0").manifest
+    assert [given.dtype for given in manifest.inputs][-2:] == ["string", "float64"]
+    assert manifest.variants[0].exact == "leaves"
+    assert manifest.variants[0].parity.label_disagreements == 0
 
 
 @pytest.mark.parametrize(
@@ -255,7 +276,7 @@ def test_a_start_that_differs_from_row_to_row_is_refused(init: Any) -> None:
     table = StandardScaler().fit_transform(table)
     model = boosting("classic", "three classes", init=init).fit(table, truth)
     with pytest.raises(UnsupportedModelError, match=rf"same for every row.*{type(init).__name__}"):
-        read_boosting(model, "step 'model'")
+        ensemble(model)
 
 
 @pytest.mark.parametrize("kind", ["classic", "histogram"])
@@ -277,5 +298,7 @@ def test_a_loss_that_is_not_scikit_learns_own_is_refused() -> None:
 
     model = boosting("histogram", "regression").fit(*data("regression"))
     model._loss.link = Square()
-    with pytest.raises(UnsupportedModelError, match=r"'model'.*own losses.*Square"):
-        read_boosting(model, "step 'model'")
+    with pytest.raises(
+        UnsupportedModelError, match=r"HistGradientBoostingRegressor.*own losses.*Square"
+    ):
+        registry.value(model, data("regression")[0])
