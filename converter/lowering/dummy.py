@@ -43,7 +43,7 @@ def dummy_classifier(model: DummyClassifier, x: Table) -> Scores:
 def _answer(model: Any, classes: Any, prior: Any, constant: Any) -> tuple[int, NDArray[np.float64]]:
     """The class's index and the probabilities."""
     if model._strategy == "constant":
-        (found,) = np.nonzero(np.asarray(classes) == np.ravel(constant)[0])
+        (found,) = np.nonzero(np.asarray(classes) == constant)
         index = int(found[0])
     else:
         index = int(np.argmax(prior))

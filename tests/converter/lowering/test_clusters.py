@@ -82,6 +82,12 @@ def test_of_centres_at_the_same_distance_the_first() -> None:
     placed_alike(model, between)
 
 
+def test_between_two_sides_of_a_bisection_the_left() -> None:
+    corners = np.array([[2.0, 1.0], [2.0, -1.0], [-2.0, 1.0], [-2.0, -1.0]])
+    model = BisectingKMeans(4, random_state=0).fit(corners)
+    placed_alike(model, np.array([[0.0, 0.0], [0.0, 1.0], [2.0, 0.0]]))
+
+
 def test_centres_found_in_float32() -> None:
     model = KMeans(3, n_init=1, random_state=0).fit(ROWS.astype(np.float32))
     found = computed(model, ROWS, "scores")["label"]

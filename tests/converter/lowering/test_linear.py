@@ -176,6 +176,8 @@ def test_of_equal_scores_the_first_class_and_of_a_score_of_0_too() -> None:
     pair = LogisticRegression(fit_intercept=False).fit(ROWS, TWO)
     assert computed(pair, np.zeros((1, 5)))["label"] == ["no"]
     check(pair, np.zeros((1, 5)))
+    check(RidgeClassifier(fit_intercept=False).fit(ROWS, TWO), np.zeros((1, 5)))
+    check(RidgeClassifier(fit_intercept=False).fit(ROWS, TARGETS > 0), np.zeros((1, 5)))
 
 
 @pytest.mark.parametrize("model", [RidgeClassifier(), RidgeClassifierCV()], ids=str)

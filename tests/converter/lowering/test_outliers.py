@@ -67,6 +67,12 @@ def test_the_features_that_a_tree_does_not_see_are_skipped() -> None:
     check(model, NEW)
 
 
+def test_trees_that_see_all_features_see_them_in_their_own_order() -> None:
+    model = IsolationForest(n_estimators=15, random_state=3).fit(ROWS)
+    model.estimators_features_ = [features[::-1] for features in model.estimators_features_]
+    check(model, NEW)
+
+
 def test_missing_and_infinite_numbers_in_an_isolation_forest() -> None:
     rows = NEW.copy()
     rows[::3, 0] = np.nan
