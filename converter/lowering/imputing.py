@@ -49,6 +49,11 @@ def simple_imputer(step: SimpleImputer, x: Table) -> Table:
         missing.append(where_missing(step, block))
         blocks += _filled(step, block, missing[-1], step.statistics_[at : at + width])
         at += width
+    if not blocks:
+        raise UnsupportedModelError(
+            "SimpleImputer cannot be converted: every column was empty in training, and none is left. Set "
+            "keep_empty_features=True, or leave the step out."
+        )
     if step.add_indicator:
         blocks.append(_indicated(step, np.concatenate(missing, axis=1), blocks))
     return Table(tuple(blocks), _names(step, x.names) if x.names else ())
@@ -68,7 +73,7 @@ def _filled(step: SimpleImputer, x: Array, missing: Array, statistics: NDArray[A
         return []
     if x.dtype.kind in "biuf":
         # To the dtype of training, then to that of the rows, as scikit-learn writes them.
-        fills = statistics[kept].astype(step._fill_dtype).astype(x.dtype)
+        fills = statistics[kept].astype(getattr(step, "_fill_dtype", x.dtype)).astype(x.dtype)
     else:
         fills = _texts(statistics[kept])
     if len(kept) < len(statistics):

@@ -15,18 +15,23 @@ def answers(step: Any, given: Any) -> list[Any]:
     """The matrix that comes out: of numpy arrays, and of ONNX Runtime for all rows and row by row."""
     with np.errstate(all="ignore"):  # a lowering may take what np.where drops
         plain = np.asarray(registry.matrix(registry.transform(step, given)))
-    (together,) = run_blocks(step, given, joined=True)
-    count = len(Table.of(given).blocks[0])
-    alone = [run_blocks(step, _row(given, at), joined=True)[0] for at in range(min(count, 3))]
-    return [plain, together, np.concatenate([*alone, together[3:]])]
+    blocks = Table.of(given).blocks
+    session = _session(step, given, joined=True)
+    (together,) = _run(session, blocks)
+    alone = [_run(session, [block[at : at + 1] for block in blocks])[0] for at in range(len(blocks[0]))]
+    return [plain, together, np.concatenate(alone)]
 
 
-def run_blocks(step: Any, given: Any, *, joined: bool = False) -> list[Any]:
-    """The blocks of the answer, as ONNX Runtime computes them; with `joined` as one matrix."""
-    table, graph = Table.of(given), Graph()
+def run_blocks(step: Any, given: Table) -> list[Any]:
+    """The blocks of the answer, as ONNX Runtime computes them."""
+    return _run(_session(step, given, joined=False), given.blocks)
+
+
+def _session(step: Any, given: Any, *, joined: bool) -> Any:
+    graph = Graph()
     inputs = [
         Tensor.input(graph, f"block_{at}", block.dtype, (None, *block.shape[1:]))
-        for at, block in enumerate(table.blocks)
+        for at, block in enumerate(Table.of(given).blocks)
     ]
     result = registry.transform(step, Table(tuple(inputs)) if isinstance(given, Table) else inputs[0])
     blocks = (registry.matrix(result),) if joined else Table.of(result).blocks
@@ -35,17 +40,14 @@ def run_blocks(step: Any, given: Any, *, joined: bool = False) -> list[Any]:
     )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, blocks: Any) -> list[Any]:
     used = {value.name for value in session.get_inputs()}
-    fed = {f"block_{at}": block for at, block in enumerate(table.blocks)}
+    fed = {f"block_{at}": block for at, block in enumerate(blocks)}
     return list(session.run(None, {name: value for name, value in fed.items() if name in used}))
 
 
 def _dtype(block: Any) -> str:
     return "object" if block.dtype.kind == "O" else str(block.dtype.name)
-
-
-def _row(given: Any, at: int) -> Any:
-    if isinstance(given, Table):
-        return Table(tuple(block[at : at + 1] for block in given.blocks))
-    return given[at : at + 1]

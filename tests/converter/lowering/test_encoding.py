@@ -108,6 +108,11 @@ def test_truth_values_and_texts_of_numpy() -> None:
     assert_same(OneHotEncoder(dtype=np.int32).fit(fixed), fixed, fixed.astype(object))
 
 
+def test_a_column_of_one_category_may_leave_nothing() -> None:
+    given = np.column_stack([np.ones(4), np.arange(4.0)])
+    assert_same(OneHotEncoder(drop="first").fit(given), given)
+
+
 def test_two_kinds_of_missing_values_are_refused() -> None:
     step = OneHotEncoder().fit(texts(["a", None, np.nan]))
     with pytest.raises(UnsupportedModelError, match=r"^OneHotEncoder .* None and NaN"):

@@ -145,6 +145,18 @@ def test_a_value_missing_where_training_lacked_none_is_refused() -> None:
     assert not made.refusals
 
 
+def test_an_imputer_that_leaves_no_column_is_refused() -> None:
+    empty = np.full((3, 2), np.nan)
+    with pytest.raises(UnsupportedModelError, match=r"^SimpleImputer .* every column was empty"):
+        registry.transform(SimpleImputer().fit(empty), empty)
+
+
+def test_an_indicator_without_a_column_adds_none() -> None:
+    asked = rows()[:5, [0, 1]]
+    assert_same_bits(SimpleImputer(add_indicator=True).fit(np.ones((3, 2))), asked)
+    assert_same_bits(MissingIndicator(error_on_new=False).fit(np.ones((3, 2))), asked)
+
+
 def test_columns_keep_their_names() -> None:
     step = SimpleImputer(add_indicator=True).fit(rows())
     table = Table((rows()[:2],), ("a", "b", "c", "d", "e"))
