@@ -51,8 +51,8 @@ def simple_imputer(step: SimpleImputer, x: Table) -> Table:
         at += width
     if not blocks:
         raise UnsupportedModelError(
-            "SimpleImputer cannot be converted: every column was empty in training, and none is left. Set "
-            "keep_empty_features=True, or leave the step out."
+            "SimpleImputer cannot be converted: every column was empty in training, and none is left. "
+            "Set keep_empty_features=True, or leave the step out."
         )
     if step.add_indicator:
         blocks.append(_indicated(step, np.concatenate(missing, axis=1), blocks))
