@@ -8,14 +8,43 @@ from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, Gaussi
 
 from converter.lowering.labels import softmax
 from converter.lowering.registry import Array, Scores, classifies
+from converter.lowering.summation import pairwise_sum
 from edge_runtime.errors import UnsupportedModelError
 
 _FARTHEST = 1e3  # of ½ Σ (class mean - middle)² / variance: 1e-16 of it is what an expansion may be off
 _WIDEST = 16_384  # numbers a row of the (n, classes, features) array below; beyond, class by class
 
 
-@classifies(GaussianNB)
+@classifies(GaussianNB, reads="given")
 def gaussian(model: Any, x: Array) -> Scores:
+    """In float64, except of a float32 fit on float32 rows, where scikit-learn's rounding shows."""
+    if x.dtype == model.theta_.dtype == np.float32:
+        return _as_rounded(_gaussian_float32(model, x))
+    return _of_likelihood(_gaussian_float64(model, x.astype(np.float64)))
+
+
+def _gaussian_float32(model: Any, x: Array) -> Array:
+    """The joint log likelihood as scikit-learn rounds it, bit for bit; (n, classes).
+
+    With many features it is large, and what it is rounded by then decides between near classes.
+    """
+    sums = []
+    for mean, own in zip(model.theta_, model.var_, strict=True):
+        difference = x - mean
+        sums.append(pairwise_sum(difference * difference / own))
+    scales = np.array([-0.5 * np.sum(np.log(2.0 * np.pi * own)) for own in model.var_])
+    return np.log(model.class_prior_) + (scales - 0.5 * np.stack(sums, axis=1))
+
+
+def _as_rounded(likelihood: Array) -> Scores:
+    """exp(l - logsumexp(l)) with both differences in l's dtype, as `_BaseNB.predict_proba`."""
+    top = np.max(likelihood, axis=1, keepdims=True)
+    raised = np.exp((likelihood - top).astype(np.float64))
+    logarithm = np.log(np.sum(raised, axis=1, keepdims=True)).astype(likelihood.dtype) + top
+    return Scores(np.argmax(likelihood, axis=1), np.exp(likelihood - logarithm))
+
+
+def _gaussian_float64(model: Any, x: Array) -> Array:
     """log prior - ½ Σ log(2 pi variance) - ½ Σ (x - mean)² / variance.
 
     Expanded around the classes' middle the squares are two products of matrices. Where a class is many
@@ -38,7 +67,7 @@ def gaussian(model: Any, x: Array) -> Scores:
     else:
         each = [_weighted_squares(x, *own) for own in zip(means, weights, strict=True)]
         squares = np.stack(each, axis=1)
-    return _of_likelihood(squares + constant)
+    return squares + constant
 
 
 def _columns(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -35,6 +35,20 @@ def test_gaussian_of_classes_far_from_each_other(widest: int, monkeypatch: pytes
     check(model, np.concatenate([ROWS, np.array([0, 0, 1e4, 0, 0]) + ROWS]), tolerance=1e-12)
 
 
+@pytest.mark.parametrize("features", [3, 12, 50, 200])
+def test_a_fit_in_float32_rounds_as_scikit_learn(features: int) -> None:
+    """Of 200 features the likelihood has four digits behind the point: probabilities show that.
+
+    The exponentials of a row may differ in their last bit, which one row in 500 sees in its sum.
+    """
+    rows = RANDOM.normal(size=(1200, features)).astype(np.float32)
+    model = GaussianNB(var_smoothing=0.1).fit(rows[:200] * 3, RANDOM.integers(0, 3, 200))
+    found, wanted = in_onnx(model, rows[200:]), expected(model, rows[200:])
+    np.testing.assert_array_equal(found["label"], wanted["label"])
+    error = np.abs(found["probabilities"] - wanted["probabilities"]).max(axis=1)
+    assert np.mean(error > 1e-6) < 0.01
+
+
 def test_a_fit_in_float32_keeps_its_constants() -> None:
     """scikit-learn sums the variances' logarithms in float32 then, whatever the rows are."""
     model = GaussianNB().fit(TRAINED.astype(np.float32), CLASSES)
