@@ -16,6 +16,7 @@ Writes benchmarks/results/exact_trees-DATE.json and .md.
 """
 
 import json
+import logging
 import os
 import tempfile
 import time
@@ -104,7 +105,8 @@ def families() -> dict[str, Callable[[], Any]]:
 @click.option("--save/--no-save", default=True, help="Write the result into benchmarks/results.")
 def main(count: int, only: tuple[str, ...], save: bool) -> None:
     load_before = os.getloadavg()[0]
-    found = []
+    logging.getLogger("converter").setLevel(logging.ERROR)  # these bundles need no signature
+    found: list[Count] = []
     with threadpool_limits(1), warnings.catch_warnings():
         # LightGBM invents names for the columns of an array and scikit-learn then misses them.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
@@ -229,7 +231,8 @@ def usual_conversion(pipeline: Pipeline, table: Rows, count: Count) -> Callable[
             model.SerializeToString(), providers=["CPUExecutionProvider"]
         )
     except Exception as fault:  # noqa: BLE001 -- whatever it raises is what its user would see
-        count.skl2onnx = f"{type(fault).__name__}: " + str(fault).strip().partition("\n")[0][:80]
+        first = str(fault).strip().partition("\n")[0]
+        count.skl2onnx = f"{type(fault).__name__}: {first[:90]}"
         return None
     (name,) = (given.name for given in session.get_inputs())
     return lambda rows: session.run(None, {name: rows})[0]
@@ -248,6 +251,8 @@ def report(result: dict[str, Any], found: list[Count]) -> str:
     named = ("onnxruntime", "scikit-learn", "numpy", *OTHERS)
     software = ", ".join(f"{name} {machine[name]}" for name in named)
     lines = "\n".join(line(each) for each in found)
+    reasons = sorted({f"- {each.trees}: {each.skl2onnx}" for each in found if each.skl2onnx})
+    whole = sum(each.leaves for each in found)
     return f"""# Trees where rounding decides, {result["date"]}
 
 {machine["cores"]} cores of {machine["cpu"]} ({machine["architecture"]}), Python {machine["python"]},
@@ -261,7 +266,10 @@ where the source's two best classes lie less than {NEAR_TIE} apart (near ties).
 |---|---|---:|---:|---:|---:|---:|---:|---:|
 {lines}
 
-Largest error: of a probability. skl2onnx: labels it gets wrong on the same rows.
+{whole:,} leaves in all. Largest error: of a probability. skl2onnx: labels it gets wrong on the same
+rows. Why it does not convert the others:
+
+{chr(10).join(reasons)}
 """
 
 
