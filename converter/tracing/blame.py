@@ -21,6 +21,8 @@ _INSTALLED = tuple(
     {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
 
+_TRACED = ("", "numpy", "sklearn")  # libraries of which the code itself is traced
+
 
 @contextmanager
 def blamed(code: Any) -> Iterator[None]:
@@ -55,13 +57,16 @@ def _title(code: Any) -> str:
 
 
 def _place(traceback: TracebackType | None) -> str:
-    """The innermost line that is neither ours nor a library's: ` (features.py, line 7: "if x > 0:")`."""
-    found = ""
+    """The innermost line that is neither ours nor a library's: ` (features.py, line 7: `if x > 0:`)`."""
+    found, library = "", ""
     for frame, line in walk_tb(traceback):
         path = frame.f_code.co_filename
-        if path.startswith((_OURS, *_INSTALLED)) or path.startswith("<frozen"):
+        if path.startswith((_OURS, "<frozen")) or path.endswith(".pyx"):
+            continue
+        if path.startswith(_INSTALLED):
+            library = library or str(frame.f_globals.get("__name__", "")).partition(".")[0]
             continue
         source = linecache.getline(path, line).strip()
         quoted = f": `{source}`" if source else ""
-        found = f" ({Path(path).name}, line {line}{quoted})"
-    return found
+        found, library = f" ({Path(path).name}, line {line}{quoted})", ""
+    return found + (f", in {library}" if library not in _TRACED else "")

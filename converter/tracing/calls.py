@@ -8,6 +8,7 @@ import numpy as np
 from converter.tracing.dispatch import FUNCTIONS, UFUNCS, kernel_dtype, loop_dtypes, name_of
 from converter.tracing.errors import TracingError
 from converter.tracing.nodes import cast
+from converter.tracing.rows import Rows
 from converter.tracing.tensor import Tensor
 from converter.tracing.texts import compare_texts, has_texts
 
@@ -20,6 +21,9 @@ _ACCUMULATE = {np.add: np.cumsum, np.multiply: np.cumprod}
 
 def call_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
     """Write what `getattr(ufunc, method)(*inputs, **options)` computes."""
+    for item in inputs:
+        if isinstance(item, Rows):
+            int(item)  # which says what it may be used for
     for array in options.get("out") or ():
         if array is not None and not isinstance(array, Tensor):
             raise TracingError(

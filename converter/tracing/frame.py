@@ -8,6 +8,13 @@ import numpy as np
 from converter.tracing.errors import TracingError
 from converter.tracing.tensor import Tensor
 
+# pandas leaves nan out, or divides by n - 1, or answers in another form
+_OTHERWISE = {
+    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumprod", "cumsum", "diff", "dot", "max",
+    "mean", "median", "min", "percentile", "prod", "ptp", "quantile", "squeeze", "std", "sum", "swapaxes",
+    "take", "transpose", "var", "T",
+}  # fmt: skip
+
 
 class Frame(Tensor):
     """Columns by name, new columns, `.to_numpy()`: the part of pandas that is plain numpy."""
@@ -34,6 +41,16 @@ class Frame(Tensor):
 
     def copy(self, deep: Any = True) -> "Frame":
         return Frame.of(self, self.names)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function.__name__ in _OTHERWISE:
+            raise _beyond(f".{function.__name__}()")
+        return super().__array_function__(function, types, args, kwargs)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _OTHERWISE:
+            raise _beyond(f".{name}()")
+        return super().__getattribute__(name)
 
     def _at(self, name: str) -> int:
         if name not in self.names:

@@ -35,15 +35,15 @@ def set_item(x: Tensor, index: Any, value: Any) -> None:
         return
     items = _expanded(x, index)
     at, rest = _rest(x, items)
-    x_first = np.moveaxis(x, at, 0) if at else x
-    sizes = x_first.sizes[1:]
+    before = items[: _batch_item(x, items)]
+    if at:  # the rows are not the first axis of x, but may be of the part
+        if not all(isinstance(item, (int, np.integer)) for item in before):
+            raise TracingError("a part is written whose rows are not its first axis: transpose the array.")
+        set_item(np.moveaxis(x, at, 0), (slice(None), *rest), value)
+        return
+    sizes = x.sizes[1:]
     places = np.arange(count(sizes)).reshape(sizes)[rest]
-    lead = sum(1 for item in items[: _batch_item(x, items)] if item is None)
-    shape = (1,) * lead + (None, *places.shape)
-    if at:
-        raise TracingError(
-            "a part is written of an array whose rows are not its first axis: transpose first."
-        )
+    shape = (1,) * len(before) + (None, *places.shape)  # nothing but new axes can be before the rows
     if broadcast(shape_of(value), shape) != shape:
         raise ValueError(
             f"could not broadcast input array from shape {shape_of(value)} into shape {shape}"

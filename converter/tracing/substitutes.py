@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from threading import RLock
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,10 @@ from scipy import special
 from sklearn.utils import _set_output, validation
 
 from converter.tracing.errors import TracingError
-from converter.tracing.nodes import cast
-from converter.tracing.promote import as_operand, is_tensor
+from converter.tracing.promote import as_operand
 from converter.tracing.rows import Rows
 from converter.tracing.shaping import full
-from converter.tracing.tensor import Tensor
+from converter.tracing.tensor import Tensor, rows_symbol
 
 _one_at_a_time = RLock()
 
@@ -112,10 +112,15 @@ def _logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, 
     return total if keepdims else np.squeeze(total, axis=axis)
 
 
-class _Columns:
-    """np.c_ of columns that are tensors."""
+class _ColumnsOf:
+    """np.c_, for columns that are tensors as well."""
+
+    def __init__(self, original: Any) -> None:
+        self._original = original
 
     def __getitem__(self, key: Any) -> Any:
+        if not _has_tensor(key):
+            return self._original[key]
         return np.column_stack(key if isinstance(key, tuple) else (key,))
 
 
@@ -137,13 +142,19 @@ def _let_pass(original: Any, own: Any) -> Any:
     return function
 
 
-class _LetPassColumns:
-    def __getitem__(self, key: Any) -> Any:
-        return (_Columns() if _has_tensor(key) else np.lib.index_tricks.c_)[key]
+def _refusing(original: Any) -> Any:
+    """A function of np.random, which the thread that traces may not call."""
 
+    @wraps(original, updated=())
+    def function(*args: Any, **options: Any) -> Any:
+        if rows_symbol.get() is not None:
+            raise TracingError(
+                f"np.random.{original.__name__}: chance has no ONNX form, and no place in what a device "
+                "computes. Draw in `fit` and keep what was drawn."
+            )
+        return original(*args, **options)
 
-def _random(*args: Any, **options: Any) -> Any:
-    raise TracingError("np.random: chance has no place in a model's preprocessing, and no ONNX form.")
+    return function
 
 
 _SUBSTITUTES: dict[str, tuple[Any, Any]] = {
@@ -184,7 +195,10 @@ def substituted(*functions: Any) -> Iterator[None]:
 def _put_in(functions: tuple[Any, ...]) -> list[tuple[dict[str, Any], str, Any]]:
     passing = {name: (original, _let_pass(original, own)) for name, (original, own) in _SUBSTITUTES.items()
                if original is not None}  # fmt: skip
-    scopes = [vars(module) for module in list(sys.modules.values()) if hasattr(module, "__dict__")]
+    modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+    compiled, numpy_itself = _compiled(modules), ModuleType("numpy")
+    vars(numpy_itself).update(vars(np))
+    scopes = [vars(module) for module in modules]
     scopes += [function.__globals__ for function in functions if hasattr(function, "__globals__")]
     undo = []
     for scope in scopes:
@@ -192,9 +206,24 @@ def _put_in(functions: tuple[Any, ...]) -> list[tuple[dict[str, Any], str, Any]]
             if scope.get(name) is original:
                 undo.append((scope, name, original))
                 scope[name] = own
-    undo.append((vars(np), "c_", np.c_))
-    np.c_ = _LetPassColumns()
+    others: list[tuple[dict[str, Any], str, Any]] = [(vars(np), "c_", _ColumnsOf(np.c_))]
+    others += [
+        (vars(np.random), name, _refusing(found))
+        for name, found in vars(np.random).items()
+        if callable(found) and not isinstance(found, type) and not name.startswith("_")
+    ]
+    others += [(scope, "np", numpy_itself) for scope in compiled]
+    for scope, name, own in others:
+        undo.append((scope, name, scope[name]))
+        scope[name] = own
     return undo
 
 
-__all__ = ["cast", "is_tensor", "substituted"]
+def _compiled(modules: list[Any]) -> list[dict[str, Any]]:
+    """Of compiled modules that call numpy: they take what it returns for an array without a look."""
+    found = [vars(module) for module in modules if _file_of(module).endswith((".so", ".pyd"))]
+    return [scope for scope in found if scope.get("np") is np]
+
+
+def _file_of(module: Any) -> str:
+    return str(vars(module).get("__file__") or "")
