@@ -87,3 +87,13 @@ def test_a_power_by_products_is_the_power() -> None:
     base = np.array([-1.5, 0.0, 2.0])
     for degree in (1, 2, 3, 7, 8):
         np.testing.assert_allclose(kernels.whole_power(base, degree), base**degree, rtol=1e-15)
+
+
+def test_nystroem_of_what_it_cannot_place_is_refused() -> None:
+    given = rbf_kernel(TRAINED, gamma=0.3)
+    some = Nystroem("precomputed", n_components=4, random_state=0).fit(given[:4, :4])
+    with pytest.raises(UnsupportedModelError, match=r"^Nystroem of a precomputed kernel"):
+        registry.transform(some, given[:, :5])
+    odd = Nystroem("rbf", kernel_params={"unknown": 1}, n_components=4, random_state=0).fit(TRAINED)
+    with pytest.raises(UnsupportedModelError, match=r"^Nystroem with kernel_params"):
+        registry.transform(odd, ROWS)
