@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 -- the signatures are those of numpy
 """Choices between arrays: where, select, piecewise, clip, and replacements of numbers."""
 
 from typing import Any

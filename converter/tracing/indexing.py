@@ -38,7 +38,9 @@ def set_item(x: Tensor, index: Any, value: Any) -> None:
     before = items[: _batch_item(x, items)]
     if at:  # the rows are not the first axis of x, but may be of the part
         if not all(isinstance(item, (int, np.integer)) for item in before):
-            raise TracingError("a part is written whose rows are not its first axis: transpose the array.")
+            raise TracingError(
+                "a part is written whose rows are not its first axis: transpose the array."
+            )
         set_item(np.moveaxis(x, at, 0), (slice(None), *rest), value)
         return
     sizes = x.sizes[1:]

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 -- the signatures are those of numpy
 """Products of matrices."""
 
 from string import ascii_letters

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001, PLR0917 -- the signatures are those of numpy
 """Sorted, added up and differenced along an axis; places in sorted constants."""
 
 from typing import Any
@@ -155,7 +156,7 @@ def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any
     from converter.tracing.promote import promoted
 
     keys, x = promoted([np.asarray(a), v])
-    depth = int(len(keys)).bit_length()
+    depth = len(keys).bit_length()
     if keys.dtype.kind != "f":
         keys, x = keys.astype(np.int64), cast(x, np.int64)
         rest: Any = np.iinfo(np.int64).max

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001, PLR0917 -- the signatures are those of numpy
 """Sums, extremes and what is made of them, along axes that are not the rows."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001, PLR0917 -- the signatures are those of numpy
 """Other shapes, other order, other arrays beside: nothing is computed here."""
 
 from collections.abc import Sequence
@@ -368,15 +369,3 @@ def _split(function: Any, along: int | None) -> None:
 
 for _function, _axis in ((np.split, None), (np.array_split, None), (np.hsplit, 1)):
     _split(_function, _axis)
-
-
-@records(np.diagonal)
-def _diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    raise TracingError("np.diagonal has no ONNX form: index with arrays of places.")
-
-
-def sequence_of(x: Any) -> Sequence[Any]:
-    return x if isinstance(x, (list, tuple)) else [x]
-
-
-__all__ = ["expand", "full", "row_count"]

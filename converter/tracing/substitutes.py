@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 -- the signatures are those of numpy
 """While an author's code is traced: functions that would ask a tensor for its numbers let it pass.
 
 `np.asarray(X)` and scikit-learn's `check_array(X)` are how most code begins, and none of them can be

@@ -292,9 +292,9 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 METHODS = (
-    "all", "any", "argmax", "argmin", "argsort", "clip", "cumprod", "cumsum", "diagonal", "dot", "max",
-    "mean", "min", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "squeeze", "std", "sum",
-    "swapaxes", "take", "trace", "var",
+    "all", "any", "argmax", "argmin", "argsort", "clip", "cumprod", "cumsum", "dot", "max",
+    "mean", "min", "prod", "ptp", "ravel", "repeat", "round", "squeeze", "std", "sum",
+    "swapaxes", "take", "var",
 )  # fmt: skip
 for _name in METHODS:
     setattr(Tensor, _name, _method(_name))

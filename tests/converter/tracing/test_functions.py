@@ -10,8 +10,12 @@ from converter.tracing.errors import TracingError
 from tests.converter.tracing.traced import check, run
 
 INF, NAN = np.inf, np.nan
-PLAIN = np.array([[3.0, 1.0, 2.0, 3.0], [-1.5, 0.0, -0.0, 2.5], [7.0, 7.0, 7.0, 7.0], [1e3, -1e3, 0.5, 1.0]])
-HOLES = np.array([[NAN, 1.0, 2.0, NAN], [5.0, NAN, INF, -INF], [NAN, NAN, NAN, NAN], [1.0, 2.0, 3.0, 3.0]])
+PLAIN = np.array(
+    [[3.0, 1.0, 2.0, 3.0], [-1.5, 0.0, -0.0, 2.5], [7.0, 7.0, 7.0, 7.0], [1e3, -1e3, 0.5, 1.0]]
+)
+HOLES = np.array(
+    [[NAN, 1.0, 2.0, NAN], [5.0, NAN, INF, -INF], [NAN, NAN, NAN, NAN], [1.0, 2.0, 3.0, 3.0]]
+)
 CUBE = np.arange(24.0).reshape(2, 3, 4) % 7 - 3
 WIDE = np.random.default_rng(0).normal(size=(5, 33)).round(1)  # ties
 
@@ -138,7 +142,9 @@ def test_of_whole_numbers(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool"])
-@pytest.mark.parametrize("name", ["sum", "mean", "std", "prod", "cumsum", "nanmean", "cumprod", "nansum"])
+@pytest.mark.parametrize(
+    "name", ["sum", "mean", "std", "prod", "cumsum", "nanmean", "cumprod", "nansum"]
+)
 def test_sums_of_whole_numbers(name: str, dtype: str) -> None:
     if dtype == "uint8" and name in ("sum", "prod", "cumsum", "cumprod", "nansum"):
         with pytest.raises(TracingError, match="uint64"):

@@ -175,7 +175,9 @@ def test_top_k_takes_the_first_of_equals(largest: bool, k: int) -> None:
     given = np.array([[2.0, 1, 2, np.nan, 1], [3, 3, 3, 3, 3], [0, -0.0, np.inf, -np.inf, 1]])
     check(lambda x: ops.top_k(x, k, largest)[0], given)
     check(lambda x: ops.top_k(x, k, largest)[1], given)
-    check(lambda x: ops.top_k(x, k, largest)[1], np.nan_to_num(given, posinf=9, neginf=-9).astype(np.int64))
+    check(
+        lambda x: ops.top_k(x, k, largest)[1], np.nan_to_num(given, posinf=9, neginf=-9).astype(np.int64)
+    )
 
 
 def test_a_constant_row_for_every_row() -> None:

@@ -158,7 +158,11 @@ def test_other_threads_do_not_notice() -> None:
 
     def work() -> None:
         while not stop.is_set():
-            if np.asarray([1, 2]).sum() != 3 or np.zeros((2, 2)).any() or np.c_[[1, 2], [3, 4]].shape != (2, 2):
+            if (
+                np.asarray([1, 2]).sum() != 3
+                or np.zeros((2, 2)).any()
+                or np.c_[[1, 2], [3, 4]].shape != (2, 2)
+            ):
                 wrong.append(1)
 
     thread = threading.Thread(target=work)
@@ -265,7 +269,7 @@ def by_pandas(X: Any) -> Any:
 
 
 def no_return(X: Any) -> None:
-    X = X + 1  # noqa: F841
+    X = X + 1
 
 
 def inner(X: Any) -> Any:
@@ -309,7 +313,7 @@ def test_an_error_names_function_line_and_way_out(function: Callable[[Any], Any]
         assert part in message, message
     if "returns" not in message and "without an end" not in message:
         assert re.search(r"\(test_trace\.py, line \d+: `", message), message
-        assert "/" not in message.split("line")[0]  # the base name only
+        assert "/" not in message.split("line", maxsplit=1)[0]  # the base name only
     assert isinstance(caught.value, UnsupportedModelError)
 
 
@@ -318,7 +322,9 @@ def test_a_method_is_named_with_its_class_and_a_wrapped_function_by_its_own_name
         def transform(self, X: Any) -> Any:
             return X.mean()
 
-    with pytest.raises(TracingError, match=r"^Odd\.transform \(test_trace.py, line \d+: `return X.mean\(\)`\)"):
+    with pytest.raises(
+        TracingError, match=r"^Odd\.transform \(test_trace.py, line \d+: `return X.mean\(\)`\)"
+    ):
         trace(Odd().transform, tensor(), code=Odd.transform)
     with pytest.raises(TracingError, match=r"^centred \("):
         trace(lambda x: centred(x), tensor(), code=centred)

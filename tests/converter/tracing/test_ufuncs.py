@@ -109,7 +109,11 @@ def test_powers_by_a_constant(exponent: float, dtype: str) -> None:
         with pytest.raises((ValueError, OverflowError), match="negative integer|out of bounds"):
             run(lambda x: x**exponent, given)
         return
-    check(lambda x: x**exponent, given, **bounds(np.power, np.float32 if dtype == "float32" else np.float64))
+    check(
+        lambda x: x**exponent,
+        given,
+        **bounds(np.power, np.float32 if dtype == "float32" else np.float64),
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,12 @@ def test_formulas_hold_their_last_digits_everywhere(ufunc: Any, low: float, high
     span = np.random.default_rng(0).uniform(low, high, 4000)
     tiny = span * 10.0 ** np.random.default_rng(1).integers(-12, 0, 4000)
     given = np.concatenate([span, tiny]) if low < 0 else span
-    check(ufunc, given, rtol=UNITS[ufunc] * 2**-52 + 2**-52, atol=5e-16 if ufunc in (np.log2, np.log10) else 0)
+    check(
+        ufunc,
+        given,
+        rtol=UNITS[ufunc] * 2**-52 + 2**-52,
+        atol=5e-16 if ufunc in (np.log2, np.log10) else 0,
+    )
 
 
 def test_powers_of_ten_and_two_have_whole_logarithms() -> None:

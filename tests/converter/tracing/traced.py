@@ -40,7 +40,9 @@ def run(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
     return out
 
 
-def check(function: Callable[..., Any], *arrays: np.ndarray, rtol: float = 0.0, atol: float = 0.0) -> None:
+def check(
+    function: Callable[..., Any], *arrays: np.ndarray, rtol: float = 0.0, atol: float = 0.0
+) -> None:
     """Same dtype, same shape, same values: to the bit unless a tolerance is given."""
     with np.errstate(all="ignore"):
         wanted = np.asarray(function(*arrays))
