@@ -88,6 +88,7 @@ def single_graph(
     onnx: bytes,
     inputs: tuple[Input, ...],
     outputs: tuple[Output, ...],
+    refusals: tuple[str, ...] = (),
     steps: tuple[Step, ...] = (),
     exact: str = "",
     window: Window | None = None,
@@ -103,6 +104,7 @@ def single_graph(
         labels=source.labels,
         inputs=inputs,
         outputs=outputs,
+        refusals=refusals,
         window=window,
         preprocessing=steps,
         variants=(
@@ -120,7 +122,7 @@ def single_graph(
         ),
         golden=Golden(
             count=1,
-            inputs=tuple(f"golden/inputs/{i}.npy" for i in range(len(inputs))),
+            inputs=_golden_inputs(inputs),
             outputs=tuple(f"golden/outputs/{i}.npy" for i in range(len(outputs))),
             tolerance=0.0,
         ),
@@ -129,14 +131,28 @@ def single_graph(
     )
 
 
+def _golden_inputs(inputs: tuple[Input, ...]) -> tuple[str, ...]:
+    """A file each; a table's columns of one dtype lie side by side in one."""
+    dtypes = list(dict.fromkeys(given.dtype for given in inputs))
+    return tuple(f"golden/inputs/{dtypes.index(given.dtype)}.npy" for given in inputs)
+
+
 def golden_files(manifest: Manifest, rows: Rows, expected: Tensors) -> dict[str, bytes]:
     """The golden inputs and the source model's outputs to them as `.npy` files, by artifact name."""
-    files = {}
+    columns: dict[str, list[NDArray[Any]]] = {}
     for name, given in zip(manifest.golden.inputs, manifest.inputs, strict=True):
         array = rows.arrays[given.name]
-        files[name] = _npy(with_missing_text(array) if array.dtype.kind == "O" else array)
+        columns.setdefault(name, []).append(
+            with_missing_text(array) if array.dtype.kind == "O" else array
+        )
+    files = {
+        name: _npy(arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=1))
+        for name, arrays in columns.items()
+    }
     for name, output in zip(manifest.golden.outputs, manifest.outputs, strict=True):
-        files[name] = _npy(expected[output.name].astype(output.dtype))
+        # No golden is a row that the source refuses.
+        tensor = expected.get(output.name, np.zeros(len(rows)))
+        files[name] = _npy(tensor.astype(output.dtype))
     return files
 
 

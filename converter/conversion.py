@@ -163,6 +163,7 @@ def _draft(
         onnx=converted.onnx,
         inputs=converted.inputs,
         outputs=converted.outputs,
+        refusals=converted.refusals,
         steps=converted.steps,
         exact=converted.exact,
         window=window_of(window, rows.shape),
@@ -184,6 +185,7 @@ def _load(
         task="transformation",
         classes=(),
         labels=(),
+        refusals=(),
         outputs=(converted.halves.output,),
         golden=msgspec.structs.replace(draft.golden, outputs=draft.golden.outputs[:1]),
     )

@@ -15,6 +15,7 @@ _MAX_TEMPLATES = 16
 _MAX_SPLITS = 2_000
 _HUGE = (1e15, 1e38)
 _UNSEEN = "never seen in training"
+_MAX_UNSEEN = 256
 
 
 def edge_rows(rows: Rows, splits: Splits, *, exact: bool) -> Rows:
@@ -31,7 +32,7 @@ def edge_rows(rows: Rows, splits: Splits, *, exact: bool) -> Rows:
         made += [_numbers(templates.take(slice(1)), sign * size) for sign in (-1, 1) for size in _HUGE]
     if len(splits[0]):
         made.append(_beside(templates, *splits))
-    made += [_with_unseen(templates), *_with_missing(rows, templates)]
+    made += _with_missing(rows, templates)
     edge = templates.take(slice(0)).joined(made)
     return edge.take(~_infinite(edge))
 
@@ -84,14 +85,25 @@ def _beside(templates: Rows, features: NDArray[np.int64], thresholds: NDArray[np
     return made
 
 
-def _with_unseen(templates: Rows) -> Rows:
-    """Each template once with a text in every column of texts that no training data holds."""
-    arrays = {
-        name: np.full_like(array, _UNSEEN) if array.dtype.kind == "O" else array
-        for name, array in templates.arrays.items()
-    }
-    texts = any(array.dtype.kind == "O" for array in arrays.values())
-    return replace(templates, arrays=arrays) if texts else templates.take(slice(0))
+def unseen_rows(rows: Rows) -> Rows:
+    """Real rows, each with one column (of an array: all) holding what no training data holds.
+
+    Where a column's values are categories, the source either has an answer for others or refuses them.
+    """
+    templates = rows.take(np.unique(np.linspace(0, len(rows) - 1, _MAX_TEMPLATES).astype(int)))
+    made = []
+    for name in list(rows.arrays)[:_MAX_UNSEEN]:
+        one = templates.take([len(made) % len(templates)])
+        made.append(replace(one, arrays={**one.arrays, name: _unseen(one.arrays[name])}))
+    return templates.take(slice(0)).joined(made)
+
+
+def _unseen(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind == "O":
+        return np.full_like(array, _UNSEEN)
+    if array.dtype.kind == "f":
+        return (array + array.dtype.type(0.3725)).astype(array.dtype)
+    return np.full_like(array, np.iinfo(array.dtype).max) if array.dtype.kind in "iu" else array
 
 
 def _with_missing(rows: Rows, templates: Rows) -> list[Rows]:

@@ -12,7 +12,7 @@ from edge_runtime.bundle.manifest import MISSING_TEXT, Input
 from edge_runtime.errors import InputError
 
 DTYPES = ("float32", "float64", "int64", "int32", "uint8")
-_Indices = NDArray[Any] | slice
+_Indices = NDArray[Any] | list[int] | slice
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,12 @@ class Rows:
 
 def is_missing(array: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a number is NaN, or a text is None."""
+    found = np.zeros(array.shape, dtype=np.bool_)
     if array.dtype.kind == "f":
-        return np.isnan(array)
-    if array.dtype.kind == "O":
-        return np.equal(array, None).astype(np.bool_)
-    return np.zeros(array.shape, dtype=np.bool_)
+        found |= np.isnan(array)
+    elif array.dtype.kind == "O":
+        found |= np.array([value is None for value in array.flat]).reshape(array.shape)
+    return found
 
 
 def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.edge_rows import edge_rows
+from converter.edge_rows import edge_rows, unseen_rows
 from converter.frontends.base import Converted, Halves
 from converter.inputs import Rows
 from converter.parting import first_difference
 from converter.source import Answer, Source, Tensors
 from edge_runtime.bundle.manifest import Parity
-from edge_runtime.errors import EdgeError, ParityError
+from edge_runtime.errors import EdgeError, InputError, ParityError
 
 TOLERANCE = 1e-5
 NEAR_TIE = 1e-6
@@ -64,6 +64,7 @@ def prove(
     Raises ParityError, which names output, row, expected and found.
     """
     measured = _compare(_Case("input", rows, expected, 1.0), source, converted, variants)
+    _compare_unseen(source, variants, rows)
     reads_rows = bool(converted.exact) and converted.halves is None
     made = edge_rows(rows, converted.splits, exact=reads_rows)
     made, answer = _accepted(source, made)
@@ -71,6 +72,21 @@ def prove(
         slack = 1.0 if converted.exact else EDGE_SLACK
         _compare(_Case("edge row", made, answer, slack), source, converted, variants)
     return measured
+
+
+def _compare_unseen(source: Source, variants: Variants, rows: Rows) -> None:
+    """What the source refuses because training never saw it, the variant must refuse as well."""
+    made = unseen_rows(rows)
+    for row in np.flatnonzero(~_taken(source, made)):
+        one = made.take([int(row)])
+        try:
+            variants.whole(one)
+        except InputError:
+            continue
+        raise ParityError(
+            f"parity: row {_shown(one, 0)}, of which one value was never seen in training: the source "
+            "model refuses it, the variant gives an answer. The model was not converted."
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +104,13 @@ class _Case:
 
 
 def _compare(case: _Case, source: Source, converted: Converted, variants: Variants) -> Parity:
-    found = variants.whole(case.rows)
+    try:
+        found = variants.whole(case.rows)
+    except InputError as error:
+        raise ParityError(
+            f"parity: {case.kind}: the source model has an answer, the variant refuses it: {error} "
+            "The model was not converted."
+        ) from error
     unequal, error = differences(case.expected.tensors, found)
     tied = unequal & _undecided(case)
     wrong = (unequal & ~tied) | ~(error <= case.tolerance)  # NaN is wrong

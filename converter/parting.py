@@ -99,7 +99,7 @@ def _run(converted: Converted, tensors: list[Tensor], rows: Rows) -> list[NDArra
 
     names = {f"part_{at}": tensor for at, tensor in enumerate(tensors)}
     raw = converted.graph.to_bytes(
-        {name: (tensor.name, tensor.dtype, tensor.shape) for name, tensor in names.items()}
+        {name: (tensor.name, tensor.dtype.name, tensor.shape) for name, tensor in names.items()}
     )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

@@ -127,7 +127,8 @@ class Source:
             apart = np.abs(decision) if each else _apart(decision)
         else:
             return np.empty(0)
-        return apart.reshape(len(apart), -1).min(axis=1)
+        margin: NDArray[np.float64] = apart.reshape(len(apart), -1).min(axis=1)
+        return margin
 
 
 def read_source(model: Any, rows: Rows) -> Source:

@@ -27,7 +27,10 @@ def loaded(manifest: Manifest, artifacts: Mapping[str, bytes]) -> Iterator[Model
 
 
 def run(model: Model, rows: Rows) -> Tensors:
-    """A loaded variant's outputs by name, labels as indices into their classes."""
+    """A loaded variant's outputs by name, labels as indices into their classes.
+
+    Raises InputError when it refuses a row.
+    """
     inference = model.infer(rows.arrays if rows.is_table else rows.array)
     found = {"probabilities": inference.probabilities, "value": inference.values}
     found["score"] = inference.values
@@ -35,6 +38,8 @@ def run(model: Model, rows: Rows) -> Tensors:
         found["label"] = _indices(model, inference.labels)
     tensors: Tensors = {}
     for output in model.manifest.outputs:
+        if output.meaning == "refused":
+            continue
         tensor = found[output.meaning]
         assert tensor is not None
         tensors[output.name] = tensor

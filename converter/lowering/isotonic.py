@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from converter.lowering.registry import Array, regresses, transforms
+from converter.lowering.registry import Array, refuse, regresses, transforms
 
 
 @transforms(IsotonicRegression)
@@ -11,9 +11,8 @@ from converter.lowering.registry import Array, regresses, transforms
 def isotonic(model: IsotonicRegression, x: Array) -> Array:
     """(n,) for x (n, 1) or (n,): linear between the thresholds, in their dtype.
 
-    Outside them `out_of_bounds` decides: "clip" takes the nearest; "nan" answers NaN, and so does
-    "raise", where the source refuses the row and a graph cannot. A single threshold is a
-    constant everywhere.
+    Outside them `out_of_bounds` decides: "clip" takes the nearest, "nan" answers NaN, "raise" refuses the
+    row. A single threshold is a constant everywhere.
     """
     at = model.X_thresholds_.astype(np.float64)
     values = model.y_thresholds_.astype(np.float64)
@@ -22,6 +21,9 @@ def isotonic(model: IsotonicRegression, x: Array) -> Array:
     if len(at) == 1:
         return np.zeros_like(x).astype(dtype) + values[0].astype(dtype)
     found = np.interp(x, at, values)
-    if model.out_of_bounds != "clip":
-        found = np.where((x < at[0]) | (x > at[-1]), np.nan, found)
+    outside = (x < at[0]) | (x > at[-1])
+    if model.out_of_bounds == "raise":
+        refuse(outside, "IsotonicRegression: a number beyond those of training")
+    if model.out_of_bounds == "nan":
+        found = np.where(outside, np.nan, found)
     return found.astype(dtype)

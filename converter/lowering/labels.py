@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from converter.lowering.registry import Scores
 from converter.tracing.tensor import Tensor
@@ -45,12 +46,14 @@ def softmax(scores: Array) -> Array:
 
 
 def logistic(score: Array) -> Array:
-    """1 / (1 + exp(-s)), without overflow."""
-    if isinstance(score, Tensor):
+    """1 / (1 + exp(-s)), without overflow; float32, the sums of trees, in one node.
+
+    ONNX Runtime's Sigmoid is 0 where the function is still 1e-9: too coarse for what is divided later.
+    """
+    if isinstance(score, Tensor) and score.dtype == np.float32:
         name = score.graph.node("Sigmoid", score.name)
         return Tensor(score.graph, name, score.dtype, score.shape)
-    small = np.exp(-np.abs(score))
-    return np.where(score >= 0, 1 / (1 + small), small / (1 + small)).astype(score.dtype)
+    return expit(score)
 
 
 def _filled(probabilities: Array, width: int) -> Array:

@@ -16,7 +16,7 @@ from sklearn.neighbors import (
 from converter.lowering.distances import comparable, comparable_radius, dense, distance
 from converter.lowering.labels import several
 from converter.lowering.neighbours import fitted_metric, is_weighted, labels_of
-from converter.lowering.registry import Array, Scores, classifies, regresses, transforms
+from converter.lowering.registry import Array, Scores, classifies, refuse, regresses, transforms
 from edge_runtime.errors import UnsupportedModelError
 
 
@@ -43,7 +43,10 @@ def _weights(model: Any, x: Array) -> Array:
 
 @classifies(RadiusNeighborsClassifier)
 def classification(model: Any, x: Array) -> Scores:
-    """The votes of all within the radius; of a row that has none around, the outlier label."""
+    """The votes of all within the radius; of a row that has none around, the outlier label.
+
+    Without that label the source refuses such a row.
+    """
     weights = _weights(model, x)
     classes = model.classes_ if model.outputs_2d_ else [model.classes_]
     members = []
@@ -52,19 +55,16 @@ def classification(model: Any, x: Array) -> Scores:
         total = np.sum(votes, axis=1, keepdims=True)
         is_empty = total == 0.0
         shares = votes / np.where(is_empty, 1.0, total)
-        shares = np.where(is_empty, _outlier(model, at, classes[at]), shares)
+        if model.outlier_label_ is None:
+            refuse(is_empty[:, 0], "RadiusNeighborsClassifier: no training row is within the radius")
+        else:
+            shares = np.where(is_empty, _outlier(model, at, classes[at]), shares)
         members.append(Scores(np.argmax(shares, axis=1), shares))
     return several(members) if model.outputs_2d_ else members[0]
 
 
 def _outlier(model: Any, at: int, classes: NDArray[Any]) -> NDArray[np.float64]:
     """The probabilities (classes,) of a row without neighbours. Raises UnsupportedModelError."""
-    if model.outlier_label_ is None:
-        raise UnsupportedModelError(
-            "RadiusNeighborsClassifier without outlier_label cannot be converted: scikit-learn raises "
-            "for a row with no neighbour, and a device must answer. Set outlier_label to "
-            "'most_frequent' or to a class."
-        )
     is_label: NDArray[np.float64] = (classes == model.outlier_label_[at]).astype(np.float64)
     if is_label.sum() != 1:
         raise UnsupportedModelError(

@@ -34,8 +34,8 @@ class Scores:
     """
 
     label: Array
-    probabilities: Array | None = None
-    decision: Array | None = None
+    probabilities: Array = None
+    decision: Array = None
 
 
 @dataclass(frozen=True)

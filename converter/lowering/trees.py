@@ -190,12 +190,13 @@ def _add_trees(graph: Graph, rows: str, dtype: np.dtype[Any], forest: Forest, ag
     Where float32 would round the sum (leaves that hold fractions), or the rows are float64, the node
     compares and adds in float64, at about a tenth more time.
     """
+    thresholds: NDArray[Any] = forest.threshold
     if dtype == np.float32 and _adds_exactly(forest):
         numbers, thresholds = _as_lists, round_down(forest.threshold)
     else:
         # A float64 input is what selects float64 in the runtime.
         rows = rows if dtype == np.float64 else graph.node("Cast", rows, to=_DOUBLE)
-        numbers, thresholds = _as_float64_tensors, forest.threshold
+        numbers = _as_float64_tensors
     where, target = _leaf_weights(forest)
     return graph.node(
         "TreeEnsembleRegressor",

@@ -37,7 +37,7 @@ def voting_classifier(model: VotingClassifier, x: Table) -> Scores:
     classes = np.arange(len(model.classes_))
     votes: Any = 0.0
     for member, said, weight in zip(model.estimators_, members, weights, strict=True):
-        chosen = np.take(np.asarray(member.classes_, dtype=np.int64), said.label)
+        chosen: Any = np.take(np.asarray(member.classes_, dtype=np.int64), said.label)
         votes = votes + (chosen[:, None] == classes).astype(np.float64) * weight
     return Scores(np.argmax(votes, axis=1))
 
@@ -120,7 +120,7 @@ def bagging_classifier(model: BaggingClassifier, x: Table) -> Scores:
         said = registry.scores(member, x.take(columns.tolist()))
         seen = np.asarray(member.classes_, dtype=np.int64)  # indices into the whole model's classes
         if said.probabilities is None:
-            chosen = np.take(seen, said.label)
+            chosen: Any = np.take(seen, said.label)
             total = total + (chosen[:, None] == np.arange(count)).astype(np.float64)
         else:
             total = total + _chances(said) @ np.eye(count)[seen]

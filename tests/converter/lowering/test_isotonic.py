@@ -7,6 +7,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 
 import converter.lowering.isotonic  # noqa: F401 -- registers what is tested
+from converter.lowering import registry
 from tests.converter.lowering.lowered import agree, check, computed, expected, in_onnx
 
 _RNG = np.random.default_rng(0)
@@ -27,14 +28,15 @@ def test_lines_between_thresholds_and_the_rule_outside(increasing: Any, out_of_b
         agree(answer(model, AROUND, "transform"), expected(model, AROUND, "transform"), 1e-12)
 
 
-def test_what_the_source_refuses_is_nan() -> None:
+def test_what_the_source_refuses_is_refused() -> None:
     model = IsotonicRegression(out_of_bounds="raise").fit(ROWS, VALUES)
     check(model, BETWEEN[1:-1])
     edges = np.array([ROWS[0] - 1e-9, ROWS[0], ROWS[-1], ROWS[-1] + 1e-9])[:, None]
-    for answer in (computed, in_onnx):
-        np.testing.assert_array_equal(
-            np.isnan(answer(model, edges)["value"]), [True, False, False, True]
-        )
+    with registry.recording() as made:
+        registry.value(model, edges)
+    ((outside, why),) = made.refusals
+    assert outside.tolist() == [True, False, False, True]
+    assert why == "IsotonicRegression: a number beyond those of training"
 
 
 def test_bounds_weights_and_equal_inputs() -> None:

@@ -69,8 +69,11 @@ def test_the_graph_of_neighbours_agrees(mode: str) -> None:
 
 def test_a_classifier_must_know_what_to_say_of_a_row_without_neighbours() -> None:
     model = RadiusNeighborsClassifier(1.0).fit(TRAINED, CLASSES)
-    with pytest.raises(UnsupportedModelError, match=r"^RadiusNeighborsClassifier without outlier_label"):
-        registry.scores(model, ROWS)
+    with registry.recording() as made:
+        registry.scores(model, np.concatenate([ROWS[:1] * 0 + TRAINED[0], ROWS[:1] + 1e6]))
+    ((alone, why),) = made.refusals
+    assert alone.tolist() == [False, True]
+    assert why == "RadiusNeighborsClassifier: no training row is within the radius"
     model = RadiusNeighborsClassifier(1.0, outlier_label="none").fit(TRAINED, CLASSES)
     with pytest.raises(UnsupportedModelError, match="which is none of its classes"):
         registry.scores(model, ROWS)
