@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 # The largest integer that every JSON reader keeps exactly.
 MAX_RELEASE = (1 << 53) - 1
 MAX_COLUMN_NAME = 256
+MAX_REFUSAL = 500
 ANOMALY_CLASSES = ("anomaly", "normal")
 # The fewest classes that make sense; of a task without labels there are none.
 _MIN_CLASSES = {"classification": 2, "clustering": 1, "anomaly": 2}
@@ -30,6 +31,7 @@ def faults(manifest: "Manifest") -> Iterator[str]:
         yield "no variants"
     yield from _of_labels(manifest) if manifest.labels else _of_classes(manifest)
     yield from _of_columns(manifest)
+    yield from _of_refusals(manifest)
     if golden.count < 1:
         yield "no golden inputs"
     if len(golden.inputs) != len(manifest.inputs):
@@ -84,6 +86,20 @@ def _of_columns(manifest: "Manifest") -> Iterator[str]:
             unicodedata.category(character) == "Cc" for character in column.name
         ):
             yield f"a column's name is not 1 to {MAX_COLUMN_NAME} characters without control characters"
+
+
+def _of_refusals(manifest: "Manifest") -> Iterator[str]:
+    """The last output says which rows are refused, exactly where there are reasons to refuse some."""
+    places = [at for at, output in enumerate(manifest.outputs) if output.meaning == "refused"]
+    if manifest.refusals and not places:
+        yield "refusals without an output 'refused'"
+    if places and not manifest.refusals:
+        yield "an output 'refused' without refusals"
+    if places and places != [len(manifest.outputs) - 1]:
+        yield "the output 'refused' is not the last one alone"
+    for why in manifest.refusals:
+        if not 0 < len(why) <= MAX_REFUSAL or not why.isprintable():
+            yield f"a refusal is not 1 to {MAX_REFUSAL} printable characters"
 
 
 def _of_shared_goldens(manifest: "Manifest") -> Iterator[str]:

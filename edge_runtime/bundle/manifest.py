@@ -72,12 +72,13 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """One output tensor. `meaning` says how it is read: a `label` is an index into the classes, a
-    `score` an anomaly model's decision function, below 0 for an anomaly and lower for a worse one."""
+    `score` an anomaly model's decision function, below 0 for an anomaly and lower for a worse one, and
+    `refused` 0, or why the row has no answer: k for the k-th of the manifest's `refusals`."""
 
     name: str
     dtype: Dtype
     shape: tuple[int | None, ...]
-    meaning: Literal["label", "probabilities", "value", "score"]
+    meaning: Literal["label", "probabilities", "value", "score", "refused"]
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,7 +179,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle is. `release` is the security floor's counter; `files` lists all other artifacts.
 
-    A model of one label has `classes`, one of several has `labels`, and never both.
+    A model of one label has `classes`, one of several has `labels`, and never both. `refusals` are the
+    reasons for which the source model raises an error instead of answering, for people to read.
     """
 
     format: int
@@ -197,6 +199,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     provenance: Provenance
     files: dict[str, File] = {}
     labels: tuple[Label, ...] = ()
+    refusals: tuple[str, ...] = ()
 
     @property
     def has_labels(self) -> bool:

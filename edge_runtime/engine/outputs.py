@@ -120,6 +120,8 @@ def _meanings(manifest: Manifest) -> list[str]:
     beside = {"probabilities"} if manifest.has_labels else set()
     if manifest.task == "anomaly":
         beside.add("score")
+    if manifest.refusals:
+        beside.add("refused")
     if wanted not in meanings or len(set(meanings)) != len(meanings) or {*meanings} - {wanted} - beside:
         also = f" and at most {' and '.join(sorted(beside))} beside it" if beside else ""
         raise EngineError(
@@ -140,6 +142,7 @@ def _check_output(output: Output, manifest: Manifest) -> None:
         "probabilities": dtype == "float32" and shape == (None, *classes),
         "value": dtype in ("float32", "float64") and len(shape) in (1, 2) and shape[0] is None,
         "score": dtype in ("float32", "float64") and shape == (None,),
+        "refused": dtype == "int64" and shape == (None,),
     }[output.meaning]
     if not fits:
         raise EngineError(

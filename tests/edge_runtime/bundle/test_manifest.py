@@ -15,6 +15,7 @@ from edge_runtime.bundle.manifest import (
     Input,
     Label,
     Manifest,
+    Output,
     Step,
     Window,
     canonical_json,
@@ -240,6 +241,47 @@ def test_goldens_fit_the_inputs_and_outputs(change: dict[str, Any], complaint: s
 
     with pytest.raises(ManifestError, match=complaint):
         decode(encode(altered(golden=golden)))
+
+
+REFUSED = Output(name="refused", dtype="int64", shape=(None,), meaning="refused")
+
+
+def refusing(*outputs: Output, refusals: tuple[str, ...] = ("Größe is beyond the knots",)) -> Manifest:
+    """The manifest with these outputs, each with a golden file, and these reasons."""
+    goldens = (MANIFEST.golden.outputs[0],) * len(outputs)
+    golden = msgspec.structs.replace(MANIFEST.golden, outputs=goldens)
+    return altered(outputs=outputs, golden=golden, refusals=refusals)
+
+
+def test_a_model_may_refuse_rows_and_says_why() -> None:
+    manifest = refusing(*MANIFEST.outputs, REFUSED, refusals=("a", "x" * 500))
+
+    assert decode(encode(manifest)) == manifest
+
+
+def test_a_manifest_from_before_refusals_has_none() -> None:
+    value = msgspec.json.decode(RAW)
+    value.pop("refusals", None)
+
+    assert decode(canonical_json(value)).refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("refused", "complaint"),
+    [
+        (refusing(*MANIFEST.outputs), "refusals without an output 'refused'"),
+        (refusing(*MANIFEST.outputs, REFUSED, refusals=()), "an output 'refused' without refusals"),
+        (refusing(REFUSED, *MANIFEST.outputs), "'refused' is not the last one alone"),
+        (refusing(*MANIFEST.outputs, REFUSED, REFUSED), "'refused' is not the last one alone"),
+        (refusing(*MANIFEST.outputs, REFUSED, refusals=("a", "")), "not 1 to 500 printable characters"),
+        (refusing(*MANIFEST.outputs, REFUSED, refusals=("x" * 501,)), "not 1 to 500 printable"),
+        (refusing(*MANIFEST.outputs, REFUSED, refusals=("a\x1b[2J",)), "not 1 to 500 printable"),
+        (refusing(*MANIFEST.outputs, REFUSED, refusals=("a\nb",)), "not 1 to 500 printable"),
+    ],
+)
+def test_refusals_and_their_output_belong_together(refused: Manifest, complaint: str) -> None:
+    with pytest.raises(ManifestError, match=complaint):
+        decode(encode(refused))
 
 
 def test_nesting_is_bounded() -> None:
