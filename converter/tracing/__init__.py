@@ -4,6 +4,7 @@ from converter.tracing import (  # each fills its part of the tables in `dispatc
     arithmetic,
     choosing,
     elementwise,
+    joining,
     linear,
     ordering,
     reductions,
@@ -13,6 +14,6 @@ from converter.tracing import (  # each fills its part of the tables in `dispatc
 )
 
 __all__ = [
-    "arithmetic", "choosing", "elementwise", "linear", "ordering", "reductions", "shaping", "special",
+    "arithmetic", "choosing", "elementwise", "joining", "linear", "ordering", "reductions", "shaping", "special",
     "taking",
 ]  # fmt: skip

@@ -20,10 +20,11 @@ def _plain(ufunc: Any, operator: str, logical: str = "") -> None:
         return elementwise(logical if is_bool else operator, a, b, dtype=a.dtype)
 
 
-for _ufunc, _operator, _logical in (
+_PLAIN: tuple[tuple[Any, str, str], ...] = (
     (np.add, "Add", "Or"), (np.subtract, "Sub", ""), (np.multiply, "Mul", "And"),
     (np.maximum, "Max", "Or"), (np.minimum, "Min", "And"),
-):  # fmt: skip
+)  # fmt: skip
+for _ufunc, _operator, _logical in _PLAIN:
     _plain(_ufunc, _operator, _logical)
 
 
@@ -35,10 +36,11 @@ def _comparison(ufunc: Any, operator: str) -> None:
         return elementwise(operator, a, b, dtype=np.bool_)
 
 
-for _ufunc, _operator in (
+_COMPARISONS: tuple[tuple[Any, str], ...] = (
     (np.equal, "Equal"), (np.greater, "Greater"), (np.less, "Less"),
     (np.greater_equal, "GreaterOrEqual"), (np.less_equal, "LessOrEqual"),
-):  # fmt: skip
+)  # fmt: skip
+for _ufunc, _operator in _COMPARISONS:
     _comparison(_ufunc, _operator)
 
 
@@ -53,9 +55,10 @@ def _logic(ufunc: Any, operator: str) -> None:
         return elementwise(operator, *(cast(item, np.bool_) for item in operands))
 
 
-for _ufunc, _operator in (
+_LOGIC: tuple[tuple[Any, str], ...] = (
     (np.logical_and, "And"), (np.logical_or, "Or"), (np.logical_xor, "Xor"), (np.logical_not, "Not"),
-):  # fmt: skip
+)  # fmt: skip
+for _ufunc, _operator in _LOGIC:
     _logic(_ufunc, _operator)
 
 
@@ -69,8 +72,9 @@ def _bitwise(ufunc: Any, operator: str) -> None:
         return elementwise(operator, a, b)
 
 
-for _ufunc, _operator in ((np.bitwise_and, "And"), (np.bitwise_or, "Or"), (np.bitwise_xor, "Xor")):
-    _bitwise(_ufunc, _operator)
+_bitwise(np.bitwise_and, "And")
+_bitwise(np.bitwise_or, "Or")
+_bitwise(np.bitwise_xor, "Xor")
 
 
 @records_ufunc(np.invert)

@@ -32,7 +32,8 @@ def call_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[str
             )
     if method == "__call__":
         return _call(ufunc, inputs, **options)
-    table = {"reduce": _REDUCE, "accumulate": _ACCUMULATE}.get(method, {})
+    tables: dict[str, dict[Any, Any]] = {"reduce": _REDUCE, "accumulate": _ACCUMULATE}
+    table = tables.get(method, {})
     if ufunc not in table:
         raise TracingError(f"{name_of(ufunc)}.{method} has no ONNX form.")
     array, *rest = inputs
@@ -41,8 +42,8 @@ def call_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[str
 
 
 def _call(
-    ufunc: Any, inputs: Sequence[Any], out: Any = None, where: Any = True, dtype: Any = None,
-    casting: Any = "same_kind", order: str = "K", subok: bool = True,
+    ufunc: Any, inputs: Sequence[Any], *, out: Any = None, where: Any = True, dtype: Any = None,
+    casting: Any = "same_kind", **_layout: Any,
 ) -> Any:  # fmt: skip
     result = record_ufunc(ufunc, inputs, dtype)
     if out is None or out[0] is None:

@@ -1,6 +1,7 @@
 """Functions of one number. Where ONNX has an accurate kernel it is used, else a formula in float64."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,10 +17,11 @@ def _kernel(ufunc: Any, operator: str) -> None:
         return elementwise(operator, x) if x.dtype.kind == "f" else x
 
 
-for _ufunc, _operator in (
+_KERNELS: tuple[tuple[Any, str], ...] = (
     (np.sqrt, "Sqrt"), (np.exp, "Exp"), (np.log, "Log"), (np.sin, "Sin"), (np.cos, "Cos"),
     (np.tanh, "Tanh"), (np.floor, "Floor"), (np.ceil, "Ceil"), (np.rint, "Round"),
-):  # fmt: skip
+)  # fmt: skip
+for _ufunc, _operator in _KERNELS:
     _kernel(_ufunc, _operator)
 
 
@@ -92,13 +94,16 @@ def _rad2deg(x: Any) -> Any:
     return x * (x.dtype.type(180) / x.dtype.type(np.pi))
 
 
-def in_float64(*ufuncs: Any) -> Any:
+_Formula = TypeVar("_Formula", bound=Callable[..., Any])
+
+
+def in_float64(*ufuncs: Any) -> Callable[[_Formula], _Formula]:
     """Register a formula that is worked out in float64, whatever the dtype of its operands.
 
     The result is rounded to the ufunc's own dtype by the caller.
     """
 
-    def register(formula: Any) -> Any:
+    def register(formula: _Formula) -> _Formula:
         @records_ufunc(*ufuncs)
         def rule(*operands: Any) -> Any:
             return formula(*(cast(item, np.float64) for item in operands))

@@ -1,19 +1,16 @@
-# ruff: noqa: ARG001, PLR0917 -- the signatures are those of numpy
-"""Other shapes, other order, other arrays beside: nothing is computed here."""
+# ruff: noqa: ARG001 -- the signatures are those of numpy
+"""Other shapes and other order: nothing is computed here."""
 
-from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from converter.tracing import choosing  # noqa: F401
 from converter.tracing.dispatch import name_of, records
 from converter.tracing.errors import TracingError
-from converter.tracing.nodes import concat, expand, gather, reshape, row_count, shape_of, transpose
-from converter.tracing.promote import as_operand, filled, first_tensor, is_tensor, promoted
+from converter.tracing.nodes import gather, record, reshape, shape_of, transpose
+from converter.tracing.promote import as_operand, filled, first_tensor, is_tensor
 from converter.tracing.rows import Rows
-from converter.tracing.shapes import Shape, axis_index, batch_axis, broadcast, describe
+from converter.tracing.shapes import Shape, axis_index, batch_axis, broadcast, count, describe
 from converter.tracing.tensor import Tensor
 
 
@@ -128,19 +125,19 @@ def _reshape(
 def _resolve(given: Shape, wanted: Shape) -> Shape:
     """The sizes asked for, with None where the rows stay."""
     at = batch_axis(given)
-    before, after = prod(given[:at]), prod(given[at + 1 :])
+    before, after = count(given[:at]), count(given[at + 1 :])
     free = wanted.index(-1) if -1 in wanted else None
     if None in wanted and free is not None:
         place = wanted.index(None)
         side = wanted[:place] if free < place else wanted[place + 1 :]
-        known = prod(n for n in side if n != -1)
+        known = count([n for n in side if n != -1])
         total = before if free < place else after
         wanted = tuple((total // known if known else 0) if n == -1 else n for n in wanted)
     elif free is not None:
         wanted = tuple(None if n == -1 else n for n in wanted)
     if wanted.count(None) == 1:
         place = batch_axis(wanted)
-        if prod(wanted[:place]) == before and prod(wanted[place + 1 :]) == after:
+        if count(wanted[:place]) == before and count(wanted[place + 1 :]) == after:
             return wanted
     raise TracingError(
         f"np.reshape of {describe(given)} to {describe(wanted)} would mix the rows, or fix how many there "
@@ -150,7 +147,7 @@ def _resolve(given: Shape, wanted: Shape) -> Shape:
 
 @records(np.ravel)
 def _ravel(a: Any, order: str = "C") -> Any:
-    return np.reshape(a, -1, order=order)
+    return _reshape(a, -1, order)
 
 
 @records(np.broadcast_to)
@@ -165,109 +162,6 @@ def _broadcast_arrays(*arrays: Any, subok: bool = False) -> Any:
     found = [as_operand(a) for a in arrays]
     shape = broadcast(*map(shape_of, found))
     return tuple(filled(a, shape, first_tensor(*found)) for a in found)
-
-
-# side by side
-
-
-@records(np.concatenate)
-def _concatenate(
-    arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = None
-) -> Any:
-    if out is not None:
-        raise TracingError("np.concatenate with `out=` has no ONNX form.")
-    parts = promoted(list(arrays))
-    if dtype is not None:
-        parts = [part.astype(dtype) for part in parts]
-    like = first_tensor(*parts)
-    if axis is None:
-        raise TracingError(
-            "np.concatenate with `axis=None` would put rows one after another: give `axis=1`."
-        )
-    at = axis_index(axis, like.ndim)
-    if like.sizes[at] is None:
-        raise TracingError(
-            "arrays are put one after another along the rows: a device predicts one row at a time. "
-            "np.column_stack and `axis=1` put them side by side."
-        )
-    others = [shape_of(part)[:at] + shape_of(part)[at + 1 :] for part in parts]
-    if any(shape != others[parts.index(like) if False else 0] for shape in others[1:]) or (
-        like.sizes[:at] + like.sizes[at + 1 :] != others[0]
-    ):
-        raise TracingError(
-            f"{describe(*map(shape_of, parts))} do not fit side by side: a constant has no rows of its own. "
-            "`np.full_like(X[:, :1], constant)` has."
-        )
-    return concat(parts, at)
-
-
-@records(np.stack)
-def _stack(
-    arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = None
-) -> Any:
-    parts = promoted(list(arrays))
-    like = first_tensor(*parts)
-    if any(shape_of(part) != like.sizes and shape_of(part) != () for part in parts):
-        raise TracingError(
-            f"arrays of shapes {describe(*map(shape_of, parts))} are stacked: they must have the same rows. "
-            "np.full_like makes an array of a constant."
-        )
-    parts = [filled(part, like.sizes, like) for part in parts]
-    return np.concatenate([np.expand_dims(part, axis) for part in parts], axis=axis, dtype=dtype)
-
-
-@records(np.column_stack)
-def _column_stack(tup: Any) -> Any:
-    parts = [as_operand(part) for part in tup]
-    return np.concatenate([part[:, None] if part.ndim == 1 else part for part in parts], axis=1)
-
-
-@records(np.hstack)
-def _hstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Any:
-    parts = [as_operand(part) for part in tup]
-    return np.concatenate(parts, axis=0 if parts[0].ndim < 2 else 1, dtype=dtype)
-
-
-@records(np.vstack)
-def _vstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Any:
-    return np.concatenate([np.atleast_2d(as_operand(part)) for part in tup], axis=0, dtype=dtype)
-
-
-@records(np.append)
-def _append(arr: Any, values: Any, axis: Any = None) -> Any:
-    return np.concatenate([as_operand(arr), as_operand(values)], axis=axis)
-
-
-def _like(function: Any, value: float | None) -> None:
-    @records(function)
-    def like(a: Any, fill_value: Any = value, dtype: Any = None, order: str = "K", subok: bool = True,
-             shape: Any = None, *, device: Any = None) -> Any:  # fmt: skip
-        wanted = np.dtype(a.dtype if dtype is None else dtype)
-        sizes = a.sizes if shape is None else tuple(None if isinstance(n, Rows) else n for n in shape)
-        return full(sizes, fill_value, wanted, a)
-
-
-def full(shape: Shape, value: Any, dtype: np.dtype[Any], like: Tensor) -> Tensor:
-    """An array of one value, with the rows of `like`."""
-    filling = as_operand(value).astype(dtype)
-    return filled(filling, shape, like).copy() if shape else filling
-
-
-_like(np.full_like, None)
-
-
-def _like_of(function: Any, value: float) -> None:
-    @records(function)
-    def like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
-             device: Any = None) -> Any:  # fmt: skip
-        return np.full_like(a, value, dtype=dtype, shape=shape)
-
-
-for _function, _value in ((np.zeros_like, 0), (np.ones_like, 1), (np.empty_like, 0)):
-    _like_of(_function, _value)
-
-
-# other order
 
 
 def _along(x: Any, places: Any, axis: int, function: Any) -> Any:
@@ -337,8 +231,6 @@ def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "
 
 @records(np.take_along_axis)
 def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
-    from converter.tracing.nodes import record
-
     arr, indices = as_operand(arr), as_operand(indices)
     at = axis_index(_one_axis(axis, np.take_along_axis), arr.ndim)
     like = first_tensor(arr, indices)
@@ -359,13 +251,14 @@ def _split(function: Any, along: int | None) -> None:
         at = axis_index(axis if along is None else along, ary.ndim)
         if ary.sizes[at] is None:
             raise TracingError(f"{name_of(function)} along the rows: give `axis=1`.")
-        pieces = function(np.arange(ary.sizes[at]), indices_or_sections) if along is None else np.split(
-            np.arange(ary.sizes[at]), indices_or_sections
-        )  # fmt: skip
-        before = (slice(None),) * at
-        bounds = np.cumsum([0] + [len(piece) for piece in pieces])
-        return [ary[(*before, slice(int(a), int(b)))] for a, b in zip(bounds, bounds[1:], strict=False)]
+        cut: Any = function if along is None else np.split
+        bounds = np.cumsum([0, *map(len, cut(np.arange(ary.sizes[at]), indices_or_sections))])
+        return [
+            ary[(*(slice(None),) * at, slice(int(a), int(b)))]
+            for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+        ]
 
 
-for _function, _axis in ((np.split, None), (np.array_split, None), (np.hsplit, 1)):
-    _split(_function, _axis)
+_split(np.split, None)
+_split(np.array_split, None)
+_split(np.hsplit, 1)

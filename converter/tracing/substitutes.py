@@ -20,9 +20,9 @@ from scipy import special
 from sklearn.utils import _set_output, validation
 
 from converter.tracing.errors import TracingError
+from converter.tracing.joining import full
 from converter.tracing.promote import as_operand
 from converter.tracing.rows import Rows
-from converter.tracing.shaping import full
 from converter.tracing.tensor import Tensor, rows_symbol
 
 _one_at_a_time = RLock()
