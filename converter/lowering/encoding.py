@@ -18,6 +18,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
+from converter.lowering.intervals import places
 from converter.lowering.registry import Array, refuse, transforms
 from converter.lowering.scaling import as_floating
 from converter.lowering.table import Table
@@ -186,13 +187,12 @@ def target_encoder(step: TargetEncoder, x: Table) -> Array:
 def bins(step: KBinsDiscretizer, x: Array) -> Array:
     """Each column's bin, by number or one output a bin. An inner edge belongs to the bin above it."""
     x = as_floating(x) if step.dtype is None else x.astype(step.dtype)
-    blocks = []
-    for at, edges in enumerate(step.bin_edges_):
-        inner = np.asarray(edges, np.float64)[1:-1]
-        found = np.searchsorted(inner, x[:, at].astype(np.float64), side="right")[:, None]
-        hot = step.encode != "ordinal"
-        blocks.append((found == np.arange(int(step.n_bins_[at])) if hot else found).astype(x.dtype))
-    return np.concatenate(blocks, axis=1)
+    found = places(x, [edges[1:-1] for edges in step.bin_edges_], "right")
+    if step.encode != "ordinal":
+        counts = step.n_bins_.astype(np.int64)
+        column = np.repeat(np.arange(len(counts)), counts)
+        found = found[:, column] == np.concatenate([np.arange(count) for count in counts])
+    return found.astype(x.dtype)
 
 
 @transforms(LabelEncoder, reads="table")

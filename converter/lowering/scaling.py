@@ -4,9 +4,8 @@ scikit-learn computes these in place, so each operation rounds back to the dtype
 operations in the same order give the same float32, and a tree behind them goes the same way.
 """
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.preprocessing import (
     Binarizer,
     MaxAbsScaler,
@@ -18,7 +17,10 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from converter.lowering.intervals import places, taken
 from converter.lowering.registry import Array, refuse, transforms
+
+Powers = NDArray[np.float64]
 
 _QUANTILE_BOUND = 1e-7  # scikit-learn's BOUNDS_THRESHOLD: so near to an end is the end
 
@@ -90,55 +92,62 @@ def power_transformer(step: PowerTransformer, x: Array) -> Array:
     x = as_floating(x)
     if step.method == "box-cox":
         refuse(np.any(x <= 0.0, axis=1), "PowerTransformer: Box-Cox takes numbers above 0 only")
-    tiny = float(np.finfo(np.result_type(x.dtype, step.lambdas_.dtype)).eps)
-    columns = []
-    for at, power in enumerate(step.lambdas_.astype(np.float64).tolist()):
-        column = x[:, at].astype(np.float64)
-        made = _box_cox(column, power) if step.method == "box-cox" else _yeo_johnson(column, power, tiny)
-        columns.append(made.astype(x.dtype))
-    made = np.stack(columns, axis=1)
+    exact = x.astype(np.float64)
+    tiny = np.finfo(np.result_type(x.dtype, step.lambdas_.dtype)).eps
+    change = _box_cox if step.method == "box-cox" else _yeo_johnson
+    made = change(exact, step.lambdas_.astype(np.float64), float(tiny)).astype(x.dtype)
     return standard_scaler(step._scaler, made) if step.standardize else made
 
 
-def _box_cox(x: Array, power: float) -> Array:
+def _box_cox(x: Array, powers: Powers, _: float) -> Array:
     """(x**λ - 1) / λ, the logarithm at 0, as scipy.special.boxcox: not at 0 or below."""
-    if abs(power) < 1e-19:
-        return np.log(x)
-    return np.expm1(power * np.log(x)) / power
+    return _powered(np.log(x), powers, np.abs(powers) < 1e-19)
 
 
-def _yeo_johnson(x: Array, power: float, tiny: float) -> Array:
+def _yeo_johnson(x: Array, powers: Powers, tiny: float) -> Array:
     """As scipy.stats.yeojohnson; each branch sees only its own side of 0, and NaN."""
-    above, below = np.log1p(np.maximum(x, 0.0)), np.log1p(-np.minimum(x, 0.0))
-    positive = above if abs(power) < tiny else np.expm1(power * above) / power
-    other = 2.0 - power
-    negative = -below if abs(other) <= tiny else -np.expm1(other * below) / other
+    positive = _powered(np.log1p(np.maximum(x, 0.0)), powers, np.abs(powers) < tiny)
+    others = 2.0 - powers
+    negative = -_powered(np.log1p(-np.minimum(x, 0.0)), others, np.abs(others) <= tiny)
     return np.where(x >= 0.0, positive, negative)
+
+
+def _powered(logarithm: Array, powers: Powers, none: NDArray[np.bool_]) -> Array:
+    """(exp(λ l) - 1) / λ of each column, and l where λ is 0."""
+    powers = np.where(none, 1.0, powers)
+    found = np.expm1(powers * logarithm) / powers
+    return np.where(none, logarithm, found) if none.any() else found
 
 
 @transforms(QuantileTransformer, reads="given")
 def quantile_transformer(step: QuantileTransformer, x: Array) -> Array:
     """The share of training rows below x, or the normal distribution's value for it. NaN stays NaN."""
     x = as_floating(x)
-    columns = [_quantile(step, x[:, at], step.quantiles_[:, at]) for at in range(int(x.shape[1]))]
-    return np.stack(columns, axis=1)
-
-
-def _quantile(step: QuantileTransformer, x: Array, quantiles: Any) -> Array:
-    """Interpolated from both ends: of quantiles that are equal the middle one counts."""
-    points, shares = quantiles.astype(np.float64), step.references_.astype(np.float64)
-    given = x.astype(np.float64)
-    up = np.interp(given, points, shares)
-    down = np.interp(-given, -points[::-1], -shares[::-1])
-    share = (0.5 * (up - down)).astype(x.dtype)
+    first, last = step.quantiles_[0], step.quantiles_[-1]
+    share = _share(step, x.astype(np.float64)).astype(x.dtype)
     one, none = np.ones((), x.dtype), np.zeros((), x.dtype)
     if step.output_distribution == "uniform":
-        share = np.where(x == quantiles[-1], one, share)
-        return np.where(x == quantiles[0], none, share)
-    share = np.where(x + _QUANTILE_BOUND > quantiles[-1], one, share)
-    share = np.where(x - _QUANTILE_BOUND < quantiles[0], none, share)
+        share = np.where(x >= last, step.references_[-1].astype(x.dtype), share)
+        return np.where(x <= first, none, share)
+    share = np.where(x + _QUANTILE_BOUND > last, one, share)
+    share = np.where(x - _QUANTILE_BOUND < first, none, share)
     bound = _QUANTILE_BOUND - np.spacing(1)
     return normal_quantile(np.clip(share.astype(np.float64), bound, 1 - bound)).astype(x.dtype)
+
+
+def _share(step: QuantileTransformer, x: Array) -> Array:
+    """Interpolated from both ends, as np.interp does: of equal quantiles the middle one counts."""
+    shares, quantiles = step.references_.astype(np.float64), step.quantiles_.T.astype(np.float64)
+    if len(shares) == 1:
+        shares, quantiles = np.repeat(shares, 2), np.repeat(quantiles, 2, axis=1)
+    widths = np.diff(quantiles, axis=1)
+    slopes = np.diff(shares) / np.where(widths > 0.0, widths, np.inf)
+    most = len(shares) - 1
+    below = np.clip(places(x, list(quantiles), "right") - 1, 0, most - 1)
+    up = taken(slopes, below) * (x - taken(quantiles, below)) + np.take(shares, below)
+    above = np.clip(places(x, list(quantiles), "left"), 1, most)
+    down = np.take(shares, above) - taken(slopes, above - 1) * (taken(quantiles, above) - x)
+    return 0.5 * (up + down)
 
 
 # Numerators and denominators of the two rational functions, highest power first.

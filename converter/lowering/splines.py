@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import SplineTransformer
 
+from converter.lowering.intervals import places, taken
 from converter.lowering.registry import Array, refuse, transforms
 from converter.lowering.scaling import as_floating
 from edge_runtime.errors import UnsupportedModelError
+
+Numbers = NDArray[np.float64]
 
 
 @transforms(SplineTransformer, reads="given")
@@ -19,7 +22,6 @@ def spline_transformer(step: SplineTransformer, x: Array) -> Array:
     With extrapolation="error", rows beyond the knots are refused. A missing value stays one, or is 0 in
     all splines of its feature with handle_missing="zeros".
     """
-    x = as_floating(x)
     zeros = getattr(step, "handle_missing", "error") == "zeros"  # since scikit-learn 1.9
     if zeros and step.sparse_output:
         raise UnsupportedModelError(
@@ -27,72 +29,91 @@ def spline_transformer(step: SplineTransformer, x: Array) -> Array:
             "scikit-learn itself answers a missing value by the other rows it is asked about. Set "
             "sparse_output=False."
         )
-    if step.extrapolation == "error":
-        first, last = (np.array(ends) for ends in zip(*map(_ends, step.bsplines_), strict=True))
-        refuse(np.any((x < first) | (x > last), axis=1), "SplineTransformer: a number beyond the knots")
-    degree, blocks = step.degree, []
-    for at, spline in enumerate(step.bsplines_):
-        column = x[:, at].astype(np.float64)
-        if step.extrapolation == "linear":
-            # scikit-learn raises a low degree in each feature anew, and so narrows the next one's range.
-            reach = degree + 1 if degree <= 1 else degree
-            values = _continued(spline, column, degree, reach, linearly=True)
-            degree = reach
-        elif step.extrapolation == "constant":
-            values = _continued(spline, column, degree, degree, linearly=False)
-        else:
-            values = _evaluated(spline, _in_period(step, spline, column))
-        if zeros:
-            values = np.where(np.isnan(column)[:, None], 0.0, values)
-        blocks.append((values if step.include_bias else values[:, :-1]).astype(x.dtype))
-    return np.concatenate(blocks, axis=1)
+    x = as_floating(x)
+    exact, splines = x.astype(np.float64), step.bsplines_
+    if step.extrapolation in ("constant", "linear"):
+        values = _continued(step, exact)
+    else:
+        first, last = _ends(splines, [step.degree] * len(splines))
+        if step.extrapolation == "error":
+            refuse(
+                np.any((x < first) | (x > last), axis=1), "SplineTransformer: a number beyond the knots"
+            )
+        if step.extrapolation == "periodic":
+            period = last - first
+            within = first + (exact - first) % np.where(period > 0.0, period, 1.0)
+            exact = np.where(period > 0.0, within, 0.0)  # of a constant feature, as scikit-learn
+        values = _evaluated(splines, exact)
+    if zeros:
+        values = np.where(np.isnan(x)[:, :, None], 0.0, values)
+    values = values if step.include_bias else values[:, :, :-1]
+    return values.reshape(-1, int(values.shape[1]) * int(values.shape[2])).astype(x.dtype)
 
 
-def _ends(spline: Any, degree: int | None = None) -> tuple[float, float]:
-    """The first and the last base knot: `degree` knots lie beyond each."""
-    degree = spline.k if degree is None else degree
-    return float(spline.t[degree]), float(spline.t[-degree - 1])
+def _ends(splines: list[Any], degrees: list[int]) -> tuple[Numbers, Numbers]:
+    """The first and the last base knot of each feature: `degree` knots lie beyond each."""
+    pairs = list(zip(splines, degrees, strict=True))
+    first = np.array([spline.t[degree] for spline, degree in pairs], np.float64)
+    return first, np.array([spline.t[-degree - 1] for spline, degree in pairs], np.float64)
 
 
-def _in_period(step: SplineTransformer, spline: Any, x: Array) -> Array:
-    """x moved by whole periods to between the base knots; of a constant feature 0."""
-    if step.extrapolation != "periodic":
-        return x
-    first, last = _ends(spline)
-    return first + (x - first) % (last - first) if last > first else np.zeros_like(x)
+def _evaluated(splines: list[Any], x: Array) -> Array:
+    """All splines (m) of each feature at x (n, features): (n, features, m).
 
-
-def _evaluated(spline: Any, x: Array) -> Array:
-    """All splines (m) at x (n,): (n, m). Beyond the knots the outermost polynomials go on.
-
-    The polynomial of each interval is its Taylor expansion at the interval's first knot.
+    The polynomial of each interval is its Taylor expansion at the interval's first knot. Beyond the
+    knots the outermost polynomials go on.
     """
-    count = len(spline.t) - spline.k - 1
-    knots = np.asarray(spline.t[spline.k : count], np.float64)
-    interval = np.searchsorted(knots[1:], x, side="right")
-    away = (x - np.take(knots, interval))[:, None]
-    values: Array = np.take(_taylor(spline, knots, spline.k), interval, axis=0)
-    for order in range(spline.k - 1, -1, -1):
-        values = values * away + np.take(_taylor(spline, knots, order), interval, axis=0)
+    degree, count = splines[0].k, len(splines[0].t) - splines[0].k - 1
+    knots = np.stack([np.asarray(spline.t[degree:count], np.float64) for spline in splines])
+    interval = places(x, list(knots[:, 1:]), "right")
+    away = (x - taken(knots, interval))[:, :, None]
+    values = taken(_taylor(splines, knots, degree), interval)
+    if not degree:
+        return np.where(np.isnan(away), np.nan, values)
+    for order in range(degree - 1, -1, -1):
+        values = values * away + taken(_taylor(splines, knots, order), interval)
     return values
 
 
-def _taylor(spline: Any, knots: NDArray[np.float64], order: int) -> NDArray[np.float64]:
-    """The coefficients (intervals, m) of one power."""
-    return np.asarray(spline(knots, nu=order), np.float64) / factorial(order)
+def _taylor(splines: list[Any], knots: Numbers, order: int) -> Numbers:
+    """The coefficients (features, intervals, m) of one power."""
+    found = [spline(own, nu=order) for spline, own in zip(splines, knots, strict=True)]
+    return np.asarray(found, np.float64) / factorial(order)
 
 
-def _continued(spline: Any, x: Array, degree: int, reach: int, *, linearly: bool) -> Array:
-    """The splines between the knots; beyond, the first or last `reach` of them constant or linear."""
-    first, last = _ends(spline, degree)
-    values = _evaluated(spline, np.clip(x, first, last))
-    lowest, highest = np.zeros((2, spline.c.shape[1]), np.bool_)
-    lowest[:reach] = True
-    highest[-reach:] = True  # all of degree 0, as scikit-learn's slice has it
-    for end, kept in ((first, lowest), (last, highest)):
-        level = np.where(kept, spline(end), 0.0)
+def _continued(step: SplineTransformer, x: Array) -> Array:
+    """The splines between the knots; beyond, the outermost of them constant or linear.
+
+    reach: how many at each end, of each feature.
+    """
+    splines, linearly = step.bsplines_, step.extrapolation == "linear"
+    degrees, reach = [step.degree] * len(splines), [step.degree] * len(splines)
+    if linearly:
+        # scikit-learn raises a low degree in each feature anew, and so narrows the next one's range.
+        reach = [max(step.degree, min(step.degree + 1 + at, 2)) for at in range(len(splines))]
+        degrees = [step.degree, *reach[:-1]]
+    first, last = _ends(splines, degrees)
+    values = _evaluated(splines, np.minimum(np.maximum(x, first), last))
+    for ends, is_first in ((first, True), (last, False)):
+        kept = _outermost(splines[0].c.shape[1], reach, is_first=is_first)
+        level: Array = np.where(kept, _at(splines, ends, 0), 0.0)
         if linearly:
-            level = level + (x - end)[:, None] * np.where(kept, spline(end, nu=1), 0.0)
-        beyond = x < end if end is first else x > end
-        values = np.where(beyond[:, None], level, values)
+            level = level + (x - ends)[:, :, None] * np.where(kept, _at(splines, ends, 1), 0.0)
+        beyond = x < ends if is_first else x > ends
+        values = np.where(beyond[:, :, None], level, values)
     return values
+
+
+def _outermost(count: int, reach: list[int], *, is_first: bool) -> NDArray[np.bool_]:
+    """Which splines (features, m) go on beyond an end."""
+    kept = np.zeros((len(reach), count), np.bool_)
+    for row, many in zip(kept, reach, strict=True):
+        row[slice(many) if is_first else slice(-many, None)] = (
+            True  # of degree 0 none, and at the end all
+        )
+    return kept
+
+
+def _at(splines: list[Any], ends: Numbers, order: int) -> Numbers:
+    """Values or slopes (features, m) at one number a feature."""
+    return np.array([spline(end, nu=order) for spline, end in zip(splines, ends, strict=True)])
