@@ -26,24 +26,7 @@ from converter.tracing import ops
 from edge_runtime.bundle.manifest import MISSING_TEXT
 from edge_runtime.errors import UnsupportedModelError
 
-_STRICT = (OneHotEncoder, OrdinalEncoder)
 _MOST_NAMED = 8  # categories in a message
-
-
-def known_categories(step: Any) -> dict[int, tuple[Any, ...]]:
-    """By column, the only values for which the source has an answer; {} where it has one for any.
-
-    Texts, numbers and bools as Python's own, None for a missing value.
-    """
-    if type(step) is LabelEncoder:
-        return {0: _listed(step.classes_)}
-    if type(step) in _STRICT and step.handle_unknown == "error":
-        return {at: _listed(categories) for at, categories in enumerate(step.categories_)}
-    return {}
-
-
-def _listed(categories: Any) -> tuple[Any, ...]:
-    return tuple(None if is_missing(value) else value for value in np.asarray(categories).tolist())
 
 
 def is_missing(value: Any) -> bool:
@@ -117,7 +100,9 @@ def one_hot_encoder(step: OneHotEncoder, x: Table) -> Array:
 
 def _refuse_unknown(x: Table, at: int, categories: Any, found: Array) -> None:
     name = repr(x.names[at]) if x.names else str(at)
-    listed = [repr(value) for value in _listed(categories)]
+    listed = [
+        "nothing" if is_missing(value) else repr(value) for value in np.asarray(categories).tolist()
+    ]
     known = ", ".join(listed[:_MOST_NAMED]) + (", ..." if len(listed) > _MOST_NAMED else "")
     refuse(
         found == len(listed), f"column {name} has a category that training had not; known are {known}"

@@ -27,16 +27,36 @@ def run_blocks(step: Any, given: Table) -> list[Any]:
     return _run(_session(step, given, joined=False), given.blocks)
 
 
+def refusals(step: Any, given: Any) -> list[tuple[list[bool], str]]:
+    """Which rows are refused and why, as ONNX Runtime finds them; numpy arrays give the same."""
+    with registry.recording() as plain, np.errstate(all="ignore"):
+        registry.transform(step, given)
+    graph = Graph()
+    with registry.recording() as traced:
+        registry.transform(step, _inputs(graph, given))
+    session = _loaded(graph, [rows for rows, _ in traced.refusals])
+    found = [rows.tolist() for rows in _run(session, Table.of(given).blocks)]
+    assert found == [rows.tolist() for rows, _ in plain.refusals]
+    return list(zip(found, [why for _, why in traced.refusals], strict=True))
+
+
 def _session(step: Any, given: Any, *, joined: bool) -> Any:
     graph = Graph()
+    result = registry.transform(step, _inputs(graph, given))
+    return _loaded(graph, [registry.matrix(result)] if joined else list(Table.of(result).blocks))
+
+
+def _inputs(graph: Graph, given: Any) -> Any:
     inputs = [
         Tensor.input(graph, f"block_{at}", block.dtype, (None, *block.shape[1:]))
         for at, block in enumerate(Table.of(given).blocks)
     ]
-    result = registry.transform(step, Table(tuple(inputs)) if isinstance(given, Table) else inputs[0])
-    blocks = (registry.matrix(result),) if joined else Table.of(result).blocks
+    return Table(tuple(inputs), given.names) if isinstance(given, Table) else inputs[0]
+
+
+def _loaded(graph: Graph, outputs: list[Any]) -> Any:
     raw = graph.to_bytes(
-        {f"out_{at}": (block.name, _dtype(block), block.sizes) for at, block in enumerate(blocks)}
+        {f"out_{at}": (block.name, _dtype(block), block.sizes) for at, block in enumerate(outputs)}
     )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
