@@ -5,6 +5,7 @@ refuses the row as the source does.
 """
 
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -52,28 +53,30 @@ def codes(step: Any, column: Array, categories: Any) -> Array:
 def _text_codes(column: Array, categories: Sequence[Any]) -> Array:
     """A category that is a number no text is equal to."""
     texts = [MISSING_TEXT if is_missing(value) else value for value in categories]
-    places = [place for place, text in enumerate(texts) if isinstance(text, str)]
-    found = ops.lookup(column, [str(texts[place]) for place in places], default=len(places))
-    return found if len(places) == len(texts) else np.take(np.array([*places, len(texts)]), found)
+    members = [member for member, text in enumerate(texts) if isinstance(text, str)]
+    found = ops.lookup(column, [str(texts[member]) for member in members], default=len(members))
+    return found if len(members) == len(texts) else np.take(np.array([*members, len(texts)]), found)
 
 
 def _number_codes(column: Array, categories: Sequence[Any]) -> Array:
     """By equality in the dtype that column and categories have in common, as scikit-learn compares."""
     column = column.astype(np.int64) if column.dtype.kind == "b" else column
-    places, equal = [], []
-    for at, value in enumerate(categories):
-        if not is_missing(value) and not isinstance(value, str | bytes):
-            places.append(at)
-    if places:
-        equal.append(column[:, None] == _numbers([categories[at] for at in places]))
+    members = [
+        at
+        for at, value in enumerate(categories)
+        if not is_missing(value) and not isinstance(value, str | bytes)
+    ]
+    equal = []
+    if members:
+        equal.append(column[:, None] == _numbers([categories[at] for at in members]))
     missing = [at for at, value in enumerate(categories) if is_missing(value)]
     if missing and column.dtype.kind == "f":
         equal.append(np.isnan(column)[:, None])
-        places += missing
+        members += missing
     if not equal:  # texts only
         return np.full_like(column, len(categories), dtype=np.int64)
     which = np.concatenate(equal, axis=1)
-    found = np.take(np.array(places, np.int64), np.argmax(which, axis=1))
+    found = np.take(np.array(members, np.int64), np.argmax(which, axis=1))
     return np.where(np.any(which, axis=1), found, len(categories)).astype(np.int64)
 
 
@@ -89,9 +92,9 @@ def one_hot_encoder(step: OneHotEncoder, x: Table) -> Array:
     blocks = []
     for at, categories in enumerate(step.categories_):
         found = codes(step, x.column(at), categories)
-        places, width = _places(step, at)
-        place: Array = np.take(places, found)
-        hot = place[:, None] == np.arange(width)
+        outputs, width = _outputs(step, at)
+        output: Array = np.take(outputs, found)
+        hot = output[:, None] == np.arange(width)
         blocks.append(hot.astype(step.dtype))
         if step.handle_unknown == "error":
             _refuse_unknown(x, at, categories, found)
@@ -100,29 +103,28 @@ def one_hot_encoder(step: OneHotEncoder, x: Table) -> Array:
 
 def _refuse_unknown(x: Table, at: int, categories: Any, found: Array) -> None:
     name = repr(x.names[at]) if x.names else str(at)
-    listed = [
-        "nothing" if is_missing(value) else repr(value) for value in np.asarray(categories).tolist()
-    ]
+    values = np.asarray(categories).tolist()
+    listed = ["nothing" if is_missing(value) else shorten(repr(value), 40) for value in values]
     known = ", ".join(listed[:_MOST_NAMED]) + (", ..." if len(listed) > _MOST_NAMED else "")
     refuse(
         found == len(listed), f"column {name} has a category that training had not; known are {known}"
     )
 
 
-def _places(step: OneHotEncoder, at: int) -> tuple[NDArray[np.int64], int]:
+def _outputs(step: OneHotEncoder, at: int) -> tuple[NDArray[np.int64], int]:
     """The output of each category of a column, and last of an unknown one, or -1; how many there are."""
     count = len(step.categories_[at])
-    places = np.arange(count)
+    outputs = np.arange(count)
     infrequent = _infrequent(step, at)
     if infrequent is not None:
-        places = infrequent
-    joint = int(places.max()) if infrequent is not None else -1
+        outputs = infrequent
+    joint = int(outputs.max()) if infrequent is not None else -1
     takes_unknown = step.handle_unknown in ("infrequent_if_exist", "warn")
-    places = np.append(places, joint if takes_unknown else -1)
+    outputs = np.append(outputs, joint if takes_unknown else -1)
     dropped = None if step._drop_idx_after_grouping is None else step._drop_idx_after_grouping[at]
     if dropped is not None:
-        places = np.where(places == dropped, -1, places - (places > dropped))
-    return places, int(step._n_features_outs[at])
+        outputs = np.where(outputs == dropped, -1, outputs - (outputs > dropped))
+    return outputs, int(step._n_features_outs[at])
 
 
 def _infrequent(step: Any, at: int) -> NDArray[np.int64] | None:
