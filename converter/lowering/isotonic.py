@@ -11,8 +11,8 @@ from converter.lowering.registry import Array, refuse, regresses, transforms
 def isotonic(model: IsotonicRegression, x: Array) -> Array:
     """(n,) for x (n, 1) or (n,): linear between the thresholds, in their dtype.
 
-    Outside them `out_of_bounds` decides: "clip" takes the nearest, "nan" answers NaN, "raise" refuses the
-    row. A single threshold is a constant everywhere.
+    Outside them `out_of_bounds` decides: "clip" takes the nearest, "nan" answers NaN, "raise" refuses
+    the row. A single threshold is a constant everywhere.
     """
     at = model.X_thresholds_.astype(np.float64)
     values = model.y_thresholds_.astype(np.float64)
