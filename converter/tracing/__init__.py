@@ -14,6 +14,6 @@ from converter.tracing import (  # each fills its part of the tables in `dispatc
 )
 
 __all__ = [
-    "arithmetic", "choosing", "elementwise", "joining", "linear", "ordering", "reductions", "shaping", "special",
-    "taking",
+    "arithmetic", "choosing", "elementwise", "joining", "linear", "ordering", "reductions", "shaping",
+    "special", "taking",
 ]  # fmt: skip

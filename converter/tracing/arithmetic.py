@@ -118,7 +118,7 @@ def _truncated(a: Any, b: Any) -> Any:
 
 def _whole_floor_divide(a: Any, b: Any) -> Any:
     """numpy rounds down and gives 0 for a division by zero; Div rounds towards zero."""
-    quotient = _truncated(a, b)
+    quotient: Any = _truncated(a, b)
     product = quotient * b
     below = (product != a) & ((a < 0) != (b < 0))
     return np.where(b == 0, 0, np.where(below, quotient - 1, quotient))
@@ -131,7 +131,7 @@ def _float_fmod(a: Any, b: Any) -> Tensor:
 
 def _float_divmod(a: Any, b: Any) -> tuple[Any, Any]:
     """numpy's npy_divmod: from fmod, because floor(a / b) may round up to the next whole number."""
-    rest = _float_fmod(a, b)
+    rest: Any = _float_fmod(a, b)
     other_side = (rest != 0) & ((b < 0) != (rest < 0))
     quotient = (a - rest) / b
     quotient = np.where(other_side, quotient - 1, quotient)

@@ -40,8 +40,8 @@ def _reason(error: Exception) -> str:
         return str(error)
     kind = type(error).__name__
     return (
-        f"it raises {kind}: {error}. The function is run once on a stand-in for its input, so that numpy "
-        "functions of whole arrays can be recorded: docs/custom-steps.md."
+        f"it raises {kind}: {error}. The function is run once on a stand-in for its input, so that "
+        "numpy functions of whole arrays can be recorded: docs/custom-steps.md."
     )
 
 

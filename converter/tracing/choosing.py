@@ -1,4 +1,4 @@
-# ruff: noqa: ARG001 -- the signatures are those of numpy
+# ruff: noqa: A002, ARG001 -- the signatures are those of numpy
 """Choices between arrays: where, select, piecewise, clip, and replacements of numbers."""
 
 from typing import Any
@@ -15,8 +15,8 @@ from converter.tracing.promote import as_operand, common_dtype, is_tensor, promo
 def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x is None or y is None:
         raise TracingError(
-            "np.where(condition) gives places, of which the number depends on data: use np.where(condition, "
-            "a, b) or np.argmax."
+            "np.where(condition) gives places, of which the number depends on data: use "
+            "np.where(condition, a, b) or np.argmax."
         )
     a, b = promoted([x, y])
     chosen = cast(as_operand(condition), np.bool_)

@@ -10,9 +10,9 @@ from converter.tracing.tensor import Tensor
 
 # pandas leaves nan out, or divides by n - 1, or answers in another form
 _OTHERWISE = {
-    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumprod", "cumsum", "diff", "dot", "max",
-    "mean", "median", "min", "percentile", "prod", "ptp", "quantile", "squeeze", "std", "sum", "swapaxes",
-    "take", "transpose", "var", "T",
+    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumprod", "cumsum", "diff", "dot",
+    "max", "mean", "median", "min", "percentile", "prod", "ptp", "quantile", "squeeze", "std", "sum",
+    "swapaxes", "take", "transpose", "var", "T",
 }  # fmt: skip
 
 
@@ -35,11 +35,11 @@ class Frame(Tensor):
     def values(self) -> Tensor:
         return self.to_numpy()
 
-    def to_numpy(self, dtype: Any = None, copy: bool = False) -> Tensor:
+    def to_numpy(self, dtype: Any = None, copy: bool = False) -> Tensor:  # noqa: ARG002
         plain = Tensor(self.graph, self.name, self.dtype, self.sizes)
         return plain if dtype is None else plain.astype(dtype)
 
-    def copy(self, deep: Any = True) -> "Frame":
+    def copy(self, deep: Any = True) -> "Frame":  # noqa: ARG002
         return Frame.of(self, self.names)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -70,13 +70,13 @@ class Frame(Tensor):
         column = np.zeros_like(self.to_numpy()[:, 0], dtype=np.result_type(value)) + value
         parts = {name: self[name] for name in self.names}
         parts[key] = column
-        joined = np.column_stack(list(parts.values()))
+        joined: Any = np.column_stack(list(parts.values()))
         self._name, self._dtype, self.sizes = joined.name, joined.dtype, joined.sizes
         self.names = tuple(parts)
 
 
 def _beyond(what: str) -> TracingError:
     return TracingError(
-        f"`X{what}` of a DataFrame has no ONNX form: take columns by name, `X['a']` or `X[['a', 'b']]`, or "
-        "go on with `X.to_numpy()`."
+        f"`X{what}` of a DataFrame has no ONNX form: take columns by name, `X['a']` or `X[['a', 'b']]`, "
+        "or go on with `X.to_numpy()`."
     )

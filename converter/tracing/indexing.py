@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from converter.tracing.dispatch import FUNCTIONS
 from converter.tracing.errors import TracingError
-from converter.tracing.nodes import concat, gather, record, reshape, shape_of
+from converter.tracing.nodes import cast, concat, gather, record, reshape, shape_of, transpose
 from converter.tracing.promote import as_operand, filled
-from converter.tracing.shapes import batch_axis, broadcast, count
+from converter.tracing.shapes import batch_axis, broadcast, count, known
 from converter.tracing.tensor import Tensor
 
 _ROWS = (
@@ -41,17 +42,16 @@ def set_item(x: Tensor, index: Any, value: Any) -> None:
             raise TracingError(
                 "a part is written whose rows are not its first axis: transpose the array."
             )
-        set_item(np.moveaxis(x, at, 0), (slice(None), *rest), value)
+        moved: Any = FUNCTIONS[np.moveaxis](x, at, 0)
+        set_item(moved, (slice(None), *rest), value)
         return
-    sizes = x.sizes[1:]
+    sizes = known(x.sizes[1:])
     places = np.arange(count(sizes)).reshape(sizes)[rest]
     shape = (1,) * len(before) + (None, *places.shape)  # nothing but new axes can be before the rows
     if broadcast(shape_of(value), shape) != shape:
         raise ValueError(
             f"could not broadcast input array from shape {shape_of(value)} into shape {shape}"
         )
-    from converter.tracing.nodes import cast
-
     part = filled(cast(value, x.dtype), shape, x)
     part = reshape(part, (None, places.size))
     whole = reshape(x, (None, count(sizes)))
@@ -78,9 +78,11 @@ def _write_where(x: Tensor, mask: Tensor, value: Any) -> None:
             "`X = np.where(mask, new, X)`, with `new` computed for all rows."
         )
     condition = reshape(mask, (*mask.sizes, *(1,) * extra)) if extra else mask
-    from converter.tracing.nodes import cast
-
     x.assign(np.where(condition, cast(value, x.dtype), x))
+
+
+def _is_number(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and not item.ndim and item.dtype.kind in "iu"
 
 
 def _is_array(item: Any) -> bool:
@@ -96,8 +98,7 @@ def _expanded(x: Tensor, index: Any) -> list[Any]:
             "np.take(constant, index, axis=0)."
         )
     items = [np.asarray(item) if isinstance(item, (list, tuple)) else item for item in items]
-    items = [int(item) if isinstance(item, np.ndarray) and not item.ndim and item.dtype.kind in "iu" else item
-             for item in items]  # fmt: skip
+    items = [int(item) if _is_number(item) else item for item in items]
     used = sum(_axes(item) for item in items)
     dots = [n for n, item in enumerate(items) if item is Ellipsis]
     if used > x.ndim or len(dots) > 1:
@@ -149,12 +150,10 @@ def _read(x: Tensor, items: list[Any]) -> Tensor:
     before = others[:place]
     if at and (any(_is_array(item) for item in items)):
         raise TracingError("an array of places where the rows are not the first axis: transpose first.")
-    sizes = x.sizes[:at] + x.sizes[at + 1 :]
+    sizes = known(x.sizes)
     first = np.arange(count(sizes)).reshape(sizes)
     places = first[rest]
-    moved = x if not at else record(
-        "Transpose", x, dtype=x.dtype, shape=(None, *sizes), perm=[at, *(n for n in range(x.ndim) if n != at)]
-    )  # fmt: skip
+    moved = x if not at else transpose(x, (at, *(n for n in range(x.ndim) if n != at)))
     same = places.size == first.size and np.array_equal(places.ravel(), first.ravel())
     flat = moved if same else gather(reshape(moved, (None, count(sizes))), places, 1)
     found = reshape(flat, (None, *places.shape))
@@ -171,9 +170,7 @@ def _read(x: Tensor, items: list[Any]) -> Tensor:
 
 def _single_axis(x: Tensor, items: list[Any]) -> Tensor | None:
     """Where one axis alone is indexed: a Slice or Gather along it."""
-    busy = [n for n, item in enumerate(items) if item != slice(None)] if not any(
-        _is_array(item) for item in items
-    ) else [n for n, item in enumerate(items) if _is_array(item) or item is None or item != slice(None)]  # fmt: skip
+    busy = [n for n, item in enumerate(items) if _is_array(item) or item != slice(None)]
     if len(busy) != 1 or items[busy[0]] is None:
         return x.copy() if not busy else None
     axis = busy[0]

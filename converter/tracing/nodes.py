@@ -58,8 +58,8 @@ def cast(x: Any, dtype: DTypeLike) -> Any:
         return x
     if "O" in (x.dtype.kind, wanted.kind) or wanted.kind not in "biuf":
         raise TracingError(
-            f"an array of {_kind(x.dtype)} cannot become one of {_kind(wanted)} on a device: encode texts "
-            "with OneHotEncoder or OrdinalEncoder."
+            f"an array of {_kind(x.dtype)} cannot become one of {_kind(wanted)} on a device: encode "
+            "texts with OneHotEncoder or OrdinalEncoder."
         )
     if x.dtype.kind == "f" and wanted.kind in "iu" and wanted.itemsize < 8:
         x = cast(x, np.int64)  # numpy wraps, and so do casts between whole numbers

@@ -107,8 +107,9 @@ def _median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = F
 
 
 @records(np.quantile)
-def _quantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,
-              method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:  # fmt: skip
+def _quantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: Any = False,
+              method: str = "linear", keepdims: bool = False, *,
+              weights: Any = None) -> Any:  # fmt: skip
     if method != "linear" or weights is not None or is_tensor(q):
         raise TracingError("np.quantile has an ONNX form for method='linear' and constant q.")
     follows = type(q) in (int, float) and a.dtype.kind == "f"
@@ -178,10 +179,11 @@ def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any
 
 @records(np.digitize)
 def _digitize(x: Any, bins: Any, right: bool = False) -> Any:
-    edges, side = np.asarray(bins), "left" if right else "right"
+    edges = np.asarray(bins)
+    side: Any = "left" if right else "right"
     if len(edges) > 1 and edges[0] > edges[-1]:
-        return len(edges) - np.searchsorted(edges[::-1], x, side=side)
-    return np.searchsorted(edges, x, side=side)
+        return len(edges) - _searchsorted(edges[::-1], x, side)
+    return _searchsorted(edges, x, side)
 
 
 @records(np.interp)

@@ -53,7 +53,7 @@ def promoted(items: Sequence[Any]) -> list[Any]:
 
 
 def filled(item: Any, shape: Shape, like: Tensor) -> Tensor:
-    """An operand broadcast to a shape with the rows of `like`. Raises ValueError when it does not fit."""
+    """An operand broadcast to a shape with the rows of `like`. Raises ValueError where it cannot be."""
     if shape_of(item) == shape:
         return item  # type: ignore[no-any-return]
     if broadcast(shape_of(item), shape) != shape:

@@ -1,4 +1,4 @@
-# ruff: noqa: ARG001, PLR0917 -- the signatures are those of numpy
+# ruff: noqa: A002, ARG001, PLR0917 -- the signatures are those of numpy
 """Sums, extremes and what is made of them, along axes that are not the rows."""
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from converter.tracing.dispatch import kernel_dtype, name_of, records
 from converter.tracing.errors import TracingError
 from converter.tracing.nodes import cast, record
 from converter.tracing.promote import as_operand
-from converter.tracing.shapes import axes_within, axis_index
+from converter.tracing.shapes import axes_within, axis_index, count
 from converter.tracing.tensor import Tensor
 
 _NOT_GIVEN = (None, np._NoValue)
@@ -89,7 +89,7 @@ def _extreme(functions: tuple[Any, ...], operator: str) -> None:
             raise ValueError("zero-size array to reduction operation which has no identity")
         kernel = kernel_dtype(a.dtype)
         x = cast(a, np.int64 if kernel == np.bool_ else kernel)
-        found = _reduce(operator, x, axes, keepdims=_kept(keepdims))
+        found: Any = _reduce(operator, x, axes, keepdims=_kept(keepdims))
         if kernel.kind == "f":  # the kernels lose a nan, or not, by where it stands
             found = np.where(np.any(np.isnan(x), axis=axes, keepdims=_kept(keepdims)), np.nan, found)
         return _given(out, cast(found, a.dtype))
@@ -124,7 +124,7 @@ def _count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 
 
 def _size(x: Tensor, axes: Sequence[int]) -> int:
-    return int(np.prod([x.sizes[at] for at in axes]))
+    return count([x.sizes[at] for at in axes])
 
 
 @records(np.mean)
@@ -139,8 +139,9 @@ def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims
 
 
 @records(np.var)
-def _var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False,
-         *, where: Any = None, mean: Any = None, correction: Any = None) -> Any:  # fmt: skip
+def _var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
+         keepdims: Any = False, *, where: Any = None, mean: Any = None,
+         correction: Any = None) -> Any:  # fmt: skip
     _without(np.var, where=where, mean=mean)
     ddof = ddof if correction in _NOT_GIVEN else correction
     a = as_operand(a)
@@ -153,8 +154,8 @@ def _var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any
 
 
 @records(np.std)
-def _std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False,
-         **options: Any) -> Any:  # fmt: skip
+def _std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
+         keepdims: Any = False, **options: Any) -> Any:  # fmt: skip
     return _given(out, np.sqrt(np.var(a, axis, dtype, None, ddof, keepdims, **options)))
 
 
@@ -173,7 +174,7 @@ def _place(function: Any, operator: str) -> None:
             raise TracingError(f"{name_of(function)} over several axes: give one, as `axis=1`.")
         kernel = kernel_dtype(a.dtype)
         x = cast(a, np.int64 if kernel == np.bool_ else kernel)
-        found = _first(operator, x, axes[0])
+        found: Any = _first(operator, x, axes[0])
         if kernel.kind == "f":  # numpy takes the first nan, the kernels pass over it
             missing = np.isnan(x)
             first = _first("ArgMax", cast(missing, np.int64), axes[0])

@@ -13,8 +13,8 @@ class Rows:
 
     def _unknown(self, *_: Any, **__: Any) -> Any:
         raise TracingError(
-            "the number of rows (`X.shape[0]`) is known only on the device, where it is mostly 1. It may "
-            "stand in a shape, as in `np.zeros((X.shape[0], 3))` or `reshape(X.shape[0], -1)`, and "
+            "the number of rows (`X.shape[0]`) is known only on the device, where it is mostly 1. It "
+            "may stand in a shape, as in `np.zeros((X.shape[0], 3))` or `reshape(X.shape[0], -1)`, and "
             "nowhere else."
         )
 

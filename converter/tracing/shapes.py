@@ -32,8 +32,8 @@ def one_batch(shape: Shape, *given: Shape) -> Shape:
     """The shape itself. Raises TracingError when rows would lie along two of its axes."""
     if shape.count(None) > 1:
         raise TracingError(
-            f"arrays of shapes {describe(*given)} would compare rows with one another: a device predicts "
-            "one row at a time."
+            f"arrays of shapes {describe(*given)} would compare rows with one another: a device "
+            "predicts one row at a time."
         )
     return shape
 
@@ -61,14 +61,19 @@ def axes_within(axis: int | Sequence[int] | None, shape: Shape, doing: str) -> t
     if any(shape[item] is None for item in axes):
         where = "the whole array" if axis is None else f"axis {axis}, which are the rows"
         raise TracingError(
-            f"{doing} over {where}: a device predicts one row at a time. Compute it in `fit` and keep it, "
-            "or give the axis of the features (`axis=1`)."
+            f"{doing} over {where}: a device predicts one row at a time. Compute it in `fit` and keep "
+            "it, or give the axis of the features (`axis=1`)."
         )
     return axes
 
 
 def batch_axis(shape: Shape) -> int:
     return shape.index(None)
+
+
+def known(shape: Shape) -> tuple[int, ...]:
+    """The sizes that are not the rows."""
+    return tuple(size for size in shape if size is not None)
 
 
 def count(shape: Sequence[int | None]) -> int:

@@ -140,8 +140,8 @@ def _resolve(given: Shape, wanted: Shape) -> Shape:
         if count(wanted[:place]) == before and count(wanted[place + 1 :]) == after:
             return wanted
     raise TracingError(
-        f"np.reshape of {describe(given)} to {describe(wanted)} would mix the rows, or fix how many there "
-        "are: a shape such as `(-1, k)` keeps each row's own numbers together."
+        f"np.reshape of {describe(given)} to {describe(wanted)} would mix the rows, or fix how many "
+        "there are: a shape such as `(-1, k)` keeps each row's own numbers together."
     )
 
 
@@ -207,9 +207,9 @@ def _tile(A: Any, reps: Any) -> Any:
     counts = [1] * (x.ndim - len(counts)) + counts
     if len(counts) > x.ndim:
         x = np.reshape(x, (1,) * (len(counts) - x.ndim) + tuple(-1 if n is None else n for n in x.sizes))
-    for axis, count in enumerate(counts):
-        if count != 1:
-            x = _along(x, lambda places, count=count: np.tile(places, count), axis, np.tile)
+    for axis, times in enumerate(counts):
+        if times != 1:
+            x = _along(x, lambda places, times=times: np.tile(places, times), axis, np.tile)
     return x
 
 
@@ -255,7 +255,7 @@ def _split(function: Any, along: int | None) -> None:
         bounds = np.cumsum([0, *map(len, cut(np.arange(ary.sizes[at]), indices_or_sections))])
         return [
             ary[(*(slice(None),) * at, slice(int(a), int(b)))]
-            for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+            for a, b in zip(bounds[:-1], bounds[1:], strict=True)  # noqa: RUF007 -- arrays
         ]
 
 

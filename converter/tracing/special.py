@@ -1,4 +1,4 @@
-"""Trigonometry and scipy.special in float64: ONNX Runtime has these kernels for float32, or not at all."""
+"""Trigonometry and scipy.special in float64: ONNX Runtime has kernels for float32, or none."""
 
 from typing import Any
 

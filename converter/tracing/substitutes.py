@@ -1,4 +1,4 @@
-# ruff: noqa: ARG001 -- the signatures are those of numpy
+# ruff: noqa: A002, ARG001 -- the signatures are those of numpy
 """While an author's code is traced: functions that would ask a tensor for its numbers let it pass.
 
 `np.asarray(X)` and scikit-learn's `check_array(X)` are how most code begins, and none of them can be
@@ -76,6 +76,10 @@ def _nothing(*args: Any, **options: Any) -> None:
 
 def _unwrapped(method: Any, data_to_wrap: Any, *args: Any, **options: Any) -> Any:
     return data_to_wrap
+
+
+def _is_no_scalar(element: Any) -> bool:
+    return False
 
 
 def _filled(value: float) -> Callable[..., Any]:
@@ -158,66 +162,64 @@ def _refusing(original: Any) -> Any:
     return function
 
 
-_SUBSTITUTES: dict[str, tuple[Any, Any]] = {
-    "asarray": (np.asarray, _asarray), "array": (np.array, _array), "asanyarray": (np.asanyarray, _asarray),
-    "ascontiguousarray": (np.ascontiguousarray, _asarray), "asfortranarray": (np.asfortranarray, _asarray),
+_SUBSTITUTES: dict[str, tuple[Any, Callable[..., Any]]] = {
+    "asarray": (np.asarray, _asarray), "array": (np.array, _array),
+    "asanyarray": (np.asanyarray, _asarray),
+    "ascontiguousarray": (np.ascontiguousarray, _asarray),
+    "asfortranarray": (np.asfortranarray, _asarray),
     "asarray_chkfinite": (np.asarray_chkfinite, _asarray), "require": (np.require, _asarray),
     "zeros": (np.zeros, _filled(0)), "ones": (np.ones, _filled(1)), "empty": (np.empty, _filled(0)),
-    "full": (np.full, _full), "isscalar": (np.isscalar, lambda element: False),
+    "full": (np.full, _full), "isscalar": (np.isscalar, _is_no_scalar),
     "check_array": (validation.check_array, _check_array),
     "as_float_array": (validation.as_float_array, _as_float_array),
     "assert_all_finite": (validation.assert_all_finite, _nothing),
     "_assert_all_finite": (validation._assert_all_finite, _nothing),
-    "_check_feature_names": (validation._check_feature_names, _nothing) if hasattr(
-        validation, "_check_feature_names") else (None, _nothing),
-    "_check_n_features": (validation._check_n_features, _nothing) if hasattr(
-        validation, "_check_n_features") else (None, _nothing),
     "check_consistent_length": (validation.check_consistent_length, _nothing),
     "_wrap_data_with_container": (_set_output._wrap_data_with_container, _unwrapped),
     "softmax": (special.softmax, _softmax), "log_softmax": (special.log_softmax, _log_softmax),
     "logsumexp": (special.logsumexp, _logsumexp),
 }  # fmt: skip
-if hasattr(validation, "validate_data"):  # scikit-learn 1.6 and later
-    _SUBSTITUTES["validate_data"] = (validation.validate_data, _validate_data)
+for _name, _own in (  # scikit-learn has these since 1.6
+    ("validate_data", _validate_data), ("_check_feature_names", _nothing),
+    ("_check_n_features", _nothing),
+):  # fmt: skip
+    if hasattr(validation, _name):
+        _SUBSTITUTES[_name] = (getattr(validation, _name), _own)
 
 
 @contextmanager
 def substituted(*functions: Any) -> Iterator[None]:
     """Inside, modules (and these functions' own) see what lets tensors pass. One thread at a time."""
     with _one_at_a_time:
-        undo = _put_in(functions)
+        undo: list[tuple[dict[str, Any], str, Any]] = []
         try:
+            for scope, name, own in list(_replacements(functions)):
+                undo.append((scope, name, scope[name]))
+                scope[name] = own
             yield
         finally:
             for names, name, original in reversed(undo):
                 names[name] = original
 
 
-def _put_in(functions: tuple[Any, ...]) -> list[tuple[dict[str, Any], str, Any]]:
-    passing = {name: (original, _let_pass(original, own)) for name, (original, own) in _SUBSTITUTES.items()
-               if original is not None}  # fmt: skip
-    modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
-    compiled, numpy_itself = _compiled(modules), ModuleType("numpy")
-    vars(numpy_itself).update(vars(np))
+def _replacements(functions: tuple[Any, ...]) -> Iterator[tuple[dict[str, Any], str, Any]]:
+    """Which name of which module becomes what."""
+    passing = [(name, had, _let_pass(had, own)) for name, (had, own) in _SUBSTITUTES.items()]
+    loaded: list[Any] = list(sys.modules.values())  # libraries put other objects there, too
+    modules = [module for module in loaded if isinstance(module, ModuleType)]
     scopes = [vars(module) for module in modules]
     scopes += [function.__globals__ for function in functions if hasattr(function, "__globals__")]
-    undo = []
     for scope in scopes:
-        for name, (original, own) in passing.items():
-            if scope.get(name) is original:
-                undo.append((scope, name, original))
-                scope[name] = own
-    others: list[tuple[dict[str, Any], str, Any]] = [(vars(np), "c_", _ColumnsOf(np.c_))]
-    others += [
-        (vars(np.random), name, _refusing(found))
-        for name, found in vars(np.random).items()
-        if callable(found) and not isinstance(found, type) and not name.startswith("_")
-    ]
-    others += [(scope, "np", numpy_itself) for scope in compiled]
-    for scope, name, own in others:
-        undo.append((scope, name, scope[name]))
-        scope[name] = own
-    return undo
+        for name, had, own in passing:
+            if name in scope and scope[name] is had:
+                yield scope, name, own
+    yield vars(np), "c_", _ColumnsOf(np.c_)
+    for name, found in vars(np.random).items():
+        if callable(found) and not isinstance(found, type) and not name.startswith("_"):
+            yield vars(np.random), name, _refusing(found)
+    numpy_itself = ModuleType("numpy")
+    vars(numpy_itself).update(vars(np))
+    yield from ((scope, "np", numpy_itself) for scope in _compiled(modules))
 
 
 def _compiled(modules: list[Any]) -> list[dict[str, Any]]:

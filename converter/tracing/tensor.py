@@ -84,8 +84,8 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self.sizes)
 
     @property
-    def T(self) -> "Tensor":  # noqa: N802: numpy's name
-        return np.transpose(self)  # type: ignore[call-overload, no-any-return]
+    def T(self) -> "Tensor":  # noqa: N802 -- numpy's name
+        return self.transpose()
 
     @property
     def size(self) -> int:
@@ -138,8 +138,8 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     def __len__(self) -> int:
         if not self.sizes or self.sizes[0] is None:
             raise TracingError(
-                "`len()` counts the rows, and a device has one at a time: np.zeros_like, np.full_like and "
-                "`reshape(-1, k)` do without."
+                "`len()` counts the rows, and a device has one at a time: np.zeros_like, np.full_like "
+                "and `reshape(-1, k)` do without."
             )
         return self.sizes[0]
 
@@ -162,8 +162,8 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     def _one_number(self) -> Any:
         raise TracingError(
-            "float(), int(), round(), math.* or a format string needs one number, where there is one for "
-            "each row: use the numpy function of the same name on the whole column."
+            "float(), int(), round(), math.* or a format string needs one number, where there is one "
+            "for each row: use the numpy function of the same name on the whole column."
         )
 
     __float__ = __int__ = __index__ = __complex__ = __round__ = __trunc__ = _one_number
@@ -184,14 +184,14 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     def __deepcopy__(self, memo: Any) -> "Tensor":
         return self.copy()
 
-    def copy(self, order: str = "C") -> "Tensor":
+    def copy(self, order: str = "C") -> "Tensor":  # noqa: ARG002
         """Another array of the same numbers: writing into one leaves the other."""
         return Tensor(self.graph, self.name, self.dtype, self.sizes)
 
     __copy__ = copy
 
     def assign(self, value: Any, casting: Any = "unsafe") -> None:
-        """Write a whole array into this one, cast and broadcast. Raises TypeError, ValueError as numpy."""
+        """Write a whole array into this one, cast and broadcast. Raises what numpy raises."""
         from converter.tracing.nodes import cast, expand, shape_of
         from converter.tracing.shapes import broadcast
 
@@ -258,8 +258,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     # numpy's methods
 
-    def astype(self, dtype: DTypeLike, order: str = "K", casting: Any = "unsafe", subok: bool = True,
-               copy: bool = True) -> "Tensor":  # fmt: skip
+    def astype(self, dtype: DTypeLike, *, copy: bool = True, **_layout: Any) -> "Tensor":
         from converter.tracing.nodes import cast
 
         if np.dtype(dtype).kind in "OUS" and self.dtype.kind == "O":
@@ -274,7 +273,8 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     def transpose(self, *axes: Any) -> "Tensor":
         given = axes[0] if len(axes) == 1 else axes
-        return np.transpose(self, given or None)  # type: ignore[call-overload, no-any-return]
+        found: Tensor = FUNCTIONS[np.transpose](self, given or None)
+        return found
 
     def flatten(self, order: str = "C") -> "Tensor":
         return np.ravel(self, order=order).copy()  # type: ignore[call-overload, no-any-return]

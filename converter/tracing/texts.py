@@ -22,7 +22,7 @@ def compare_texts(ufunc: Any, inputs: Sequence[Any]) -> Any:
     constants = [item for item in inputs if not isinstance(item, Tensor)]
     if ufunc not in (np.equal, np.not_equal) or len(constants) != 1:
         raise TracingError(
-            f"{name_of(ufunc)} of texts: on a device texts can only be compared with constants, by == or !=."
+            f"{name_of(ufunc)} of texts: texts can only be compared with constants, by == or !=."
         )
     constant = np.asarray(constants[0], dtype=object)
     keys = sorted({item for item in constant.ravel() if isinstance(item, str)})

@@ -46,13 +46,13 @@ def _on_arrays(function: Function, x: Any, names: Sequence[str]) -> Any:
 
 
 def _on_a_copy(function: Function) -> Function:
-    """A method of a copy of its object: what is traced may keep tensors, or overwrite what was fitted."""
+    """A method of a copy of its object: what is traced may keep tensors, or overwrite what it knows."""
     owner = getattr(function, "__self__", None)
     if owner is None or not hasattr(function, "__func__") or isinstance(owner, type):
         return function
     try:
         own = deepcopy(owner)
-    except Exception:  # noqa: BLE001: locks, open files: whatever it is, it is the author's
+    except Exception:  # noqa: BLE001 -- locks, open files: what it holds is the author's
         own = copy(owner)
     found: Function = function.__func__.__get__(own)
     return found
@@ -62,12 +62,12 @@ def _array(result: Any) -> Tensor:
     """The result as a tensor whose first axis is the rows."""
     if isinstance(result, (list, tuple)):
         raise TracingError(
-            f"it returns a {type(result).__name__}: return one array, as np.column_stack makes of columns."
+            f"it returns a {type(result).__name__}: return one array, as np.column_stack makes it."
         )
     if not isinstance(result, Tensor):
         raise TracingError(
-            f"it returns {_described(result)}: that does not depend on its input, or left numpy on the way. "
-            "Return an array computed from the input."
+            f"it returns {_described(result)}: that does not depend on its input, or left numpy on the "
+            "way. Return an array computed from the input."
         )
     if not result.sizes or result.sizes[0] is not None:
         raise TracingError(

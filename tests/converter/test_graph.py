@@ -104,3 +104,19 @@ def test_a_value_that_a_subgraph_captures_keeps_its_name() -> None:
     raw = graph.to_bytes({"a": (value, "float32", (None, 2)), "b": (out, "float32", (None, 2))})
     a, b = run_onnx(raw, ROWS)
     assert np.array_equal(a, b)
+
+
+def test_equal_texts_are_stored_once_and_others_apart() -> None:
+    graph = Graph()
+    names = [
+        graph.constant(np.array(texts, dtype=object)) for texts in (["a", "b"], ["a", "b"], ["a", "c"])
+    ]
+    assert names[0] == names[1] != names[2]
+
+
+def test_a_node_may_have_several_outputs() -> None:
+    graph = Graph()
+    rows = graph.input("rows", "float32", (None, 2))
+    values, _ = graph.nodes_of("TopK", rows, graph.constant(np.array([2])), outputs=2, axis=1)
+    (out,) = run_onnx(finish(graph, values), ROWS)
+    assert np.array_equal(out, ROWS[:, ::-1])

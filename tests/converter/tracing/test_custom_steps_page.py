@@ -26,11 +26,13 @@ def test_the_lists_are_those_of_the_code() -> None:
     assert listed("ufuncs of numpy") == sorted(names)
     assert listed("of scipy.special") == sorted({ufunc.__name__ for ufunc in UFUNCS} - names)
     assert listed("functions") == sorted(
-        {("linalg." if "linalg" in f.__module__ else "") + f.__name__ for f in FUNCTIONS if f is not take}
+        {
+            ("linalg." if "linalg" in f.__module__ else "") + f.__name__
+            for f in FUNCTIONS
+            if f is not take
+        }
     )
-    assert listed("methods") == sorted(
-        {*METHODS, "astype", "copy", "flatten", "reshape", "transpose"}
-    )
+    assert listed("methods") == sorted({*METHODS, "astype", "copy", "flatten", "reshape", "transpose"})
     assert all(hasattr(Tensor, name) for name in listed("methods"))
 
 
