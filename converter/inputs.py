@@ -22,11 +22,13 @@ class Rows:
     arrays: by input name, each of the declared dtype and of shape (n, …); a table's are (n,). Texts have
         dtype object, None where one is missing.
     frame: a table's own dtype of each column; None when the source model takes an array.
+    nan_texts: where the source is to find NaN, and not None, for a missing text.
     """
 
     arrays: dict[str, NDArray[Any]]
     is_table: bool = False
     frame: dict[str, Any] | None = None
+    nan_texts: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
@@ -62,16 +64,20 @@ class Rows:
 
     def for_source(self) -> Any:
         """As the source model takes them, a copy: a step with copy=False writes into its input."""
+        own = {name: self._own(name, array) for name, array in self.arrays.items()}
         if not self.is_table:
-            return self.array.copy()
+            (array,) = own.values()
+            return array
         if self.frame is None:
-            return np.stack(list(self.arrays.values()), axis=1)
+            return np.stack(list(own.values()), axis=1)
         import pandas as pd
 
-        columns = {
-            name: pd.Series(array.copy(), dtype=self.frame[name]) for name, array in self.arrays.items()
-        }
-        return pd.DataFrame(columns)
+        return pd.DataFrame(
+            {name: pd.Series(array, dtype=self.frame[name]) for name, array in own.items()}
+        )
+
+    def _own(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
+        return np.where(is_missing(array), np.nan, array) if name in self.nan_texts else array.copy()
 
     def declared(self) -> tuple[Input, ...]:
         """The manifest's inputs; missing values are allowed where these rows have some."""
@@ -108,6 +114,13 @@ def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
     if hasattr(inputs, "columns"):
         return _table(inputs, getattr(model, "feature_names_in_", None), dtype)
     given = _as_array(inputs)
+    if given.ndim == 1 and given.dtype.kind in "OSU" and model is not None:
+        name = type(getattr(model, "steps", [("", model)])[0][1]).__name__
+        raise InputError(
+            f"inputs: expected rows of columns, found a list of texts. What reads one, such as {name}, "
+            "splits them into words, which no graph does alike on every board: convert what follows it, "
+            "and give it numbers."
+        )
     if given.ndim < 2 or 0 in given.shape:
         raise InputError(
             "inputs: expected shape (inputs, features) or (windows, samples, axes), none of them 0; "
@@ -115,7 +128,8 @@ def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
         )
     name = "rows" if given.ndim == 2 else "windows"
     if given.dtype.kind in "OSU":
-        return Rows({name: _texts(given, "inputs")})
+        nan = frozenset([name]) if _has_nan(given) else frozenset()
+        return Rows({name: _texts(given, "inputs")}, nan_texts=nan)
     return Rows({name: _numbers(given, dtype or "float32", "inputs")})
 
 
@@ -146,7 +160,9 @@ def _table(frame: Any, known: Any, dtype: str | None) -> Rows:
             "inputs: a DataFrame of texts and numbers needs a model that was fitted on a DataFrame, so "
             "that it knows its columns by name."
         )
-    return Rows(arrays, is_table=True, frame=own)
+    texts = [name for name in names if arrays[name].dtype.kind == "O"]
+    nan = frozenset(name for name in texts if _has_nan(np.asarray(frame[name].astype(object))))
+    return Rows(arrays, is_table=True, frame=own, nan_texts=nan)
 
 
 def _column(series: Any, name: str, dtype: str | None) -> NDArray[Any]:
@@ -175,6 +191,10 @@ def _objects(values: NDArray[Any], dtype: str | None, what: str) -> NDArray[Any]
     if present and all(isinstance(value, int | float) for value in present):
         return _numbers(np.array(values, dtype=np.float64), dtype or "float64", what)
     return _texts(values, what)
+
+
+def _has_nan(values: NDArray[Any]) -> bool:
+    return any(isinstance(value, float) and value != value for value in values.flat)  # noqa: PLR0124
 
 
 def _texts(values: NDArray[Any], what: str) -> NDArray[Any]:

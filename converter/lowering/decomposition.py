@@ -28,6 +28,7 @@ from sklearn.random_projection import GaussianRandomProjection, SparseRandomProj
 
 from converter.lowering.distances import dense
 from converter.lowering.registry import Array, regresses, transforms
+from converter.lowering.scaling import as_floating
 from edge_runtime.errors import UnsupportedModelError
 
 Matrix = NDArray[np.float64]
@@ -122,14 +123,18 @@ def bernoulli_rbm(step: BernoulliRBM, x: Array) -> Array:
     return expit(x @ _columns(step.components_) + _float64(step.intercept_hidden_))
 
 
-@transforms(TfidfTransformer)
+@transforms(TfidfTransformer, reads="given")
 def tfidf(step: TfidfTransformer, x: Array) -> Array:
-    """Counts (sublinear: 1 + ln count) times idf, then rows at norm 1; an empty row stays."""
+    """Counts (sublinear: 1 + ln count) times idf, then rows at norm 1; an empty row stays.
+
+    In the dtype given, as scikit-learn: a row of float32 whose squares vanish counts as empty.
+    """
+    x = as_floating(x)
     if step.sublinear_tf:
         present = x != 0.0
         x = np.where(present, np.log(np.where(present, x, 1.0)) + 1.0, 0.0)
     if hasattr(step, "idf_"):
-        x = x * _float64(step.idf_)
+        x = x * step.idf_.astype(x.dtype)
     if step.norm is None:
         return x
     if step.norm == "l1":

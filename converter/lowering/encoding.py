@@ -184,8 +184,11 @@ def bins(step: KBinsDiscretizer, x: Array) -> Array:
 
 @transforms(LabelEncoder, reads="table")
 def label_encoder(step: LabelEncoder, x: Table) -> Array:
-    """The number of each label, int64 (n,)."""
-    found = codes(step, x.column(0), step.classes_)
+    """The number of each label, int64 (n,); numbers are cast to the labels' dtype before."""
+    column = x.column(0)
+    if column.dtype.kind in "biuf" and step.classes_.dtype.kind in "biuf":
+        column = column.astype(step.classes_.dtype)
+    found = codes(step, column, step.classes_)
     _refuse_unknown(x, 0, step.classes_, found)
     return found
 
@@ -201,5 +204,8 @@ def label_binarizer(step: LabelBinarizer, x: Table) -> Array:
     classes = step.classes_
     # Of one class scikit-learn makes a column without a positive label.
     columns = {1: np.array([-1]), 2: np.array([1])}.get(len(classes), np.arange(len(classes)))
-    hot = codes(step, x.column(0), classes)[:, None] == columns
+    column = x.column(0)
+    if column.dtype.kind == "f":
+        refuse(column != np.floor(column), "LabelBinarizer: a label that is no whole number")
+    hot = codes(step, column, classes)[:, None] == columns
     return np.where(hot, step.pos_label, step.neg_label).astype(np.int64)

@@ -82,6 +82,14 @@ class TestATable:
             rows.take(np.array([2, 0])).for_source(), FRAME.iloc[[2, 0]].reset_index(drop=True)
         )
 
+    def test_a_missing_text_is_what_the_author_wrote(self) -> None:
+        for missing in (None, np.nan):
+            frame = pd.DataFrame({"site": pd.Series(["a", missing], dtype=object)})
+            given = as_rows(frame, fitted_on("site")).for_source()["site"][1]
+            assert given is None if missing is None else np.isnan(given)
+            array = as_rows(np.array([["a"], [missing]], dtype=object)).for_source()
+            assert (array[1, 0] is None) == (missing is None)
+
     def test_columns_come_in_the_order_of_training_and_others_are_left_out(self) -> None:
         assert list(as_rows(FRAME, fitted_on("weight", "age")).arrays) == ["weight", "age"]
 

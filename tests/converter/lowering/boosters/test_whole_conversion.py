@@ -13,6 +13,8 @@ from tests.converter.lowering.boosters.against_source import data, frame_of
 pytestmark = [
     # LightGBM invents names for the columns of an array, then scikit-learn misses them in the next.
     pytest.mark.filterwarnings("ignore:X does not have valid feature names"),
+    # pandas 4 will not make a missing value of a category that a column's dtype does not know.
+    pytest.mark.filterwarnings("ignore:Constructing a Categorical with a dtype"),
 ]
 SMALL: dict[str, dict[str, Any]] = {
     "xgboost.XGB": {"n_estimators": 8, "n_jobs": 1},
