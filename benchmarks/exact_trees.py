@@ -15,23 +15,19 @@ behind each scaler, and for each row
 Writes benchmarks/results/exact_trees-DATE.json and .md.
 """
 
-import json
 import logging
-import os
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import onnxruntime
-from latency import RESULTS, describe_machine
+from machine import describe_machine, in_words, load_average, save, today
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -102,9 +98,11 @@ def families() -> dict[str, Callable[[], Any]]:
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--rows", "count", default=1_000_000, show_default=True, help="Rows of each pipeline.")
 @click.option("--family", "only", multiple=True, help="Only this kind of trees; may be repeated.")
-@click.option("--save/--no-save", default=True, help="Write the result into benchmarks/results.")
-def main(count: int, only: tuple[str, ...], save: bool) -> None:
-    load_before = os.getloadavg()[0]
+@click.option(
+    "--save/--no-save", "saves", default=True, help="Write the result into benchmarks/results."
+)
+def main(count: int, only: tuple[str, ...], saves: bool) -> None:
+    load_before = load_average()
     logging.getLogger("converter").setLevel(logging.ERROR)  # these bundles need no signature
     found: list[Count] = []
     with threadpool_limits(1), warnings.catch_warnings():
@@ -116,16 +114,13 @@ def main(count: int, only: tuple[str, ...], save: bool) -> None:
                     continue
                 found.append(measure(Count(trees, scaler), make_pipeline(*before(), make()), count))
                 click.echo(line(found[-1]), err=True)
-    machine = describe_machine(load_before) | {name: version(name) for name in OTHERS}
-    date = datetime.now(timezone.utc).date().isoformat()
-    result = {"date": date, "machine": machine, "rows": count, "found": [asdict(each) for each in found]}
+    machine = describe_machine(load_before, *OTHERS)
+    counted = [asdict(each) for each in found]
+    result = {"date": today(), "machine": machine, "rows": count, "found": counted}
     text = report(result, found)
     click.echo(text)
-    if save:
-        RESULTS.mkdir(exist_ok=True)
-        target = RESULTS / f"exact_trees-{date}"
-        target.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        target.with_suffix(".md").write_text(text)
+    if saves:
+        save("exact_trees", result, text)
 
 
 def measure(count: Count, pipeline: Pipeline, rows: int) -> Count:
@@ -247,16 +242,12 @@ def line(count: Count) -> str:
 
 
 def report(result: dict[str, Any], found: list[Count]) -> str:
-    machine = result["machine"]
-    named = ("onnxruntime", "scikit-learn", "numpy", *OTHERS)
-    software = ", ".join(f"{name} {machine[name]}" for name in named)
     lines = "\n".join(line(each) for each in found)
     reasons = sorted({f"- {each.trees}: {each.skl2onnx}" for each in found if each.skl2onnx})
     whole = sum(each.leaves for each in found)
     return f"""# Trees where rounding decides, {result["date"]}
 
-{machine["cores"]} cores of {machine["cpu"]} ({machine["architecture"]}), Python {machine["python"]},
-{software}.
+{in_words(result["machine"], *OTHERS)}
 
 Made by `benchmarks/exact_trees.py`: classifiers of three classes on 20 features, alone and behind a
 scaler. Each feature of each row lies within 3 ulp of one of its thresholds. A label is not counted
