@@ -91,7 +91,7 @@ def unseen_rows(rows: Rows) -> Rows:
     Where a column's values are categories, the source either has an answer for others or refuses them.
     """
     templates = rows.take(np.unique(np.linspace(0, len(rows) - 1, _MAX_TEMPLATES).astype(int)))
-    made = []
+    made: list[Rows] = []
     for name in list(rows.arrays)[:_MAX_UNSEEN]:
         one = templates.take([len(made) % len(templates)])
         made.append(replace(one, arrays={**one.arrays, name: _unseen(one.arrays[name])}))
@@ -102,7 +102,8 @@ def _unseen(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind == "O":
         return np.full_like(array, _UNSEEN)
     if array.dtype.kind == "f":
-        return (array + array.dtype.type(0.3725)).astype(array.dtype)
+        moved: NDArray[Any] = (array + array.dtype.type(0.3725)).astype(array.dtype)
+        return moved
     return np.full_like(array, np.iinfo(array.dtype).max) if array.dtype.kind in "iu" else array
 
 

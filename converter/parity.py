@@ -112,11 +112,11 @@ class _Case:
 def _compare(case: _Case, source: Source, converted: Converted, variants: Variants) -> Parity:
     try:
         found = variants.whole(case.rows)
-    except InputError as error:
+    except InputError as refusal:
         raise ParityError(
-            f"parity: {case.kind}: the source model has an answer, the variant refuses it: {error} "
+            f"parity: {case.kind}: the source model has an answer, the variant refuses it: {refusal} "
             "The model was not converted."
-        ) from error
+        ) from refusal
     unequal, error = differences(case.expected.tensors, found)
     tied = unequal & _undecided(case)
     wrong = (unequal & ~tied) | ~(error <= case.tolerance)  # NaN is wrong

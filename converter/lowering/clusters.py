@@ -20,6 +20,7 @@ from sklearn.cluster import (
 
 from converter.lowering.distances import centre, dense, squared_distances
 from converter.lowering.registry import Array, Scores, classifies, transforms
+from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
 
 
@@ -70,7 +71,7 @@ def _exemplars(model: AffinityPropagation) -> NDArray[np.float64]:
 def birch(model: Birch, x: Array) -> Scores:
     """The cluster to which the nearest subcluster belongs."""
     index = np.searchsorted(cluster_labels(model), model.subcluster_labels_).astype(np.int64)
-    return Scores(np.take(index, _nearest(x, dense(model.subcluster_centers_)), axis=0))
+    return Scores(ops.take(index, _nearest(x, dense(model.subcluster_centers_)), axis=0))
 
 
 @transforms(Birch)

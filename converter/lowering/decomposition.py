@@ -29,6 +29,7 @@ from sklearn.random_projection import GaussianRandomProjection, SparseRandomProj
 from converter.lowering.distances import dense
 from converter.lowering.registry import Array, regresses, transforms
 from converter.lowering.scaling import as_floating
+from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
 
 Matrix = NDArray[np.float64]
@@ -203,11 +204,11 @@ def _pursued(step: Any, atoms: NDArray[Any], covariances: Array) -> Array:
         for other in taken:
             known = _dot(factor, other.factor)
             factor.append((_at(other.gram, place) - known) / other.factor[-1])
-        rest = np.take(np.diag(gram), place) - _dot(factor, factor)
+        rest = ops.take(np.diag(gram), place) - _dot(factor, factor)
         done = done | (rest <= nothing)
         factor.append(np.sqrt(np.where(done, 1.0, rest)))
         forward = (_at(covariances, place) - _dot(factor, [each.forward for each in taken])) / factor[-1]
-        taken.append(_Taken(place, np.take(gram, place, axis=0), factor, forward))
+        taken.append(_Taken(place, ops.take(gram, place, axis=0), factor, forward))
         weights = _weights(taken)
         made, explained = np.zeros_like(code), np.zeros_like(code)
         for each, weight in zip(taken, weights, strict=True):

@@ -55,7 +55,7 @@ def _text_codes(column: Array, categories: Sequence[Any]) -> Array:
     texts = [MISSING_TEXT if is_missing(value) else value for value in categories]
     members = [member for member, text in enumerate(texts) if isinstance(text, str)]
     found = ops.lookup(column, [str(texts[member]) for member in members], default=len(members))
-    return found if len(members) == len(texts) else np.take(np.array([*members, len(texts)]), found)
+    return found if len(members) == len(texts) else ops.take(np.array([*members, len(texts)]), found)
 
 
 def _number_codes(column: Array, categories: Sequence[Any]) -> Array:
@@ -76,7 +76,7 @@ def _number_codes(column: Array, categories: Sequence[Any]) -> Array:
     if not equal:  # texts only
         return np.full_like(column, len(categories), dtype=np.int64)
     which = np.concatenate(equal, axis=1)
-    found = np.take(np.array(members, np.int64), np.argmax(which, axis=1))
+    found = ops.take(np.array(members, np.int64), np.argmax(which, axis=1))
     return np.where(np.any(which, axis=1), found, len(categories)).astype(np.int64)
 
 
@@ -93,7 +93,7 @@ def one_hot_encoder(step: OneHotEncoder, x: Table) -> Array:
     for at, categories in enumerate(step.categories_):
         found = codes(step, x.column(at), categories)
         outputs, width = _outputs(step, at)
-        output: Array = np.take(outputs, found)
+        output: Array = ops.take(outputs, found)
         hot = output[:, None] == np.arange(width)
         blocks.append(hot.astype(step.dtype))
         if step.handle_unknown == "error":
@@ -140,7 +140,7 @@ def ordinal_encoder(step: OrdinalEncoder, x: Table) -> Array:
     columns = []
     for at, categories in enumerate(step.categories_):
         found = codes(step, x.column(at), categories)
-        columns.append(np.take(_ordinals(step, at).astype(step.dtype), found))
+        columns.append(ops.take(_ordinals(step, at).astype(step.dtype), found))
         if step.handle_unknown == "error":
             _refuse_unknown(x, at, categories, found)
     return np.stack(columns, axis=1)
@@ -166,7 +166,7 @@ def target_encoder(step: TargetEncoder, x: Table) -> Array:
     for at, categories in enumerate(step.categories_):
         encodings = step.encodings_[at * len(means) : (at + 1) * len(means)]
         known = np.stack([np.asarray(each, np.float64) for each in encodings], axis=1)
-        blocks.append(np.take(np.vstack([known, means]), codes(step, x.column(at), categories), axis=0))
+        blocks.append(ops.take(np.vstack([known, means]), codes(step, x.column(at), categories), axis=0))
     return np.concatenate(blocks, axis=1)
 
 

@@ -172,7 +172,7 @@ def _from_neighbours(step: KNNImputer, distances: Array, at: int) -> Array:
     if step.weights == "distance":
         weights = np.where(reachable, _inverse_distances(nearest), 0.0)
     total = np.sum(weights, axis=1)
-    mean = np.sum(weights * np.take(values, which), axis=1) / np.where(total == 0.0, 1.0, total)
+    mean = np.sum(weights * ops.take(values, which), axis=1) / np.where(total == 0.0, 1.0, total)
     return np.where(reachable[:, 0], mean, values.mean())
 
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.tracing import ops
+
 Array = Any
 
 
@@ -26,7 +28,7 @@ def places(x: Array, keys: Sequence[Any], side: Literal["left", "right"]) -> Arr
     at: Array = starts
     for level in reversed(range(depth)):
         after = at + 2**level
-        key = np.take(flat, after)
+        key = ops.take(flat, after)
         at = np.where(key < x if side == "left" else key <= x, after, at)
     return at - starts if depth else np.zeros_like(x, dtype=np.int64)
 
@@ -35,5 +37,5 @@ def taken(tables: NDArray[Any], place: Array) -> Array:
     """tables[i, place[:, i]] for every column i, of tables (columns, size) or (columns, size, m)."""
     columns, size = tables.shape[:2]
     flat = tables.reshape(columns * size, *tables.shape[2:])
-    found: Array = np.take(flat, place + np.arange(columns) * size, axis=0)
+    found: Array = ops.take(flat, place + np.arange(columns) * size, axis=0)
     return found

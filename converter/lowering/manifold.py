@@ -9,6 +9,7 @@ from converter.lowering.distances import dense
 from converter.lowering.kernels import project
 from converter.lowering.neighbours import nearest, nearest_index
 from converter.lowering.registry import Array, transforms
+from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
 
 
@@ -21,9 +22,9 @@ def isomap(step: Any, x: Array) -> Array:
         )
     found, index = nearest(step.nbrs_, x, step.n_neighbors)
     ways = np.asarray(step.dist_matrix_, dtype=np.float64)
-    shortest = np.take(ways, index[:, 0], axis=0) + found[:, :1]
+    shortest = ops.take(ways, index[:, 0], axis=0) + found[:, :1]
     for at in range(1, step.n_neighbors):  # one after another: (n, neighbours, m) would be large
-        shortest = np.minimum(shortest, np.take(ways, index[:, at], axis=0) + found[:, at : at + 1])
+        shortest = np.minimum(shortest, ops.take(ways, index[:, at], axis=0) + found[:, at : at + 1])
     return project(step.kernel_pca_, shortest * shortest * -0.5)
 
 
@@ -36,14 +37,14 @@ def locally_linear(step: Any, x: Array) -> Array:
     """
     k = step.n_neighbors
     index = nearest_index(step.nbrs_, x, k)
-    difference = np.take(dense(step.nbrs_._fit_X), index, axis=0) - x[:, None, :]
+    difference = ops.take(dense(step.nbrs_._fit_X), index, axis=0) - x[:, None, :]
     squares = np.sum(difference * difference, axis=2)
     trace = np.sum(squares, axis=1, keepdims=True)[:, :, None]
     ridge = np.where(trace > 0.0, step.reg * trace, step.reg)
     gram = difference @ np.swapaxes(difference, 1, 2) + ridge * np.eye(k)
     weights = _solved(gram, k)
     weights = weights / np.sum(weights, axis=1, keepdims=True)
-    return np.sum(np.take(step.embedding_, index, axis=0) * weights, axis=1)
+    return np.sum(ops.take(step.embedding_, index, axis=0) * weights, axis=1)
 
 
 def _solved(matrices: Array, k: int) -> Array:

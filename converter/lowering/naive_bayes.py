@@ -9,6 +9,7 @@ from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, Gaussi
 from converter.lowering.labels import softmax
 from converter.lowering.registry import Array, Scores, classifies
 from converter.lowering.summation import pairwise_sum
+from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
 
 _FARTHEST = 1e3  # of ½ Σ (class mean - middle)² / variance: 1e-16 of it is what an expansion may be off
@@ -121,7 +122,7 @@ def categorical(model: Any, x: Array) -> Scores:
     code = np.trunc(x)
     is_known = (code >= 0.0) & (code < np.asarray(sizes, np.float64))
     at = np.where(is_known, code + np.cumsum([0, *sizes[:-1]]).astype(np.float64), float(unknown))
-    likelihood = np.sum(np.take(tables, at.astype(np.int64), axis=0), axis=1)
+    likelihood = np.sum(ops.take(tables, at.astype(np.int64), axis=0), axis=1)
     return _of_likelihood(likelihood + model.class_log_prior_)
 
 

@@ -20,6 +20,7 @@ from sklearn.neighbors import (
 from converter.lowering.distances import Metric, comparable, dense, distance, metric_of, order
 from converter.lowering.labels import several, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses, transforms
+from converter.tracing import ops
 from converter.tracing.ops import top_k
 from edge_runtime.errors import UnsupportedModelError
 
@@ -36,7 +37,7 @@ def nearest(model: Any, x: Array, k: int) -> tuple[Array, Array]:
         found, index = top_k(comparable(x, points, metric), k)
         return distance(found, metric), index
     _, candidates = top_k(order(x, points, metric), min(k + _SPARE, len(points)))
-    difference = x[:, None, :] - np.take(points, candidates, axis=0)
+    difference = x[:, None, :] - ops.take(points, candidates, axis=0)
     found, place = top_k(np.sum(difference * difference, axis=2), k)
     return distance(found, metric), np.take_along_axis(candidates, place, axis=1)
 
@@ -100,7 +101,7 @@ def classification(model: Any, x: Array) -> Scores:
 
 def _votes(classes: NDArray[np.float64], index: Array, weights: Array | None) -> Scores:
     """classes (m, c), index and weights (n, k)."""
-    ballots = np.take(classes, index, axis=0)
+    ballots = ops.take(classes, index, axis=0)
     if weights is None:
         shares = np.mean(ballots, axis=1)
         return Scores(np.argmax(shares, axis=1), shares)
@@ -113,9 +114,9 @@ def regression(model: Any, x: Array) -> Array:
     """The neighbours' mean, weighted where the model is."""
     targets = np.asarray(model._y, dtype=np.float64)
     if not is_weighted(model):
-        return np.mean(np.take(targets, nearest_index(model, x, model.n_neighbors), axis=0), axis=1)
+        return np.mean(ops.take(targets, nearest_index(model, x, model.n_neighbors), axis=0), axis=1)
     found, index = nearest(model, x, model.n_neighbors)
-    weights, near = inverse(found), np.take(targets, index, axis=0)
+    weights, near = inverse(found), ops.take(targets, index, axis=0)
     if targets.ndim == 2:
         weights = weights[:, :, None]
     return np.sum(near * weights, axis=1) / np.sum(weights, axis=1)

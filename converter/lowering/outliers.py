@@ -14,6 +14,7 @@ from converter.lowering.linear import linear
 from converter.lowering.neighbours import nearest
 from converter.lowering.registry import Array, Scores, classifies
 from converter.lowering.trees import Forest, join, sum_of_leaves
+from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
 
 # The threshold of an IsolationForest is often a training row's own score, and such a row must not fall
@@ -63,9 +64,9 @@ def local_outlier_factor(model: LocalOutlierFactor, x: Array) -> Scores:
         )
     count = int(model.n_neighbors_)
     distances, index = nearest(model, x, count)
-    reach = np.maximum(distances, np.take(model._distances_fit_X_[:, count - 1], index, axis=0))
+    reach = np.maximum(distances, ops.take(model._distances_fit_X_[:, count - 1], index, axis=0))
     density = 1.0 / (np.mean(reach, axis=1, keepdims=True) + 1e-10)
-    factors = np.take(model._lrd, index, axis=0) / density
+    factors = ops.take(model._lrd, index, axis=0) / density
     return _by_sign(-np.mean(factors, axis=1) - float(model.offset_))
 
 

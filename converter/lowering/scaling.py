@@ -19,6 +19,7 @@ from sklearn.preprocessing import (
 
 from converter.lowering.intervals import places, taken
 from converter.lowering.registry import Array, refuse, transforms
+from converter.tracing import ops
 
 Powers = NDArray[np.float64]
 
@@ -144,9 +145,9 @@ def _share(step: QuantileTransformer, x: Array) -> Array:
     slopes = np.diff(shares) / np.where(widths > 0.0, widths, np.inf)
     most = len(shares) - 1
     below = np.clip(places(x, list(quantiles), "right") - 1, 0, most - 1)
-    up = taken(slopes, below) * (x - taken(quantiles, below)) + np.take(shares, below)
+    up = taken(slopes, below) * (x - taken(quantiles, below)) + ops.take(shares, below)
     above = np.clip(places(x, list(quantiles), "left"), 1, most)
-    down = np.take(shares, above) - taken(slopes, above - 1) * (taken(quantiles, above) - x)
+    down = ops.take(shares, above) - taken(slopes, above - 1) * (taken(quantiles, above) - x)
     return 0.5 * (up + down)
 
 

@@ -9,6 +9,7 @@ from converter.lowering.distances import dense, squared_distances
 from converter.lowering.kernels import rbf
 from converter.lowering.neighbours import nearest_index
 from converter.lowering.registry import Array, Scores, classifies
+from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
 
 
@@ -25,7 +26,7 @@ def propagation(model: Any, x: Array) -> Scores:
         likely = _kernel(model, x) @ distributions
     elif model.kernel == "knn":
         index = nearest_index(model.nn_fit, x.astype(np.float64), model.n_neighbors)
-        likely = np.sum(np.take(distributions, index, axis=0), axis=1)
+        likely = np.sum(ops.take(distributions, index, axis=0), axis=1)
     else:
         raise UnsupportedModelError(
             f"{type(model).__name__} with a function as kernel cannot be converted: use 'rbf' or 'knn'."

@@ -21,6 +21,7 @@ from converter.lowering import registry
 from converter.lowering.labels import several
 from converter.lowering.registry import Array, Scores, classifies, regresses
 from converter.lowering.table import Table, matrix
+from converter.tracing import ops
 
 
 @classifies(_ConstantPredictor)
@@ -67,7 +68,7 @@ def one_vs_one(model: OneVsOneClassifier, x: Table) -> Scores:
     for member, chosen in zip(model.estimators_, columns, strict=True):
         seen = x if chosen is None else x.take(np.asarray(chosen).tolist())
         said = registry.scores(member, seen)
-        votes.append(np.take(np.asarray(member.classes_, np.float64), said.label))
+        votes.append(ops.take(np.asarray(member.classes_, np.float64), said.label))
         confidences.append(_certainty(member, said))
     decision = _votes(np.stack(votes, axis=1), np.stack(confidences, axis=1), count)
     if count == 2:
@@ -141,7 +142,7 @@ def _as_feature(member: Any, found: Scores, method: str) -> Array:
     if method == "decision_function":
         assert found.decision is not None
         return found.decision.astype(np.float64)
-    return np.take(np.asarray(member.classes_, np.float64), found.label)
+    return ops.take(np.asarray(member.classes_, np.float64), found.label)
 
 
 @regresses(RegressorChain, reads="table")

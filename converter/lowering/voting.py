@@ -22,6 +22,7 @@ from converter.lowering.labels import binary, by_probability, logistic, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses, transforms
 from converter.lowering.table import Table, matrix
 from converter.lowering.trees import leaf_indicator
+from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
 
 
@@ -37,7 +38,7 @@ def voting_classifier(model: VotingClassifier, x: Table) -> Scores:
     classes = np.arange(len(model.classes_))
     votes: Any = 0.0
     for member, said, weight in zip(model.estimators_, members, weights, strict=True):
-        chosen: Any = np.take(np.asarray(member.classes_, dtype=np.int64), said.label)
+        chosen: Any = ops.take(np.asarray(member.classes_, dtype=np.int64), said.label)
         votes = votes + (chosen[:, None] == classes).astype(np.float64) * weight
     return Scores(np.argmax(votes, axis=1))
 
@@ -120,7 +121,7 @@ def bagging_classifier(model: BaggingClassifier, x: Table) -> Scores:
         said = registry.scores(member, x.take(columns.tolist()))
         seen = np.asarray(member.classes_, dtype=np.int64)  # indices into the whole model's classes
         if said.probabilities is None:
-            chosen: Any = np.take(seen, said.label)
+            chosen: Any = ops.take(seen, said.label)
             total = total + (chosen[:, None] == np.arange(count)).astype(np.float64)
         else:
             total = total + _chances(said) @ np.eye(count)[seen]
@@ -147,7 +148,7 @@ def adaboost_classifier(model: AdaBoostClassifier, x: Table) -> Scores:
     count = len(classes)
     total: Any = 0.0
     for member, weight in zip(model.estimators_, weights, strict=True):
-        said = np.take(np.searchsorted(classes, member.classes_), registry.scores(member, x).label)
+        said = ops.take(np.searchsorted(classes, member.classes_), registry.scores(member, x).label)
         total = total + np.where(said[:, None] == np.arange(count), weight, -weight / (count - 1))
     total = total / weights.sum()
     if count > 2:
@@ -163,7 +164,7 @@ def adaboost_regressor(model: AdaBoostRegressor, x: Table) -> Array:
     said = np.stack(members, axis=1)
     weights = model.estimator_weights_[: len(members)]
     order = np.argsort(said, axis=1)
-    reached = np.cumsum(np.take(weights, order), axis=1)
+    reached = np.cumsum(ops.take(weights, order), axis=1)
     middle = np.argmax((reached >= 0.5 * reached[:, -1:]).astype(np.int64), axis=1)
     return np.take_along_axis(np.sort(said, axis=1), middle[:, None], axis=1)[:, 0]
 
@@ -241,4 +242,4 @@ def _class_of(model: Any, said: Scores) -> Array:
             f"{type(model).__name__}'s class names are the next step's input; expected numbers, found "
             f"{classes.tolist()[:4]}. Encode the labels as numbers before training."
         )
-    return np.take(classes.astype(np.float64), said.label)
+    return ops.take(classes.astype(np.float64), said.label)

@@ -10,10 +10,9 @@ from converter.tracing import (  # each fills its part of the tables in `dispatc
     reductions,
     shaping,
     special,
-    taking,
 )
 
 __all__ = [
     "arithmetic", "choosing", "elementwise", "joining", "linear", "ordering", "reductions", "shaping",
-    "special", "taking",
+    "special",
 ]  # fmt: skip

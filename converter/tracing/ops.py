@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from converter.tracing.dispatch import FUNCTIONS
 from converter.tracing.nodes import expand, look_up
 from converter.tracing.ordering import top
 from converter.tracing.tensor import Tensor
@@ -34,6 +35,11 @@ def top_k(x: Any, k: int, largest: bool = False) -> tuple[Any, Any]:
         order = x.shape[-1] - 1 - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
     order = order[..., :k].astype(np.int64)
     return np.take_along_axis(x, order, axis=-1), order
+
+
+def take(a: Any, indices: Any, axis: int | None = None) -> Any:
+    """As `np.take`, whose indices may be a tensor: numpy's protocol asks the first argument only."""
+    return (FUNCTIONS[np.take] if isinstance(indices, Tensor) else np.take)(a, indices, axis=axis)
 
 
 def constant_like(x: Any, row: ArrayLike) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 
 from converter.tracing.dispatch import kernel_dtype, name_of, records
 from converter.tracing.errors import TracingError
-from converter.tracing.nodes import cast, record, record_two
+from converter.tracing.nodes import cast, gather, record, record_two
 from converter.tracing.promote import as_operand, is_tensor
 from converter.tracing.reductions import summed_dtype
 from converter.tracing.shapes import axes_within, axis_index
@@ -167,7 +167,7 @@ def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any
     place: Any = None
     for level in reversed(range(depth)):
         after = np.int64(2**level) if place is None else place + 2**level
-        key = np.take(padded, after - 1, axis=0)
+        key = _taken(padded, after - 1)
         is_before = key < x if side == "left" else key <= x
         if x.dtype.kind == "f":
             is_before = is_before | np.isnan(x)
@@ -186,6 +186,11 @@ def _digitize(x: Any, bins: Any, right: bool = False) -> Any:
     return _searchsorted(edges, x, side)
 
 
+def _taken(constant: Any, places: Any) -> Any:
+    """Entries of a constant (k,), at places that may be a tensor."""
+    return gather(constant, places, 0) if is_tensor(places) else np.take(constant, places)
+
+
 @records(np.interp)
 def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     if is_tensor(xp) or is_tensor(fp) or period is not None:
@@ -194,9 +199,7 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
     place = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, max(len(xp) - 2, 0))
     with np.errstate(all="ignore"):
         slopes = np.append(np.diff(fp) / np.diff(xp), 0.0)
-    found = np.take(slopes, place, axis=0) * (x - np.take(xp, place, axis=0)) + np.take(
-        fp, place, axis=0
-    )
+    found = _taken(slopes, place) * (x - _taken(xp, place)) + _taken(fp, place)
     found = np.where(x == xp[-1], fp[-1], found)
     found = np.where(x < xp[0], fp[0] if left is None else left, found)
     found = np.where(x > xp[-1], fp[-1] if right is None else right, found)

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import special
 from sklearn.utils import _set_output, validation
 
+from converter.tracing.dispatch import FUNCTIONS
 from converter.tracing.errors import TracingError
 from converter.tracing.joining import full
 from converter.tracing.promote import as_operand
@@ -169,7 +170,8 @@ _SUBSTITUTES: dict[str, tuple[Any, Callable[..., Any]]] = {
     "asfortranarray": (np.asfortranarray, _asarray),
     "asarray_chkfinite": (np.asarray_chkfinite, _asarray), "require": (np.require, _asarray),
     "zeros": (np.zeros, _filled(0)), "ones": (np.ones, _filled(1)), "empty": (np.empty, _filled(0)),
-    "full": (np.full, _full), "isscalar": (np.isscalar, _is_no_scalar),
+    "full": (np.full, _full), "take": (np.take, FUNCTIONS[np.take]),
+    "isscalar": (np.isscalar, _is_no_scalar),
     "check_array": (validation.check_array, _check_array),
     "as_float_array": (validation.as_float_array, _as_float_array),
     "assert_all_finite": (validation.assert_all_finite, _nothing),

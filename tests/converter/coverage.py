@@ -58,7 +58,7 @@ def judge(problem: Problem, count: int = 1000) -> Row:
     alone, step = outcome(problem, fitted, count), Outcome("-")
     if hasattr(fitted, "transform") and not problem.is_of_targets:
         behind = _with_ridge(problem, fitted)
-        if _answers(behind, problem.rows(2, seed=3)):
+        if _answers(behind, problem.rows(9, seed=3)):
             step = outcome(problem, behind, count)
     return Row(problem.name, _kind(fitted), alone, step)
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from converter.tracing.dispatch import FUNCTIONS, UFUNCS
-from converter.tracing.taking import take
 from converter.tracing.tensor import METHODS, Tensor
 from converter.tracing.trace import trace
 from tests.converter.tracing.traced import check
@@ -26,11 +25,7 @@ def test_the_lists_are_those_of_the_code() -> None:
     assert listed("ufuncs of numpy") == sorted(names)
     assert listed("of scipy.special") == sorted({ufunc.__name__ for ufunc in UFUNCS} - names)
     assert listed("functions") == sorted(
-        {
-            ("linalg." if "linalg" in f.__module__ else "") + f.__name__
-            for f in FUNCTIONS
-            if f is not take
-        }
+        {("linalg." if "linalg" in f.__module__ else "") + f.__name__ for f in FUNCTIONS}
     )
     assert listed("methods") == sorted({*METHODS, "astype", "copy", "flatten", "reshape", "transpose"})
     assert all(hasattr(Tensor, name) for name in listed("methods"))

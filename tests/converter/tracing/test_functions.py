@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from converter.tracing import ops
 from converter.tracing.errors import TracingError
 from tests.converter.tracing.traced import check, run
 
@@ -122,10 +123,10 @@ EXACT: dict[str, Along] = {
     "take along constant": lambda x: (
         np.take_along_axis(x, np.zeros((1,) * x.ndim, int), axis=1) if x.ndim == 2 else x * 1
     ),
-    "take of constant": lambda x: np.take(
+    "take of constant": lambda x: ops.take(
         np.array([[1.0, 2], [3, 4], [5, 6]]), np.argmax(x, axis=1) % 3, axis=0
     ),
-    "take flat": lambda x: np.take(np.array([5, 7, 9]), np.argmax(x, axis=1) % 3),
+    "take flat": lambda x: ops.take(np.array([5, 7, 9]), np.argmax(x, axis=1) % 3),
     "norm 1": lambda x: np.linalg.norm(x, ord=np.inf, axis=1),
     "norm 0": lambda x: np.linalg.norm(x, 0, axis=1),
     "max of truths": lambda x: np.max(x > 0, axis=1),
@@ -329,7 +330,7 @@ def test_options_without_a_form_are_refused() -> None:
         lambda x: np.linalg.norm(x, ord="fro"),
         lambda x: np.average(x, axis=1, weights=x, returned=True),
         lambda x: np.where(x > 0),
-        lambda x: np.take(np.ones(3), x),
+        lambda x: ops.take(np.ones(3), x),
         lambda x: np.searchsorted(x[:, 0], 3.0),
         np.linalg.inv,
         np.unique,
