@@ -123,7 +123,8 @@ class Model:
 
         Raises:
             InputError: wrong shape, a missing column, text for numbers or numbers for text, NaN or
-                infinity, or a value beyond the declared dtype.
+                infinity, a value beyond the declared dtype, or a row that the model refuses because its
+                source raises an error for it (`manifest.refusals`); nothing is answered then.
             EngineError: the run failed, or the model was closed.
         """
         row = self._row
@@ -139,13 +140,13 @@ class Model:
 
         Raises EngineError for a model that has none, and what `predict` raises.
         """
-        at = self._reader.probabilities_at
-        if at is None:
+        read = self._reader.probabilities
+        if read is None:
             raise EngineError(
                 f"{self.manifest.name} {self.manifest.version}: this {self.manifest.task} model has no "
                 "probabilities; use predict."
             )
-        return self._outputs(windows)[at]
+        return read(self._outputs(windows))
 
     def infer(self, windows: npt.ArrayLike | Table) -> Inference:
         """Labels, probabilities and values from one run; arguments and errors as in `predict`."""

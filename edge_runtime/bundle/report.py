@@ -71,6 +71,8 @@ def _model(manifest: Manifest) -> Iterator[str]:
         for each in manifest.outputs
     ]
     yield from _section("outputs", _cut(described))
+    refusals = [_plain(why) for why in manifest.refusals]
+    yield from _section("refuses: rows that the source model raises an error for", _cut(refusals))
     if window := manifest.window:
         rate = "" if window.rate_hz is None else f" at {window.rate_hz:g} Hz"
         yield from _section(

@@ -4,6 +4,7 @@ import re
 import resource
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from itertools import cycle
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from edge_runtime.engine.base import Array, Values
 from edge_runtime.engine.golden import rows_of
+from edge_runtime.errors import InputError
 
 # One constant row flatters a forest two-fold, as the branches it takes are predicted; so rows rotate.
 _ROWS = 512
@@ -49,6 +51,16 @@ def rotating_rows(golden: Values) -> list[Values]:
         }
     rotating = columns[""] if isinstance(golden, np.ndarray) else columns
     return [_copy(row) for row in rows_of(rotating)]
+
+
+def answered(predict: Callable[[Any], object], rows: list[Values]) -> list[Values]:
+    """The rows that the model does not refuse: a point between two that it takes may lie outside."""
+    taken = []
+    for row in rows:
+        with suppress(InputError):
+            predict(row)
+            taken.append(row)
+    return taken
 
 
 def _between(first: Array, second: Array, share: Array) -> Array:

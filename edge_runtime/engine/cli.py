@@ -100,6 +100,8 @@ def bench(bundle: Path, trust: Path | None, allow_unsigned: bool, as_json: bool,
         ready = time.perf_counter()
         model.predict(rows[0])
         first = time.perf_counter() - ready
+        if model.manifest.refusals:
+            rows = measure.answered(model.predict, rows)
         _progress(f"one row at a time, {seconds:g} s ...")
         latency = measure.measure_rows(model.predict, rows, seconds)
         _progress(f"in batches, {seconds / 3:.3g} s ...")

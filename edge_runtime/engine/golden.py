@@ -23,7 +23,7 @@ class GoldenResult:
     Attributes:
         count: golden inputs replayed.
         max_abs_error: the largest absolute difference of any output but labels.
-        label_disagreements: labels that differ.
+        label_disagreements: labels that differ, and golden inputs that are refused.
     """
 
     count: int
@@ -59,8 +59,9 @@ def rows_of(values: Values) -> list[Values]:
 def replay(bundle: Bundle, run_batch: Run, run_row: Run) -> GoldenResult:
     """Run the golden inputs as one batch and then one by one, as a stream does, and compare.
 
-    Raises GoldenMismatchError when a label differs, or another output by more than the manifest's
-    tolerance, an absolute one; BundleError when the golden files are not what the manifest says.
+    Raises GoldenMismatchError when a label differs, an input is refused, or another output differs by
+    more than the manifest's tolerance, an absolute one; BundleError when the golden files are not what
+    the manifest says.
     """
     manifest = bundle.manifest
     inputs = read_golden_inputs(bundle)
@@ -77,10 +78,11 @@ def replay(bundle: Bundle, run_batch: Run, run_row: Run) -> GoldenResult:
         max(result.label_disagreements for result in results),
     )
     tolerance = manifest.golden.tolerance
+    labels = "other labels or refused rows" if manifest.refusals else "other labels"
     if worst.label_disagreements or worst.max_abs_error > tolerance:
         raise GoldenMismatchError(
             f"{manifest.name} {manifest.version}: expected the source model's outputs for {worst.count} "
-            f"golden inputs, found {worst.label_disagreements} other labels and a largest error of "
+            f"golden inputs, found {worst.label_disagreements} {labels} and a largest error of "
             f"{worst.max_abs_error:.3g} (allowed: {tolerance:.3g}). It must not serve on this machine."
         )
     return worst
@@ -92,6 +94,9 @@ def compare(manifest: Manifest, expected: Sequence[Array], found: Sequence[Array
     for output, wanted, actual in zip(manifest.outputs, expected, found, strict=True):
         if output.meaning == "label":
             disagreements += int(np.count_nonzero(wanted != actual))
+            continue
+        if output.meaning == "refused":  # a golden input that is meant to be refused proves nothing
+            disagreements += int(np.count_nonzero((wanted != 0) | (actual != 0)))
             continue
         same = (wanted == actual) | (np.isnan(wanted) & np.isnan(actual))
         with np.errstate(invalid="ignore"):

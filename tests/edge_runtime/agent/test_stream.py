@@ -12,8 +12,9 @@ import pytest
 
 from tests.support.agent import AgentRig, agent
 from tests.support.brokers import Mosquitto, NatsServer
+from tests.support.refusing import refusing_windows
 from tests.support.sensor import SensorRig, sample
-from tests.support.tiny_bundle import tiny_bundle
+from tests.support.tiny_bundle import KEY, tiny_bundle
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.end_to_end
@@ -114,6 +115,28 @@ def test_a_window_that_no_worker_survives_is_left_out(
             wait_for_starts(rig, [start for start in all_starts(100) if start not in (48, 50)])
             wait_for(lambda: rig.metrics()[-1].values["windows_failed"] == 2, "the count")
             assert rig.events("windows failed")[0].detail
+    finally:
+        rig.close()
+
+
+def test_a_window_that_the_model_refuses_is_left_out_counted_and_told(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    rig = AgentRig(tmp_path, broker.url, interval_s=0.2)
+    refusing_windows(tmp_path / "tiny-1.0.0.edge", key=KEY)
+    rig.start()
+    try:
+        worker = rig.ready["workers"]["tiny"]
+        with SensorRig(broker.url) as sensor:
+            messages = [{"segment": "s", "seq": seq, "values": sample(seq)} for seq in range(100)]
+            messages[50]["values"] = [101.0, 0.0]
+            sensor.publish(messages)
+            wait_for_starts(rig, [start for start in all_starts(100) if start not in (48, 50)])
+            wait_for(lambda: rig.metrics()[-1].values["windows_failed"] == 2, "the count")
+            wait_for(lambda: rig.events("windows failed"), "the event")
+        assert "x windows[0]: a value above 100. The model was" in rig.events("windows failed")[0].detail
+        assert rig.events("worker died") == []
+        assert rig.ready["workers"]["tiny"] == worker
     finally:
         rig.close()
 

@@ -28,6 +28,7 @@ from edge_runtime.bundle.manifest import (
 )
 from tests.support.graphs import DOUBLE, graph, two_labels, write_bundle
 from tests.support.persons import persons_table
+from tests.support.refusing import REFUSALS, refusing_table
 from tests.support.tiny_bundle import KEY, MODEL_FILE, OTHER_KEY, root_bytes, tiny_bundle
 from tests.support.unpacked import payloads, unpack
 
@@ -129,6 +130,15 @@ def test_inspect_shows_what_a_bundle_says_about_itself(tmp_path: Path, capsys) -
         MODEL_FILE,
     ):
         assert expected in shown
+
+
+def test_inspect_says_which_rows_a_model_refuses(tmp_path: Path, capsys) -> None:
+    assert cli.run(["inspect", str(refusing_table(tmp_path / "table.edge"))]) == 0
+    shown = capsys.readouterr().out
+
+    listed = [f"  {why}" for why in REFUSALS]
+    assert "\n".join(["refuses: rows that the source model raises an error for", *listed]) in shown
+    assert "refused: int64 (batch), refused" in shown
 
 
 def test_inspect_prints_the_whole_manifest_for_programs(bundle: Path, capsys) -> None:

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from edge_runtime.engine.bench import installed_mb, measure_batches, measure_rows, rotating_rows
+from edge_runtime.engine.bench import (
+    answered,
+    installed_mb,
+    measure_batches,
+    measure_rows,
+    rotating_rows,
+)
+from edge_runtime.errors import InputError
 from tests.support.tiny_bundle import golden_windows
 
 
@@ -34,6 +41,16 @@ def test_the_floats_of_a_table_are_mixed_and_its_other_columns_rotate() -> None:
     assert all(0 <= row["x"].item() <= 1 for row in rows)
     pairs = {(row["n"].item(), row["t"].item()) for row in rows}
     assert pairs == {(1, "a"), (2, None)}
+
+
+def test_rows_that_the_model_refuses_are_not_measured() -> None:
+    def predict(row: np.ndarray) -> None:
+        if row.item() > 1:
+            raise InputError("refused")
+
+    rows = [np.array([value]) for value in (0.5, 1.5, 1.0)]
+
+    assert [row.item() for row in answered(predict, rows)] == [0.5, 1.0]
 
 
 def test_a_table_without_floats_has_its_golden_rows() -> None:

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from edge_runtime import cli
-from tests.support.graphs import anomaly_windows, counting_texts, doubling_regression, two_labels
+from edge_runtime.engine import bench
+from edge_runtime.engine.golden import rows_of
+from tests.support.graphs import (
+    anomaly_windows,
+    counting_texts,
+    doubling_regression,
+    two_labels,
+)
 from tests.support.persons import persons_table
+from tests.support.refusing import refusing_table
 from tests.support.tiny_bundle import golden_windows, root_bytes, tiny_bundle
 
 WINDOWS = golden_windows()
@@ -75,6 +83,30 @@ def test_a_regression_prints_values_in_their_shortest_form(
     code, _, err = _run(capsys, "predict double.edge --inputs rows.npy --allow-unsigned --probabilities")
     assert code == 8
     assert "this regression model has no probabilities" in err
+
+
+def test_a_refused_row_of_a_file_is_one_error_with_its_number(folder: Path, capsys) -> None:
+    refusing_table(folder / "table.edge")
+    Path("rows.csv").write_text("value_in,refused_in\n1.5,0\n2.5,0\n3.5,2\n")
+
+    code, out, err = _run(capsys, "predict table.edge --allow-unsigned --inputs rows.csv")
+
+    assert (code, out) == (4, "")
+    assert err.count("\n") == 1
+    assert "row 2: a number beyond the knots. The model was not trained for it: correct" in err
+
+
+def test_points_between_goldens_that_a_model_refuses_are_not_measured(
+    folder: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing_table(folder / "table.edge")
+    between = {"value_in": np.array([2.0]), "refused_in": np.array([1])}
+    monkeypatch.setattr(bench, "rotating_rows", lambda golden: [*rows_of(golden), between])
+
+    code, out, _ = _run(capsys, "bench table.edge --allow-unsigned --seconds 0.05 --json")
+
+    assert code == 0
+    assert json.loads(out)["one_row"]["rows"] > 0
 
 
 def test_a_table_is_read_from_csv_or_npz_by_the_names_of_its_columns(folder: Path, capsys) -> None:

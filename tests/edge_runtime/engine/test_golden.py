@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from edge_runtime.bundle import Bundle, open_bundle, seal
-from edge_runtime.bundle.manifest import Input
+from edge_runtime.bundle.manifest import Input, Output
 from edge_runtime.engine.golden import GoldenResult, compare, read_golden_inputs, replay, rows_of
 from edge_runtime.errors import BundleError, GoldenMismatchError
 from tests.support.persons import PERSONS, persons_table, persons_value
@@ -50,6 +50,16 @@ def test_labels_are_counted_and_the_largest_error_is_found() -> None:
 
     assert found.label_disagreements == 2
     assert found.max_abs_error == pytest.approx(0.25)
+
+
+def test_a_refused_row_on_either_side_is_a_disagreement() -> None:
+    refused = Output(name="refused", dtype="int64", shape=(None,), meaning="refused")
+    manifest = msgspec.structs.replace(MANIFEST, outputs=(refused,), refusals=("why",))
+    none, some = np.zeros(6, np.int64), np.array([0, 1, 0, 0, 1, 0])
+
+    assert compare(manifest, [none], [none]) == GoldenResult(6, 0.0, 0)
+    for expected, found in ((none, some), (some, none), (some, some)):
+        assert compare(manifest, [expected], [found]) == GoldenResult(6, 0.0, 2)
 
 
 def test_a_nan_on_one_side_is_an_infinite_error_and_on_both_none() -> None:

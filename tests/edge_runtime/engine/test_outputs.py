@@ -1,12 +1,14 @@
 """Output tensors become class names, probabilities and values."""
 
+import operator
+
 import msgspec
 import numpy as np
 import pytest
 
 from edge_runtime.bundle.manifest import Manifest, Output
 from edge_runtime.engine.outputs import OutputReader
-from edge_runtime.errors import EngineError
+from edge_runtime.errors import EngineError, InputError
 from tests.support.graphs import LABELS
 from tests.support.tiny_bundle import tiny_manifest
 
@@ -124,10 +126,34 @@ def test_a_transformation_has_values_alone() -> None:
     assert found.values.shape == (2, 3)
 
 
+REFUSED = Output(name="refused", dtype="int64", shape=(None,), meaning="refused")
+
+
+def test_a_model_that_refuses_nothing_has_nothing_to_look_at_in_a_call() -> None:
+    reader = OutputReader(_manifest(VALUE, task="regression"))
+    value = np.array([1.5], np.float32)
+
+    assert reader.row_main([value]) == value.copy
+    assert reader.probabilities is None
+    assert isinstance(OutputReader(TINY).probabilities, operator.itemgetter)
+
+
+def test_what_a_refused_row_says_is_not_read() -> None:
+    manifest = msgspec.structs.replace(_manifest(LABEL, PROBABILITIES, REFUSED), refusals=("why",))
+    reader = OutputReader(manifest)
+    outputs = [np.array([7]), np.zeros((1, 2), np.float32), np.array([1])]
+    assert reader.probabilities is not None
+
+    for read in (reader.main, reader.probabilities, lambda given: reader.row_main(given)()):
+        with pytest.raises(InputError, match="why"):
+            read(outputs)
+
+
 @pytest.mark.parametrize(
     "manifest",
     [
         _manifest(PROBABILITIES),
+        _manifest(LABEL, REFUSED),
         _manifest(LABEL, SCORE),
         _manifest(LABEL, VALUE),
         _manifest(VALUE, PROBABILITIES, task="regression"),
@@ -151,6 +177,8 @@ def test_a_model_without_exactly_one_prediction_is_refused(manifest: Manifest) -
         msgspec.structs.replace(VALUE, shape=()),
         msgspec.structs.replace(SCORE, shape=(None, 1)),
         msgspec.structs.replace(SCORE, dtype="int64"),
+        msgspec.structs.replace(REFUSED, dtype="int32"),
+        msgspec.structs.replace(REFUSED, shape=(None, 1)),
     ],
 )
 def test_an_output_that_is_not_shaped_as_its_meaning_is_refused(output: Output) -> None:

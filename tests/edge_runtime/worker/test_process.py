@@ -15,6 +15,7 @@ import pytest
 from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, InputError, WorkerError
 from edge_runtime.worker import Worker
 from tests.support.graphs import anomaly_windows
+from tests.support.refusing import refusing_windows
 from tests.support.slots import slot
 from tests.support.tiny_bundle import (
     CLASSES,
@@ -83,6 +84,17 @@ def test_a_refused_window_does_not_end_it(worker: Worker) -> None:
     with pytest.raises(InputError, match=r"expected shape \(n, 4, 2\), found \(1, 5, 2\)"):
         worker.infer(np.zeros((1, 5, 2), np.float32))
     assert worker.infer(golden_windows()).labels is not None
+
+
+def test_a_window_that_the_model_refuses_does_not_end_it(tmp_path: Path) -> None:
+    bundle = refusing_windows(tmp_path / "tiny.edge").read_bytes()
+    windows = golden_windows()
+    windows[2, 1, 0] = 101
+    with Worker.start(slot(tmp_path, bundle)) as worker:
+        with pytest.raises(InputError, match=r"^windows\[2\]: a value above 100\. The model was not"):
+            worker.infer(windows)
+        assert worker.alive
+        assert worker.infer(golden_windows()).labels is not None
 
 
 @pytest.mark.parametrize(
