@@ -72,9 +72,16 @@ class Rows:
             return np.stack(list(own.values()), axis=1)
         import pandas as pd
 
-        return pd.DataFrame(
-            {name: pd.Series(array, dtype=self.frame[name]) for name, array in own.items()}
-        )
+        frame = {}
+        for name, array in own.items():
+            dtype = self.frame[name]
+            known = getattr(dtype, "categories", None)
+            # What is no category is a missing one, as in any other DataFrame of that dtype.
+            kept = (
+                array if known is None else pd.Series(array, dtype=object).where(np.isin(array, known))
+            )
+            frame[name] = pd.Series(kept, dtype=dtype)
+        return pd.DataFrame(frame)
 
     def _own(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
         return np.where(is_missing(array), np.nan, array) if name in self.nan_texts else array.copy()

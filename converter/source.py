@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, is_classifier, is_outlier_detector, is_regressor
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, LabelEncoder
 from sklearn.utils.validation import check_is_fitted
@@ -138,7 +138,8 @@ def read_source(model: Any, rows: Rows) -> Source:
     the first of `rows`, InputError when their shape is not the model's.
     """
     answers = hasattr(model, "predict") or hasattr(model, "transform")
-    if not isinstance(model, BaseEstimator) or not answers:
+    # CatBoost's models have scikit-learn's methods without its base class.
+    if isinstance(model, type) or not hasattr(model, "get_params") or not answers:
         found = model.__name__ + " itself" if isinstance(model, type) else type(model).__name__
         raise UnsupportedModelError(
             "model: expected a fitted scikit-learn estimator or a Pipeline that predicts or transforms; "
@@ -259,6 +260,9 @@ def one_job(model: Any) -> Iterator[None]:
         for name, value in model.get_params(deep=True).items()
         if name.rsplit("__", 1)[-1] == "n_jobs" and value not in (None, 1)
     }
+    if not given:  # CatBoost takes no parameters once it is fitted, not even none
+        yield
+        return
     model.set_params(**dict.fromkeys(given, 1))
     try:
         yield

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401 -- makes the next import work
-from sklearn.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
+from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
+from sklearn.impute._iterative import IterativeImputer  # public only once an author asks for it
 
 from converter.lowering import registry
 from converter.lowering.encoding import is_missing

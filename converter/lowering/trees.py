@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
-from sklearn.base import RegressorMixin, is_classifier
+from sklearn.base import is_classifier
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -72,7 +72,8 @@ class Ensemble:
     """A fitted model of trees.
 
     answer: what a classifier's or regressor's raw score, float32 (n, outputs), means.
-    reads: the dtype to which the source rounds its input before it compares.
+    reads: the dtype to which the source rounds its input before it compares; reads_whole: to
+        which it rounds an array of whole numbers, where that is another.
     average: whether the raw score is the average of the trees, instead of their sum.
     encoder: a fitted transformer that the model keeps in front of its trees, or None.
     """
@@ -80,6 +81,7 @@ class Ensemble:
     forest: Forest
     answer: Callable[[Array], Any]
     reads: type[np.float32] | type[np.float64]
+    reads_whole: type[np.float32] | None = None
     average: bool = False
     encoder: Any = None
 
@@ -94,7 +96,7 @@ def reads_trees(*kinds: type) -> Callable[[_Reader], _Reader]:
     def register(reader: _Reader) -> _Reader:
         for kind in kinds:
             _readers[kind] = reader
-            lowers = regresses if issubclass(kind, RegressorMixin) else classifies
+            lowers = classifies if hasattr(kind, "predict_proba") else regresses
             lowers(kind, reads="table")(answer)
         return reader
 
@@ -103,7 +105,9 @@ def reads_trees(*kinds: type) -> Callable[[_Reader], _Reader]:
 
 def has_trees(model: Any) -> bool:
     """Whether this is a model of trees that `ensemble` reads."""
-    return type(model) in _readers
+    from converter.lowering import boosters  # it calls back
+
+    return type(model) in _readers or (boosters.register(model) and type(model) in _readers)
 
 
 def ensemble(model: Any) -> Ensemble:
@@ -117,10 +121,13 @@ def answer(model: Any, x: Array | Table, scalers: Sequence[Any] = ()) -> Any:
     scalers: fitted, monotone in every feature; only for x in float32.
     """
     trees = ensemble(model)
+    is_frame = isinstance(x, Table) and bool(x.names)
     if trees.encoder is not None:
         x = transform(trees.encoder, x)
     forest = folded(trees.forest, scalers) if scalers else trees.forest
     x = matrix(x)
+    if x.dtype.kind in "iub" and trees.reads_whole is not None and not is_frame:
+        x = x.astype(trees.reads_whole)
     if x.dtype != np.float32:
         x = x.astype(trees.reads)
     return trees.answer(sum_of_leaves(forest, x, average=trees.average))

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from converter.lowering.boosters.answers import Answers, Link, with_start
 from converter.lowering.boosters.splits import Tree, forest_of
-from converter.lowering.registry import regresses
-from converter.lowering.trees import LEAF, Ensemble, answer, reads_trees
+from converter.lowering.trees import LEAF, Ensemble, reads_trees
 from edge_runtime.errors import UnsupportedModelError
 
 _CLASSIFIERS: dict[str, Link] = {
@@ -63,7 +62,6 @@ def ensemble(model: Any) -> Ensemble:
 
 
 # CatBoost does not derive from scikit-learn's mixins, which tell a regressor.
-regresses(CatBoostRegressor, reads="table")(answer)
 
 
 def _dump(model: Any) -> dict[str, Any]:

@@ -56,7 +56,9 @@ def ensemble(model: Any) -> Ensemble:
         answer = replace(answer, decisions=float(iterations))
     trees = [_tree(name, tree, at % count, iterations, count) for at, tree in enumerate(written)]
     forest = forest_of(trees, int(head["max_feature_idx"]) + 1, count)
-    return Ensemble(forest, answer, reads=np.float64, encoder=_encoder(name, model))
+    return Ensemble(
+        forest, answer, reads=np.float64, reads_whole=np.float32, encoder=_encoder(name, model)
+    )
 
 
 def _encoder(name: str, model: Any) -> Categories | None:

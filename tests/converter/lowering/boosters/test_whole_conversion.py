@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -10,12 +11,8 @@ from sklearn.preprocessing import StandardScaler
 import converter
 from tests.converter.lowering.boosters.against_source import data, frame_of
 
-pytestmark = [
-    # LightGBM invents names for the columns of an array, then scikit-learn misses them in the next.
-    pytest.mark.filterwarnings("ignore:X does not have valid feature names"),
-    # pandas 4 will not make a missing value of a category that a column's dtype does not know.
-    pytest.mark.filterwarnings("ignore:Constructing a Categorical with a dtype"),
-]
+# LightGBM invents names for the columns of an array, then scikit-learn misses them in the next.
+pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 SMALL: dict[str, dict[str, Any]] = {
     "xgboost.XGB": {"n_estimators": 8, "n_jobs": 1},
     "lightgbm.LGBM": {"n_estimators": 8, "n_jobs": 1, "verbose": -1},
@@ -59,3 +56,30 @@ def test_a_table_of_numbers_and_categories(library: str, kind: str) -> None:
     found = variant(model(library, kind, **parameters).fit(frame, truth), frame)
     assert found.exact == "leaves"
     assert found.parity.max_abs_error < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["Classifier", "Regressor"])
+@pytest.mark.parametrize("library", SMALL)
+def test_alone_and_with_scalers_that_vanish(library: str, kind: str) -> None:
+    table, truth = data()
+    alone = variant(model(library, kind).fit(table, truth), table)
+    scaled = make_pipeline(StandardScaler(), model(library, kind)).fit(table, truth)
+    manifest = converter.convert(scaled, table, name="some", version="1.0.0").manifest
+    assert alone.exact == manifest.variants[0].exact == "leaves"
+    assert manifest.preprocessing[0].parameters == {"into": "thresholds"}
+
+
+def test_whole_numbers_beyond_float32_are_read_as_they_were_given() -> None:
+    """LightGBM rounds those of an array to float32, those of a DataFrame not at all."""
+    rng = np.random.default_rng(0)
+    table = rng.integers(2**24, 2**24 + 40, (400, 3))
+    fitted = model("lightgbm.LGBM", "Regressor").fit(table, table[:, 0] % 7)
+    assert (
+        converter.convert(fitted, table, name="some", version="1.0.0", input_dtype="int64")
+        .manifest.variants[0]
+        .parity.max_abs_error
+        < 1e-6
+    )
+    frame = pd.DataFrame(table, columns=["a", "b", "c"])
+    fitted = model("lightgbm.LGBM", "Regressor").fit(frame, table[:, 0] % 7)
+    assert variant(fitted, frame).parity.max_abs_error < 1e-6
