@@ -11,7 +11,7 @@ from sklearn.kernel_approximation import (
     SkewedChi2Sampler,
 )
 
-from converter.lowering.registry import Array, transforms
+from converter.lowering.registry import Array, refuse, transforms
 
 _INTERVALS = {1: 0.8, 2: 0.5, 3: 0.4}  # Vedaldi and Zisserman 2011, figure 2 c), as scikit-learn
 
@@ -24,7 +24,8 @@ def rbf_sampler(step: Any, x: Array) -> Array:
 
 @transforms(SkewedChi2Sampler)
 def skewed_chi2_sampler(step: Any, x: Array) -> Array:
-    """The same of log(x + skewedness); not a number below -skewedness, where scikit-learn raises."""
+    """The same of log(x + skewedness)."""
+    refuse(np.any(x <= -step.skewedness, axis=1), "SkewedChi2Sampler: a number below -skewedness")
     return _cosines(step, np.log(x + step.skewedness), np.sqrt(2.0) / np.sqrt(step.n_components))
 
 
@@ -33,13 +34,15 @@ def _cosines(step: Any, x: Array, scale: float) -> Array:
     return np.cos(x @ weights + step.random_offset_.astype(np.float64)) * scale
 
 
-@transforms(AdditiveChi2Sampler)
+@transforms(AdditiveChi2Sampler, reads="given")
 def additive_chi2_sampler(step: Any, x: Array) -> Array:
     """sqrt(x L), then sqrt(2 x L / cosh(pi j L)) times cos and sin of j L log(x); 0 at 0.
 
-    L is the sample interval and j = 1, 2, ... below sample_steps. Not a number for negative x, where
-    scikit-learn raises.
+    L is the sample interval and j = 1, 2, ... below sample_steps. In the dtype given, as scikit-learn:
+    of whole numbers only the whole part is left.
     """
+    given_dtype, x = x.dtype, x.astype(np.float64)
+    refuse(np.any(x < 0.0, axis=1), "AdditiveChi2Sampler: a number below 0")
     given = step.sample_interval
     interval = float(_INTERVALS[step.sample_steps] if given is None else given)
     is_zero = x == 0.0
@@ -48,7 +51,7 @@ def additive_chi2_sampler(step: Any, x: Array) -> Array:
     for j in range(1, step.sample_steps):
         factor = np.sqrt(2.0 * interval / np.cosh(np.pi * j * interval) * x)
         parts += [factor * np.cos(j * logarithm), factor * np.sin(j * logarithm)]
-    return np.concatenate(parts, axis=1)
+    return np.concatenate(parts, axis=1).astype(given_dtype)
 
 
 @transforms(PolynomialCountSketch)

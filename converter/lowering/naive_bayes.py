@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 
 from converter.lowering.labels import softmax
-from converter.lowering.registry import Array, Scores, classifies
+from converter.lowering.registry import Array, Scores, classifies, refuse
 from converter.lowering.summation import pairwise_sum
 from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
@@ -113,7 +113,7 @@ def categorical(model: Any, x: Array) -> Scores:
     """The sum over features of a category's log probabilities, plus the log prior.
 
     Numbers are cut to whole categories, as scikit-learn does. A category that no training row could
-    have had, where scikit-learn raises, gives probabilities that are not numbers.
+    have had is refused.
     """
     sizes = [table.shape[1] for table in model.feature_log_prob_]
     unknown = sum(sizes)
@@ -121,6 +121,7 @@ def categorical(model: Any, x: Array) -> Scores:
     tables = np.concatenate([tables, np.full((1, tables.shape[1]), np.nan)])
     code = np.trunc(x)
     is_known = (code >= 0.0) & (code < np.asarray(sizes, np.float64))
+    refuse(~np.all(is_known, axis=1), "CategoricalNB: a category that training could not have had")
     at = np.where(is_known, code + np.cumsum([0, *sizes[:-1]]).astype(np.float64), float(unknown))
     likelihood = np.sum(ops.take(tables, at.astype(np.int64), axis=0), axis=1)
     return _of_likelihood(likelihood + model.class_log_prior_)

@@ -19,6 +19,7 @@ from edge_runtime.errors import UnsupportedModelError
 Array = Any  # a numpy array or a converter.tracing.Tensor; axis 0 is the batch
 Reads = Literal["float64", "given", "table"]
 Method = Literal["transform", "value", "scores"]
+_MAX_WHY = 500  # what a manifest takes
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -145,7 +146,9 @@ def refuse(rows: Array, why: str) -> None:
     """
     refusals = _refusals.get()
     if refusals is not None:
-        refusals.append((rows, ".".join(_path.get()) + f": {why}" if _path.get() else why))
+        where = "".join(f"{name}: " for name in _path.get())
+        text = "".join(char if char.isprintable() else " " for char in where + why)
+        refusals.append((rows, text if len(text) <= _MAX_WHY else text[: _MAX_WHY - 1] + "…"))
 
 
 @dataclass(frozen=True)

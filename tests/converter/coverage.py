@@ -1,7 +1,8 @@
 """What `converter.convert` makes of every scikit-learn estimator: agrees, refuses, or is wrong.
 
-An estimator is tried in each role that it has: as the model (it predicts) and as a step (it transforms,
-and a Ridge reads every number it gives). Conversion sees some rows; the verdict is of others.
+An estimator is tried in each role that it has: as the model, on rows of three dtypes, and as a step (it
+transforms, and a Ridge reads every number it gives). Conversion sees some rows; the verdict is of
+others.
 """
 
 import os
@@ -11,7 +12,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,9 @@ from tests.converter.every_estimator import Problem
 TOLERANCE = 1e-5
 NEAR_TIE = 1e-6
 SHOWN_TO_CONVERT = 200
+ALONE = 3
+DTYPES = ("float32", "float64", "int64")
+ROLES = {"float32": "float32", "float64": "float64", "int64": "int64", "step": "as a step"}
 LIBRARIES = ("scikit-learn", "onnx", "onnxruntime", "numpy")
 
 Verdict = Literal["agrees", "refuses", "stopped", "wrong", "-"]
@@ -40,35 +44,39 @@ class Outcome:
 
     verdict: Verdict
     text: str = ""
+    exact: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One estimator: its kind, and what became of it in both roles; "-" where it has no such role."""
+    """One estimator: its kind, and what became of it in each of ROLES; "-" where it has no such role."""
 
     name: str
     kind: str
-    model: Outcome
-    step: Outcome
+    outcomes: dict[str, Outcome]
+
+    @property
+    def agrees(self) -> bool:
+        return {outcome.verdict for outcome in self.outcomes.values()} <= {"agrees", "-"}
 
 
 def judge(problem: Problem, count: int = 1000) -> Row:
     """Fit, convert in every role, and compare on `count` rows the conversion has not seen."""
+    found = {dtype: outcome(problem, problem.fitted(dtype), count, dtype) for dtype in DTYPES}
     fitted = problem.fitted()
-    alone, step = outcome(problem, fitted, count), Outcome("-")
+    found["step"] = Outcome("-")
     if hasattr(fitted, "transform") and not problem.is_of_targets:
         behind = _with_ridge(problem, fitted)
         if _answers(behind, problem.rows(9, seed=3)):
-            step = outcome(problem, behind, count)
-    return Row(problem.name, _kind(fitted), alone, step)
+            found["step"] = outcome(problem, behind, count, "float32")
+    return Row(problem.name, _kind(fitted), found)
 
 
-def outcome(problem: Problem, model: Any, count: int) -> Outcome:
+def outcome(problem: Problem, model: Any, count: int, dtype: str) -> Outcome:
     """Convert `model` and ask both sides about fresh rows. Anything but an EdgeError is wrong."""
+    shown = problem.rows(SHOWN_TO_CONVERT, seed=3, dtype=dtype)
     try:
-        bundle = converter.convert(
-            model, problem.rows(SHOWN_TO_CONVERT, seed=3), name="some", version="1.0.0"
-        )
+        bundle = converter.convert(model, shown, name="some", version="1.0.0", input_dtype=dtype)
     except (UnsupportedModelError, InputError) as error:
         return Outcome("refuses", str(error))
     except EdgeError as error:
@@ -77,15 +85,30 @@ def outcome(problem: Problem, model: Any, count: int) -> Outcome:
         return Outcome("refuses" if own else "stopped", str(error))
     except Exception as error:  # noqa: BLE001 -- it is what this looks for
         return Outcome("wrong", f"{type(error).__name__}: {error}")
-    rows = problem.rows(count, seed=4)
+    rows = problem.rows(count, seed=4, dtype=dtype)
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = bundle.save(Path(folder) / "some.edge")
             with edge_runtime.load(path, allow_unsigned=True) as device:
-                inference = device.infer(rows)
+                found = device.infer(rows)
+                singles = [device.infer(rows[at : at + 1]) for at in range(ALONE)]
     except Exception as error:  # noqa: BLE001 -- no converted model may fail on the device
         return Outcome("wrong", f"{type(error).__name__}: {error}")
-    return _compared(problem, model, rows, inference)
+    if not all(_same_alone(found, single, at) for at, single in enumerate(singles)):
+        return Outcome("wrong", "a row alone gets another answer than among others")
+    compared = _compared(problem, model, rows, found)
+    return replace(compared, exact=bundle.manifest.variants[0].exact)
+
+
+def _same_alone(many: Any, one: Any, at: int) -> bool:
+    if many.labels is not None and not np.array_equal(one.labels[0], many.labels[at]):
+        return False
+    numbers = ((many.probabilities, one.probabilities), (many.values, one.values))
+    return all(
+        np.allclose(alone[0], batch[at], rtol=1e-5, atol=1e-6, equal_nan=True)
+        for batch, alone in numbers
+        if batch is not None
+    )
 
 
 def _compared(problem: Problem, model: Any, rows: np.ndarray, found: Any) -> Outcome:
@@ -167,38 +190,47 @@ def _kind(model: Any) -> str:
 
 def document(rows: Sequence[Row]) -> str:
     """docs/coverage.md, the same for the same outcomes and libraries."""
-    agree = [row for row in rows if {row.model.verdict, row.step.verdict} <= {"agrees", "-"}]
+    agree = sum(row.agrees for row in rows)
     libraries = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
-    lines = [_HEAD.format(libraries=libraries, total=len(rows), agree=len(agree)).rstrip(), ""]
-    lines += ["| | as the model | as a step |", "|---|---|---|"]
+    lines = [_HEAD.format(libraries=libraries, total=len(rows), agree=agree).rstrip(), ""]
+    lines += [f"| | {' | '.join(ROLES.values())} |", f"|---|{'---|' * len(ROLES)}"]
     for verdict, words in _WORDS.items():
-        counts = [
-            sum(getattr(row, role).verdict == verdict for row in rows) for role in ("model", "step")
-        ]
-        lines.append(f"| {words} | {counts[0]} | {counts[1]} |")
-    lines += ["", "| estimator | kind | as the model | as a step |", "|---|---|---|---|"]
-    lines += [f"| {row.name} | {row.kind} | {_cell(row.model)} | {_cell(row.step)} |" for row in rows]
+        counts = [sum(row.outcomes[role].verdict == verdict for row in rows) for role in ROLES]
+        lines.append(f"| {words} | {' | '.join(map(str, counts))} |")
+    lines += [
+        "",
+        f"| estimator | kind | {' | '.join(ROLES.values())} |",
+        f"|---|---|{'---|' * len(ROLES)}",
+    ]
+    lines += [
+        f"| {row.name} | {row.kind} | {' | '.join(_cell(row.outcomes[role]) for role in ROLES)} |"
+        for row in rows
+    ]
+    refused = [row for row in rows if not row.agrees]
+    lines += ["", "## What is refused, and how it is said", ""]
+    for row in refused:
+        sentences = dict.fromkeys(found.text for found in row.outcomes.values() if found.text)
+        lines += [f"- **{row.name}**: {next(iter(sentences))}"]
     return "\n".join(lines) + "\n"
 
 
 def read_document(text: str) -> set[tuple[str, str]]:
-    """(estimator, "model" or "step") for all that a document says agrees."""
-    cells = [line.split(" | ") for line in text.splitlines() if line.count(" | ") == 3]
-    found = set()
-    for name, _, model, step in cells:
-        found |= {(name[2:], "model")} if model == "agrees" else set()
-        found |= {(name[2:], "step")} if step == "agrees |" else set()
-    return found
+    """(estimator, role) for all that a document says agrees."""
+    cells = [
+        line[2:-2].split(" | ") for line in text.splitlines() if line.count(" | ") == 1 + len(ROLES)
+    ]
+    return {
+        (name, role)
+        for name, _, *outcomes in cells
+        for role, cell in zip(ROLES, outcomes, strict=True)
+        if cell.startswith("agrees")
+    }
 
 
 def _cell(outcome: Outcome) -> str:
-    if outcome.verdict == "-":
-        return "–"
     if outcome.verdict == "agrees":
-        return "agrees"
-    text = outcome.text.replace("|", "/")
-    shown = text if len(text) <= 160 else text[:157] + "…"
-    return f"{outcome.verdict}: {shown}"
+        return "agrees, exact leaves" if outcome.exact else "agrees"
+    return {"-": "–"}.get(outcome.verdict, outcome.verdict)
 
 
 _WORDS = {
@@ -213,11 +245,12 @@ _HEAD = """\
 Written by `scripts/coverage`, which fits every scikit-learn estimator that predicts or transforms
 numbers on a small problem, converts it, and asks both sides about 1,000 other rows. **agrees**: labels
 are identical, except where the two best probabilities lie less than 1e-6 apart; numbers differ by at
-most 1e-5 of the largest (at least 1). Otherwise the first words of the error are shown.
+most 1e-5 of the largest (at least 1); a row alone gets the answer it gets among others. **exact
+leaves**: every input reaches the source's leaf in every tree.
 
-Each is tried **as the model**, predicting or transforming; one that transforms also **as a step**, with
-a regression behind it that reads all its columns. Arguments are the defaults, or smaller; estimators
-inside others are linear models and trees.
+Each is tried as the model, predicting or transforming, with inputs declared as float32, float64 and
+int64; one that transforms also as a step, with a regression behind it that reads all its columns.
+Arguments are the defaults, or smaller; estimators inside others are linear models and trees.
 
 {libraries}.
 

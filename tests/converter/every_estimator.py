@@ -95,10 +95,13 @@ class Problem:
     name: str
     make: Callable[[], Any]
 
-    def fitted(self) -> Any:
+    def fitted(self, dtype: str = "float32") -> Any:
+        """Trained on float32; where the rows to come are float64 or whole numbers, on float64."""
         with warnings.catch_warnings():  # small problems do not converge, and say so
             warnings.simplefilter("ignore")
             rows, target = self._training()
+            if dtype != "float32" and self.name not in _TEXTS:
+                rows = rows.astype(np.float64)  # some of scikit-learn refuse another dtype than this
             model = self.make()
             if self.name in _OF_TARGETS:
                 return model.fit(target)
@@ -111,9 +114,18 @@ class Problem:
         """Whether it transforms targets: one column, given to it as (n,)."""
         return self.name in _OF_TARGETS
 
-    def rows(self, count: int, seed: int) -> Any:
-        """Like the training rows; the last tenth is three times as large, where numbers are free."""
-        return self._rows(count, seed, stretched=True)
+    def rows(self, count: int, seed: int, dtype: str = "float32") -> Any:
+        """Like the training rows; the last tenth is three times as large, where numbers are free.
+
+        Those of float64 hold digits that float32 has not; whole numbers are the rounded rows.
+        """
+        rows = self._rows(count, seed, stretched=True)
+        if self.name in _TEXTS or dtype == "float32":
+            return rows
+        if dtype == "int64":
+            return np.nan_to_num(np.rint(rows)).astype(np.int64)
+        is_free = self.name not in _COUNTS and not self.is_of_targets and self.name != "BernoulliRBM"
+        return rows.astype(np.float64) * (1 + 1e-9 if is_free else 1)
 
     def training_rows(self) -> Any:
         """The rows it was fitted on."""
