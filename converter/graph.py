@@ -5,7 +5,7 @@ Operator sets and IR version are fixed to what the oldest supported ONNX Runtime
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,11 +78,22 @@ class Graph:
         self._tensors.extend(copied.initializer)
         return tuple(value.name for value in copied.output)
 
-    def to_bytes(self, outputs: Mapping[str, tuple[str, str, Sequence[int | None]]]) -> bytes:
+    def inputs_read(self, values: Iterable[str]) -> set[str]:
+        """Which of the inputs these values depend on."""
+        wanted = set(values)
+        _, read = _needed(self._nodes, wanted)
+        return {value.name for value in self._inputs} & (read | wanted)
+
+    def to_bytes(
+        self,
+        outputs: Mapping[str, tuple[str, str, Sequence[int | None]]],
+        inputs: Collection[str] | None = None,
+    ) -> bytes:
         """Finish: `outputs` maps each output's name to (value, dtype, shape), in order.
 
-        The graph is checked, shapes included, and serialised deterministically. Raises
-        ConversionError when it is not valid ONNX.
+        inputs: those to keep, at least all that are read; by default every one. The graph is checked,
+        shapes included, and serialised deterministically. Raises ConversionError when it is not valid
+        ONNX.
         """
         last = [
             helper.make_node("Identity", [value], [name], name=f"node_{name}")
@@ -93,7 +104,7 @@ class Graph:
         graph = helper.make_graph(
             nodes,
             "model",
-            self._inputs,
+            [value for value in self._inputs if inputs is None or value.name in inputs],
             [_value_info(name, dtype, shape) for name, (_, dtype, shape) in outputs.items()],
             [tensor for tensor in self._tensors if tensor.name in read],
         )

@@ -41,17 +41,21 @@ def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
     if made.refusals:
         values["refused"] = _refused([mask for mask, _ in made.refusals])
     outputs = {name: (tensor.name, tensor.dtype.name, tensor.shape) for name, tensor in values.items()}
-    raw = graph.to_bytes(outputs)
+    # Of a table only the columns that the answer depends on are asked for.
+    read = graph.inputs_read(tensor.name for tensor in values.values())
+    kept = [given for given in declared if given.name in read or not rows.is_table] or list(declared)
+    names = [given.name for given in kept]
+    raw = graph.to_bytes(outputs, names)
     exact = leaves_are_exact(source.model)
     return Converted(
         onnx=raw,
-        inputs=declared,
+        inputs=tuple(kept),
         outputs=_outputs(values),
         refusals=tuple(why for _, why in made.refusals),
         steps=_steps(source, made.calls),
         exact="leaves" if exact else "",
         splits=_splits(source, rows),
-        halves=_halves(source, graph, made.calls),
+        halves=_halves(source, graph, made.calls, names),
         graph=graph,
         calls=tuple(made.calls),
     )
@@ -132,7 +136,9 @@ def _splits(source: Source, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.f
     return forest.feature[forest.inner], forest.threshold[forest.inner]
 
 
-def _halves(source: Source, graph: Graph, calls: list[Call]) -> Halves | None:
+def _halves(
+    source: Source, graph: Graph, calls: list[Call], inputs: list[str]
+) -> Halves | None:
     """Cut behind the last step that only comes close, where the rest is exact."""
     close = [at for at, (_, step) in enumerate(source.steps[:-1]) if not is_exact_step(step)]
     if not close:
@@ -145,7 +151,7 @@ def _halves(source: Source, graph: Graph, calls: list[Call]) -> Halves | None:
     tensor = matrix(answer)
     name = "features"
     output = Output(name=name, dtype=tensor.dtype.name, shape=tensor.shape, meaning="value")
-    raw = graph.to_bytes({name: (tensor.name, tensor.dtype.name, tensor.shape)})
+    raw = graph.to_bytes({name: (tensor.name, tensor.dtype.name, tensor.shape)}, inputs)
 
     def features(rows: Rows) -> NDArray[Any]:
         with without_name_warnings():
