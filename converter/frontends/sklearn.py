@@ -136,9 +136,7 @@ def _splits(source: Source, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.f
     return forest.feature[forest.inner], forest.threshold[forest.inner]
 
 
-def _halves(
-    source: Source, graph: Graph, calls: list[Call], inputs: list[str]
-) -> Halves | None:
+def _halves(source: Source, graph: Graph, calls: list[Call], inputs: list[str]) -> Halves | None:
     """Cut behind the last step that only comes close, where the rest is exact."""
     close = [at for at, (_, step) in enumerate(source.steps[:-1]) if not is_exact_step(step)]
     if not close:

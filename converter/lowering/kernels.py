@@ -10,7 +10,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.preprocessing import KernelCenterer
 
 from converter.lowering.distances import Points, added, centre, dense, unit
-from converter.lowering.registry import Array, regresses, transforms
+from converter.lowering.registry import Array, refuse, regresses, transforms
 from edge_runtime.errors import UnsupportedModelError
 
 KERNELS = (
@@ -24,8 +24,7 @@ def kernel(
 ) -> Array:
     """`sklearn.metrics.pairwise.pairwise_kernels` of x (n, features), points (m, features); (n, m).
 
-    gamma: None is one over the number of features, as there; for chi2 it is 1. Negative numbers, which
-    scikit-learn refuses under the chi2 kernels, give numbers without meaning. Raises
+    gamma: None is one over the number of features, as there; for chi2 it is 1. Raises
     UnsupportedModelError, in the owner's name, for a kernel without a closed form.
     """
     if not isinstance(name, str) or name not in KERNELS:
@@ -38,6 +37,7 @@ def kernel(
     if name == "cosine":
         return unit(x) @ _columns(unit(points))
     if name in ("chi2", "additive_chi2"):
+        refuse(np.any(x < 0.0, axis=1), f"{type(owner).__name__}: a number below 0 in a chi2 kernel")
         found = -added(x, points, _chi2)
         return found if name == "additive_chi2" else np.exp((1.0 if gamma is None else gamma) * found)
     if name == "linear":

@@ -18,10 +18,10 @@ from sklearn.ensemble import (
 from sklearn.isotonic import IsotonicRegression
 
 from converter.lowering import registry
+from converter.lowering.forests import leaf_indicator
 from converter.lowering.labels import binary, by_probability, logistic, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses, transforms
 from converter.lowering.table import Table, matrix
-from converter.lowering.trees import leaf_indicator
 from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
 

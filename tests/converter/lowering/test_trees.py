@@ -21,7 +21,8 @@ from sklearn.tree import (
 )
 
 import converter
-from converter.lowering.trees import Forest, folded, leaves, read_forest
+from converter.lowering.forests import read_forest
+from converter.lowering.trees import Forest, folded, leaves
 from tests.converter.lowering.at_thresholds import beside_thresholds, graph_of, leaves_in_onnx
 from tests.converter.onnx_run import run_onnx
 
