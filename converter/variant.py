@@ -13,15 +13,26 @@ from converter.inputs import Rows
 from converter.source import Tensors
 from edge_runtime.bundle import open_bundle, seal
 from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.errors import StorageError
 from edge_runtime.model import Model, from_bundle
 
 
 @contextmanager
 def loaded(manifest: Manifest, artifacts: Mapping[str, bytes]) -> Iterator[Model]:
-    """Seal the bundle, unsigned and for the moment, and load it as a device would."""
+    """Seal the bundle, unsigned and for the moment, and load it as a device would.
+
+    Raises StorageError when the temporary folder has no room for it.
+    """
     with TemporaryDirectory(prefix="edge-runtime-") as folder:
         path = Path(folder) / "draft.edge"
-        path.write_bytes(seal(manifest, artifacts, []))
+        raw = seal(manifest, artifacts, [])
+        try:
+            path.write_bytes(raw)
+        except OSError as error:
+            raise StorageError(
+                f"{path}: a draft of {len(raw):,} bytes cannot be written: {error.strerror}. Make room "
+                "in the temporary folder, or set TMPDIR to another."
+            ) from error
         with open_bundle(path, root=None, allow_unsigned=True) as bundle, from_bundle(bundle) as model:
             yield model
 

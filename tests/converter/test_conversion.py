@@ -17,6 +17,7 @@ from converter import WindowSpec
 from edge_runtime.bundle import generate_private_key, open_bundle
 from edge_runtime.bundle.keys import encode_private_key
 from edge_runtime.errors import ConfigError, InputError, ManifestError, StorageError, TrustError
+from tests.support.full_disk import files_of_at_most
 from tests.support.motion import CHANNELS, motion_model, recordings
 
 ROWS, SPECIES = load_iris(return_X_y=True)
@@ -214,6 +215,20 @@ def test_a_bundle_that_cannot_be_written_leaves_what_was_there(
         bundle.save(old, signing_key=tmp_path / "no-such-key.pem")
     assert old.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a.edge"]
+
+
+def test_a_full_temporary_folder_is_one_clear_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    rows, species = load_iris(return_X_y=True)
+    model = RandomForestClassifier(5, random_state=0).fit(rows, species)
+    with (
+        files_of_at_most(1000),
+        pytest.raises(StorageError, match=r"draft of [\d,]+ bytes cannot be written: .*TMPDIR"),
+    ):
+        converter.convert(model, rows, name="iris", version="1.0.0")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

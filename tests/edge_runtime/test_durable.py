@@ -1,26 +1,14 @@
 """Durable writes: all or nothing, and one clear error when the disk refuses."""
 
 import os
-import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from edge_runtime import durable
 from edge_runtime.errors import BundleError, StorageError
-
-
-@contextmanager
-def files_of_at_most(count: int) -> Iterator[None]:
-    """Let the kernel refuse to write more bytes than this into any file, as a full disk would."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from tests.support.full_disk import files_of_at_most
 
 
 def test_a_file_is_created_from_chunks(tmp_path: Path) -> None:
