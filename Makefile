@@ -14,7 +14,9 @@ check: .venv/ready
 	scripts/check
 
 bench: .venv/ready
-	.venv/bin/python benchmarks/latency.py
+	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	for each in latency convert exact_trees variants; do \
+		OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$$each.py || exit; done
 
 .venv/ready: pyproject.toml scripts/setup
 	@PYTHON=$(PYTHON) scripts/setup

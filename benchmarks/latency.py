@@ -19,21 +19,14 @@ Peers
 Writes benchmarks/results/latency-DATE.md and .json.
 """
 
-import gc
-import json
-import os
-import platform
-import random
 import tempfile
-import time
-from collections.abc import Callable
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from interleaving import Peers, interleave
+from machine import describe_machine, in_words, load_average, save, today
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -44,18 +37,15 @@ from converter.blocks import WindowFeatures
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT / "examples" / "data" / "basic_motions" / "basic_motions.npz"
-RESULTS = Path(__file__).parent / "results"
 STRIDE = 5
-
-Peers = dict[str, Callable[[np.ndarray], Any]]
 
 
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--rows", "count", default=4000, show_default=True, help="Rows asked of each peer.")
-@click.option("--save/--no-save", default=True, help="Write the result into benchmarks/results.")
-def main(count: int, save: bool) -> None:
+@click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
+def main(count: int, keep: bool) -> None:
     pipeline, rows = train()
-    load_before = os.getloadavg()[0]
+    load_before = load_average()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "motion.edge"
         with np.load(RECORDINGS) as recordings:
@@ -69,7 +59,7 @@ def main(count: int, save: bool) -> None:
                 "in_turn": interleave(peers, rows, count, block=1),
             }
     result = {
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        "date": today(),
         "machine": describe_machine(load_before),
         "rows": len(rows),
         "label_disagreements": disagreements,
@@ -77,11 +67,8 @@ def main(count: int, save: bool) -> None:
     }
     text = report(result)
     click.echo(text)
-    if save:
-        RESULTS.mkdir(exist_ok=True)
-        target = RESULTS / f"latency-{result['date']}"
-        target.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        target.with_suffix(".md").write_text(text)
+    if keep:
+        save("latency", result, text)
 
 
 def train() -> tuple[Pipeline, list[np.ndarray]]:
@@ -126,30 +113,6 @@ def count_disagreements(peers: Peers, rows: list[np.ndarray]) -> int:
     return sum(peers["predict"](row)[0] != peers["scikit-learn"](row)[0] for row in rows)
 
 
-def interleave(peers: Peers, rows: list[np.ndarray], count: int, *, block: int) -> dict[str, np.ndarray]:
-    """Microseconds of each call, one array a peer; entry i of all arrays is the same row."""
-    times = {name: np.empty(count) for name in peers}
-    order, shuffle = list(peers.items()), random.Random(0).shuffle
-    clock = time.perf_counter_ns
-    gc.collect()
-    gc.disable()
-    try:
-        for first in range(0, count, block):
-            shuffle(order)
-            for name, ask in order:
-                taken = times[name]
-                for at in range(first, min(first + block, count)):
-                    row = rows[at % len(rows)]
-                    started = clock()
-                    ask(row)
-                    taken[at] = clock() - started
-            if first * 5 // count != (first - block) * 5 // count:
-                click.echo(f"  {first} of {count} rows, blocks of {block}", err=True)
-    finally:
-        gc.enable()
-    return {name: taken / 1e3 for name, taken in times.items()}
-
-
 def summarise(times: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """By peer; `over_raw_us` is the median of the differences to raw IO binding on the same row."""
     raw = times["raw IO binding"]
@@ -164,32 +127,11 @@ def summarise(times: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     }
 
 
-def describe_machine(load: float) -> dict[str, Any]:
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.lower().startswith("model name")
-        ),
-        platform.processor() or "unknown",
-    )
-    return {
-        "cpu": cpu,
-        "architecture": platform.machine(),
-        "cores": os.cpu_count(),
-        "load_average_before": round(load, 2),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("onnxruntime", "scikit-learn", "numpy")},
-    }
-
-
 def report(result: dict[str, Any]) -> str:
-    machine, over = result["machine"], result["in_blocks"]["predict"]["over_raw_us"]
-    software = ", ".join(f"{name} {machine[name]}" for name in ("onnxruntime", "scikit-learn", "numpy"))
+    over = result["in_blocks"]["predict"]["over_raw_us"]
     return f"""# Latency of one row, {result["date"]}
 
-{machine["cores"]} cores of {machine["cpu"]} ({machine["architecture"]}), Python {machine["python"]},
-{software}. Load average before: {machine["load_average_before"]}.
+{in_words(result["machine"])}
 
 Made by `benchmarks/latency.py`: window features, scaler and a forest of 100 trees on {result["rows"]}
 rotating windows of 100 samples of 6 channels; peers interleaved in random order in one process.

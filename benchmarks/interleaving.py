@@ -1,0 +1,46 @@
+"""Peers asked the same rows in turn, in random order, so that what else the machine does hits all."""
+
+import gc
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+Peers = dict[str, Callable[[Any], Any]]
+
+
+def interleave(
+    peers: Peers, rows: Sequence[Any], count: int, *, block: int, limit_s: float = float("inf")
+) -> dict[str, NDArray[np.float64]]:
+    """Microseconds of each call, one array a peer; entry i of all arrays is the same row.
+
+    count: how many rows are asked of each peer, less where `limit_s` ends it.
+    block: how many rows a peer is asked before it is the next one's turn.
+    """
+    times = {name: np.empty(count) for name in peers}
+    order, shuffle = list(peers.items()), random.Random(0).shuffle
+    clock, began, done = time.perf_counter_ns, time.perf_counter(), 0
+    gc.collect()
+    gc.disable()
+    try:
+        for first in range(0, count, block):
+            if time.perf_counter() - began > limit_s:
+                break
+            done = min(first + block, count)
+            shuffle(order)
+            for name, ask in order:
+                taken = times[name]
+                for at in range(first, done):
+                    row = rows[at % len(rows)]
+                    started = clock()
+                    ask(row)
+                    taken[at] = clock() - started
+            if limit_s == float("inf") and first * 5 // count != (first - block) * 5 // count:
+                click.echo(f"  {first} of {count} rows, blocks of {block}", err=True)
+    finally:
+        gc.enable()
+    return {name: taken[:done] / 1e3 for name, taken in times.items()}
