@@ -257,8 +257,8 @@ where the source's two best classes lie less than {NEAR_TIE} apart (near ties).
 |---|---|---:|---:|---:|---:|---:|---:|---:|
 {lines}
 
-{whole:,} leaves in all. Largest error: of a probability. skl2onnx: labels it gets wrong on the same
-rows. Why it does not convert the others:
+{whole:,} leaves in all. Largest error: of a probability. skl2onnx, alone and without
+onnxmltools: labels it gets wrong on the same rows. Why it does not convert the others:
 
 {chr(10).join(reasons)}
 """
