@@ -101,20 +101,32 @@ class Graph:
         ]
         nodes, read = _needed([*self._nodes, *last], set(outputs))
         nodes = _without_last_identities(nodes, {value for value, _, _ in outputs.values()})
-        graph = helper.make_graph(
-            nodes,
-            "model",
-            [value for value in self._inputs if inputs is None or value.name in inputs],
-            [_value_info(name, dtype, shape) for name, (_, dtype, shape) in outputs.items()],
-            [tensor for tensor in self._tensors if tensor.name in read],
-        )
-        imports = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-        model = helper.make_model(graph, opset_imports=imports, producer_name="edge-runtime")
-        model.ir_version = IR_VERSION
+        given = [value for value in self._inputs if inputs is None or value.name in inputs]
+        raw: bytes = self._model(nodes, read, given, outputs).SerializeToString(deterministic=True)
         with translated("the converted graph is not valid ONNX"):
-            onnx.checker.check_model(model, full_check=True)
-        raw: bytes = model.SerializeToString(deterministic=True)
+            onnx.checker.check_model(raw, full_check=True)  # bytes: a model would be serialised again
         return raw
+
+    def _model(
+        self,
+        nodes: Sequence[Any],
+        read: set[str],
+        inputs: Sequence[Any],
+        outputs: Mapping[str, tuple[str, str, Sequence[int | None]]],
+    ) -> Any:
+        """The model itself, filled in place: `helper` would copy every tree once more."""
+        imports = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+        model = helper.make_model(
+            onnx.GraphProto(name="model"), opset_imports=imports, producer_name="edge-runtime"
+        )
+        model.ir_version = IR_VERSION
+        model.graph.node.extend(nodes)
+        model.graph.input.extend(inputs)
+        model.graph.output.extend(
+            _value_info(name, dtype, shape) for name, (_, dtype, shape) in outputs.items()
+        )
+        model.graph.initializer.extend(tensor for tensor in self._tensors if tensor.name in read)
+        return model
 
     def _new(self, kind: str) -> str:
         self._count += 1
