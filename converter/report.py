@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from edge_runtime.bundle.manifest import Evaluation, Manifest, Parity, Step
 
+_MAX_COLUMNS = 12
 _EXACT = {
     "leaves": "every input reaches the source model's leaf in every tree",
     "": "not bit for bit; see parity",
@@ -22,6 +23,7 @@ def report(manifest: Manifest) -> str:
         ("variant", f"{variant.precision} for {variant.engine}, {variant.size_bytes / 1000:,.1f} kB"),
         ("exact", _exact(manifest)),
         ("parity", _parity(variant.parity)),
+        *([("refuses", "; ".join(manifest.refusals))] if manifest.refusals else []),
         ("goldens", f"{manifest.golden.count} inputs travel with the model"),
     ]
     lines = [f"{name:<9}{text}" for name, text in facts]
@@ -31,12 +33,21 @@ def report(manifest: Manifest) -> str:
 
 
 def _task(manifest: Manifest) -> str:
-    if manifest.task == "regression":
-        return "regression"
-    return f"classification: {', '.join(manifest.classes)}"
+    if manifest.labels:
+        each = "; ".join(f"{label.name}: {', '.join(label.classes)}" for label in manifest.labels)
+        return f"{manifest.task} of {len(manifest.labels)} labels: {each}"
+    return f"{manifest.task}: {', '.join(manifest.classes)}" if manifest.classes else manifest.task
 
 
 def _input(manifest: Manifest) -> str:
+    if manifest.is_table:
+        columns = [
+            f"{given.name} {given.dtype}" + (" or missing" if given.allow_nan else "")
+            for given in manifest.inputs
+        ]
+        more = len(columns) - _MAX_COLUMNS
+        shown = columns[:_MAX_COLUMNS] + ([f"and {more} more"] if more > 0 else [])
+        return f"a table of {len(columns)} columns: {', '.join(shown)}"
     shape = ", ".join("batch" if size is None else str(size) for size in manifest.inputs[0].shape)
     text = f"{manifest.inputs[0].name}, {manifest.inputs[0].dtype} ({shape})"
     window = manifest.window

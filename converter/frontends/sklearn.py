@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from converter.blocks import Block
@@ -12,6 +13,7 @@ from converter.frontends.base import Converted, Halves
 from converter.graph import Graph
 from converter.inputs import Rows
 from converter.lowering import catalogue, registry
+from converter.lowering.composition import steps_of
 from converter.lowering.exactness import is_exact_step, leaves_are_exact
 from converter.lowering.registry import Call, Method, Scores
 from converter.lowering.table import Table, matrix
@@ -116,11 +118,29 @@ def _steps(source: Source, calls: list[Call]) -> tuple[Step, ...]:
     steps = []
     last = len(source.steps) - (source.task != "transformation")
     for _, step in source.steps[:last]:
-        parameters = step.describe() if isinstance(step, Block) else {}
+        parameters = _parameters(step)
         if id(step) not in called:
             parameters = {"into": "thresholds"}
         steps.append(Step(name=type(step).__name__, parameters=parameters))
     return tuple(steps)
+
+
+def _parameters(step: Any) -> dict[str, Any]:
+    """What people want to know of a step: a block's own words, or which columns go where."""
+    if isinstance(step, Block):
+        return step.describe()
+    if type(step) is not ColumnTransformer:
+        return {}
+    names = getattr(step, "feature_names_in_", None)
+    found = {}
+    for name, part, _ in step.transformers_:
+        columns = [
+            str(at if names is None else names[at]) for at in step._transformer_to_input_indices[name]
+        ]
+        if columns and part != "drop":
+            kinds = ", ".join(type(inner).__name__ for _, inner in steps_of(part))
+            found[name] = f"{part if isinstance(part, str) else kinds} of {', '.join(columns)}"
+    return found
 
 
 def _splits(source: Source, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -41,7 +41,8 @@ def locally_linear(step: Any, x: Array) -> Array:
     squares = np.sum(difference * difference, axis=2)
     trace = np.sum(squares, axis=1, keepdims=True)[:, :, None]
     ridge = np.where(trace > 0.0, step.reg * trace, step.reg)
-    gram = difference @ np.swapaxes(difference, 1, 2) + ridge * np.eye(k)
+    # A product with a transposed matrix is fused by ONNX Runtime 1.23 into one it has in float32 only.
+    gram = np.sum(difference[:, :, None, :] * difference[:, None, :, :], axis=3) + ridge * np.eye(k)
     weights = _solved(gram, k)
     weights = weights / np.sum(weights, axis=1, keepdims=True)
     return np.sum(ops.take(step.embedding_, index, axis=0) * weights, axis=1)

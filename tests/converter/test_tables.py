@@ -128,6 +128,37 @@ def test_columns_that_the_model_does_not_name_are_not_asked_for() -> None:
     assert [given.name for given in manifest.inputs] == ["sex"]
 
 
+@pytest.mark.parametrize(
+    ("library", "kind", "parameters"),
+    [
+        ("xgboost", "XGBClassifier", {"n_jobs": 1}),
+        ("lightgbm", "LGBMClassifier", {"n_jobs": 1, "verbose": -1}),
+        ("catboost", "CatBoostClassifier", {"verbose": False, "allow_writing_files": False}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_boosters_behind_columns(library: str, kind: str, parameters: dict[str, Any]) -> None:
+    booster = getattr(pytest.importorskip(library), kind)(n_estimators=10, **parameters)
+    outcome = (OUTCOME == "yes").astype(int)
+    model = make_pipeline(columns(RARE), booster).fit(TRAINED, outcome)
+    manifest = converter.convert(model, HELD_OUT, name="ship", version="1.0.0").manifest
+    assert [given.name for given in manifest.inputs] == list(TRAINED.columns)
+    assert manifest.variants[0].exact == "leaves"
+    assert manifest.variants[0].parity.max_abs_error < 1e-6
+    assert library in manifest.provenance.libraries
+
+
+def test_the_report_says_which_columns_go_where() -> None:
+    model = MODELS["one-hot, forest"].fit(TRAINED, OUTCOME)
+    lines = converter.convert(model, HELD_OUT, name="ship", version="1.0.0").report().splitlines()
+    assert lines[3] == (
+        "input    a table of 7 columns: age int64, fare float64 or missing, sex string, port string or "
+        "missing, deck string, alone bool, weight float64"
+    )
+    assert "numbers SimpleImputer, StandardScaler of age, fare; texts" in lines[4]
+    assert "remainder FunctionTransformer of alone, weight" in lines[4]
+
+
 class TestWhatTheModelRefuses:
     strict = make_pipeline(
         ColumnTransformer([("texts", OneHotEncoder(), ["sex"])]), LogisticRegression()
