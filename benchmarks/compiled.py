@@ -68,17 +68,10 @@ def tl2cgen(model: Any, stem: Path) -> Callable[[np.ndarray], Any]:
     import tl2cgen as compiler
 
     library = stem.with_suffix(".tl2cgen.so")
-    compiler.export_lib(
-        trees_of(model),
-        toolchain="gcc",
-        libpath=library,
-        params={"parallel_comp": 8},
-        nthreads=2,
-    )
+    compiler.export_lib(trees_of(model), toolchain="gcc", libpath=library, params={"parallel_comp": 8})
     predictor = compiler.Predictor(library, nthread=1)
-    wide = trees_of(model).input_type == "float64"
-    dtype = "float64" if wide else "float32"
-    return lambda rows: predictor.predict(compiler.DMatrix(rows, dtype=dtype))
+    dtype = np.dtype(trees_of(model).input_type)
+    return lambda rows: predictor.predict(compiler.DMatrix(rows.astype(dtype, copy=False)))
 
 
 def m2cgen(model: Any, features: int, stem: Path) -> Callable[[np.ndarray], Any]:
@@ -90,7 +83,9 @@ def m2cgen(model: Any, features: int, stem: Path) -> Callable[[np.ndarray], Any]
     subprocess.run(command, check=True, capture_output=True)
     run = ctypes.CDLL(str(library)).batch
     run.argtypes = [ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_long]
-    outputs = len(model.classes_)
+    classes = len(model.classes_)
+    one_against_one = type(model).__name__ == "SVC"  # whose C gives a decision for each pair
+    outputs = classes * (classes - 1) // 2 if one_against_one else classes
 
     def ask(rows: np.ndarray) -> np.ndarray:
         wide = rows.astype(np.float64)

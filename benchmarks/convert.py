@@ -228,8 +228,7 @@ It added {times:.1f} times the loaded model's memory at its peak; the bound of
 
 ## Memory of converting the forest
 
-The model's memory is what loading it adds to a process. Its joblib file has
-{memory["joblib_mib"]:.1f} MiB.
+The model's memory is what loading it adds to a process. Its joblib file: {memory["joblib_mib"]:.1f} MiB.
 
 | | times the model | added at the peak MiB | model MiB |
 |---|---:|---:|---:|

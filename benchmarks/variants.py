@@ -18,6 +18,7 @@ Peers
 Writes benchmarks/results/variants-DATE.md and .json.
 """
 
+import logging
 import tempfile
 import time
 import warnings
@@ -52,6 +53,7 @@ SLOWER = 1.1  # times skl2onnx's graph, from which on it is listed: below is noi
 @click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
 def main(quick: bool, only: tuple[str, ...], keep: bool) -> None:
     load_before = load_average()
+    logging.getLogger("converter").setLevel(logging.ERROR)  # that bundles here are not signed
     missing = [name for name in ("treelite", "tl2cgen", "m2cgen") if not installed(name)]
     for name in missing:
         click.echo(f"  {name} is missing: pip install -e '.[bench]'", err=True)
@@ -123,8 +125,9 @@ def converted_by_skl2onnx(model: Any, inputs: np.ndarray, notes: dict[str, str])
         raw: bytes = to_onnx(model, inputs[:1], options=options, target_opset=OPSETS).SerializeToString()
         asking(raw)(inputs[:1])
     except Exception as fault:  # noqa: BLE001 -- whatever it raises is what its user would see
-        first = str(fault).strip().partition("\n")[0]
-        notes["skl2onnx"] = f"{type(fault).__name__}: {first[:100]}"
+        why = fault.__cause__ or fault
+        first = str(why).strip().partition("\n")[0]
+        notes["skl2onnx"] = f"{type(why).__name__}: {first[:100]}"
         return None
     return raw
 
@@ -185,7 +188,7 @@ Made by `benchmarks/variants.py`, which says what the peers are: {BATCH:,} held-
 thread, peers interleaved in random order in one process, medians.{missing}
 
 Ratios are times of the peer to ours, both by session.run: above 1, ours is faster. Ours computes in
-float64 and skl2onnx in float32, so its labels or values may be others: see "wrong".
+float64 and skl2onnx in float32, so its labels or values may be others: see the table of sizes.
 
 ## One row
 
