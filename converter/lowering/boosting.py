@@ -21,7 +21,7 @@ from sklearn.ensemble import (
 )
 
 from converter.lowering.boosters.splits import Intervals, Tree, forest_of, intervals
-from converter.lowering.labels import binary, logistic, softmax
+from converter.lowering.labels import binary, largest, logistic, softmax
 from converter.lowering.registry import Scores
 from converter.lowering.trees import LEAF, Ensemble, Forest, join, reads_trees
 from edge_runtime.errors import UnsupportedModelError
@@ -60,7 +60,7 @@ def _answer(model: Any, raw: Any, *, zero_is_second: bool) -> Any:
             raise _unknown_loss(model, link)
         return np.exp(raw[:, 0]) if link == "LogLink" else raw[:, 0]
     if link == "MultinomialLogit":
-        return Scores(np.argmax(raw, axis=1), softmax(raw), raw)
+        return Scores(largest(raw), softmax(raw), raw)
     if link not in ("LogitLink", "HalfLogitLink"):
         raise _unknown_loss(model, link)
     score = raw[:, 0]

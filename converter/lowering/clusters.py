@@ -19,6 +19,7 @@ from sklearn.cluster import (
 )
 
 from converter.lowering.distances import centre, dense, squared_distances
+from converter.lowering.labels import largest, smallest
 from converter.lowering.registry import Array, Scores, classifies, transforms
 from converter.tracing import ops
 from edge_runtime.errors import UnsupportedModelError
@@ -105,7 +106,7 @@ def bisecting(model: BisectingKMeans, x: Array) -> Scores:
         for node, goes_left in way:
             weights[node, label] = 1.0 if goes_left else -1.0
             constant[label] -= goes_left
-    return Scores(np.argmax((gap <= 0).astype(np.float64) @ weights + constant, axis=1))
+    return Scores(largest((gap <= 0).astype(np.float64) @ weights + constant))
 
 
 def _walk(
@@ -126,4 +127,4 @@ def _nearest(x: Array, points: NDArray[np.float64]) -> Array:
     middle = centre(points)
     points = points - middle
     crossed = (x - middle) @ np.ascontiguousarray(-2.0 * points.T)
-    return np.argmin(crossed + (points * points).sum(axis=1), axis=1)
+    return smallest(crossed + (points * points).sum(axis=1))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 
-from converter.lowering.labels import softmax
+from converter.lowering.labels import largest, softmax
 from converter.lowering.linear import by_logistic_or_softmax, decision
 from converter.lowering.registry import Array, Scores, classifies
 
@@ -27,7 +27,7 @@ def quadratic_discriminant(model: QuadraticDiscriminantAnalysis, x: Array) -> Sc
     ]
     joint = np.stack(members, axis=1) + priors
     decided = joint[:, 1] - joint[:, 0] if len(model.classes_) == 2 else joint
-    return Scores(np.argmax(joint, axis=1), softmax(joint), decided)
+    return Scores(largest(joint), softmax(joint), decided)
 
 
 def _log_density(x: Array, mean: Any, rotation: Any, scaling: Any) -> Array:

@@ -15,7 +15,7 @@ from sklearn.gaussian_process._gpc import COEFS, LAMBDAS
 
 from converter.lowering.covariances import covariance, variance
 from converter.lowering.distances import Points
-from converter.lowering.labels import binary
+from converter.lowering.labels import binary, largest
 from converter.lowering.registry import Array, Scores, classifies, regresses
 from converter.lowering.svm import one_against_rest
 from edge_runtime.errors import UnsupportedModelError
@@ -42,9 +42,9 @@ def classification(model: Any, x: Array) -> Scores:
     likely = _probability(mean, spread)
     if model.multi_class == "one_vs_rest":
         total = np.sum(likely, axis=1, keepdims=True)
-        return Scores(np.argmax(likely, axis=1), likely / np.where(total == 0.0, 1.0, total))
+        return Scores(largest(likely), likely / np.where(total == 0.0, 1.0, total))
     pairs = list(combinations(range(model.n_classes_), 2))
-    return Scores(np.argmax(one_against_rest(mean <= 0.0, -likely, pairs), axis=1))
+    return Scores(largest(one_against_rest(mean <= 0.0, -likely, pairs)))
 
 
 def _latent(model: Any, x: Array) -> tuple[Array, Array]:

@@ -20,7 +20,7 @@ from sklearn.linear_model import (
 )
 
 from converter.lowering import registry
-from converter.lowering.labels import binary, softmax
+from converter.lowering.labels import binary, largest, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses
 from edge_runtime.errors import UnsupportedModelError
 
@@ -57,7 +57,7 @@ def chosen(decided: Array) -> Array:
     """The class of each row: of two the second where its score is above 0, of more the highest."""
     if decided.ndim == 1:
         return (decided > 0).astype(np.int64)
-    return np.argmax(decided, axis=1)
+    return largest(decided)
 
 
 def by_logistic_or_softmax(decided: Array) -> Scores:
@@ -65,7 +65,7 @@ def by_logistic_or_softmax(decided: Array) -> Scores:
     if decided.ndim == 1:
         # Not the operator Sigmoid: ONNX Runtime's errs by 1e-12 and is 0 below about -20.
         return binary(expit(decided), decided > 0, decided)
-    return Scores(np.argmax(decided, axis=1), softmax(decided), decided)
+    return Scores(largest(decided), softmax(decided), decided)
 
 
 @regresses(*_REGRESSORS)

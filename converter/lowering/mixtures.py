@@ -8,7 +8,7 @@ from scipy.special import digamma
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
 from converter.lowering.distances import centre, squared_distances
-from converter.lowering.labels import softmax
+from converter.lowering.labels import largest, softmax
 from converter.lowering.registry import Array, Scores, classifies
 
 _Numbers = NDArray[np.float64]
@@ -39,7 +39,7 @@ def _by_component(model: Any, x: Array, log_weights: _Numbers) -> Scores:
     means = np.asarray(model.means_, dtype=np.float64)
     kind = model.covariance_type
     joint = -0.5 * _distances(x, means, root, kind) + (log_weights + _log_determinant(root, means, kind))
-    return Scores(np.argmax(joint, axis=1), softmax(joint))
+    return Scores(largest(joint), softmax(joint))
 
 
 def _distances(x: Array, means: _Numbers, root: _Numbers, kind: str) -> Array:

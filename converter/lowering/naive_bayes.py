@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 
-from converter.lowering.labels import softmax
+from converter.lowering.labels import highest, largest, softmax
 from converter.lowering.registry import Array, Scores, classifies, refuse
 from converter.lowering.summation import pairwise_sum
 from converter.tracing import ops
@@ -29,20 +29,18 @@ def _gaussian_float32(model: Any, x: Array) -> Array:
 
     With many features it is large, and what it is rounded by then decides between near classes.
     """
-    sums = []
-    for mean, own in zip(model.theta_, model.var_, strict=True):
-        difference = x - mean
-        sums.append(pairwise_sum(difference * difference / own))
+    difference = x[:, None, :] - model.theta_  # of all classes at once: a third of the nodes for three
+    sums = pairwise_sum(difference * difference / model.var_)
     scales = np.array([-0.5 * np.sum(np.log(2.0 * np.pi * own)) for own in model.var_])
-    return np.log(model.class_prior_) + (scales - 0.5 * np.stack(sums, axis=1))
+    return np.log(model.class_prior_) + (scales - 0.5 * sums)
 
 
 def _as_rounded(likelihood: Array) -> Scores:
     """exp(l - logsumexp(l)) with both differences in l's dtype, as `_BaseNB.predict_proba`."""
-    top = np.max(likelihood, axis=1, keepdims=True)
+    top = highest(likelihood)
     raised = np.exp((likelihood - top).astype(np.float64))
     logarithm = np.log(np.sum(raised, axis=1, keepdims=True)).astype(likelihood.dtype) + top
-    return Scores(np.argmax(likelihood, axis=1), np.exp(likelihood - logarithm))
+    return Scores(largest(likelihood), np.exp(likelihood - logarithm))
 
 
 def _gaussian_float64(model: Any, x: Array) -> Array:
@@ -128,7 +126,7 @@ def categorical(model: Any, x: Array) -> Scores:
 
 
 def _of_likelihood(likelihood: Array) -> Scores:
-    return Scores(np.argmax(likelihood, axis=1), softmax(likelihood))
+    return Scores(largest(likelihood), softmax(likelihood))
 
 
 def _finite(model: Any, logarithms: NDArray[np.float64]) -> NDArray[np.float64]:

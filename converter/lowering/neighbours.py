@@ -18,7 +18,7 @@ from sklearn.neighbors import (
 )
 
 from converter.lowering.distances import Metric, comparable, dense, distance, metric_of, order
-from converter.lowering.labels import several, softmax
+from converter.lowering.labels import largest, several, smallest, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses, transforms
 from converter.tracing import ops
 from converter.tracing.ops import top_k
@@ -104,9 +104,9 @@ def _votes(classes: NDArray[np.float64], index: Array, weights: Array | None) ->
     ballots = ops.take(classes, index, axis=0)
     if weights is None:
         shares = np.mean(ballots, axis=1)
-        return Scores(np.argmax(shares, axis=1), shares)
+        return Scores(largest(shares), shares)
     votes = np.sum(ballots * weights[:, :, None], axis=1)
-    return Scores(np.argmax(votes, axis=1), votes / np.sum(weights, axis=1, keepdims=True))
+    return Scores(largest(votes), votes / np.sum(weights, axis=1, keepdims=True))
 
 
 @regresses(KNeighborsRegressor)
@@ -148,9 +148,9 @@ def nearest_centroid(model: Any, x: Array) -> Scores:
     with np.errstate(divide="ignore"):
         scores = 2.0 * np.log(model.class_prior_) - distances * distances
     if np.allclose(model.class_prior_, 1 / len(model.classes_), rtol=1e-5, atol=1e-8):
-        label = np.argmin(comparable(x, dense(model.centroids_), metric), axis=1)
+        label = smallest(comparable(x, dense(model.centroids_), metric))
     else:
-        label = np.argmax(scores, axis=1)
+        label = largest(scores)
     if model.metric != "euclidean":
         return Scores(label)
     decision = scores[:, 1] - scores[:, 0] if len(model.classes_) == 2 else scores

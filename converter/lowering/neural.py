@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from converter.lowering.labels import binary, softmax
+from converter.lowering.labels import binary, largest, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses
 
 _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -36,7 +36,7 @@ def mlp_classifier(model: MLPClassifier, x: Array) -> Scores:
     if model._label_binarizer.y_type_.startswith("multilabel"):
         return Scores((raw > 0).astype(np.int64), np.stack([1 - likely, likely], axis=2))
     if model.n_outputs_ > 1:
-        return Scores(np.argmax(raw, axis=1), likely)
+        return Scores(largest(raw), likely)
     found = binary(likely[:, 0], raw[:, 0] > 0)
     if len(model.classes_) == 1:  # two columns, but only one class to name
         return Scores(np.zeros_like(found.label), found.probabilities)

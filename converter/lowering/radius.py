@@ -14,7 +14,7 @@ from sklearn.neighbors import (
 )
 
 from converter.lowering.distances import comparable, comparable_radius, dense, distance
-from converter.lowering.labels import several
+from converter.lowering.labels import largest, several
 from converter.lowering.neighbours import fitted_metric, is_weighted, labels_of
 from converter.lowering.registry import Array, Scores, classifies, refuse, regresses, transforms
 from edge_runtime.errors import UnsupportedModelError
@@ -59,7 +59,7 @@ def classification(model: Any, x: Array) -> Scores:
             refuse(is_empty[:, 0], "RadiusNeighborsClassifier: no training row is within the radius")
         else:
             shares = np.where(is_empty, _outlier(model, at, classes[at]), shares)
-        members.append(Scores(np.argmax(shares, axis=1), shares))
+        members.append(Scores(largest(shares), shares))
     return several(members) if model.outputs_2d_ else members[0]
 
 

@@ -7,6 +7,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 
 from converter.lowering.distances import dense, squared_distances
 from converter.lowering.kernels import rbf
+from converter.lowering.labels import largest
 from converter.lowering.neighbours import nearest_index
 from converter.lowering.registry import Array, Scores, classifies
 from converter.tracing import ops
@@ -32,7 +33,7 @@ def propagation(model: Any, x: Array) -> Scores:
             f"{type(model).__name__} with a function as kernel cannot be converted: use 'rbf' or 'knn'."
         )
     probabilities = likely / np.sum(likely, axis=1, keepdims=True)
-    return Scores(np.argmax(probabilities, axis=1), probabilities)
+    return Scores(largest(probabilities), probabilities)
 
 
 def _kernel(model: Any, x: Array) -> Array:

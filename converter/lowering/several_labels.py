@@ -18,7 +18,7 @@ from sklearn.multioutput import (
 )
 
 from converter.lowering import registry
-from converter.lowering.labels import several
+from converter.lowering.labels import largest, several, smallest
 from converter.lowering.registry import Array, Scores, classifies, regresses
 from converter.lowering.table import Table, matrix
 from converter.tracing import ops
@@ -52,7 +52,7 @@ def one_vs_rest(model: OneVsRestClassifier, x: Table) -> Scores:
     if likely is not None:
         total = np.sum(likely, axis=1, keepdims=True)
         likely = likely / np.where(total != 0, total, 1.0)
-    return Scores(np.argmax(stacked, axis=1), likely, decision)
+    return Scores(largest(stacked), likely, decision)
 
 
 def _likely(members: list[Scores]) -> Array:
@@ -74,7 +74,7 @@ def one_vs_one(model: OneVsOneClassifier, x: Table) -> Scores:
     if count == 2:
         limit = 0.0 if hasattr(model.estimators_[0], "decision_function") else 0.5
         return Scores((decision[:, 1] > limit).astype(np.int64), None, decision[:, 1])
-    return Scores(np.argmax(decision, axis=1), None, decision)
+    return Scores(largest(decision), None, decision)
 
 
 def _votes(votes: Array, confidences: Array, count: int) -> Array:
@@ -96,7 +96,7 @@ def output_code(model: OutputCodeClassifier, x: Table) -> Scores:
     )
     words = np.asarray(model.code_book_, dtype=np.float64)
     # ‖s‖² is the same for every class.
-    return Scores(np.argmin(np.sum(words**2, axis=1) - 2 * (said @ words.T), axis=1))
+    return Scores(smallest(np.sum(words**2, axis=1) - 2 * (said @ words.T)))
 
 
 def _certainty(member: Any, said: Scores) -> Array:

@@ -14,7 +14,7 @@ from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSV
 
 from converter.lowering.distances import dense
 from converter.lowering.kernels import kernel
-from converter.lowering.labels import logistic
+from converter.lowering.labels import largest, logistic
 from converter.lowering.registry import Array, Scores, classifies, regresses
 from edge_runtime.errors import UnsupportedModelError
 
@@ -56,7 +56,7 @@ def classification(model: Any, x: Array) -> Scores:
         # of a decision of exactly 0 this is the first class's vote, and the second's in libsvm
         decision = one_against_rest(decided >= 0.0, decided, pairs)
     votes = _votes(decided > 0.0, *_ends(pairs))
-    label = np.argmax(decision if model.break_ties else votes, axis=1)
+    label = largest(decision if model.break_ties else votes)
     return Scores(label, coupled, decision)
 
 
@@ -72,7 +72,7 @@ def linear_classification(model: Any, x: Array) -> Scores:
     decision = x @ np.ascontiguousarray(model.coef_.T) + model.intercept_
     if model.coef_.shape[0] == 1:
         return Scores((decision[:, 0] > 0.0).astype(np.int64), decision=decision[:, 0])
-    return Scores(np.argmax(decision, axis=1), decision=decision)
+    return Scores(largest(decision), decision=decision)
 
 
 def _weighed(

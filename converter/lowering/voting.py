@@ -19,7 +19,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from converter.lowering import registry
 from converter.lowering.forests import leaf_indicator
-from converter.lowering.labels import binary, by_probability, logistic, softmax
+from converter.lowering.labels import binary, by_probability, largest, logistic, softmax
 from converter.lowering.registry import Array, Scores, classifies, regresses, transforms
 from converter.lowering.table import Table, matrix
 from converter.tracing import ops
@@ -40,7 +40,7 @@ def voting_classifier(model: VotingClassifier, x: Table) -> Scores:
     for member, said, weight in zip(model.estimators_, members, weights, strict=True):
         chosen: Any = ops.take(np.asarray(member.classes_, dtype=np.int64), said.label)
         votes = votes + (chosen[:, None] == classes).astype(np.float64) * weight
-    return Scores(np.argmax(votes, axis=1))
+    return Scores(largest(votes))
 
 
 @transforms(VotingClassifier, reads="table")
@@ -152,7 +152,7 @@ def adaboost_classifier(model: AdaBoostClassifier, x: Table) -> Scores:
         total = total + np.where(said[:, None] == np.arange(count), weight, -weight / (count - 1))
     total = total / weights.sum()
     if count > 2:
-        return Scores(np.argmax(total, axis=1), softmax(total / (count - 1)), total)
+        return Scores(largest(total), softmax(total / (count - 1)), total)
     decision = total[:, 1] - total[:, 0]
     return binary(logistic(decision), decision > 0, decision)
 

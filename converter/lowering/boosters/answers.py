@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.lowering.labels import binary, logistic, softmax
+from converter.lowering.labels import binary, largest, logistic, softmax
 from converter.lowering.registry import Array, Scores
 from converter.lowering.trees import Forest
 
@@ -34,7 +34,7 @@ class Answers:
         if not self.is_classifier:
             return linked[:, 0] if linked.shape[1] == 1 else linked
         if linked.shape[1] > 1:
-            return Scores(np.argmax(raw, axis=1), linked, self._decision(raw))
+            return Scores(largest(raw), linked, self._decision(raw))
         score = raw[:, 0]
         return binary(linked[:, 0], score > self.cut, self._decision(score))
 
