@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.foreign import without_name_warnings
-from converter.frontends.base import Converted
+from converter.frontends.base import Converted, Parts
+from converter.graph import Graph
 from converter.inputs import Rows, with_missing_text
 from converter.lowering.registry import Call, Scores
 from converter.lowering.table import Table
@@ -23,10 +24,11 @@ _CLOSE = 1e-5
 
 def first_difference(converted: Converted, rows: Rows) -> str:
     """A sentence, ending in a space, that names the part and its node; "" where every part agrees."""
-    for call in converted.calls:
+    parts = converted.parts()
+    for call in parts.calls:
         # This explains another error and must not hide it behind one of its own.
         with suppress(Exception):
-            if not _differs(converted, call, rows):
+            if not _differs(parts, call, rows):
                 continue
             part = ".".join(call.path) or "model"
             kind = type(call.estimator).__name__
@@ -34,10 +36,10 @@ def first_difference(converted: Converted, rows: Rows) -> str:
     return ""
 
 
-def _differs(converted: Converted, call: Call, rows: Rows) -> bool:
+def _differs(parts: Parts, call: Call, rows: Rows) -> bool:
     given = call.x.blocks if isinstance(call.x, Table) else (call.x,)
     answers = _answers(call)
-    found = _run(converted, [*given, *answers.values()], rows)
+    found = _run(parts.graph, [*given, *answers.values()], rows)
     x = _side_by_side(found[: len(given)])
     said = _asked(call, x)
     heard = dict(zip(answers, found[len(given) :], strict=True))
@@ -92,13 +94,13 @@ def _side_by_side(blocks: list[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate([block.astype(dtype or block.dtype) for block in blocks], axis=1)
 
 
-def _run(converted: Converted, tensors: list[Tensor], rows: Rows) -> list[NDArray[Any]]:
+def _run(graph: Graph, tensors: list[Tensor], rows: Rows) -> list[NDArray[Any]]:
     """The values of tensors inside the graph."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     names = {f"part_{at}": tensor for at, tensor in enumerate(tensors)}
-    raw = converted.graph.to_bytes(
+    raw = graph.to_bytes(
         {name: (tensor.name, tensor.dtype.name, tensor.shape) for name, tensor in names.items()}
     )
     options = onnxruntime.SessionOptions()

@@ -28,6 +28,14 @@ class Halves:
     rest: Any
 
 
+@dataclass(frozen=True)
+class Parts:
+    """A graph, and each estimator's part in it."""
+
+    graph: Graph
+    calls: tuple[Call, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Converted:
     """A model in ONNX.
@@ -37,7 +45,8 @@ class Converted:
     splits: (feature, threshold) of trees that read the inputs themselves; empty otherwise.
     halves: for trees behind computed features, else None.
     refusals: why the output `refused`, where there is one, refuses a row: its number, from 1.
-    graph, calls: how the model was put together, to find where a fault began.
+    parts: makes once more how the model was put together, to find where a fault began; a large graph
+        is not kept for that.
     """
 
     onnx: bytes
@@ -48,5 +57,4 @@ class Converted:
     splits: tuple[NDArray[np.int64], NDArray[np.float64]]
     halves: Halves | None
     refusals: tuple[str, ...]
-    graph: Graph
-    calls: tuple[Call, ...]
+    parts: Callable[[], Parts]

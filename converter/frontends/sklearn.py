@@ -1,5 +1,6 @@
 """scikit-learn to ONNX: runs the lowering of a fitted model once, on tensors that write the graph."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from converter.blocks import Block
 from converter.foreign import without_name_warnings
-from converter.frontends.base import Converted, Halves
+from converter.frontends.base import Converted, Halves, Parts
 from converter.graph import Graph
 from converter.inputs import Rows
 from converter.lowering import catalogue, registry
@@ -33,12 +34,8 @@ def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
 
     Raises UnsupportedModelError, naming the step, where no conversion exists.
     """
-    catalogue.load()
-    graph = Graph()
     declared = rows.declared()
-    x = _given(graph, declared, is_table=rows.is_table)
-    with registry.recording() as made:
-        answer = registry.call(_METHODS.get(source.task, "scores"), source.model, x)
+    graph, made, answer = _written(source, declared, is_table=rows.is_table)
     values = _values(source, answer, expected)
     if made.refusals:
         values["refused"] = _refused([mask for mask, _ in made.refusals])
@@ -58,9 +55,25 @@ def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
         exact="leaves" if exact else "",
         splits=_splits(source, rows),
         halves=_halves(source, graph, made.calls, names),
-        graph=graph,
-        calls=tuple(made.calls),
+        parts=partial(_parts, source, declared, is_table=rows.is_table),
     )
+
+
+def _written(
+    source: Source, declared: tuple[Input, ...], *, is_table: bool
+) -> tuple[Graph, registry.Recording, Any]:
+    """The model lowered on tensors: the graph, what happened on the way, and the answer."""
+    catalogue.load()
+    graph = Graph()
+    x = _given(graph, declared, is_table=is_table)
+    with registry.recording() as made:
+        answer = registry.call(_METHODS.get(source.task, "scores"), source.model, x)
+    return graph, made, answer
+
+
+def _parts(source: Source, declared: tuple[Input, ...], *, is_table: bool) -> Parts:
+    graph, made, _ = _written(source, declared, is_table=is_table)
+    return Parts(graph, tuple(made.calls))
 
 
 def _given(graph: Graph, declared: tuple[Input, ...], *, is_table: bool) -> Tensor | Table:

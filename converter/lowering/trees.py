@@ -228,15 +228,18 @@ def _as_float64_tensors(**numbers: NDArray[Any]) -> dict[str, Any]:
 
 def _structure(forest: Forest) -> dict[str, Any]:
     inner = forest.inner
-    return {
+    structure = {
         "nodes_treeids": forest.tree.tolist(),
         "nodes_nodeids": forest.node.tolist(),
         "nodes_featureids": np.where(inner, forest.feature, 0).tolist(),
         "nodes_modes": np.where(inner, "BRANCH_LEQ", "LEAF").tolist(),
         "nodes_truenodeids": np.where(inner, forest.left, 0).tolist(),
         "nodes_falsenodeids": np.where(inner, forest.right, 0).tolist(),
-        "nodes_missing_value_tracks_true": (inner & forest.missing_left).astype(int).tolist(),
     }
+    missing_left = inner & forest.missing_left
+    if missing_left.any():  # by default what is missing goes to the right
+        structure["nodes_missing_value_tracks_true"] = missing_left.astype(int).tolist()
+    return structure
 
 
 def _leaf_weights(forest: Forest) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
