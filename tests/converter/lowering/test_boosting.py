@@ -31,6 +31,7 @@ from converter.lowering.trees import Ensemble, ensemble, folded, sum_of_leaves
 from converter.tracing.tensor import Tensor
 from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.at_thresholds import beside_thresholds, leaves_in_onnx
+from tests.converter.lowering.lowered import in_onnx
 from tests.converter.onnx_run import run_onnx
 
 catalogue.load()
@@ -302,3 +303,41 @@ def test_a_loss_that_is_not_scikit_learns_own_is_refused() -> None:
         UnsupportedModelError, match=r"HistGradientBoostingRegressor.*own losses.*Square"
     ):
         registry.value(model, data("regression")[0])
+
+
+def beside_in_float64(table: np.ndarray, pipeline: Pipeline, count: int) -> np.ndarray:
+    """Real rows in float64, each with one feature within 3 ulp of where a tree parts them."""
+    *scalers, model = (step for _, step in pipeline.steps)
+    forest = ensemble(model).forest
+    rng = np.random.default_rng(0)
+    node = rng.choice(np.flatnonzero(forest.inner & np.isfinite(forest.threshold)), count)
+    rows = table[rng.integers(0, len(table), count)].astype(np.float64)
+    seen = np.zeros_like(rows)
+    seen[np.arange(count), forest.feature[node]] = forest.threshold[node]
+    for scaler in reversed(scalers):
+        seen = scaler.inverse_transform(seen)
+    placed = seen[np.arange(count), forest.feature[node]]
+    steps = rng.integers(-3, 4, count)
+    for at in range(1, 4):
+        placed = np.where(
+            np.abs(steps) >= at, np.nextafter(placed, np.where(steps > 0, np.inf, -np.inf)), placed
+        )
+    rows[np.arange(count), forest.feature[node]] = placed
+    return rows
+
+
+@pytest.mark.parametrize("task", LOADERS)
+@pytest.mark.parametrize("kind", ["classic", "histogram"])
+@pytest.mark.parametrize("name", CASES)
+def test_rows_of_float64_within_3_ulp_of_thresholds(name: str, kind: str, task: str) -> None:
+    """Scalers stay in the graph here, and round every operation as numpy does."""
+    table, truth = data(task)
+    pipeline = make_pipeline(*CASES[name], boosting(kind, task)).fit(table.astype(np.float64), truth)
+    rows = beside_in_float64(table, pipeline, 5_000)
+    method = "value" if task == "regression" else "scores"
+    found = in_onnx(pipeline, rows, method)
+    if method == "value":
+        np.testing.assert_array_equal(found["value"], pipeline.predict(rows).astype(np.float32))
+        return
+    np.testing.assert_array_equal(found["label"], pipeline.predict(rows))
+    np.testing.assert_allclose(found["probabilities"], pipeline.predict_proba(rows), atol=1e-6)
