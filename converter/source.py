@@ -180,7 +180,7 @@ def _classes(model: Any, rows: Rows) -> tuple[tuple[NDArray[Any], ...], bool]:
     if isinstance(found, list):
         return tuple(np.asarray(each) for each in found), True
     what = f"the source model {type(model).__name__} refuses its first input"
-    with translated(what), without_name_warnings():
+    with translated(what), without_name_warnings(), np.errstate(all="ignore"):
         predicted = np.asarray(model.predict(rows.take(slice(1)).for_source()))
     if predicted.ndim == 2 and predicted.shape[1] > 1:  # indicators, a column a label
         return (np.array([0, 1]),) * predicted.shape[1], True

@@ -4,7 +4,7 @@ A category that was not seen in training is what `handle_unknown` says. Where th
 refuses the row as the source does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import shorten
 from typing import Any
 
@@ -59,7 +59,18 @@ def _text_codes(column: Array, categories: Sequence[Any]) -> Array:
 
 
 def _number_codes(column: Array, categories: Sequence[Any]) -> Array:
-    """By equality in the dtype that column and categories have in common, as scikit-learn compares."""
+    members, which = _equal(column, categories)
+    if not members:  # texts only
+        return np.full_like(column, len(categories), dtype=np.int64)
+    found = ops.take(np.array(members, np.int64), np.argmax(which, axis=1))
+    return np.where(np.any(which, axis=1), found, len(categories)).astype(np.int64)
+
+
+def _equal(column: Array, categories: Sequence[Any]) -> tuple[list[int], Array]:
+    """Which categories a number can be, and whether each value of a column (n,) is it: bool (n, those).
+
+    Compared in the dtype that column and categories have in common, as scikit-learn does.
+    """
     column = column.astype(np.int64) if column.dtype.kind == "b" else column
     members = [
         at
@@ -73,11 +84,7 @@ def _number_codes(column: Array, categories: Sequence[Any]) -> Array:
     if missing and column.dtype.kind == "f":
         equal.append(np.isnan(column)[:, None])
         members += missing
-    if not equal:  # texts only
-        return np.full_like(column, len(categories), dtype=np.int64)
-    which = np.concatenate(equal, axis=1)
-    found = ops.take(np.array(members, np.int64), np.argmax(which, axis=1))
-    return np.where(np.any(which, axis=1), found, len(categories)).astype(np.int64)
+    return members, np.concatenate(equal, axis=1) if len(equal) > 1 else equal[0] if equal else None
 
 
 def _numbers(values: Sequence[Any]) -> NDArray[Any]:
@@ -91,24 +98,33 @@ def one_hot_encoder(step: OneHotEncoder, x: Table) -> Array:
     """One output a category of each column; infrequent ones share one, and `drop` leaves some out."""
     blocks = []
     for at, categories in enumerate(step.categories_):
-        found = codes(step, x.column(at), categories)
-        outputs, width = _outputs(step, at)
-        output: Array = ops.take(outputs, found)
-        hot = output[:, None] == np.arange(width)
+        hot, unknown = _hot(step, at, x.column(at), categories)
         blocks.append(hot.astype(step.dtype))
         if step.handle_unknown == "error":
-            _refuse_unknown(x, at, categories, found)
+            _refuse_unknown(x, at, categories, unknown())
     return np.concatenate(blocks, axis=1)
 
 
-def _refuse_unknown(x: Table, at: int, categories: Any, found: Array) -> None:
+def _hot(step: Any, at: int, column: Array, categories: Any) -> tuple[Array, Callable[[], Array]]:
+    """A column's outputs, bool (n, outputs), and how to know which rows hold no category, bool (n,)."""
+    outputs, width = _outputs(step, at)
+    if column.dtype.kind in "biuf" and _infrequent(step, at) is None:
+        members, which = _equal(column, list(categories))
+        if width and members == list(range(len(categories))):  # each output is one comparison
+            places = [int(np.flatnonzero(outputs[:-1] == output)[0]) for output in range(width)]
+            hot = which if places == members else which[:, places]
+            return hot, lambda: ~np.any(which, axis=1)
+    found = codes(step, column, categories)
+    output: Array = ops.take(outputs, found)
+    return output[:, None] == np.arange(width), lambda: found == len(categories)
+
+
+def _refuse_unknown(x: Table, at: int, categories: Any, unknown: Array) -> None:
     name = repr(x.names[at]) if x.names else str(at)
     values = np.asarray(categories).tolist()
     listed = ["nothing" if is_missing(value) else shorten(repr(value), 40) for value in values]
     known = ", ".join(listed[:_MOST_NAMED]) + (", ..." if len(listed) > _MOST_NAMED else "")
-    refuse(
-        found == len(listed), f"column {name} has a category that training had not; known are {known}"
-    )
+    refuse(unknown, f"column {name} has a category that training had not; known are {known}")
 
 
 def _outputs(step: OneHotEncoder, at: int) -> tuple[NDArray[np.int64], int]:
@@ -142,7 +158,7 @@ def ordinal_encoder(step: OrdinalEncoder, x: Table) -> Array:
         found = codes(step, x.column(at), categories)
         columns.append(ops.take(_ordinals(step, at).astype(step.dtype), found))
         if step.handle_unknown == "error":
-            _refuse_unknown(x, at, categories, found)
+            _refuse_unknown(x, at, categories, found == len(categories))
     return np.stack(columns, axis=1)
 
 
@@ -189,7 +205,7 @@ def label_encoder(step: LabelEncoder, x: Table) -> Array:
     if column.dtype.kind in "biuf" and step.classes_.dtype.kind in "biuf":
         column = column.astype(step.classes_.dtype)
     found = codes(step, column, step.classes_)
-    _refuse_unknown(x, 0, step.classes_, found)
+    _refuse_unknown(x, 0, step.classes_, found == len(step.classes_))
     return found
 
 
