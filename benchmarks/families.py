@@ -50,9 +50,13 @@ def all_of() -> list[Family]:
     mixed = table.copy()
     mixed[:, :4] = np.clip(counts[:, :4], 0, 7)  # four columns of whole numbers, as categories
 
-    def family(name: str, model: Any, rows: int = TRAINING, data: np.ndarray = table) -> Family:
+    def family(
+        name: str, model: Any, rows: int = TRAINING, data: np.ndarray = table, dtype: str = "float32"
+    ) -> Family:
+        """dtype: of the training data; what comes later is float32 in any case."""
         target = data[:rows, 0] + truth[:rows] if name in _OF_VALUES else truth[:rows]
-        return Family(name, lambda: model.fit(data[:rows], target), data[TRAINING:].copy())
+        trained = data[:rows].astype(dtype)
+        return Family(name, lambda: model.fit(trained, target), data[TRAINING:].copy())
 
     encoded = make_column_transformer(
         (OneHotEncoder(handle_unknown="ignore"), [0, 1, 2, 3]),
@@ -65,6 +69,7 @@ def all_of() -> list[Family]:
         family("polynomial SVM", SVC(kernel="poly"), 600),
         family("5 nearest of 3,000", KNeighborsClassifier()),
         family("Gaussian naive Bayes", GaussianNB()),
+        family("Gaussian naive Bayes trained in float64", GaussianNB(), dtype="float64"),
         family("multinomial naive Bayes", MultinomialNB(), data=counts),
         family("kernel ridge", KernelRidge(kernel="rbf"), 1_000),
         family("Nystroem and linear", make_pipeline(Nystroem(random_state=0), LogisticRegression())),
