@@ -4,9 +4,10 @@ Models are given as bytes whose digest was checked, never as a path: nothing can
 check and the load, and nothing beside the model is looked for. See docs/adr/0004-engine-seam.md.
 """
 
+import ctypes
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ class OnnxRuntimeEngine:
                 raw, _options(threads), providers=["CPUExecutionProvider"]
             )
             session.disable_fallback()
+        del raw
+        _return_freed_memory()
         return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
 
 
@@ -140,6 +143,15 @@ def _onnxruntime() -> Any:
     # What it would log also arrives as an exception, or concerns hardware that is not used here.
     onnxruntime.set_default_logger_severity(_SILENT)
     return onnxruntime
+
+
+def _return_freed_memory() -> None:
+    """Give the system what loading took and freed: of a forest more than stays in use.
+
+    ONNX Runtime copies a model several times while it loads, and glibc keeps the freed pages for later.
+    """
+    with suppress(OSError, AttributeError):  # other C libraries do not have it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _options(threads: int) -> Any:
