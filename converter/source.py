@@ -208,12 +208,7 @@ def _check_fitted(name: str, step: Any) -> None:
 def _check_shape(first: Any, shape: tuple[int, ...]) -> None:
     """Whether the first step takes inputs of `shape`, (features,) or (samples, axes)."""
     if isinstance(first, Block):
-        expected = first.window_shape()
-        if shape != expected:
-            raise InputError(
-                f"inputs: expected windows of shape {expected}, (samples, axes), as the model was "
-                f"trained on; found {shape}."
-            )
+        first.check_shape(shape)
         return
     known = getattr(first, "n_features_in_", None)
     if known is None or isinstance(first, FunctionTransformer):  # the author's own code may take any

@@ -1,6 +1,6 @@
 """Preprocessing steps that train like scikit-learn transformers and convert to ONNX."""
 
-from converter.blocks.base import Block
-from converter.blocks.window_features import BlockError, WindowFeatures
+from converter.blocks.base import Block, BlockError
+from converter.blocks.window_features import WindowFeatures
 
 __all__ = ["Block", "BlockError", "WindowFeatures"]

@@ -3,13 +3,10 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from converter.blocks import Block
 from converter.lowering import boosters, registry
 from converter.lowering.registry import Array, Method
 from converter.lowering.table import Table, matrix
-from converter.tracing.tensor import Tensor
 from converter.tracing.trace import trace
 
 _LIBRARIES = ("sklearn", "imblearn", "xgboost", "lightgbm", "catboost")
@@ -29,14 +26,9 @@ def register(method: Method, estimator: Any) -> bool:
     return registry.knows(method, estimator)
 
 
-def _block(step: Block, windows: Array) -> Array:
-    """A block writes its own nodes."""
-    if not isinstance(windows, Tensor):
-        return step.transform(windows)
-    windows = windows.astype(np.float32)
-    name = step.add_to_graph(windows.graph, windows.name)
-    width = int(step.transform(np.zeros((1, *step.window_shape()), np.float32)).shape[1])
-    return Tensor(windows.graph, name, np.dtype(np.float32), (None, width))
+def _block(step: Block, x: Array) -> Array:
+    """A block computes on tensors as on arrays."""
+    return step.compute(step.as_read(x))
 
 
 def _traced(method: str, step: Any, x: Table) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from converter.tracing.dispatch import FUNCTIONS
-from converter.tracing.nodes import expand, look_up
+from converter.tracing.nodes import expand, look_up, record
 from converter.tracing.ordering import top
 from converter.tracing.tensor import Tensor
 
@@ -40,6 +40,27 @@ def top_k(x: Any, k: int, largest: bool = False) -> tuple[Any, Any]:
 def take(a: Any, indices: Any, axis: int | None = None) -> Any:
     """As `np.take`, whose indices may be a tensor: numpy's protocol asks the first argument only."""
     return (FUNCTIONS[np.take] if isinstance(indices, Tensor) else np.take)(a, indices, axis=axis)
+
+
+def mean(x: Any, axis: int, keepdims: bool = False) -> Any:
+    """As `np.mean` of floats along one axis, in one node."""
+    return _reduced("ReduceMean", x, axis, keepdims) if isinstance(x, Tensor) else np.mean(
+        x, axis=axis, keepdims=keepdims
+    )  # fmt: skip
+
+
+def norm(x: Any, axis: int, keepdims: bool = False) -> Any:
+    """The root of the sum of squares of floats along one axis, in one node."""
+    if isinstance(x, Tensor):
+        return _reduced("ReduceL2", x, axis, keepdims)
+    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+
+
+def _reduced(operator: str, x: Tensor, axis: int, keepdims: bool) -> Tensor:
+    at = axis % x.ndim
+    kept = (1,) if keepdims else ()
+    shape = (*x.sizes[:at], *kept, *x.sizes[at + 1 :])
+    return record(operator, x, dtype=x.dtype, shape=shape, axes=[at], keepdims=int(keepdims))
 
 
 def constant_like(x: Any, row: ArrayLike) -> Any:

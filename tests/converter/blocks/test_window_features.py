@@ -9,9 +9,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from converter.blocks import Block, BlockError, WindowFeatures
-from converter.graph import Graph
 from edge_runtime.errors import InputError
-from tests.converter.onnx_run import run_onnx
+from tests.converter.blocks.in_graph import in_onnx
 
 LENGTHS = (2, 3, 7, 64, 100, 501, 1024, 4096)
 BOUND = 2e-6  # of the largest absolute value in the window: what the docstring promises
@@ -34,13 +33,6 @@ def in_float64(windows: np.ndarray, bins: int) -> np.ndarray:
         spectrum[:, -1] /= 2
     parts = [wide.mean(1), wide.std(1), np.sqrt((wide**2).mean(1)), wide.min(1), wide.max(1)]
     return np.concatenate([*parts, spectrum.reshape(len(wide), -1)], axis=1)
-
-
-def in_onnx(block: WindowFeatures, windows: np.ndarray) -> np.ndarray:
-    graph = Graph()
-    value = block.add_to_graph(graph, graph.input("windows", "float32", (None, *windows.shape[1:])))
-    width = len(block.get_feature_names_out())
-    return run_onnx(graph.to_bytes({"features": (value, "float32", (None, width))}), windows)[0]
 
 
 def error(found: np.ndarray, expected: np.ndarray, windows: np.ndarray) -> float:
