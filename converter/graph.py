@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from converter.foreign import translated
+from edge_runtime.memory import return_freed_memory
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 IR_VERSION = 8
@@ -103,6 +104,7 @@ class Graph:
         nodes = _without_last_identities(nodes, {value for value, _, _ in outputs.values()})
         given = [value for value in self._inputs if inputs is None or value.name in inputs]
         raw: bytes = self._model(nodes, read, given, outputs).SerializeToString(deterministic=True)
+        return_freed_memory()  # the model; checking it makes another
         with translated("the converted graph is not valid ONNX"):
             onnx.checker.check_model(raw, full_check=True)  # bytes: a model would be serialised again
         return raw

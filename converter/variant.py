@@ -25,16 +25,19 @@ def loaded(manifest: Manifest, artifacts: Mapping[str, bytes]) -> Iterator[Model
     """
     with TemporaryDirectory(prefix="edge-runtime-") as folder:
         path = Path(folder) / "draft.edge"
-        raw = seal(manifest, artifacts, [])
-        try:
-            path.write_bytes(raw)
-        except OSError as error:
-            raise StorageError(
-                f"{path}: a draft of {len(raw):,} bytes cannot be written: {error.strerror}. Make room "
-                "in the temporary folder, or set TMPDIR to another."
-            ) from error
+        _write(path, seal(manifest, artifacts, []))
         with open_bundle(path, root=None, allow_unsigned=True) as bundle, from_bundle(bundle) as model:
             yield model
+
+
+def _write(path: Path, raw: bytes) -> None:
+    try:
+        path.write_bytes(raw)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: a draft of {len(raw):,} bytes cannot be written: {error.strerror}. Make room "
+            "in the temporary folder, or set TMPDIR to another."
+        ) from error
 
 
 def run(model: Model, rows: Rows) -> Tensors:

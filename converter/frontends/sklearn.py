@@ -24,6 +24,7 @@ from converter.source import Answer, Source
 from converter.tracing.tensor import Tensor
 from edge_runtime.bundle.manifest import Input, Output, Step
 from edge_runtime.errors import UnsupportedModelError
+from edge_runtime.memory import return_freed_memory
 
 _METHODS: dict[str, Method] = {"regression": "value", "transformation": "transform"}
 _NO_SPLITS = (np.empty(0, np.int64), np.empty(0, np.float64))
@@ -45,6 +46,7 @@ def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
     kept = [given for given in declared if given.name in read or not rows.is_table] or list(declared)
     names = [given.name for given in kept]
     raw = graph.to_bytes(outputs, names)
+    return_freed_memory()  # before a model's numbers are read once more
     exact = leaves_are_exact(source.model)
     return Converted(
         onnx=raw,
@@ -68,6 +70,7 @@ def _written(
     x = _given(graph, declared, is_table=is_table)
     with registry.recording() as made:
         answer = registry.call(_METHODS.get(source.task, "scores"), source.model, x)
+    return_freed_memory()  # a model's numbers, read and written into the graph
     return graph, made, answer
 
 

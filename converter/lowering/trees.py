@@ -24,6 +24,7 @@ from converter.tracing.tensor import Tensor
 
 LEAF = -1  # the child of a leaf
 _DOUBLE = TensorProto.DOUBLE
+_MODES = np.array([b"LEAF", b"BRANCH_LEQ"], dtype=object)
 _EXACT_BELOW = 2**24  # whole numbers below this are exact in float32
 
 
@@ -182,14 +183,13 @@ def _add_trees(graph: Graph, rows: str, dtype: np.dtype[Any], forest: Forest, ag
     Where float32 would round the sum (leaves that hold fractions), or the rows are float64, the node
     compares and adds in float64, at about a tenth more time.
     """
-    thresholds: NDArray[Any] = forest.threshold
-    if dtype == np.float32 and _adds_exactly(forest):
-        numbers, thresholds = _as_lists, round_down(forest.threshold)
-    else:
-        # A float64 input is what selects float64 in the runtime.
-        rows = rows if dtype == np.float64 else graph.node("Cast", rows, to=_DOUBLE)
-        numbers = _as_float64_tensors
+    in_float32 = dtype == np.float32 and _adds_exactly(forest)
+    if not in_float32 and dtype != np.float64:  # a float64 input is what selects float64 in the runtime
+        rows = graph.node("Cast", rows, to=_DOUBLE)
+    forest = _without_twins(forest)
     where, target = _leaf_weights(forest)
+    thresholds: NDArray[Any] = round_down(forest.threshold) if in_float32 else forest.threshold
+    numbers = _as_numbers if in_float32 else _as_float64_tensors
     return graph.node(
         "TreeEnsembleRegressor",
         rows,
@@ -197,15 +197,44 @@ def _add_trees(graph: Graph, rows: str, dtype: np.dtype[Any], forest: Forest, ag
         aggregate_function=aggregate,
         n_targets=forest.values.shape[1],
         post_transform="NONE",
-        target_treeids=forest.tree[where].tolist(),
-        target_nodeids=forest.node[where].tolist(),
-        target_ids=target.tolist(),
+        target_treeids=forest.tree[where],
+        target_nodeids=forest.node[where],
+        target_ids=target,
         **_structure(forest),
         **numbers(
             nodes_values=np.where(forest.inner, thresholds, 0.0),
             target_weights=forest.values[where, target],
         ),
     )
+
+
+def _without_twins(forest: Forest) -> Forest:
+    """The same trees, left children that are leaves and say the same written once a tree.
+
+    A forest grown to the end has a quarter fewer nodes then, which every device reads and keeps. Only
+    left ones: ONNX Runtime keeps a right child beside its parent and refuses one with two.
+    """
+    first = np.searchsorted(forest.tree, np.arange(forest.n_trees))[forest.tree]
+    left, right = first + forest.left, first + forest.right
+    ends = ~forest.inner
+    ends[right[forest.inner]] = False
+    kept = np.ones(len(first), dtype=np.bool_)
+    known: dict[tuple[int, bytes], int] = {}
+    for parent in np.flatnonzero(forest.inner & ends[left]):
+        leaf = left[parent]
+        left[parent] = known.setdefault((first[leaf], forest.values[leaf].tobytes()), leaf)
+        kept[leaf] = left[parent] == leaf
+    number = np.cumsum(kept) - 1
+    number -= number[first]
+    every: dict[str, Any] = {
+        name: getattr(forest, name)[kept]
+        for name in ("tree", "feature", "threshold", "missing_left", "values")
+    }
+    children: dict[str, Any] = {
+        name: np.where(forest.inner, number[child], LEAF)[kept]
+        for name, child in (("left", left), ("right", right))
+    }
+    return replace(forest, node=number[kept], **children, **every)
 
 
 def _adds_exactly(forest: Forest) -> bool:
@@ -215,8 +244,8 @@ def _adds_exactly(forest: Forest) -> bool:
     return whole and float(np.abs(values).max()) * forest.n_trees < _EXACT_BELOW
 
 
-def _as_lists(**numbers: NDArray[Any]) -> dict[str, Any]:
-    return {name: array.astype(np.float32).tolist() for name, array in numbers.items()}
+def _as_numbers(**numbers: NDArray[Any]) -> dict[str, Any]:
+    return {name: array.astype(np.float32) for name, array in numbers.items()}
 
 
 def _as_float64_tensors(**numbers: NDArray[Any]) -> dict[str, Any]:
@@ -229,16 +258,16 @@ def _as_float64_tensors(**numbers: NDArray[Any]) -> dict[str, Any]:
 def _structure(forest: Forest) -> dict[str, Any]:
     inner = forest.inner
     structure = {
-        "nodes_treeids": forest.tree.tolist(),
-        "nodes_nodeids": forest.node.tolist(),
-        "nodes_featureids": np.where(inner, forest.feature, 0).tolist(),
-        "nodes_modes": np.where(inner, "BRANCH_LEQ", "LEAF").tolist(),
-        "nodes_truenodeids": np.where(inner, forest.left, 0).tolist(),
-        "nodes_falsenodeids": np.where(inner, forest.right, 0).tolist(),
+        "nodes_treeids": forest.tree,
+        "nodes_nodeids": forest.node,
+        "nodes_featureids": np.where(inner, forest.feature, 0),
+        "nodes_modes": _MODES[inner.astype(int)],
+        "nodes_truenodeids": np.where(inner, forest.left, 0),
+        "nodes_falsenodeids": np.where(inner, forest.right, 0),
     }
     missing_left = inner & forest.missing_left
     if missing_left.any():  # by default what is missing goes to the right
-        structure["nodes_missing_value_tracks_true"] = missing_left.astype(int).tolist()
+        structure["nodes_missing_value_tracks_true"] = missing_left.astype(int)
     return structure
 
 

@@ -4,10 +4,9 @@ Models are given as bytes whose digest was checked, never as a path: nothing can
 check and the load, and nothing beside the model is looked for. See docs/adr/0004-engine-seam.md.
 """
 
-import ctypes
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from edge_runtime.bundle.manifest import Input, Output, Variant
 from edge_runtime.engine.base import Array, matches, numpy_dtype, row_shape, shape_text
 from edge_runtime.engine.onnx_file import check_onnx
 from edge_runtime.errors import ConfigError, EngineError
+from edge_runtime.memory import return_freed_memory
 
 Tensor = Input | Output
 
@@ -57,13 +57,17 @@ class OnnxRuntimeEngine:
         subject = f"{manifest.name} {manifest.version}, {variant.file}"
         raw = bundle.read(variant.file)
         check_onnx(raw, subject)
+        return_freed_memory()  # before a forest needs thirteen times its file for a moment
         with _translated(f"{subject}: cannot be loaded"):
             session = _onnxruntime().InferenceSession(
                 raw, _options(threads), providers=["CPUExecutionProvider"]
             )
             session.disable_fallback()
+        # It keeps the file for a fallback, which is off; and what loading freed, of a forest more than
+        # stays in use: ONNX Runtime copies a model several times.
+        session._model_bytes = None
         del raw
-        _return_freed_memory()
+        return_freed_memory()
         return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
 
 
@@ -143,15 +147,6 @@ def _onnxruntime() -> Any:
     # What it would log also arrives as an exception, or concerns hardware that is not used here.
     onnxruntime.set_default_logger_severity(_SILENT)
     return onnxruntime
-
-
-def _return_freed_memory() -> None:
-    """Give the system what loading took and freed: of a forest more than stays in use.
-
-    ONNX Runtime copies a model several times while it loads, and glibc keeps the freed pages for later.
-    """
-    with suppress(OSError, AttributeError):  # other C libraries do not have it
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _options(threads: int) -> Any:

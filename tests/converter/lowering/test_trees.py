@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import (
@@ -129,6 +130,25 @@ def test_a_tree_that_is_one_leaf_answers_the_same_to_everything() -> None:
     model.fit(np.zeros((4, 3)), [0.0, 0.0, 0.0, 0.0])
     (average,) = run_onnx(graph_of(read_forest(model)), np.ones((5, 3), np.float32))
     assert average.tolist() == [[0.0]] * 5
+
+
+def test_left_leaves_of_a_tree_that_say_the_same_are_written_once() -> None:
+    """ONNX Runtime keeps a right child beside its parent, and refuses one with two parents."""
+    table, truth = load_wine(return_X_y=True)
+    model = RandomForestClassifier(20, random_state=0).fit(table, truth)
+    forest = read_forest(model)
+    raw = graph_of(forest)
+    (trees,) = (node for node in onnx.load_from_string(raw).graph.node if node.domain == "ai.onnx.ml")
+    written = {given.name: list(given.ints) for given in trees.attribute}
+    right = [
+        child
+        for child in zip(written["nodes_treeids"], written["nodes_falsenodeids"], strict=True)
+        if child[1]
+    ]
+    assert len(set(right)) == len(right) == forest.inner.sum()
+    assert len(written["nodes_treeids"]) < 0.85 * len(forest.node)
+    rows = beside_thresholds(table.astype(np.float32), forest, 4_000)
+    assert np.array_equal(run_onnx(raw, rows)[0], model.predict_proba(rows).astype(np.float32))
 
 
 @pytest.mark.parametrize(("leaf", "wide"), [(1, False), (5, True)])
