@@ -44,6 +44,11 @@ _EPILOG = (
     "--input-dtype", type=click.Choice(["float32", "float64", "int64", "int32", "uint8"]),
     help="What devices give the model; by default float32, or a table's own dtypes.",
 )  # fmt: skip
+@click.option(
+    "--board", "boards", multiple=True, metavar="BOARD",
+    help="What the bundle is for, such as pi4 or orin-nano; repeat it for several. Boards with TensorRT "
+    "get a variant for it.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 def convert(
     model: Path,

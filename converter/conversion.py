@@ -3,9 +3,9 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,24 @@ from converter.bundling import (
 from converter.frontends import sklearn as front_end
 from converter.frontends.base import Converted
 from converter.goldens import choose_goldens
-from converter.inputs import Rows, as_labels, as_rows
+from converter.inputs import Rows, as_labels, as_rows, is_missing
 from converter.parity import Variants, prove
+from converter.preprocessing import joined
 from converter.source import Answer, Source, Tensors, read_source
+from converter.standard.variant import ForBoards, for_boards
 from converter.variant import loaded, run
 from converter.window import WindowSpec
+from edge_runtime.boards import supported
 from edge_runtime.bundle import load_private_key, seal
-from edge_runtime.bundle.manifest import Evaluation, File, Manifest
-from edge_runtime.durable import replace_file
-from edge_runtime.errors import InputError, StorageError
+from edge_runtime.bundle.manifest import Evaluation, File, Manifest, Parity
+from edge_runtime.durable import replace_file, translated
+from edge_runtime.errors import (
+    ConversionError,
+    GoldenMismatchError,
+    InputError,
+    ParityError,
+    StorageError,
+)
 
 _log = logging.getLogger("converter")
 KeyPath = str | os.PathLike[str]
@@ -44,14 +53,35 @@ KeyPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class ConvertedBundle:
-    """A converted, proven model: its manifest and the artifacts that go with it."""
+    """A converted, proven model: its manifest and the artifacts that go with it.
+
+    notes: for people, one sentence a board that the bundle was made for. They are no part of the bundle:
+        they hold times, and the same model converts to the same bytes.
+    """
 
     manifest: Manifest
     artifacts: dict[str, bytes]
+    notes: tuple[str, ...] = ()
 
     def report(self) -> str:
-        """What was converted, parity and accuracy, for a terminal."""
-        return report.report(self.manifest)
+        """What was converted, parity, accuracy and what became of each board, for a terminal."""
+        return report.report(self.manifest, self.notes)
+
+    def replay_goldens(self) -> None:
+        """What every device will do before it activates the bundle. Raises GoldenMismatchError."""
+        with loaded(self.manifest, self.artifacts) as device:
+            device.replay_goldens()
+
+    def extended(self, found: ForBoards) -> "ConvertedBundle":
+        """The same bundle with a further variant, and what is to be said of each board."""
+        if found.variant is None:
+            return replace(self, notes=found.notes)
+        manifest = msgspec.structs.replace(
+            self.manifest,
+            variants=(*self.manifest.variants, found.variant),
+            files={**self.manifest.files, **_listed(found.artifacts)},
+        )
+        return ConvertedBundle(manifest, {**self.artifacts, **found.artifacts}, found.notes)
 
     def to_bytes(self, *, signing_key: KeyPath | Sequence[KeyPath] | None = None) -> bytes:
         """The bundle file's bytes, signed with each key (a PEM file's path). Same keys, same bytes."""
@@ -89,6 +119,8 @@ def convert(
     window: WindowSpec | None = None,
     input_dtype: str | None = None,
     golden_count: int = 8,
+    preprocessing: Any = None,
+    boards: Sequence[str] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> ConvertedBundle:
     """Convert a fitted scikit-learn estimator or Pipeline into a bundle and prove that it agrees.
@@ -102,27 +134,35 @@ def convert(
     input_dtype: float32 (the default for an array), float64, int64, int32 or uint8: what a device is to
         give the model. A DataFrame's columns keep their own dtypes; this stands for its floats.
     golden_count: how many of the inputs travel in the bundle, for the device to check itself.
+    preprocessing: a fitted transformer or Pipeline of them that goes before `model`, for a model that
+        was trained on what it gives.
+    boards: names of what the bundle is for, such as "orin-nano". For boards with TensorRT a second
+        variant is made, in standard operators and float32; where it cannot be had the plain one ships
+        alone, and the report says why.
     progress: told in a few words what is being done.
 
     Raises UnsupportedModelError, ParityError or another ConversionError; InputError for inputs or
     labels that do not fit; ConfigError or ManifestError for name, version, release or window.
     """
     named = identity(name, version, release)
+    made_for = supported(boards)
     check_golden_count(golden_count)
+    if preprocessing is not None:
+        model = joined(preprocessing, model)
     rows = as_rows(inputs, model, input_dtype)
-    source = read_source(model, rows)
+    with _missing_is_told(rows):
+        source = read_source(model, rows)
     given = None if labels is None else as_labels(labels, len(rows))
     truth = None if given is None else _truth(source, given)
     progress(f"asking the source model about {len(rows)} inputs")
-    expected = source.run(rows)
+    with _missing_is_told(rows):
+        expected = source.run(rows)
     progress("converting to ONNX")
     converted = front_end.convert(source, rows, expected)
-    draft = _draft(named, source, converted, rows, window)
+    case = _Case(named, source, rows, expected, window)
+    draft = case.draft(converted)
     progress("proving parity")
-    with ExitStack() as stack:
-        variants = _load(stack, draft, converted, rows, expected)
-        parity = prove(source, converted, variants, rows, expected)
-        found = variants.whole(rows)
+    parity, found = case.proved(converted)
     evaluation = None if truth is None else _evaluate(source, truth, found)
     chosen = choose_goldens(
         source,
@@ -139,64 +179,124 @@ def convert(
         evaluation=evaluation,
         provenance=provenance(source, rows, given),
     )
-    bundle = _bundle(manifest, converted.onnx, rows.take(chosen), _at(expected.tensors, chosen))
-    with loaded(bundle.manifest, bundle.artifacts) as device:
-        device.replay_goldens()  # what every device will do before it activates the bundle
-    return bundle
+    bundle = case.bundle(manifest, converted, chosen)
+    bundle.replay_goldens()
+    found_for = for_boards(
+        made_for,
+        lower=partial(front_end.convert, source, rows, expected, standard=True),
+        prove=partial(_prove_lowered, case, manifest, chosen),
+        progress=progress,
+    )
+    return bundle.extended(found_for)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One model with the inputs that its variants are proved on."""
+
+    named: Identity
+    source: Source
+    rows: Rows
+    expected: Answer
+    window: WindowSpec | None
+
+    def draft(self, converted: Converted) -> Manifest:
+        """The manifest of one variant for ONNX Runtime, with nothing proven yet."""
+        return single_graph(
+            self.named,
+            self.source,
+            onnx=converted.onnx,
+            inputs=converted.inputs,
+            outputs=converted.outputs,
+            refusals=converted.refusals,
+            steps=converted.steps,
+            exact=converted.exact,
+            window=window_of(self.window, self.rows.shape),
+        )
+
+    def proved(self, converted: Converted) -> tuple[Parity, Tensors]:
+        """Parity on all inputs and edge rows, and the variant's answers to the inputs."""
+        with ExitStack() as stack:
+            variants = self._load(stack, converted)
+            parity = prove(self.source, converted, variants, self.rows, self.expected)
+            return parity, variants.whole(self.rows)
+
+    def bundle(
+        self, manifest: Manifest, converted: Converted, goldens: NDArray[np.int64]
+    ) -> ConvertedBundle:
+        """With the files in their places; `goldens` are the places of those among the inputs."""
+        outputs = _at(self.expected.tensors, goldens)
+        return _bundle(manifest, converted.onnx, self.rows.take(goldens), outputs)
+
+    def _load(self, stack: ExitStack, converted: Converted) -> Variants:
+        """The variant, and its features alone where there are some, in the engine."""
+        draft = self.draft(converted)
+        whole = self.bundle(draft, converted, np.arange(1))
+        variant = partial(run, stack.enter_context(loaded(whole.manifest, whole.artifacts)))
+        if converted.halves is None:
+            return Variants(variant)
+        one = self.rows.take(slice(1))
+        features = converted.halves.features(one)
+        half = msgspec.structs.replace(
+            draft,
+            task="transformation",
+            classes=(),
+            labels=(),
+            refusals=(),
+            outputs=(converted.halves.output,),
+            golden=msgspec.structs.replace(draft.golden, outputs=draft.golden.outputs[:1]),
+        )
+        front = _bundle(half, converted.halves.features_onnx, one, {"features": features})
+        device = stack.enter_context(loaded(front.manifest, front.artifacts))
+        return Variants(variant, partial(run, device))
+
+
+def _prove_lowered(
+    case: _Case, manifest: Manifest, goldens: NDArray[np.int64], converted: Converted
+) -> Parity:
+    """Parity of the graph for TensorRT, run by ONNX Runtime, and of the goldens that will travel."""
+    parity, _ = case.proved(converted)
+    alone = msgspec.structs.replace(manifest, variants=case.draft(converted).variants)
+    try:
+        case.bundle(alone, converted, goldens).replay_goldens()
+    except GoldenMismatchError as error:
+        raise ParityError(str(error)) from error
+    return parity
 
 
 def check_folder(path: Path) -> None:
-    """Refuse an output path whose folder does not exist, before any work is done."""
-    if not path.parent.is_dir():
-        raise StorageError(f"{path}: its folder does not exist. Make it, or choose another path.")
-    if path.is_dir():
-        raise StorageError(f"{path}: expected a file to write, found a folder.")
+    """Refuse an output path that cannot be written, before any work is done."""
+    with translated(path):
+        if not path.parent.is_dir():
+            raise StorageError(f"{path}: its folder does not exist. Make it, or choose another path.")
+        if path.exists() and not path.is_file():
+            found = "a folder" if path.is_dir() else "a device or another special file"
+            raise StorageError(f"{path}: expected a file to write, found {found}. Choose another path.")
+    if not os.access(path.parent, os.W_OK):
+        raise StorageError(f"{path}: its folder is not writable for you. Choose another path.")
 
 
-def _draft(
-    named: Identity, source: Source, converted: Converted, rows: Rows, window: WindowSpec | None
-) -> Manifest:
-    """The manifest with nothing proven yet."""
-    return single_graph(
-        named,
-        source,
-        onnx=converted.onnx,
-        inputs=converted.inputs,
-        outputs=converted.outputs,
-        refusals=converted.refusals,
-        steps=converted.steps,
-        exact=converted.exact,
-        window=window_of(window, rows.shape),
-    )
-
-
-def _load(
-    stack: ExitStack, draft: Manifest, converted: Converted, rows: Rows, expected: Answer
-) -> Variants:
-    """The variant, and its features alone where there are some, in the engine."""
-    one = rows.take(slice(1))
-    whole = _bundle(draft, converted.onnx, one, _at(expected.tensors, np.arange(1)))
-    variant = partial(run, stack.enter_context(loaded(whole.manifest, whole.artifacts)))
-    if converted.halves is None:
-        return Variants(variant)
-    features = converted.halves.features(one)
-    half = msgspec.structs.replace(
-        draft,
-        task="transformation",
-        classes=(),
-        labels=(),
-        refusals=(),
-        outputs=(converted.halves.output,),
-        golden=msgspec.structs.replace(draft.golden, outputs=draft.golden.outputs[:1]),
-    )
-    front = _bundle(half, converted.halves.features_onnx, one, {"features": features})
-    return Variants(variant, partial(run, stack.enter_context(loaded(front.manifest, front.artifacts))))
+@contextmanager
+def _missing_is_told(rows: Rows) -> Iterator[None]:
+    """Where the model refuses a missing number, say which it is."""
+    try:
+        yield
+    except ConversionError as error:
+        for name, array in rows.arrays.items():
+            if "NaN" in str(error) and (places := np.argwhere(is_missing(array))).size:
+                row, *rest = places[0].tolist()
+                place = f"column {name if rows.is_table else rest[-1]!r}"
+                raise InputError(
+                    f"inputs: row {row} has a missing value in {place}, and the model takes none. Put "
+                    "an imputer into the model, or leave such rows out."
+                ) from error
+        raise
 
 
 def _truth(source: Source, labels: NDArray[Any]) -> NDArray[Any]:
     """Labels as the evaluation takes them; wrong ones are told before any work is done."""
     if source.task == "regression":
-        return labels
+        return evaluate.numbers(labels)
     if source.task != "classification":
         raise InputError(
             f"labels: expected none for {source.task}, whose answers have no truth to compare with."
@@ -226,8 +326,11 @@ def _bundle(
 ) -> ConvertedBundle:
     """Put the files in place and list them in the manifest, as sealing will."""
     artifacts = {GRAPH: onnx, **golden_files(manifest, golden_rows, golden_outputs)}
-    files = {
+    return ConvertedBundle(msgspec.structs.replace(manifest, files=_listed(artifacts)), artifacts)
+
+
+def _listed(artifacts: dict[str, bytes]) -> dict[str, File]:
+    return {
         name: File(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
         for name, data in artifacts.items()
     }
-    return ConvertedBundle(msgspec.structs.replace(manifest, files=files), artifacts)

@@ -76,21 +76,34 @@ def _ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64
     return ratio
 
 
+def numbers(labels: NDArray[Any]) -> NDArray[np.float64]:
+    """The true values of a regression. Raises InputError for texts, and for NaN or infinity."""
+    try:
+        values = labels.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "labels: expected numbers, which is what the model predicts; found "
+            f"{labels.ravel()[:1].tolist()[0]!r}, for one."
+        ) from error
+    if not np.isfinite(values).all():
+        row = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise InputError(
+            f"labels: row {row}: expected a finite number, found {labels[row].tolist()}. Leave such "
+            "rows out of inputs and labels."
+        )
+    return values
+
+
 def regression(truth: NDArray[Any], found: NDArray[Any]) -> Evaluation:
     """Mean squared and absolute error and R², averaged over outputs. Raises InputError.
 
     R² of an output whose truth does not vary is 1 when it is met exactly, else 0, as in scikit-learn.
     """
-    try:
-        truth = truth.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"labels: expected numbers for a regression, found: {error}") from error
+    truth = numbers(truth)
     if truth.shape != found.shape:
         raise InputError(
             f"labels: expected shape {found.shape}, as the predictions have; found {truth.shape}."
         )
-    if not np.isfinite(truth).all():
-        raise InputError("labels: expected finite numbers for a regression, found NaN or infinity.")
     truth, found = truth.reshape(len(truth), -1), found.reshape(len(found), -1).astype(np.float64)
     residual = np.square(truth - found).sum(axis=0)
     total = np.square(truth - truth.mean(axis=0)).sum(axis=0)

@@ -6,17 +6,33 @@ from contextlib import contextmanager
 
 from edge_runtime.errors import ConversionError, EdgeError
 
+_MAX_TOLD = 300
+
 
 @contextmanager
-def translated(what: str, error: type[EdgeError] = ConversionError) -> Iterator[None]:
-    """Turn anything a foreign library raises into one clear `error`, chained; ours pass through."""
+def translated(
+    what: str, error: type[EdgeError] = ConversionError, *, advice: str = ""
+) -> Iterator[None]:
+    """Turn anything a foreign library raises into one clear `error`, chained; ours pass through.
+
+    advice: what to do, a sentence to end with.
+    """
     try:
         yield
     except EdgeError:
         raise
     except Exception as fault:
-        text = " ".join(str(fault).split())[:300] or type(fault).__name__
-        raise error(f"{what}: {text}") from fault
+        said = f"{what}: {told(fault)}"
+        raise error(f"{said.rstrip('.')}. {advice}" if advice else said) from fault
+
+
+def told(fault: Exception) -> str:
+    """What a foreign exception says, on one line; of a long one the first sentences."""
+    text = " ".join(str(fault).split()) or type(fault).__name__
+    if len(text) <= _MAX_TOLD:
+        return text
+    sentences, end, _ = text[:_MAX_TOLD].rpartition(". ")
+    return f"{sentences}." if end else f"{text[:_MAX_TOLD]} …"
 
 
 @contextmanager

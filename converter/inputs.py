@@ -227,8 +227,11 @@ def _numbers(given: NDArray[Any], dtype: str, what: str) -> NDArray[Any]:
         raise InputError(
             f"{what}: expected an array of numbers, found {given.dtype}: {error}"
         ) from error
-    if rows.dtype.kind != "f" and not np.array_equal(rows, given):
-        raise InputError(f"{what}: expected whole numbers within {dtype}, found others.")
+    if rows.dtype.kind != "f" and (unequal := np.argwhere(rows != given)).size:
+        place = tuple(unequal[0].tolist())
+        raise InputError(
+            f"{what}: expected whole numbers within {dtype}, found {given[place]} at {place}."
+        )
     if np.isinf(rows).any():
         place = tuple(np.argwhere(np.isinf(rows))[0].tolist())
         raise InputError(

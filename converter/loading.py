@@ -1,6 +1,5 @@
 """Reads a trained model from a file. That runs code the file names: only for files you trust."""
 
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import joblib
 from sklearn.exceptions import InconsistentVersionWarning
 
+from converter.foreign import told
 from edge_runtime.arrays import read_array
 from edge_runtime.errors import ConversionError, InputError, MissingExtraError
 
@@ -25,12 +25,11 @@ def load_model(path: Path) -> Any:
             f"{path}: expected a model saved by joblib (.joblib) or pickle (.pkl), found "
             f"{path.suffix or 'no suffix'}. Save it with joblib.dump(model, 'model.joblib')."
         )
+    _check_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
             return joblib.load(path)
-    except FileNotFoundError as error:
-        raise ConversionError(f"{path}: no such file.") from error
     except InconsistentVersionWarning as error:
         raise ConversionError(
             f"{path}: saved by scikit-learn {error.original_sklearn_version}, here is "
@@ -42,10 +41,26 @@ def load_model(path: Path) -> Any:
             "the class out of the training script into a module on PYTHONPATH and save again."
         ) from error
     except Exception as error:
-        # A damaged pickle may raise anything at all.
-        what = str(error)[:200] or type(error).__name__
-        kind = "a damaged file" if isinstance(error, pickle.UnpicklingError | EOFError) else "a fault"
-        raise ConversionError(f"{path}: expected a saved model, found {kind}: {what}") from error
+        # A damaged pickle, or a text read as one, may raise anything at all.
+        raise ConversionError(
+            f"{path}: expected a model saved by joblib or pickle, found a file that is damaged or of "
+            f"another kind ({told(error)}). Save it again with joblib.dump(model, 'model.joblib')."
+        ) from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(1)
+    except FileNotFoundError as error:
+        raise ConversionError(f"{path}: no such file. Give the path of a saved model.") from error
+    except OSError as error:
+        raise ConversionError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    if not start:
+        raise ConversionError(
+            f"{path}: expected a saved model, found an empty file. Save it again with "
+            "joblib.dump(model, 'model.joblib')."
+        )
 
 
 def read_inputs(spec: str, model: Any) -> Any:
@@ -68,8 +83,11 @@ def read_inputs(spec: str, model: Any) -> Any:
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected text in UTF-8, found other bytes.") from error
     except Exception as error:  # pandas' parsers raise many kinds
-        raise InputError(f"{path}: expected a table with a line of titles: {error}") from error
+        why = told(error).removeprefix("Error tokenizing data. C error: ")
+        raise InputError(f"{path}: expected a table with a line of titles: {why}.") from error
     if not any(str(name) in frame.columns for name in known):  # no titles, or others
         raise InputError(
             f"{path}: expected a first line with the columns of training, {list(known)[:5]}; found "

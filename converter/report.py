@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from edge_runtime.bundle.manifest import Evaluation, Manifest, Parity, Step
+from edge_runtime.bundle.manifest import Evaluation, Manifest, Parity, Step, Variant
 
 _MAX_COLUMNS = 12
 _EXACT = {
@@ -11,8 +11,11 @@ _EXACT = {
 }
 
 
-def report(manifest: Manifest) -> str:
-    """What was converted, how well it agrees with its source, and how well it does."""
+def report(manifest: Manifest, notes: Sequence[str] = ()) -> str:
+    """What was converted, how well it agrees with its source, and how well it does.
+
+    notes: a sentence for each board that the bundle is for.
+    """
     variant = manifest.variants[0]
     facts = [
         ("model", f"{manifest.name} {manifest.version}, release {manifest.release}"),
@@ -20,16 +23,30 @@ def report(manifest: Manifest) -> str:
         ("task", _task(manifest)),
         ("input", _input(manifest)),
         ("steps", ", ".join(_step(step) for step in manifest.preprocessing) or "none"),
-        ("variant", f"{variant.precision} for {variant.engine}, {variant.size_bytes / 1000:,.1f} kB"),
+        ("variant", _variant(variant)),
         ("exact", _exact(manifest)),
         ("parity", _parity(variant.parity)),
+        *(fact for each in manifest.variants[1:] for fact in _further(each)),
         *([("refuses", "; ".join(manifest.refusals))] if manifest.refusals else []),
         ("goldens", f"{manifest.golden.count} inputs travel with the model"),
+        *(("board", note) for note in notes),
     ]
     lines = [f"{name:<9}{text}" for name, text in facts]
     if manifest.evaluation is None:
         return "\n".join([*lines, "accuracy not measured: no labels were given"])
     return "\n".join([*lines, "", *_evaluation(manifest.evaluation)])
+
+
+def _variant(variant: Variant) -> str:
+    parts = ", in two parts: texts and float64 for onnxruntime first" if variant.host else ""
+    return f"{variant.precision} for {variant.engine}, {variant.size_bytes / 1000:,.1f} kB{parts}"
+
+
+def _further(variant: Variant) -> Iterator[tuple[str, str]]:
+    """Of a variant beside the first: what it is, and how it agrees."""
+    yield "variant", _variant(variant)
+    yield "exact", _EXACT[variant.exact]
+    yield "parity", _parity(variant.parity)
 
 
 def _task(manifest: Manifest) -> str:

@@ -21,6 +21,7 @@ from edge_runtime.bundle.manifest import Label, Task
 from edge_runtime.errors import ConversionError, InputError, UnsupportedModelError
 
 Tensors = dict[str, NDArray[Any]]
+_LIKE_TRAINING = "Give inputs like those that the model was trained on."
 ANOMALY_CLASSES = ("anomaly", "normal")
 _OF_TARGETS = (LabelBinarizer, LabelEncoder)  # their `transform` takes one column, as (n,)
 
@@ -80,7 +81,7 @@ class Source:
     def run(self, rows: Rows) -> Answer:
         """Ask the model about every row. Raises ConversionError when it refuses them."""
         what = f"the source model {self.describe()} refuses inputs of shape {(len(rows), *rows.shape)}"
-        with translated(what):
+        with translated(what, advice=_LIKE_TRAINING):
             return self.ask(self.model, rows.for_source)
 
     def ask(self, model: Any, given: Callable[[], Any]) -> Answer:
@@ -140,11 +141,7 @@ def read_source(model: Any, rows: Rows) -> Source:
     answers = hasattr(model, "predict") or hasattr(model, "transform")
     # CatBoost's models have scikit-learn's methods without its base class.
     if isinstance(model, type) or not hasattr(model, "get_params") or not answers:
-        found = model.__name__ + " itself" if isinstance(model, type) else type(model).__name__
-        raise UnsupportedModelError(
-            "model: expected a fitted scikit-learn estimator or a Pipeline that predicts or transforms; "
-            f"found {found}."
-        )
+        raise UnsupportedModelError(_no_model(model))
     model = innermost(model)
     steps = tuple(steps_of(model))
     for name, step in steps:
@@ -161,6 +158,20 @@ def read_source(model: Any, rows: Rows) -> Source:
     classes, several = _classes(model, rows)
     proba = hasattr(model, "predict_proba")
     return Source(model, steps, task, classes, is_multi_label=several, has_probabilities=proba)
+
+
+def _no_model(found: Any) -> str:
+    """Why this is nothing to convert."""
+    if hasattr(found, "get_params") and not isinstance(found, type):
+        return (
+            f"model: {type(found).__name__} neither predicts nor transforms rows that it was not fitted "
+            "on, so a device could ask it nothing. Convert a model that does."
+        )
+    kind = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+    return (
+        "model: expected a fitted scikit-learn estimator or a Pipeline that predicts or transforms; "
+        f"found {kind}. Give the fitted model itself."
+    )
 
 
 def _task(model: Any) -> Task:
@@ -180,7 +191,7 @@ def _classes(model: Any, rows: Rows) -> tuple[tuple[NDArray[Any], ...], bool]:
     if isinstance(found, list):
         return tuple(np.asarray(each) for each in found), True
     what = f"the source model {type(model).__name__} refuses its first input"
-    with translated(what), without_name_warnings(), np.errstate(all="ignore"):
+    with translated(what, advice=_LIKE_TRAINING), without_name_warnings(), np.errstate(all="ignore"):
         predicted = np.asarray(model.predict(rows.take(slice(1)).for_source()))
     if predicted.ndim == 2 and predicted.shape[1] > 1:  # indicators, a column a label
         return (np.array([0, 1]),) * predicted.shape[1], True

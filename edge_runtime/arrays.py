@@ -31,8 +31,8 @@ def read_array(spec: str | os.PathLike[str], *, kind: Kind = "inputs") -> Array:
 
     Args:
         spec: a path ending in .npz, .npy or .csv. For an .npz with several arrays, `file.npz:key`.
-        kind: `inputs` must be numbers. `labels` are one a row, numbers or text; of a .csv, the only
-            column. `texts` must be text, and no .csv.
+        kind: `inputs` must be numbers. `labels` are one a row or several, numbers or text; of a
+            .csv, the only column. `texts` must be text, and no .csv.
 
     Returns:
         From .npz and .npy the array as it was stored, writable. From .csv, inputs as float64 of shape
@@ -60,8 +60,10 @@ def read_array(spec: str | os.PathLike[str], *, kind: Kind = "inputs") -> Array:
         raise InputError(f"{path}: expected texts in an .npy or .npz file, found dtype {array.dtype}.")
     if kind == "inputs" and array.dtype.kind not in "biuf":
         raise InputError(f"{path}: expected numbers, found dtype {array.dtype}.")
-    if kind == "labels" and array.ndim != 1 and array.shape != (len(array), 1):
-        raise InputError(f"{path}: expected one label a row, found an array of shape {array.shape}.")
+    if kind == "labels" and array.ndim not in (1, 2):
+        raise InputError(
+            f"{path}: expected labels of shape (rows,) or (rows, labels), found {array.shape}."
+        )
     return array
 
 
@@ -79,9 +81,10 @@ def decode_npy(raw: bytes | bytearray, subject: str) -> Array:
     except Exception as error:  # numpy evaluates the header as Python; what that raises is in no list
         raise InputError(f"{subject}: expected a numpy .npy file, found something else.") from error
     if dtype.hasobject or dtype.kind not in "biufSU" or not dtype.itemsize:
+        why = " Objects are never read from a file, as they can run code." if dtype.hasobject else ""
         raise InputError(
-            f"{subject}: expected numbers or text, found dtype {dtype}. "
-            "Objects are never read from a file, as they can run code: save a plain array."
+            f"{subject}: expected numbers or text, found dtype {dtype}.{why} Save a plain array, with "
+            "astype(float) or astype(str)."
         )
     count = 1
     for size in shape:
@@ -208,8 +211,25 @@ def _csv_numbers(text: str, path: Path) -> Array:
     try:
         return np.loadtxt(io.StringIO(rows), delimiter=",", ndmin=2, comments=None, dtype=np.float64)
     except ValueError as error:
-        why = str(error).partition(";")[0]
-        raise InputError(f"{path}: expected numbers separated by commas: {why}.") from error
+        found = _csv_fault(text, len(text.splitlines()) - len(rows.splitlines())) or str(error)
+        raise InputError(f"{path}: expected numbers separated by commas, found {found}.") from error
+
+
+def _csv_fault(text: str, titles: int) -> str:
+    """The first cell that is no number, or the first line of another length; both counted from 1."""
+    width = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        cells = line.split(",")
+        if number <= titles or not line.strip():
+            continue
+        if width and len(cells) != width:
+            return f"{len(cells)} columns in line {number}, and {width} before"
+        width = len(cells)
+        for column, cell in enumerate(cells, 1):
+            if not _is_numbers(cell):
+                what = repr(cell[:40]) if cell.strip() else "nothing (nan is a missing number)"
+                return f"{what} in line {number}, column {column}"
+    return ""
 
 
 def _is_numbers(line: str) -> bool:

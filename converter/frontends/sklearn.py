@@ -1,5 +1,6 @@
 """scikit-learn to ONNX: runs the lowering of a fitted model once, on tensors that write the graph."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from converter.lowering.table import Table, matrix
 from converter.lowering.thresholds import is_monotone
 from converter.lowering.trees import ensemble, folded, has_trees
 from converter.source import Answer, Source
+from converter.standard.graph import StandardGraph
 from converter.tracing.tensor import Tensor
 from edge_runtime.bundle.manifest import Input, Output, Step
 from edge_runtime.errors import UnsupportedModelError
@@ -30,13 +32,15 @@ _METHODS: dict[str, Method] = {"regression": "value", "transformation": "transfo
 _NO_SPLITS = (np.empty(0, np.int64), np.empty(0, np.float64))
 
 
-def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
+def convert(source: Source, rows: Rows, expected: Answer, *, standard: bool = False) -> Converted:
     """Convert a fitted model for inputs like `rows`, of which the source says `expected`.
 
+    standard: in standard operators and float32 only, as TensorRT takes them.
     Raises UnsupportedModelError, naming the step, where no conversion exists.
     """
     declared = rows.declared()
-    graph, made, answer = _written(source, declared, is_table=rows.is_table)
+    write = partial(_written, source, declared, is_table=rows.is_table, standard=standard)
+    graph, made, answer = write()
     values = _values(source, answer, expected)
     if made.refusals:
         values["refused"] = _refused([mask for mask, _ in made.refusals])
@@ -48,6 +52,8 @@ def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
     raw = graph.to_bytes(outputs, names)
     return_freed_memory()  # before a model's numbers are read once more
     exact = leaves_are_exact(source.model)
+    if isinstance(graph, StandardGraph):
+        exact = exact and graph.keeps_leaves
     return Converted(
         onnx=raw,
         inputs=tuple(kept),
@@ -57,16 +63,19 @@ def convert(source: Source, rows: Rows, expected: Answer) -> Converted:
         exact="leaves" if exact else "",
         splits=_splits(source, rows),
         halves=_halves(source, graph, made.calls, names),
-        parts=partial(_parts, source, declared, is_table=rows.is_table),
+        parts=partial(_parts, write),
     )
 
 
+_Written = tuple[Graph, registry.Recording, Any]
+
+
 def _written(
-    source: Source, declared: tuple[Input, ...], *, is_table: bool
-) -> tuple[Graph, registry.Recording, Any]:
+    source: Source, declared: tuple[Input, ...], *, is_table: bool, standard: bool
+) -> _Written:
     """The model lowered on tensors: the graph, what happened on the way, and the answer."""
     catalogue.load()
-    graph = Graph()
+    graph = StandardGraph() if standard else Graph()
     x = _given(graph, declared, is_table=is_table)
     with registry.recording() as made:
         answer = registry.call(_METHODS.get(source.task, "scores"), source.model, x)
@@ -74,8 +83,8 @@ def _written(
     return graph, made, answer
 
 
-def _parts(source: Source, declared: tuple[Input, ...], *, is_table: bool) -> Parts:
-    graph, made, _ = _written(source, declared, is_table=is_table)
+def _parts(write: Callable[[], _Written]) -> Parts:
+    graph, made, _ = write()
     return Parts(graph, tuple(made.calls))
 
 

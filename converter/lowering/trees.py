@@ -1,4 +1,4 @@
-"""Tree ensembles as one TreeEnsembleRegressor, leaf for leaf.
+"""Tree ensembles as one TreeEnsembleRegressor, or in standard operators, leaf for leaf.
 
 Every finite input reaches the leaf it reaches in the source, in every tree, and the leaves are added in
 float64 and in order. Rounding that sum to float32 is the only difference.
@@ -20,6 +20,8 @@ from converter.graph import ML, Graph
 from converter.lowering.registry import Array, classifies, regresses, transform
 from converter.lowering.table import Table, matrix
 from converter.lowering.thresholds import fold, round_down
+from converter.lowering.traversal import add_traversal
+from converter.standard.graph import StandardGraph
 from converter.tracing.tensor import Tensor
 
 LEAF = -1  # the child of a leaf
@@ -154,14 +156,22 @@ def sum_of_leaves(forest: Forest, x: Any, *, average: bool = False) -> Any:
     x: float32 or float64 (n, features), in the dtype that the source compares with its thresholds.
     The sum is float64, as the source's, and rounded to float32 once.
     """
-    aggregate = "AVERAGE" if average else "SUM"
     if isinstance(x, Tensor):
-        name = _add_trees(x.graph, x.name, x.dtype, forest, aggregate)
+        name = _in_graph(x, forest, average=average)
         return Tensor(x.graph, name, np.dtype(np.float32), (None, forest.values.shape[1]))
     found = np.zeros((len(x), forest.values.shape[1]))
     for leaf in leaves(forest, np.asarray(x)).T:
         found += forest.values[leaf]
     return (found / forest.n_trees if average else found).astype(np.float32)
+
+
+def _in_graph(x: Tensor, forest: Forest, *, average: bool) -> str:
+    graph = x.graph
+    if isinstance(graph, StandardGraph):
+        x = x.astype(np.float32)
+        graph.read_by_trees.append(x.name)
+        return add_traversal(graph, x.name, forest, average=average)
+    return _add_trees(graph, x.name, x.dtype, forest, "AVERAGE" if average else "SUM")
 
 
 def leaves(forest: Forest, x: NDArray[Any]) -> NDArray[np.int64]:

@@ -39,7 +39,9 @@ def faults(manifest: "Manifest") -> Iterator[str]:
     yield from _of_shared_goldens(manifest)
     if len(golden.outputs) != len(manifest.outputs):
         yield "golden outputs do not match outputs"
-    needed = {variant.file for variant in manifest.variants} | {*golden.inputs, *golden.outputs}
+    yield from _of_profiles(manifest)
+    needed = {*golden.inputs, *golden.outputs}
+    needed |= {file for each in manifest.variants for file in (each.file, each.host) if file}
     for name in sorted(needed - manifest.files.keys()):
         yield f"refers to {name!r}, which it does not list in files"
 
@@ -100,6 +102,18 @@ def _of_refusals(manifest: "Manifest") -> Iterator[str]:
     for why in manifest.refusals:
         if not 0 < len(why) <= MAX_REFUSAL or not why.isprintable():
             yield f"a refusal is not 1 to {MAX_REFUSAL} printable characters"
+
+
+def _of_profiles(manifest: "Manifest") -> Iterator[str]:
+    """A variant for TensorRT has a profile, others neither that nor a part for the host."""
+    for variant in manifest.variants:
+        profile = variant.profile
+        if (profile is not None) != (variant.engine == "tensorrt"):
+            yield f"variant {variant.id!r}: an optimization profile is for tensorrt, and it needs one"
+        if variant.host and variant.engine != "tensorrt":
+            yield f"variant {variant.id!r}: a file for the host is for tensorrt only"
+        if profile and not 1 <= profile.min_rows <= profile.opt_rows <= profile.max_rows:
+            yield f"variant {variant.id!r}: an optimization profile whose rows do not ascend from 1"
 
 
 def _of_shared_goldens(manifest: "Manifest") -> Iterator[str]:

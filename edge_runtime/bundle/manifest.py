@@ -27,6 +27,7 @@ __all__ = [
     "Manifest",
     "Output",
     "Parity",
+    "Profile",
     "Provenance",
     "Step",
     "Task",
@@ -121,8 +122,21 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     rounded_splits: int = 0
 
 
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """TensorRT's optimization profile: how many rows one run has, at least, mostly, and at most."""
+
+    min_rows: int
+    opt_rows: int
+    max_rows: int
+
+
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One runnable form of the model. `exact` names what is bit for bit the source's: `leaves` or ''."""
+    """One runnable form of the model. `exact` names what is bit for bit the source's: `leaves` or ''.
+
+    `host`: of a variant for TensorRT whose model reads texts or float64, the ONNX file that ONNX Runtime
+    runs first; its outputs are inputs of `file`, by name. `profile`: what TensorRT needs to know to
+    build a plan; the precision is in the graph, which is strongly typed. `boards`: what it was made for.
+    """
 
     id: str
     engine: Literal["onnxruntime", "tensorrt"]
@@ -134,6 +148,9 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     exact: str
     parity: Parity
     requires: dict[str, str] = {}
+    host: str = ""
+    profile: Profile | None = None
+    boards: tuple[str, ...] = ()
 
 
 class ClassScore(msgspec.Struct, frozen=True, kw_only=True):

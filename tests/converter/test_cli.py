@@ -1,15 +1,19 @@
 import json
 import os
 import pickle
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.cluster import DBSCAN
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression
 
 from edge_runtime.bundle import generate_private_key, open_bundle
 from edge_runtime.bundle.keys import encode_private_key
@@ -114,13 +118,45 @@ def no_file(folder: Path) -> None:
     (folder / "iris.pkl").unlink()
 
 
+def a_folder(folder: Path) -> None:
+    no_file(folder)
+    (folder / "iris.pkl").mkdir()
+
+
+def empty(folder: Path) -> None:
+    (folder / "iris.pkl").write_bytes(b"")
+
+
+def a_text(folder: Path) -> None:
+    (folder / "iris.pkl").write_text("hello, this is no model\n")
+
+
+def a_dict(folder: Path) -> None:
+    whole = pickle.loads((folder / "iris.pkl").read_bytes())
+    (folder / "iris.pkl").write_bytes(pickle.dumps({"model": whole}))
+
+
+def not_fitted(folder: Path) -> None:
+    (folder / "iris.pkl").write_bytes(pickle.dumps(RandomForestClassifier()))
+
+
+def says_nothing_of_new_rows(folder: Path) -> None:
+    (folder / "iris.pkl").write_bytes(pickle.dumps(DBSCAN().fit(ROWS)))
+
+
 @pytest.mark.parametrize(
     ("spoil", "what"),
     [
-        (broken_pickle, "expected a saved model"),
+        (broken_pickle, r"found a file that is damaged or of another kind .* joblib\.dump\("),
+        (empty, r"expected a saved model, found an empty file.*joblib\.dump\("),
+        (a_text, r"expected a model saved by joblib or pickle.*joblib\.dump\("),
+        (a_folder, "cannot be read: Is a directory"),
+        (a_dict, "found a dict. Give the fitted model itself"),
+        (not_fitted, "is not fitted. Call fit on the model first"),
+        (says_nothing_of_new_rows, "DBSCAN neither predicts nor transforms"),
         (older_sklearn, "saved by scikit-learn 0"),
         (unknown_class, "cannot be imported here.*no_such_module"),
-        (not_a_model, "expected a fitted scikit-learn.*found list"),
+        (not_a_model, "expected a fitted scikit-learn.*found a list"),
         (no_file, "no such file"),
     ],
 )
@@ -128,17 +164,154 @@ def test_a_model_file_that_is_no_model_is_one_clear_error(
     folder: Path, capsys: pytest.CaptureFixture[str], spoil: object, what: str
 ) -> None:
     spoil(folder)
+    before = sorted(folder.iterdir())
     assert convert(folder, "iris.pkl", inputs=str(folder / "rows.csv"), **ROWS_ONLY) == 9
     _is_one_clear_error(capsys.readouterr().err, what)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_model_file_that_may_not_be_read_is_one_clear_error(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "iris.pkl").chmod(0)
+    if os.access(folder / "iris.pkl", os.R_OK):
+        pytest.skip("the superuser reads everything")
+    assert convert(folder, "iris.pkl", inputs=str(folder / "rows.csv"), **ROWS_ONLY) == 9
+    _is_one_clear_error(capsys.readouterr().err, "iris.pkl: cannot be read: Permission denied")
+
+
+NOT_INPUTS = {
+    "short.npy": (ROWS[:, :3], "expected 4 features, as in training; found 3"),
+    "windows.npy": (ROWS.reshape(10, 15, 4), "found 3 dimensions. Windows need a block"),
+    "one.npy": (ROWS[0], r"expected shape \(inputs, features\).* found \(4,\)"),
+    "none.npy": (ROWS[:0], r"none of them 0; found \(0, 4\)"),
+    "number.npy": (np.float64(3), r"expected shape .* found \(\)"),
+    "texts.npy": (ROWS.astype(str), "expected numbers, found dtype <U32"),
+    "complex.npy": (ROWS.astype(complex), "found dtype complex128. Save a plain array"),
+    "objects.npy": (ROWS.astype(object), "found dtype object. Objects are never read from a file"),
+    "infinite.npy": (np.where(ROWS > 6, np.inf, ROWS), "found inf at"),
+    "cut.npy": (b"\x93NUMPY", "expected a numpy .npy file, found something else"),
+    "words.csv": (b"a,b,c,d\n1,2,x,4\n", "found 'x' in line 2, column 3"),
+    "ragged.csv": (b"1,2,3,4\n1,2,3\n", "found 3 columns in line 2, and 4 before"),
+    "semicolons.csv": (b"1;2;3;4\n5;6;7;8\n", "found '5;6;7;8' in line 2, column 1"),
+    "latin.csv": ("a,b\n1,é\n".encode("latin-1"), "expected text in UTF-8"),
+    "empty.csv": (b"", "expected rows, found an empty file"),
+    "rows.txt": (b"1 2 3 4\n", "expected a file that ends in .npz, .npy or .csv"),
+    "two.npz:rows": ({"x": ROWS, "y": SPECIES}, "expected an array 'rows', found: x, y"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_INPUTS)
+def test_inputs_that_do_not_fit_are_one_clear_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    content, what = NOT_INPUTS[name]
+    path = folder / name.partition(":")[0]
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif isinstance(content, dict):
+        np.savez(path, **content)
+    else:
+        np.save(path, content)
+    before = sorted(folder.iterdir())
+    assert convert(folder, "iris.pkl", inputs=str(folder / name), **ROWS_ONLY) == 4
+    _is_one_clear_error(capsys.readouterr().err, what)
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("labels", "what"),
+    [
+        (SPECIES[:-1], r"expected 150, one an input; found an array of shape \(149,\)"),
+        (np.stack([SPECIES, SPECIES], axis=1), r"expected one an input, found .* \(150, 2\)"),
+        (np.float64(1), r"expected labels of shape \(rows,\) or \(rows, labels\), found \(\)"),
+        (SPECIES + 7, r"row 0: expected one of the model's classes \[0, 1, 2\], found 7"),
+        (np.where(SPECIES == 1, np.nan, SPECIES), "row 50: expected one of .* found nan"),
+    ],
+)
+def test_labels_that_do_not_fit_are_one_clear_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], labels: np.ndarray, what: str
+) -> None:
+    np.save(folder / "labels.npy", labels)
+    options = {"inputs": str(folder / "rows.csv"), "labels": str(folder / "labels.npy"), "name": "iris"}
+    assert convert(folder, "iris.pkl", **options) == 4
+    _is_one_clear_error(capsys.readouterr().err, what)
     assert not (folder / "motion.edge").exists()
+
+
+def test_labels_of_several_targets_are_read_too(folder: Path) -> None:
+    both = np.stack([SPECIES, SPECIES == 1], axis=1)
+    forest = RandomForestClassifier(3, random_state=0).fit(ROWS, both)
+    (folder / "iris.pkl").write_bytes(pickle.dumps(forest))
+    np.save(folder / "labels.npy", both)
+    options = {"inputs": str(folder / "rows.csv"), "labels": str(folder / "labels.npy"), "name": "iris"}
+    assert convert(folder, "iris.pkl", **options) == 0
+
+
+def test_a_missing_number_that_the_model_refuses_is_found(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "iris.pkl").write_bytes(pickle.dumps(LinearRegression().fit(ROWS, SPECIES)))
+    rows = ROWS.copy()
+    rows[7, 2] = np.nan
+    np.save(folder / "rows.npy", rows)
+    assert convert(folder, "iris.pkl", inputs=str(folder / "rows.npy"), **ROWS_ONLY) == 4
+    _is_one_clear_error(capsys.readouterr().err, "row 7 has a missing value in column 2, and the model")
+
+
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [
+        ("a,b,c,x\n1,2,3,4\n", r"missing \['d'\]"),
+        ("1,2,3,4\n5,6,7,8\n", "expected a first line with the columns of training"),
+        ("a,b,c,d\n", r"expected rows and columns, found \(0, 4\)"),
+        ("a,b,c,d\n1,,3,4\n", "row 0 has a missing value in column 'b'"),
+        ("a,b,c,d\n1,2,3,4\n1,2,3,4,5\n", "with a line of titles: Expected 4 fields in line 3, saw 5"),
+        ("a,b,c,d\n1,2,3,\udce9\n", "expected text in UTF-8"),
+        ("", "expected a table with a line of titles"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_one_clear_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], table: str, what: str
+) -> None:
+    frame = pd.DataFrame(ROWS, columns=list("abcd"))
+    (folder / "iris.pkl").write_bytes(pickle.dumps(LinearRegression().fit(frame, SPECIES)))
+    (folder / "rows.csv").write_bytes(table.encode(errors="surrogateescape"))
+    assert convert(folder, "iris.pkl", inputs=str(folder / "rows.csv"), **ROWS_ONLY) == 4
+    _is_one_clear_error(capsys.readouterr().err, what)
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The system lets no file grow to the bundle's size: the older one stays, and no half of a new one.
+
+    The draft that parity loads still fits, as it has no signature.
+    """
+    options = {"inputs": str(folder / "rows.csv"), **ROWS_ONLY}
+    assert convert(folder, "iris.pkl", **options) == 0
+    before = {path: path.read_bytes() for path in sorted(folder.iterdir())}
+    capsys.readouterr()
+    limit, largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before[folder / "motion.edge"]) - 100, largest))
+    try:
+        assert convert(folder, "iris.pkl", version="1.0.1", **options) == 11
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, largest))
+    _is_one_clear_error(capsys.readouterr().err, r"motion\.edge.*: the disk is full.*Free space and try")
+    assert {path: path.read_bytes() for path in sorted(folder.iterdir())} == before
 
 
 @pytest.mark.parametrize(
     ("changes", "code", "what"),
     [
         ({"output": "/no/such/folder/a.edge"}, 11, "folder does not exist"),
+        ({"output": "/tmp"}, 11, "expected a file to write, found a folder"),
+        ({"output": "/dev/full"}, 11, "expected a file to write, found a device"),
         ({"inputs": "/no/such/file.npz"}, 4, "no/such/file.npz"),
-        ({"name": "No Good"}, 5, "name"),
+        ({"name": "No Good"}, 5, "name 'No Good': expected 1 to 64 of a-z"),
+        ({"version": "1"}, 5, "version '1': expected a semantic version such as 1.0.0"),
+        ({"release": "-1"}, 3, "release: expected 0 to"),
         ({"channels": "a,b"}, 3, "6 different channel names"),
         ({"signing_key": "/no/such/key.pem"}, 6, "key.pem"),
     ],

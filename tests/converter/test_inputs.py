@@ -35,7 +35,7 @@ class TestOneArray:
         assert as_rows([[0.1]], dtype="float64").array[0, 0] == 0.1
 
     def test_what_does_not_fit_the_declared_dtype_is_refused(self) -> None:
-        with pytest.raises(InputError, match=r"whole numbers within int64, found others"):
+        with pytest.raises(InputError, match=r"whole numbers within int64, found .* at \(0, 0\)"):
             as_rows([[1.5]], dtype="int64")
         with pytest.raises(InputError, match=r"within uint8"):
             as_rows([[300]], dtype="uint8")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.cluster import KMeans
+from sklearn.cluster import DBSCAN, KMeans
 from sklearn.covariance import EllipticEnvelope
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.decomposition import NMF, PCA
@@ -304,9 +304,9 @@ def test_models_that_neither_classify_nor_regress(model: Any, task: str, outputs
 
 def test_models_that_are_no_models_are_refused() -> None:
     for thing, found in (
-        (RandomForestClassifier, "RandomForestClassifier itself"),
-        ("model.joblib", "str"),
-        ({"model": 1}, "dict"),
+        (RandomForestClassifier, "the class RandomForestClassifier"),
+        ("model.joblib", "a str"),
+        ({"model": 1}, "a dict"),
     ):
         with pytest.raises(UnsupportedModelError, match=f"expected a fitted.*found {found}"):
             converted(thing, ROWS)
@@ -361,8 +361,16 @@ def test_inputs_that_do_not_fit_the_model_are_refused() -> None:
     ):
         with pytest.raises((InputError, ConversionError), match=what):
             converted(model, wrong)
-    with pytest.raises(ConversionError, match="refuses its first input"):
-        converted(LogisticRegression().fit(ROWS, SPECIES), np.full_like(ROWS, np.nan))
+    gaps = ROWS.copy()
+    gaps[7, 2] = np.nan
+    for missing, place in ((gaps, "row 7.*column 2"), (np.full_like(ROWS, np.nan), "row 0.*column 0")):
+        with pytest.raises(InputError, match=f"{place}, and the model takes none. Put an imputer"):
+            converted(LogisticRegression().fit(ROWS, SPECIES), missing)
+
+
+def test_a_model_that_cannot_be_asked_about_new_rows_is_refused() -> None:
+    with pytest.raises(UnsupportedModelError, match="DBSCAN neither predicts nor transforms rows"):
+        converted(DBSCAN().fit(ROWS), ROWS)
 
 
 def test_gradient_boosting_behind_a_block() -> None:

@@ -1,0 +1,1 @@
+"""What finished graphs are given to, to see what becomes of them there."""

@@ -1,0 +1,136 @@
+"""Trees in standard operators: all of them walked at once, one level of all trees after the other.
+
+    node = where(x[feature[node]] <= threshold[node], left[node], right[node])
+
+for every row and tree, as often as the deepest tree is deep; a leaf is its own child. Six nodes a level,
+whatever the number of trees, where one matrix product for all splits at once (Hummingbird's GEMM form,
+Nakandala et al., OSDI 2020) grows with the square of the leaves.
+
+The leaves are added in float32 as exactly as float64 would: each is split into a whole number of steps,
+whose sum float32 holds exactly, and a rest of less than a step.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.graph import Graph
+from converter.lowering.thresholds import round_down
+
+if TYPE_CHECKING:
+    from converter.lowering.trees import Forest
+
+_MANTISSA = 24  # bits of a float32 number
+_LARGEST = np.finfo(np.float32).max
+
+
+def add_traversal(graph: Graph, rows: str, forest: "Forest", *, average: bool) -> str:
+    """Nodes that give the sum (or average) of the trees' leaves, float32 (n, outputs).
+
+    rows: the name of a float32 value (n, features). Every one reaches the leaf that `forest` sends it
+    to; NaN goes where it is missing.
+    """
+    walk = _walk(forest)
+    features = walk.feature
+    if walk.missing_left.any():
+        rows = _without_nan(graph, rows)
+        features = np.where(walk.missing_left, features + forest.n_features, features)
+    at = _start(graph, rows, walk, features)
+    known = [graph.constant(array) for array in (features, walk.threshold, walk.left, walk.right)]
+    for _ in range(walk.depth - 1):
+        feature, threshold, left, right = (graph.node("Gather", table, at) for table in known)
+        seen = graph.node("GatherElements", rows, feature, axis=1)
+        goes_left = graph.node("LessOrEqual", seen, threshold)
+        at = graph.node("Where", goes_left, left, right)
+    return _added(graph, at, forest, average=average)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """Every node's feature, threshold and children, counted over all trees; a leaf is its own child.
+
+    roots: the first node of each tree. depth: the most steps from a root to a leaf, at least 1.
+    """
+
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    missing_left: NDArray[np.bool_]
+    roots: NDArray[np.int32]
+    depth: int
+
+
+def _walk(forest: "Forest") -> _Walk:
+    roots = np.searchsorted(forest.tree, np.arange(forest.n_trees))
+    own, first, inner = np.arange(len(forest.node)), roots[forest.tree], forest.inner
+    left = np.where(inner, first + forest.left, own)
+    right = np.where(inner, first + forest.right, own)
+    threshold = np.where(inner, round_down(forest.threshold), np.float32(0)).astype(np.float32)
+    missing_left = inner & forest.missing_left
+    # Where every number goes left and only what is missing goes right: that may be +inf, see below.
+    threshold[np.isposinf(threshold) & ~missing_left] = _LARGEST
+    return _Walk(
+        feature=np.where(inner, forest.feature, 0).astype(np.int32),
+        threshold=threshold,
+        left=left.astype(np.int32),
+        right=right.astype(np.int32),
+        missing_left=missing_left,
+        roots=roots.astype(np.int32),
+        depth=_depth(roots, left, right),
+    )
+
+
+def _depth(roots: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
+    depth, at = 0, np.unique(roots)
+    while (inner := at[left[at] != at]).size:
+        at = np.unique(np.concatenate([left[inner], right[inner]]))
+        depth += 1
+    return max(depth, 1)
+
+
+def _without_nan(graph: Graph, rows: str) -> str:
+    """The features twice: with +inf, which goes right, and with -inf, which goes left, for NaN."""
+    missing = graph.node("IsNaN", rows)
+    both = [
+        graph.node("Where", missing, graph.constant(np.array(sign * np.inf, np.float32)), rows)
+        for sign in (1, -1)
+    ]
+    return graph.node("Concat", *both, axis=1)
+
+
+def _start(graph: Graph, rows: str, walk: _Walk, features: NDArray[np.int32]) -> str:
+    """The first step, from roots that are the same for every row."""
+    roots = walk.roots
+    seen = graph.node("Gather", rows, graph.constant(features[roots]), axis=1)
+    goes_left = graph.node("LessOrEqual", seen, graph.constant(walk.threshold[roots]))
+    return graph.node(
+        "Where", goes_left, graph.constant(walk.left[roots]), graph.constant(walk.right[roots])
+    )
+
+
+def _added(graph: Graph, at: str, forest: "Forest", *, average: bool) -> str:
+    values = np.where(forest.inner[:, None], 0.0, forest.values)
+    steps, rest = split(values, forest.n_trees)
+    is_exact = not rest.any()
+    table = steps if is_exact else np.concatenate([steps, rest], axis=1)
+    leaves = graph.node("Gather", graph.constant(table), at)
+    axis = graph.constant(np.array([1]))
+    total = graph.node("ReduceSum", leaves, axis, keepdims=0)
+    if not is_exact:
+        width = forest.values.shape[1]
+        sizes = graph.constant(np.array([width, width]))
+        total = graph.node("Add", *graph.nodes_of("Split", total, sizes, outputs=2, axis=1))
+    if not average:
+        return total
+    return graph.node("Div", total, graph.constant(np.array(forest.n_trees, np.float32)))
+
+
+def split(values: NDArray[np.float64], n_trees: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Numbers as a whole number of steps and a rest, such that float32 adds `n_trees` steps exactly."""
+    largest = float(np.abs(values).max(initial=0.0)) * n_trees
+    step = 2.0 ** (np.ceil(np.log2(largest)) - _MANTISSA + 1) if largest else 1.0
+    whole = np.rint(values / step) * step
+    return whole.astype(np.float32), (values - whole).astype(np.float32)
