@@ -167,7 +167,8 @@ def _no_model(found: Any) -> str:
             f"model: {type(found).__name__} neither predicts nor transforms rows that it was not fitted "
             "on, so a device could ask it nothing. Convert a model that does."
         )
-    kind = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+    is_class = isinstance(found, type)
+    kind = f"the class {found.__name__}" if is_class else f"an object of type {type(found).__name__}"
     return (
         "model: expected a fitted scikit-learn estimator or a Pipeline that predicts or transforms; "
         f"found {kind}. Give the fitted model itself."

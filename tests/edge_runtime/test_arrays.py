@@ -151,9 +151,7 @@ def test_text_is_no_input(npz: Path) -> None:
 
 
 def test_labels_are_one_a_row(npz: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"expected labels of shape \(rows,\) or .*, found \(6, 4, 2\)"
-    ):
+    with pytest.raises(InputError, match=r"expected labels of shape \(rows,\) or .*, found \(6, 4, 2\)"):
         read_array(f"{npz}:windows", kind="labels")
 
 

@@ -305,8 +305,8 @@ def test_models_that_neither_classify_nor_regress(model: Any, task: str, outputs
 def test_models_that_are_no_models_are_refused() -> None:
     for thing, found in (
         (RandomForestClassifier, "the class RandomForestClassifier"),
-        ("model.joblib", "a str"),
-        ({"model": 1}, "a dict"),
+        ("model.joblib", "an object of type str"),
+        ({"model": 1}, "an object of type dict"),
     ):
         with pytest.raises(UnsupportedModelError, match=f"expected a fitted.*found {found}"):
             converted(thing, ROWS)
