@@ -14,7 +14,8 @@ _EPILOG = (
 
 
 @click.command(short_help="Convert a trained model into one signed bundle.", epilog=_EPILOG)
-@click.argument("model", type=click.Path(path_type=Path))
+# readable=False: that a file cannot be read is said below, with its own exit code
+@click.argument("model", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--inputs", required=True, metavar="FILE[:KEY]",
     help="Inputs that were held out from training: (inputs, features) or (windows, samples, axes), or a "
@@ -28,7 +29,8 @@ _EPILOG = (
     help="The bundle to write. It replaces a file of that name only once it is complete.",
 )  # fmt: skip
 @click.option(
-    "--signing-key", "signing_keys", multiple=True, type=click.Path(path_type=Path), metavar="KEY",
+    "--signing-key", "signing_keys", multiple=True, type=click.Path(path_type=Path, readable=False),
+    metavar="KEY",
     help="A private key from `edge-runtime keys generate`. Repeat it for several signers.",
 )  # fmt: skip
 @click.option("--unsigned", is_flag=True, help="Write a bundle without signature. Devices refuse it.")

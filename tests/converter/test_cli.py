@@ -170,14 +170,26 @@ def test_a_model_file_that_is_no_model_is_one_clear_error(
     assert sorted(folder.iterdir()) == before
 
 
-def test_a_model_file_that_may_not_be_read_is_one_clear_error(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / "iris.pkl").chmod(0)
-    if os.access(folder / "iris.pkl", os.R_OK):
-        pytest.skip("the superuser reads everything")
-    assert convert(folder, "iris.pkl", inputs=str(folder / "rows.csv"), **ROWS_ONLY) == 9
-    _is_one_clear_error(capsys.readouterr().err, "iris.pkl: cannot be read: Permission denied")
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may do everything")
+class TestWithoutPermission:
+    def test_a_model_file_is_one_clear_error(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "iris.pkl").chmod(0)
+        assert convert(folder, "iris.pkl", inputs=str(folder / "rows.csv"), **ROWS_ONLY) == 9
+        _is_one_clear_error(capsys.readouterr().err, "iris.pkl: cannot be read: Permission denied")
+
+    def test_inputs_are_one_clear_error(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (folder / "rows.csv").chmod(0)
+        assert convert(folder, "iris.pkl", inputs=str(folder / "rows.csv"), **ROWS_ONLY) == 4
+        _is_one_clear_error(capsys.readouterr().err, "rows.csv: cannot be read: Permission denied")
+
+    def test_a_folder_to_write_is_told_before_the_work(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "out").mkdir(0o555)
+        assert convert(folder, "no-such.pkl", output=str(folder / "out" / "a.edge")) == 11
+        _is_one_clear_error(capsys.readouterr().err, "its folder is not writable for you")
 
 
 NOT_INPUTS = {
