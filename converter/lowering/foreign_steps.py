@@ -27,8 +27,11 @@ def register(method: Method, estimator: Any) -> bool:
 
 
 def _block(step: Block, x: Array) -> Array:
-    """A block computes on tensors as on arrays."""
-    return step.compute(step.as_read(x))
+    """A block computes on tensors as on arrays, and refuses the same rows."""
+    given = step.as_read(x)
+    for rows, why in step.refused(given):
+        registry.refuse(rows, why)
+    return step.compute(given)
 
 
 def _traced(method: str, step: Any, x: Table) -> Array:

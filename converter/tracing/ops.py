@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from converter.tracing.dispatch import FUNCTIONS
-from converter.tracing.nodes import expand, look_up, record
+from converter.tracing.nodes import elementwise, expand, look_up, record
 from converter.tracing.ordering import top
 from converter.tracing.tensor import Tensor
 
@@ -54,6 +54,27 @@ def norm(x: Any, axis: int, keepdims: bool = False) -> Any:
     if isinstance(x, Tensor):
         return _reduced("ReduceL2", x, axis, keepdims)
     return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+
+
+def largest(x: Any, axis: int, keepdims: bool = False) -> Any:
+    """As `np.max` of floats, none of them nan, along one axis, in one node."""
+    return _reduced("ReduceMax", x, axis, keepdims) if isinstance(x, Tensor) else np.max(
+        x, axis=axis, keepdims=keepdims
+    )  # fmt: skip
+
+
+def smallest(x: Any, axis: int, keepdims: bool = False) -> Any:
+    """As `np.min` of floats, none of them nan, along one axis, in one node."""
+    return _reduced("ReduceMin", x, axis, keepdims) if isinstance(x, Tensor) else np.min(
+        x, axis=axis, keepdims=keepdims
+    )  # fmt: skip
+
+
+def truncated(x: Any, by: Any) -> Any:
+    """int64 divided by positive constants, towards zero, in one node; of none below 0 it is `//`."""
+    if isinstance(x, Tensor):
+        return elementwise("Div", x, np.asarray(by, np.int64))
+    return (x - np.fmod(x, by)) // by
 
 
 def _reduced(operator: str, x: Tensor, axis: int, keepdims: bool) -> Tensor:

@@ -339,3 +339,17 @@ def test_options_without_a_form_are_refused() -> None:
     ):
         with pytest.raises((TracingError, TypeError)):
             run(function, PLAIN)
+
+
+def test_extremes_of_numbers_are_one_node() -> None:
+    for array in (PLAIN.astype(np.float32), CUBE):
+        check(lambda x: ops.largest(x, axis=1), array)
+        check(lambda x: ops.smallest(x, axis=-1, keepdims=True), array)
+
+
+def test_whole_numbers_are_divided_towards_zero() -> None:
+    limits = np.iinfo(np.int64)
+    whole = np.array([[7, -7, 0, 86_399], [limits.max, limits.min, -1, 1]])
+    check(lambda x: ops.truncated(x, 7), whole)
+    check(lambda x: ops.truncated(x, np.array([1, 2, 3, 86_400])), whole)
+    assert ops.truncated(np.array([-7, 7]), 2).tolist() == [-3, 3]
