@@ -10,7 +10,7 @@ import numpy as np
 from converter.blocks import Block
 from tests.converter.blocks.in_graph import in_onnx
 
-_MODULES = ("window_features_cases",)
+_MODULES = ("window_features_cases", "time_cases", "image_cases", "tabular_cases")
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,14 @@ def measure(case: Case, count: int = 24) -> Measured:
     block = case.block.fit(case.inputs(3))
     inputs = case.inputs(count)
     expected = np.asarray(case.reference(inputs), np.float64)
-    scale = max(float(np.abs(expected).max()), np.finfo(np.float32).tiny)
+    missing = np.isnan(expected)
+    scale = max(float(np.nanmax(np.abs(expected))), np.finfo(np.float32).tiny)
     errors = []
     for found in (block.transform(inputs), in_onnx(block, inputs)):
         assert found.shape == expected.shape, (case.name, found.shape, expected.shape)
         assert found.dtype == np.float32, case.name
-        errors.append(float(np.abs(found - expected).max()) / scale)
+        assert np.array_equal(np.isnan(found), missing), case.name
+        errors.append(float(np.abs(found - expected)[~missing].max()) / scale)
     return Measured(*errors)
 
 
