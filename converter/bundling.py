@@ -46,6 +46,11 @@ class Identity:
 
 def identity(name: str, version: str, release: int | None) -> Identity:
     """Check a bundle's name, version and release; by default the release follows the version."""
+    for what, given in (("name", name), ("version", version)):
+        if not isinstance(given, str):
+            raise ConfigError(f"{what}: expected a text, found {given!r}.")
+    if not isinstance(release, int | None):
+        raise ConfigError(f"release: expected a whole number, found {release!r}.")
     check_name(name)
     default = default_release(version) if release is None else release
     if not 0 <= default <= _MAX_RELEASE:

@@ -88,7 +88,7 @@ def numbers(labels: NDArray[Any]) -> NDArray[np.float64]:
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise InputError(
-            f"labels: row {row}: expected a finite number, found {labels[row].tolist()}. Leave such "
+            f"labels: row {row}: expected a finite number, found {labels[row]}. Leave such "
             "rows out of inputs and labels."
         )
     return values

@@ -120,7 +120,7 @@ def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
         raise InputError(f"input_dtype: expected one of {', '.join(DTYPES)}, found {dtype!r}.")
     if hasattr(inputs, "columns"):
         return _table(inputs, getattr(model, "feature_names_in_", None), dtype)
-    given = _as_array(inputs)
+    given = _as_array(inputs, "inputs")
     if given.ndim == 1 and given.dtype.kind in "OSU" and model is not None:
         name = type(getattr(model, "steps", [("", model)])[0][1]).__name__
         raise InputError(
@@ -129,9 +129,10 @@ def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
             "and give it numbers."
         )
     if given.ndim < 2 or 0 in given.shape:
+        found = given.shape if given.ndim else f"an object of type {type(inputs).__name__}"
         raise InputError(
             "inputs: expected shape (inputs, features) or (windows, samples, axes), none of them 0; "
-            f"found {given.shape}."
+            f"found {found}."
         )
     name = "rows" if given.ndim == 2 else "windows"
     if given.dtype.kind in "OSU":
@@ -140,13 +141,21 @@ def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
     return Rows({name: _numbers(given, dtype or "float32", "inputs")})
 
 
-def _as_array(inputs: Any) -> NDArray[Any]:
+def _as_array(given: Any, what: str) -> NDArray[Any]:
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise InputError(
+            f"{what}: expected a plain array, found a masked one. Say what masked values are, as in "
+            "filled(np.nan)."
+        )
     try:
-        return np.asarray(inputs)
+        array = np.asarray(given)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"inputs: expected an array of numbers, found {type(inputs).__name__}: {error}"
+            f"{what}: expected an array, found {type(given).__name__} of another kind: {error}"
         ) from error
+    if array.dtype.kind not in "biufOSU":
+        raise InputError(f"{what}: expected numbers or texts, found dtype {array.dtype}.")
+    return array
 
 
 def _table(frame: Any, known: Any, dtype: str | None) -> Rows:
@@ -243,7 +252,7 @@ def _numbers(given: NDArray[Any], dtype: str, what: str) -> NDArray[Any]:
 
 def as_labels(labels: Any, count: int) -> NDArray[Any]:
     """Labels as an array, one (or for several targets one row) an input. Raises InputError."""
-    given = np.asarray(labels)
+    given = _as_array(labels, "labels")
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
     if given.ndim not in (1, 2) or len(given) != count:

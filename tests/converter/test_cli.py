@@ -1,7 +1,6 @@
 import json
 import os
 import pickle
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from sklearn.linear_model import LinearRegression
 from edge_runtime.bundle import generate_private_key, open_bundle
 from edge_runtime.bundle.keys import encode_private_key
 from edge_runtime.cli import run
+from tests.support.full_disk import files_of_at_most
 from tests.support.motion import RECORDINGS, motion_model
 
 ROWS, SPECIES = load_iris(return_X_y=True)
@@ -304,12 +304,8 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(
     assert convert(folder, "iris.pkl", **options) == 0
     before = {path: path.read_bytes() for path in sorted(folder.iterdir())}
     capsys.readouterr()
-    limit, largest = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before[folder / "motion.edge"]) - 100, largest))
-    try:
+    with files_of_at_most(len(before[folder / "motion.edge"]) - 100):
         assert convert(folder, "iris.pkl", version="1.0.1", **options) == 11
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, largest))
     _is_one_clear_error(capsys.readouterr().err, r"motion\.edge.*: the disk is full.*Free space and try")
     assert {path: path.read_bytes() for path in sorted(folder.iterdir())} == before
 

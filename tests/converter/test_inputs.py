@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LinearRegression
 
 from converter.inputs import Rows, as_labels, as_rows, digest, is_missing, rows_digest
@@ -45,6 +46,23 @@ class TestOneArray:
             as_rows([[1e39]])
         with pytest.raises(InputError, match=r"input_dtype: expected one of float32, .* found 'half'"):
             as_rows([[1.0]], dtype="half")
+
+    @pytest.mark.parametrize(
+        ("given", "found"),
+        [
+            (None, "found an object of type NoneType"),
+            (csr_matrix(np.eye(3)), "found an object of type csr_matrix"),
+            (np.array([[1j]]), "expected numbers or texts, found dtype complex128"),
+            (np.zeros((3, 2), "M8[s]"), "expected numbers or texts, found dtype datetime64"),
+            (np.ma.masked_less(np.eye(3), 1), r"found a masked one.*filled\(np.nan\)"),
+            ([[1], [1, 2]], "expected an array, found list of another kind"),
+        ],
+    )
+    def test_what_numpy_would_make_numbers_of_in_silence_is_refused(
+        self, given: object, found: str
+    ) -> None:
+        with pytest.raises(InputError, match=f"inputs: .*{found}"):
+            as_rows(given)
 
     def test_its_name_says_whether_it_holds_windows(self) -> None:
         assert list(as_rows(np.zeros((2, 3))).arrays) == ["rows"]
