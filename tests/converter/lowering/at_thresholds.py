@@ -7,13 +7,14 @@ import numpy as np
 from converter.graph import Graph
 from converter.lowering.thresholds import from_ordered, ordered
 from converter.lowering.trees import Forest, sum_of_leaves
+from converter.standard.graph import StandardGraph
 from converter.tracing.tensor import Tensor
 from tests.converter.onnx_run import run_onnx
 
 
-def graph_of(forest: Forest, dtype: str = "float32") -> bytes:
-    """The average of the leaves, for rows of `dtype`."""
-    graph = Graph()
+def graph_of(forest: Forest, dtype: str = "float32", *, standard: bool = False) -> bytes:
+    """The average of the leaves, for rows of `dtype`; in standard operators where asked for."""
+    graph = StandardGraph() if standard else Graph()
     rows = Tensor.input(graph, "rows", dtype, (None, forest.n_features))
     value = sum_of_leaves(forest, rows, average=True)
     return graph.to_bytes({"average": (value.name, "float32", value.shape)})
@@ -33,9 +34,9 @@ def beside_thresholds(table: np.ndarray, forest: Forest, count: int, seed: int =
     return rows
 
 
-def leaves_in_onnx(forest: Forest, rows: np.ndarray) -> np.ndarray:
+def leaves_in_onnx(forest: Forest, rows: np.ndarray, *, standard: bool = False) -> np.ndarray:
     """(rows, trees): the leaf each tree ends in, by a graph whose leaves hold their own numbers."""
     numbers = np.zeros((len(forest.node), forest.n_trees))
     numbers[np.arange(len(forest.node)), forest.tree] = forest.node
-    (average,) = run_onnx(graph_of(replace(forest, values=numbers)), rows)
+    (average,) = run_onnx(graph_of(replace(forest, values=numbers), standard=standard), rows)
     return np.rint(average.astype(np.float64) * forest.n_trees).astype(int)
