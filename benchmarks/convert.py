@@ -2,7 +2,7 @@
 
     python benchmarks/convert.py [--quick] [--no-save]
 
-The forest has 100 trees and about 55,000 nodes behind a StandardScaler: its thresholds are folded
+The forest has 100 trees and some 60,000 nodes behind a StandardScaler: its thresholds are folded
 through the scaler exactly. `convert` asks source and variant about 1,000 inputs and the edge rows,
 loads the bundle as a device does and replays its goldens; `skl2onnx.to_onnx` writes a graph.
 
