@@ -47,6 +47,11 @@ _EPILOG = (
     help="What devices give the model; by default float32, or a table's own dtypes.",
 )  # fmt: skip
 @click.option(
+    "--preprocessing", type=click.Path(path_type=Path), metavar="FILE",
+    help="A fitted scikit-learn transformer or Pipeline, saved like MODEL, that goes before a MODEL "
+    "trained on what it gives.",
+)  # fmt: skip
+@click.option(
     "--board", "boards", multiple=True, metavar="BOARD",
     help="What the bundle is for, such as pi4 or orin-nano; repeat it for several. Boards with TensorRT "
     "get a variant for it.",
@@ -96,6 +101,8 @@ def _converted(
     labels: str | None,
     output: Path,
     *,
+    preprocessing: Path | None,
+    boards: tuple[str, ...],
     channels: str | None,
     rate_hz: float | None,
     stride: int | None,
@@ -107,19 +114,24 @@ def _converted(
     from converter.conversion import check_folder
     from converter.loading import load_model, read_inputs
     from edge_runtime.arrays import read_array
+    from edge_runtime.boards import supported
 
     check_folder(output)
+    supported(boards)  # an unknown one is told before the work
     window = None
     if channels or rate_hz is not None or stride is not None:
         names = tuple(name.strip() for name in (channels or "").split(",") if name.strip())
         window = WindowSpec(channels=names, rate_hz=rate_hz, stride=stride)
     _say(f"reading {model}")
     trained = load_model(model)
+    before = None if preprocessing is None else load_model(preprocessing)
     return run(
         trained,
-        read_inputs(inputs, trained),
+        read_inputs(inputs, trained if before is None else before),
         None if labels is None else read_array(labels, kind="labels"),
         window=window,
+        preprocessing=before,
+        boards=boards,
         progress=_say,
         **options,
     )
