@@ -76,12 +76,16 @@ def _beside(templates: Rows, features: NDArray[np.int64], thresholds: NDArray[np
     if len(reachable) == 0:
         return templates.take(slice(0))
     chosen = reachable[np.unique(np.linspace(0, len(reachable) - 1, _MAX_SPLITS).astype(int))]
-    dtype = templates.array.dtype.type
-    with np.errstate(over="ignore"):  # above the largest number lies infinity, which is left out later
-        on = thresholds[chosen].astype(dtype)
-        above = np.nextafter(on, dtype(np.inf))
+    features, thresholds = features[chosen], thresholds[chosen]
     made = templates.take(np.arange(2 * len(chosen)) % len(templates))
-    made.array[np.arange(len(made)), np.tile(features[chosen], 2)] = np.concatenate([on, above])
+    for feature in np.unique(features):
+        column = list(made.arrays.values())[feature] if made.is_table else made.array[:, feature]
+        if column.dtype.kind != "f":
+            continue
+        at = np.flatnonzero(features == feature)
+        with np.errstate(over="ignore"):  # above the largest lies infinity, which is left out later
+            on = thresholds[at].astype(column.dtype)
+            column[at], column[at + len(chosen)] = on, np.nextafter(on, column.dtype.type(np.inf))
     return made
 
 

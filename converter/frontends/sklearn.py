@@ -172,7 +172,7 @@ def _splits(source: Source, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.f
     """Where trees that read the inputs themselves, perhaps through scalers, part them."""
     *before, (_, final) = source.steps
     reads = has_trees(final) and all(is_monotone(step) for _, step in before)
-    if not reads or rows.is_table or rows.array.dtype.kind != "f":
+    if not reads or not any(array.dtype.kind == "f" for array in rows.arrays.values()):
         return _NO_SPLITS
     trees = ensemble(final)
     if trees.encoder is not None:

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier
@@ -32,7 +33,7 @@ def run(converted: Converted, rows: Rows) -> Tensors:
     return dict(zip(names, run_onnx(converted.onnx, rows.array), strict=True))
 
 
-def convert(model: Any, rows: np.ndarray) -> tuple[Source, Converted]:
+def convert(model: Any, rows: Any) -> tuple[Source, Converted]:
     given = as_rows(rows)
     source = read_source(model, given)
     return source, front_end.convert(source, given, source.run(given))
@@ -194,3 +195,16 @@ def test_edge_rows_have_what_nobody_recorded() -> None:
     with_nan[0, 0] = np.nan
     missing = edge_rows(as_rows(with_nan), converted.splits, exact=True).array
     assert np.isnan(missing).all(axis=1).any()
+
+
+def test_columns_of_a_table_lie_on_thresholds_too() -> None:
+    """Each in its own dtype: the source rounds float64 to float32, and so must the graph."""
+    frame = pd.DataFrame(ROWS, columns=list("abcd")).astype({"c": np.float64})
+    _, converted = convert(RandomForestClassifier(5, random_state=0).fit(frame, SPECIES), frame)
+    made = edge_rows(as_rows(frame), converted.splits, exact=True)
+    for name, dtype in (("a", np.float32), ("c", np.float64)):
+        thresholds = converted.splits[1][converted.splits[0] == list("abcd").index(name)]
+        on = thresholds.astype(dtype)
+        assert made.arrays[name].dtype == dtype
+        assert np.isin(on, made.arrays[name]).all()
+        assert np.isin(np.nextafter(on, dtype(np.inf)), made.arrays[name]).all()
