@@ -165,6 +165,11 @@ class Block(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """X as an array that `compute` takes. Raises BlockError."""
         try:
             given = np.asarray(X)
+            if given.dtype.kind in "mM":
+                raise BlockError(
+                    f"{self._name}: expected numbers, found {given.dtype}. Make Unix seconds of dates, "
+                    "t.astype('datetime64[s]').astype('int64'), which DateParts takes."
+                )
             x: NDArray[Any] = self.as_read(given if given.dtype.kind in "biuf" else given.astype(float))
         except (TypeError, ValueError) as error:
             if isinstance(error, BlockError):

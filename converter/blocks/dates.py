@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, Block, BlockError
+from converter.blocks.parameters import listed
 from converter.tracing import ops
 
 _DAY_S = 86_400
@@ -42,8 +43,8 @@ class DateParts(Block):
 
     def learn(self, x: NDArray[Any]) -> None:  # noqa: ARG002
         given = self.parts
-        names = [] if isinstance(given, str) else list(given)
-        if not names or not set(names) <= set(PARTS) or len(set(names)) < len(names):
+        names = listed(given)
+        if not names or not set(map(str, names)) <= set(PARTS) or len(set(names)) < len(names):
             raise BlockError(
                 f"DateParts: parts: expected each of {', '.join(PARTS)} at most once, and one at "
                 f"least; found {given!r}."
@@ -53,8 +54,8 @@ class DateParts(Block):
         """int64. Raises BlockError for dtypes that are not of whole numbers."""
         if x.dtype.kind not in "iu":
             raise BlockError(
-                f"DateParts: expected whole Unix seconds, int64, found {x.dtype}. Of a datetime column "
-                "t they are t.astype('datetime64[s]').astype('int64'); fill missing dates first."
+                f"DateParts: expected whole Unix seconds, int64, found {x.dtype}. Fill missing dates "
+                "first, and make whole numbers of them: t.astype('int64')."
             )
         return x.astype(np.int64)
 

@@ -10,7 +10,7 @@ from converter.blocks.base import Array, Block, BlockError
 from converter.blocks.parameters import check_choice, check_flag, is_number, is_whole, one_each
 from converter.blocks.resampling import KERNELS, Product, WholeProduct, weights
 
-_MAX_SIZE = 16_384
+_MAX_SIZE = 4096
 _LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 _WHOLE_LUMA = np.array((19_595, 38_470, 7_471), np.float32)  # the same in 1 / 2^16, as Pillow has it
 
@@ -42,7 +42,7 @@ class Resize(ImageBlock, auto_wrap_output_keys=None):
 
     Parameters
     ----------
-    height, width : pixels of the answer, 1 to 16,384.
+    height, width : pixels of the answer, 1 to 4,096.
     method : "bilinear", "bicubic", "lanczos" or "box": Pillow's resampling filters.
     whole_levels : True for grey levels, whole numbers from 0 to 255: after each of the two passes they
         are rounded to whole levels, as Pillow does with 8-bit images. False for other numbers, such as

@@ -20,6 +20,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
+def listed(value: Any) -> list[Any]:
+    """The items of a tuple, list, range or array; none of anything else, such as a text or a number."""
+    if isinstance(value, np.ndarray):
+        return list(value) if value.ndim else []
+    return list(value) if isinstance(value, tuple | list | range) else []
+
+
 def check_choice(what: str, value: Any, allowed: Sequence[str]) -> None:
     """Raises BlockError unless value is one of the words allowed. what: such as `Detrend: trend`."""
     if not (isinstance(value, str) and value in allowed):
@@ -34,8 +41,7 @@ def check_flag(what: str, value: Any) -> None:
 
 def one_each(what: str, value: Any, count: int, of: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     """One number for all, or `count` of them, as float64 (count,). Raises BlockError. of: `column`."""
-    single = np.ndim(value) == 0
-    items = [value] * count if single else list(value)
+    items = [value] * count if is_number(value) else listed(value)
     if len(items) != count or not all(map(is_number, items)):
         raise BlockError(
             f"{what}: expected a finite number, or {count} of them, one a {of}; found {value!r}."

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, Block, BlockError
-from converter.blocks.parameters import check_choice, check_flag, is_whole
+from converter.blocks.parameters import check_choice, check_flag, is_whole, listed
 from converter.blocks.statistics import centred, check_length
 from converter.tracing import ops
 
@@ -77,7 +77,7 @@ class Autocorrelation(Block):
         check_length("Autocorrelation", length, 2)
         given: Any = self.lags
         one = is_whole(given, 1, length - 1)
-        lags = list(range(1, int(given) + 1)) if one else [] if np.ndim(given) != 1 else list(given)
+        lags = list(range(1, int(given) + 1)) if one else listed(given)
         right = all(is_whole(lag, 0, length - 1) for lag in lags)
         if not lags or not right or len(set(lags)) < len(lags):
             raise BlockError(

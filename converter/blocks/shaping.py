@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample
 
 from converter.blocks.base import Array, Block, BlockError
-from converter.blocks.parameters import check_choice, check_flag, is_whole
+from converter.blocks.parameters import check_choice, check_flag, is_whole, listed
 from converter.blocks.statistics import centred, check_length
 from converter.tracing import ops
 
@@ -86,7 +86,7 @@ class Resample(Block, auto_wrap_output_keys=None):
 
     Answer: float32. "linear" is two reads and a weighted mean, within 1.2e-7 of the largest absolute
     value in the window; "fourier" is one product with scipy's own matrix, computed in float64, within
-    2e-6.
+    3e-6.
 
     `fit` raises BlockError for a length below 1, and where that matrix has more than 16,777,216
     entries.
@@ -151,11 +151,11 @@ class Magnitude(Block, auto_wrap_output_keys=None):
         axes = x.shape[2]
         check_flag("Magnitude: append", self.append)
         given: Any = self.groups
-        groups = [tuple(range(axes))] if given is None else [
-            tuple(group) if np.ndim(group) == 1 else () for group in (given if np.ndim(given) else ())
-        ]  # fmt: skip
+        groups = [tuple(listed(group)) for group in listed(given)]
+        if given is None:
+            groups = [tuple(range(axes))]
         valid = all(
-            group and len(set(group)) == len(group) and all(is_whole(at, 0, axes - 1) for at in group)
+            group and all(is_whole(at, 0, axes - 1) for at in group) and len(set(group)) == len(group)
             for group in groups
         )
         if not groups or not valid or len(set(groups)) < len(groups):

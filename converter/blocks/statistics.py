@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, Block, BlockError
-from converter.blocks.parameters import is_number
+from converter.blocks.parameters import is_number, listed
 from converter.tracing import ops
 
 MAX_LENGTH = 65_536
@@ -50,8 +50,8 @@ class Statistics(Block):
     def learn(self, x: NDArray[Any]) -> None:
         check_length("Statistics", x.shape[1], 2)
         given = self.statistics
-        names = [] if isinstance(given, str) else list(given)
-        if not names or not set(names) <= set(_FORMULAS) or len(set(names)) < len(names):
+        names = listed(given)
+        if not names or not set(map(str, names)) <= set(_FORMULAS) or len(set(names)) < len(names):
             raise BlockError(
                 f"Statistics: statistics: expected each of {', '.join(_FORMULAS)} at most once, and one "
                 f"at least; found {given!r}."
@@ -90,7 +90,7 @@ class Percentiles(Block):
 
     def learn(self, x: NDArray[Any]) -> None:
         check_length("Percentiles", x.shape[1], 1)
-        found = [] if np.ndim(self.percentiles) != 1 else list(self.percentiles)
+        found = listed(self.percentiles)
         wrong = [p for p in found if not (is_number(p) and 0 <= p <= 100)]
         if wrong or not found or len(set(found)) < len(found):
             raise BlockError(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, Block, BlockError
-from converter.blocks.parameters import check_flag, is_number, is_whole, one_each
+from converter.blocks.parameters import check_flag, is_number, is_whole, listed, one_each
 from converter.tracing import ops
 
 _Bound = float | Sequence[float] | None
@@ -70,8 +70,8 @@ class Clip(Block):
 
     def _learnt(self, x: NDArray[Any]) -> tuple[Any, Any]:
         given: Any = self.quantiles
-        pair = list(given) if np.ndim(given) == 1 and len(given) == 2 else []
-        if not pair or not all(map(is_number, pair)) or not 0 <= pair[0] <= pair[1] <= 1:
+        pair = listed(given)
+        if len(pair) != 2 or not all(map(is_number, pair)) or not 0 <= pair[0] <= pair[1] <= 1:
             raise BlockError(
                 f"Clip: quantiles: expected two numbers from 0 to 1, the lower first; found {given!r}."
             )
@@ -173,12 +173,11 @@ class Ratio(Block):
         given: Any = self.pairs
         pairs = [
             tuple(known.index(item) if item in known else item for item in pair)
-            for pair in (() if isinstance(given, str) else given)
-            if isinstance(pair, tuple | list | np.ndarray)
+            for pair in map(listed, listed(given))
         ]
         right = all(len(pair) == 2 and all(is_whole(at, 0, x.shape[1] - 1) for at in pair)
                     for pair in pairs)  # fmt: skip
-        if not pairs or len(pairs) < len(given) or not right or len(set(pairs)) < len(pairs):
+        if not pairs or not right or len(set(pairs)) < len(pairs):
             names = f", or of {', '.join(known[:10])}" if known else ""
             raise BlockError(
                 f"Ratio: pairs: expected different pairs of columns from 0 to {x.shape[1] - 1}{names}; "
