@@ -59,14 +59,15 @@ def identity(name: str, version: str, release: int | None) -> Identity:
 
 
 def window_of(spec: WindowSpec | None, shape: tuple[int, ...]) -> Window | None:
-    """The manifest's window for inputs of `shape`; None for a model of plain rows.
+    """The manifest's window for inputs of `shape`; None for a model of plain rows or of images.
 
     Raises ConfigError when the author's statement does not fit the inputs.
     """
     if len(shape) != 2:
         if spec is not None:
+            found = "rows of features" if len(shape) == 1 else "images"
             raise ConfigError(
-                "window: this model takes rows of features, not windows. Leave it out, or train with "
+                f"window: this model takes {found}, not windows. Leave it out, or train with "
                 "a block such as WindowFeatures."
             )
         return None

@@ -41,7 +41,7 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Without the batch: (features,), (samples, axes), or (columns,) of a table."""
+        """Without the batch: (features,), (samples, axes), (height, width, channels), or (columns,)."""
         return (len(self.arrays),) if self.is_table else self.array.shape[1:]
 
     def take(self, where: _Indices) -> "Rows":
@@ -131,10 +131,10 @@ def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
     if given.ndim < 2 or 0 in given.shape:
         found = given.shape if given.ndim else f"an object of type {type(inputs).__name__}"
         raise InputError(
-            "inputs: expected shape (inputs, features) or (windows, samples, axes), none of them 0; "
-            f"found {found}."
+            "inputs: expected shape (inputs, features), (windows, samples, axes) or (images, height, "
+            f"width, channels), none of them 0; found {found}."
         )
-    name = "rows" if given.ndim == 2 else "windows"
+    name = {2: "rows", 3: "windows"}.get(given.ndim, "images")
     if given.dtype.kind in "OSU":
         nan = frozenset([name]) if _has_nan(given) else frozenset()
         return Rows({name: _texts(given, "inputs")}, nan_texts=nan)

@@ -56,10 +56,26 @@ def is_exact_step(step: Any) -> bool:
     return type(step) in _EXACT or (library and isinstance(step, SelectorMixin))
 
 
+def _gives_features(step: Any) -> bool:
+    """Whether a step is a block, exact, or made of such: then what follows it starts at its numbers."""
+    step = innermost(step)
+    if isinstance(step, Block) or is_exact_step(step):
+        return True
+    if type(step) is Pipeline:
+        return all(_gives_features(inner) for _, inner in steps_of(step))
+    if type(step) is ColumnTransformer:
+        return all(_gives_features(inner) for _, inner, _ in step.transformers_)
+    if type(step) is FeatureUnion:
+        return not step.transformer_weights and all(
+            _gives_features(inner) for _, inner in step.transformer_list
+        )
+    return False
+
+
 def leaves_are_exact(model: Any) -> bool:
     """Whether each input (behind blocks: their features) reaches the source's leaf in every tree."""
     *before, (_, final) = steps_of(innermost(model))
-    if not all(isinstance(step, Block) or is_exact_step(step) for _, step in before):
+    if not all(_gives_features(step) for _, step in before):
         return False
     if type(final) in _OF_MEMBERS:
         members = getattr(final, "estimators_", None) or [final.estimator_]

@@ -64,9 +64,10 @@ class TestOneArray:
         with pytest.raises(InputError, match=f"inputs: .*{found}"):
             as_rows(given)
 
-    def test_its_name_says_whether_it_holds_windows(self) -> None:
+    def test_its_name_says_whether_it_holds_rows_windows_or_images(self) -> None:
         assert list(as_rows(np.zeros((2, 3))).arrays) == ["rows"]
         assert list(as_rows(np.zeros((2, 3, 4))).arrays) == ["windows"]
+        assert list(as_rows(np.zeros((2, 8, 8, 3)), dtype="uint8").arrays) == ["images"]
 
     def test_texts_stay_texts(self) -> None:
         rows = as_rows(np.array([["a", "b"], ["c", None]], dtype=object))
