@@ -56,6 +56,18 @@ def norm(x: Any, axis: int, keepdims: bool = False) -> Any:
     return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
 
 
+def pad(x: Any, before: int, after: int, mode: Any = "constant") -> Any:
+    """As `np.pad` along the last axis, which is not the rows: "constant" (zeros), "reflect", "edge"."""
+    if not before and not after:
+        return x
+    if not isinstance(x, Tensor):
+        return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(before, after)], mode=mode)
+    ends = [0] * (x.ndim - 1)
+    widths = np.array([*ends, before, *ends, after], np.int64)
+    shape = (*x.sizes[:-1], int(x.sizes[-1] or 0) + before + after)
+    return record("Pad", x, widths, dtype=x.dtype, shape=shape, mode=mode)
+
+
 def largest(x: Any, axis: int, keepdims: bool = False) -> Any:
     """As `np.max` of floats, none of them nan, along one axis, in one node."""
     return _reduced("ReduceMax", x, axis, keepdims) if isinstance(x, Tensor) else np.max(
@@ -75,6 +87,27 @@ def truncated(x: Any, by: Any) -> Any:
     if isinstance(x, Tensor):
         return elementwise("Div", x, np.asarray(by, np.int64))
     return (x - np.fmod(x, by)) // by
+
+
+def correlate(x: Any, kernels: ArrayLike, stride: int) -> Any:
+    """Every line (n, lines, samples) slid over by constant kernels (k, taps): (n, lines, k, places).
+
+    Entry p is the sum of kernel times samples p * stride and on; whole kernels only, as a convolution in
+    a network counts.
+    """
+    taps = np.asarray(kernels, x.dtype)
+    count = (x.shape[-1] - taps.shape[1]) // stride + 1
+    if not isinstance(x, Tensor):
+        parts = np.lib.stride_tricks.sliding_window_view(x, taps.shape[1], axis=-1)
+        return np.moveaxis(np.matmul(parts[:, :, ::stride], taps.T), -1, -2)
+    lines = int(x.sizes[1] or 0)
+    every = np.tile(taps, (lines, 1))[:, None]
+    shape = (x.sizes[0], len(every), count)
+    found = record(
+        "Conv", x, every, dtype=x.dtype, shape=shape, group=lines, strides=[stride],
+        kernel_shape=[taps.shape[1]],
+    )  # fmt: skip
+    return found.reshape(-1, lines, len(taps), count)
 
 
 def _reduced(operator: str, x: Tensor, axis: int, keepdims: bool) -> Tensor:
