@@ -2,17 +2,25 @@
 
 from converter.blocks.base import Block, BlockError
 from converter.blocks.dates import DateParts
+from converter.blocks.filters import Butterworth
 from converter.blocks.images import Crop, Grey, Layout, Normalise, Resize
 from converter.blocks.repetition import Autocorrelation, ZeroCrossings
 from converter.blocks.shaping import Detrend, Difference, Flatten, Magnitude, Resample
+from converter.blocks.spectral import BandPower, Spectrum
+from converter.blocks.spectral_shape import SpectralPeaks, SpectralShape
 from converter.blocks.statistics import Percentiles, Statistics
 from converter.blocks.tabular import Clip, Cyclic, Log, Ratio
+from converter.blocks.time_frequency import MFCC, LogMel, Spectrogram
+from converter.blocks.wavelets import WaveletEnergy
 from converter.blocks.window_features import WindowFeatures
 
 __all__ = [
+    "MFCC",
     "Autocorrelation",
+    "BandPower",
     "Block",
     "BlockError",
+    "Butterworth",
     "Clip",
     "Crop",
     "Cyclic",
@@ -23,13 +31,19 @@ __all__ = [
     "Grey",
     "Layout",
     "Log",
+    "LogMel",
     "Magnitude",
     "Normalise",
     "Percentiles",
     "Ratio",
     "Resample",
     "Resize",
+    "SpectralPeaks",
+    "SpectralShape",
+    "Spectrogram",
+    "Spectrum",
     "Statistics",
+    "WaveletEnergy",
     "WindowFeatures",
     "ZeroCrossings",
 ]

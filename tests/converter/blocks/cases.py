@@ -10,7 +10,7 @@ import numpy as np
 from converter.blocks import Block
 from tests.converter.blocks.in_graph import in_onnx
 
-_MODULES = ("window_features_cases", "time_cases", "image_cases", "tabular_cases")
+_MODULES = ("window_features_cases", "time_cases", "spectral_cases", "image_cases", "tabular_cases")
 
 
 @dataclass(frozen=True)
