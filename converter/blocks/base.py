@@ -84,6 +84,7 @@ class Block(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"{self._name}: expected {_SHAPES[self._kind(x.ndim)]}, none 0; found {x.shape}."
             )
         names = getattr(X, "columns", None)
+        self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
         if self.reads == "columns":
             self.n_features_in_ = x.shape[1]  # so scikit-learn's containers know this step's width
             if names is not None and all(isinstance(name, str) for name in names):

@@ -11,6 +11,9 @@ from converter.blocks.parameters import check_choice, check_flag, is_whole, list
 from converter.blocks.statistics import centred, check_length
 from converter.tracing import ops
 
+_FEW = 16  # lags up to which reading each by itself is faster
+_MAX_READ = 1 << 22  # lags times samples; beyond, they would take more memory than time
+
 
 class ZeroCrossings(Block):
     """How often the sign changes in windows of shape (windows, samples, axes), axis by axis.
@@ -63,7 +66,7 @@ class Autocorrelation(Block):
     -1 to 1. Of a window that does not move it is 0 at every lag.
 
     Features come lag by lag, each with all its axes side by side: `axis0_lag3`. Error against numpy in
-    float64: 1e-6 for 100 samples, 5e-6 for 4,096.
+    float64: 1e-6 for 100 samples, 2e-6 for 256, 5e-6 for 4,096.
 
     `fit` raises BlockError for a lag beyond the window or given twice, none at all, and windows of fewer
     than 2 or more than 65,536 samples.
@@ -90,9 +93,18 @@ class Autocorrelation(Block):
         away = centred(x)
         length = ops.norm(away, axis=1, keepdims=True)
         unit = away / np.where(length > 0, length, np.float32(1))
-        samples = self.input_shape_[0]
+        samples, axes = self.input_shape_
+        if _FEW < len(self.lags_) <= _MAX_READ // samples:
+            return self._at_once(unit).reshape(-1, len(self.lags_) * axes)
         products = [np.sum(unit[:, : samples - lag] * unit[:, lag:], axis=1) for lag in self.lags_]
         return np.concatenate(products, axis=1) if len(products) > 1 else products[0]
+
+    def _at_once(self, unit: Array) -> Array:
+        """All lags in one read, (n, lags, axes): a graph of a few nodes, however many lags there are."""
+        samples = self.input_shape_[0]
+        later = np.minimum(np.array(self.lags_)[:, None] + np.arange(samples), samples)
+        ended = np.concatenate([unit, unit[:, :1] * np.float32(0)], axis=1)
+        return np.sum(np.take(ended, later, axis=1) * unit[:, None], axis=2)
 
     def names(self, inputs: list[str]) -> list[str]:
         return [f"{axis}_lag{lag}" for lag in self.lags_ for axis in inputs]

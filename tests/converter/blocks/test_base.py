@@ -51,6 +51,7 @@ def test_columns_in_another_order_are_refused_not_mixed_up() -> None:
     assert block.transform(FRAME).shape == (3, 3)
     with pytest.raises(BlockError, match=r"expected columns \['a', 'b', 'c'\], as in fit; found"):
         block.transform(FRAME[["b", "a", "c"]])
+    assert block.fit(FRAME.to_numpy()).transform(FRAME[["b", "a", "c"]]).shape == (3, 3)
     with pytest.raises(BlockError, match=r"columns of shape \(3,\), as in fit"):
         block.transform(FRAME.to_numpy()[:, :2])
 

@@ -122,6 +122,8 @@ CASES = (
          _in_float64(lambda x: _crossings(x) / 333), "numpy", 1e-7),
     Case("Autocorrelation of 100", Autocorrelation(), noise(100, 6), _autocorrelation(*range(1, 11)),
          "numpy", 1e-6),
+    Case("Autocorrelation of 256 at 50 lags", Autocorrelation(50), noise(256, 3),
+         _autocorrelation(*range(1, 51)), "numpy", 2e-6),
     Case("Autocorrelation of 4096", Autocorrelation((0, 1, 64, 4095)), noise(4096, 2),
          _autocorrelation(0, 1, 64, 4095), "numpy", 5e-6),
     Case("Detrend linear", Detrend(), noise(100, 6), _in_float64(lambda x: signal.detrend(x, 1)),
