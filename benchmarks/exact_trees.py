@@ -10,6 +10,8 @@ behind each scaler, and for each row
               that the source says (`apply`, `pred_leaf`, `calc_leaf_indexes`)
     labels    the bundle, run by edge_runtime, says the source's label; not counted where the source's
               two best classes lie less than 1e-6 apart
+    lowered   the same leaves and labels, of the graph in standard operators that TensorRT is given, run
+              by ONNX Runtime; leaves by a graph of the same trees whose leaves hold their own numbers
     skl2onnx  the same labels, of the usual conversion of the same pipeline in ONNX Runtime
 
 Writes benchmarks/results/exact_trees-DATE.json and .md.
@@ -20,7 +22,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,9 @@ from threadpoolctl import threadpool_limits
 import converter
 import edge_runtime
 from converter.lowering.thresholds import from_ordered, ordered
-from converter.lowering.trees import Forest, ensemble, folded, leaves
+from converter.lowering.trees import Forest, ensemble, folded, leaves, sum_of_leaves
+from converter.standard.graph import StandardGraph
+from converter.tracing.tensor import Tensor
 
 BATCH = 50_000
 NEAR_TIE = 1e-6
@@ -70,6 +74,9 @@ class Count:
     wrong_labels: int = 0
     near_ties: int = 0
     largest_probability_error: float = 0.0
+    lowered_wrong_leaves: int = 0
+    lowered_wrong_labels: int = 0
+    lowered_largest_error: float = 0.0
     skl2onnx_wrong_labels: int | None = None
     skl2onnx: str = ""
     seconds: float = field(default=0.0)
@@ -133,9 +140,14 @@ def measure(count: Count, pipeline: Pipeline, rows: int) -> Count:
     usual = usual_conversion(pipeline, table, count)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trees.edge"
-        converter.convert(pipeline, table[3_000:], name="trees", version="1.0.0").save(path)
+        made = converter.convert(
+            pipeline, table[3_000:], name="trees", version="1.0.0", boards=["rtx-30"]
+        )
+        made.save(path)
+        lowered = asking(made.artifacts["variants/tensorrt-fp32/model.onnx"])
         forest, reads = ensemble(model).forest, ensemble(model).reads
         ours = folded(forest, [step for _, step in before]) if before else forest
+        numbered = asking(numbered_graph(ours))
         with edge_runtime.load(path, allow_unsigned=True) as bundle:
             for batch in placed(forest, pipeline, rows):
                 seen = pipeline[:-1].transform(batch.copy()) if before else batch
@@ -144,14 +156,37 @@ def measure(count: Count, pipeline: Pipeline, rows: int) -> Count:
                 count.rows += len(batch)
                 count.leaves += theirs.size
                 count.wrong_leaves += int(np.count_nonzero(walked != theirs))
-                compare(count, pipeline, batch, bundle.infer(batch), usual)
+                (ends,) = numbered(batch)
+                count.lowered_wrong_leaves += int(np.count_nonzero(np.rint(ends) != theirs))
+                compare(count, pipeline, batch, (bundle.infer(batch), lowered(batch)), usual)
     count.seconds = round(time.perf_counter() - started, 1)
     return count
 
 
+def numbered_graph(forest: Forest) -> bytes:
+    """One output a tree, in standard operators: the number of the leaf that a row reaches."""
+    numbers = np.zeros((len(forest.node), forest.n_trees))
+    numbers[np.arange(len(forest.node)), forest.tree] = forest.node
+    graph = StandardGraph()
+    rows = Tensor.input(graph, "rows", "float32", (None, forest.n_features))
+    found = sum_of_leaves(replace(forest, values=numbers), rows)
+    return graph.to_bytes({"leaves": (found.name, "float32", found.shape)})
+
+
+def asking(raw: bytes) -> Callable[[Rows], Any]:
+    session = onnxruntime.InferenceSession(raw, providers=["CPUExecutionProvider"])
+    return lambda rows: session.run(None, {session.get_inputs()[0].name: rows})
+
+
 def compare(
-    count: Count, pipeline: Pipeline, batch: Rows, found: Any, usual: Callable[[Rows], Rows] | None
+    count: Count,
+    pipeline: Pipeline,
+    batch: Rows,
+    answers: tuple[Any, Any],
+    usual: Callable[[Rows], Rows] | None,
 ) -> None:
+    """answers: of the bundle, and of its lowered graph."""
+    found, lowered = answers
     wanted = np.asarray(pipeline.predict_proba(batch), np.float64)
     labels = np.asarray(pipeline.predict(batch)).reshape(-1)
     best = np.sort(wanted, axis=1)
@@ -160,6 +195,10 @@ def compare(
     count.wrong_labels += int(np.count_nonzero((found.labels != labels.astype(str))[clear]))
     error = float(np.abs(found.probabilities - wanted).max())
     count.largest_probability_error = max(count.largest_probability_error, error)
+    named = np.asarray(pipeline.classes_)[lowered[0]]
+    count.lowered_wrong_labels += int(np.count_nonzero((named != labels)[clear]))
+    lowered_error = float(np.abs(lowered[1] - wanted).max())
+    count.lowered_largest_error = max(count.lowered_largest_error, lowered_error)
     if usual is not None:
         wrong = (usual(batch) != labels)[clear]
         count.skl2onnx_wrong_labels = (count.skl2onnx_wrong_labels or 0) + int(np.count_nonzero(wrong))
@@ -237,8 +276,17 @@ def line(count: Count) -> str:
     usual = "does not convert" if count.skl2onnx_wrong_labels is None else count.skl2onnx_wrong_labels
     return (
         f"| {count.trees} | {count.scaler} | {count.rows:,} | {count.leaves:,} | {count.wrong_leaves} | "
-        f"{count.wrong_labels} | {count.near_ties} | {count.largest_probability_error:.1e} | {usual} |"
+        f"{count.wrong_labels} | {count.near_ties} | {count.largest_probability_error:.1e} | "
+        f"{count.lowered_wrong_leaves} | {count.lowered_wrong_labels} | "
+        f"{count.lowered_largest_error:.1e} | {usual} |"
     )
+
+
+def table_head() -> str:
+    heads = "trees,scaler,rows,leaves,wrong leaves,wrong labels,near ties,largest error"
+    lowered = "lowered: wrong leaves,wrong labels,largest error,skl2onnx"
+    names = [*heads.split(","), *lowered.split(",")]
+    return f"| {' | '.join(names)} |\n|---|---|{'---:|' * (len(names) - 2)}"
 
 
 def report(result: dict[str, Any], found: list[Count]) -> str:
@@ -253,11 +301,11 @@ Made by `benchmarks/exact_trees.py`: classifiers of three classes on 20 features
 scaler. Each feature of each row lies within 3 ulp of one of its thresholds. A label is not counted
 where the source's two best classes lie less than {NEAR_TIE} apart (near ties).
 
-| trees | scaler | rows | leaves | wrong leaves | wrong labels | near ties | largest error | skl2onnx |
-|---|---|---:|---:|---:|---:|---:|---:|---:|
+{table_head()}
 {lines}
 
-{whole:,} leaves in all. Largest error: of a probability. skl2onnx, alone and without
+{whole:,} leaves in all. Largest error: of a probability. lowered: what the graph in standard operators
+and float32, which TensorRT is given, gets wrong in ONNX Runtime. skl2onnx, alone and without
 onnxmltools: labels it gets wrong on the same rows. Why it does not convert the others:
 
 {chr(10).join(reasons)}

@@ -8,6 +8,8 @@ measured again, up to twice. Compare ratios; absolute times are this machine's.
 
 Peers
     ours        the bundle's graph by onnxruntime's session.run
+    lowered     the bundle's variant for TensorRT, in standard operators and float32, by session.run on
+                the processor: what it costs where there is no GPU. A plan is built, not executed
     predict     edge_runtime's Model.predict on the bundle: validation and class names
     skl2onnx    its graph by session.run, same operator sets, same options
     source      predict of scikit-learn, XGBoost or LightGBM
@@ -23,6 +25,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -38,9 +41,12 @@ from threadpoolctl import threadpool_limits
 
 import converter
 import edge_runtime
+from converter.backends.tensorrt import try_builds
+from converter.standard.variant import PROFILE
 
-PEERS = ("ours", "predict", "skl2onnx", "source", "gtil", "tl2cgen", "m2cgen")
+PEERS = ("ours", "lowered", "predict", "skl2onnx", "source", "gtil", "tl2cgen", "m2cgen")
 OTHERS = ("skl2onnx", "xgboost-cpu", "lightgbm")
+CAPABILITIES = ("8.6", "12.0")
 OPSETS = {"": 17, "ai.onnx.ml": 3}  # the ones that `convert` writes
 BATCH, ROTATING = 1_000, 500
 MIN_SHARE = 0.9
@@ -90,15 +96,18 @@ def measure(family: families.Family, folder: Path, *, quick: bool) -> dict[str, 
     model = family.fit()
     inputs = family.inputs
     path = folder / "family.edge"
-    bundle = converter.convert(model, inputs[:BATCH], name="family", version="1.0.0")
+    bundle = converter.convert(model, inputs[:BATCH], name="family", version="1.0.0", boards=["rtx-30"])
     bundle.save(path)
-    ours = next(raw for name, raw in bundle.artifacts.items() if name.endswith(".onnx"))
-    notes: dict[str, str] = {}
+    ours = bundle.artifacts["variants/fp32/model.onnx"]
+    lowered = bundle.artifacts.get("variants/tensorrt-fp32/model.onnx")
+    notes: dict[str, str] = {} if lowered is not None else {"lowered": bundle.notes[0]}
     theirs = converted_by_skl2onnx(model, inputs, notes)
     with edge_runtime.load(path, allow_unsigned=True) as loaded:
         peers: Peers = {"ours": asking(ours), "predict": loaded.predict, "source": model.predict}
         if theirs is not None:
             peers["skl2onnx"] = asking(theirs)
+        if lowered is not None:
+            peers["lowered"] = asking(lowered)
         if not quick:
             peers |= compiled.peers_of(
                 model, inputs.shape[1], folder / family.name.replace(" ", "_"), notes
@@ -106,15 +115,22 @@ def measure(family: families.Family, folder: Path, *, quick: bool) -> dict[str, 
         times = timed(peers, inputs, limit_s=0.5 if quick else 2.0)
         wrong = {
             name: disagreements(model, inputs[:BATCH], peers[name])
-            for name in ("ours", "skl2onnx")
+            for name in ("ours", "lowered", "skl2onnx")
             if name in peers
         }
+    graphs = {"ours": ours, "lowered": lowered, "skl2onnx": theirs}
     return {
-        "onnx_bytes": {"ours": len(ours), "skl2onnx": None if theirs is None else len(theirs)},
+        "onnx_bytes": {name: None if raw is None else len(raw) for name, raw in graphs.items()},
+        "plans": [] if lowered is None else plans(lowered),
         "wrong": wrong,
         "notes": notes,
         **times,
     }
+
+
+def plans(lowered: bytes) -> list[dict[str, Any]]:
+    """TensorRT-RTX's plan for the GPUs of two compute capabilities: built here, executed nowhere."""
+    return [asdict(trial) for trial in try_builds(lowered, PROFILE, CAPABILITIES)]
 
 
 def converted_by_skl2onnx(model: Any, inputs: np.ndarray, notes: dict[str, str]) -> bytes | None:
@@ -188,7 +204,8 @@ Made by `benchmarks/variants.py`, which says what the peers are: {BATCH:,} held-
 thread, peers interleaved in random order in one process, medians.{missing}
 
 Ratios are times of the peer to ours, both by session.run: above 1, ours is faster. Ours computes in
-float64 and skl2onnx in float32, so its labels or values may be others: see the table of sizes.
+float64, lowered and skl2onnx in float32. Ours and lowered passed the parity gate; skl2onnx's labels or
+values may be others, see the table of sizes.
 
 ## One row
 
@@ -207,6 +224,12 @@ float64 and skl2onnx in float32, so its labels or values may be others: see the 
 Differ: another label, or a value off by more than 1e-5 of the largest.
 
 {sizes(found)}
+
+## Plans of TensorRT-RTX, built without a GPU
+
+Size and time of the lowered graph's plan, by compute capability. Built, not executed.
+
+{plan_table(found)}
 
 ## Microseconds of one row
 
@@ -264,13 +287,28 @@ def sizes(found: dict[str, Any]) -> str:
         return "" if number is None else f"{number:,}"
 
     return table(
-        ("family", "our ONNX bytes", "skl2onnx's", "ours differ", "skl2onnx's differ"),
+        ("family", "our ONNX bytes", "lowered", "skl2onnx's", "ours differ", "lowered differ",
+         "skl2onnx's differ"),
         [
-            [name, *(shown(each["onnx_bytes"][by]) for by in ("ours", "skl2onnx")),
-             *(shown(each["wrong"].get(by)) for by in ("ours", "skl2onnx"))]
+            [name, *(shown(each["onnx_bytes"][by]) for by in ("ours", "lowered", "skl2onnx")),
+             *(shown(each["wrong"].get(by)) for by in ("ours", "lowered", "skl2onnx"))]
             for name, each in found.items()
         ],
     )  # fmt: skip
+
+
+def plan_table(found: dict[str, Any]) -> str:
+    def cells(trial: dict[str, Any]) -> list[str]:
+        return [trial["why"] or f"{trial['plan_bytes'] / 1000:,.0f}", f"{trial['seconds']:.2f}"]
+
+    return table(
+        ("family", *(f"{each}: {what}" for each in CAPABILITIES for what in ("plan kB", "built in s"))),
+        [
+            [name, *(cell for trial in each["plans"] for cell in cells(trial))]
+            for name, each in found.items()
+            if each["plans"]
+        ],
+    )
 
 
 def notes(found: dict[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """TensorRT-RTX, which parses graphs and builds plans for other GPUs without having one.
 
 Its wheels (the extra `tensorrt`) are native code with crashes of its own, so every build runs in a child
-process with a time limit. What it proves is that TensorRT takes the graph: a plan runs on the GPUs it was
-built for only, and a device builds its own. See docs/adr/0016.
+process with a time limit. What it proves is that TensorRT takes the graph: a plan runs on the GPUs it
+was built for only, and a device builds its own. See docs/adr/0016.
 """
 
 import json

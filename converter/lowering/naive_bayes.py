@@ -81,13 +81,14 @@ def _weighted_squares(x: Array, mean: NDArray[np.float64], weights: NDArray[np.f
 @classifies(MultinomialNB)
 def multinomial(model: Any, x: Array) -> Scores:
     """x · log probabilities + log prior."""
-    return _of_likelihood(x @ _finite(model, model.feature_log_prob_).T + model.class_log_prior_)
+    weights = _apart(_finite(model, model.feature_log_prob_).T)
+    return _of_likelihood(x @ weights + model.class_log_prior_)
 
 
 @classifies(ComplementNB)
 def complement(model: Any, x: Array) -> Scores:
     """x · weights of the complements; the prior counts only where there is one class."""
-    likelihood = x @ _finite(model, model.feature_log_prob_).T
+    likelihood = x @ _apart(_finite(model, model.feature_log_prob_).T)
     return _of_likelihood(
         likelihood + model.class_log_prior_ if len(model.classes_) == 1 else likelihood
     )
@@ -101,8 +102,8 @@ def bernoulli(model: Any, x: Array) -> Scores:
     """
     absent = np.log(1.0 - np.exp(_finite(model, model.feature_log_prob_)))
     present = x if model.binarize is None else x > model.binarize
-    weights = (model.feature_log_prob_ - _finite(model, absent)).T
-    constant = model.class_log_prior_ + absent.sum(axis=1)
+    weights = _apart((model.feature_log_prob_ - _finite(model, absent)).T)
+    constant = _apart(model.class_log_prior_ + absent.sum(axis=1))
     return _of_likelihood(present.astype(np.float64) @ weights + constant)
 
 
@@ -115,7 +116,7 @@ def categorical(model: Any, x: Array) -> Scores:
     """
     sizes = [table.shape[1] for table in model.feature_log_prob_]
     unknown = sum(sizes)
-    tables = np.concatenate([_finite(model, table).T for table in model.feature_log_prob_])
+    tables = _apart(np.concatenate([_finite(model, table).T for table in model.feature_log_prob_]))
     tables = np.concatenate([tables, np.full((1, tables.shape[1]), np.nan)])
     code = np.trunc(x)
     is_known = (code >= 0.0) & (code < np.asarray(sizes, np.float64))
@@ -123,6 +124,11 @@ def categorical(model: Any, x: Array) -> Scores:
     at = np.where(is_known, code + np.cumsum([0, *sizes[:-1]]).astype(np.float64), float(unknown))
     likelihood = np.sum(ops.take(tables, at.astype(np.int64), axis=0), axis=1)
     return _of_likelihood(likelihood + model.class_log_prior_)
+
+
+def _apart(logarithms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Less what all classes, the last axis, share: no answer sees it, and float32 lacks the digits."""
+    return logarithms - logarithms.mean(axis=-1, keepdims=True)
 
 
 def _of_likelihood(likelihood: Array) -> Scores:

@@ -121,7 +121,8 @@ def call(method: Method, estimator: Any, x: Array | Table) -> Any:
         lowering = _known[method, type(estimator)]
     if lowering is None:
         raise UnsupportedModelError(
-            f"{type(estimator).__name__} cannot be converted: it has no lowering."
+            f"{type(estimator).__name__} cannot be converted: nobody has written what it computes as a "
+            "graph. docs/coverage.md lists what converts."
         )
     if lowering.reads == "table":
         given = Table.of(x)

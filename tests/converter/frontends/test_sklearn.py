@@ -243,7 +243,7 @@ class Decided(TransformerMixin, BaseEstimator):
 
 
 UNSUPPORTED = {
-    "a classifier of one's own": (Contrary(), "Contrary cannot be converted: it has no lowering"),
+    "a classifier of one's own": (Contrary(), "Contrary cannot be converted: nobody has written"),
     "an iterative step": (
         make_pipeline(NMF(2, max_iter=50), LogisticRegression()), "step 'nmf': NMF cannot be converted",
     ),

@@ -95,5 +95,5 @@ def test_the_sentence_names_the_class_the_setting_and_the_way_out(name: str) -> 
 
 
 def test_clusterers_that_cannot_predict_have_no_lowering() -> None:
-    with pytest.raises(UnsupportedModelError, match=r"^DBSCAN cannot be converted: it has no lowering"):
+    with pytest.raises(UnsupportedModelError, match=r"^DBSCAN cannot be converted: nobody has written"):
         registry.scores(DBSCAN().fit(ROWS), ROWS)
