@@ -70,9 +70,7 @@ def convert(source: Source, rows: Rows, expected: Answer, *, standard: bool = Fa
 _Written = tuple[Graph, registry.Recording, Any]
 
 
-def _written(
-    source: Source, declared: tuple[Input, ...], *, is_table: bool, standard: bool
-) -> _Written:
+def _written(source: Source, declared: tuple[Input, ...], *, is_table: bool, standard: bool) -> _Written:
     """The model lowered on tensors: the graph, what happened on the way, and the answer."""
     catalogue.load()
     graph = StandardGraph() if standard else Graph()

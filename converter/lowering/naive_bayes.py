@@ -128,7 +128,8 @@ def categorical(model: Any, x: Array) -> Scores:
 
 def _apart(logarithms: NDArray[np.float64]) -> NDArray[np.float64]:
     """Less what all classes, the last axis, share: no answer sees it, and float32 lacks the digits."""
-    return logarithms - logarithms.mean(axis=-1, keepdims=True)
+    apart: NDArray[np.float64] = logarithms - logarithms.mean(axis=-1, keepdims=True)
+    return apart
 
 
 def _of_likelihood(likelihood: Array) -> Scores:

@@ -99,7 +99,7 @@ class _Facts:
             self._follow(node)
 
     def is_double(self, name: str) -> bool:
-        return self.types.get(name) == _DOUBLE
+        return bool(self.types.get(name) == _DOUBLE)
 
     def decided(self, node: Any) -> tuple[int, str] | None:
         """Where a constant is compared with a float32 number: which operand it is, and its rounding."""
