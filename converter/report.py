@@ -24,9 +24,9 @@ def report(manifest: Manifest, notes: Sequence[str] = ()) -> str:
         ("input", _input(manifest)),
         ("steps", ", ".join(_step(step) for step in manifest.preprocessing) or "none"),
         ("variant", _variant(variant)),
-        ("exact", _exact(manifest)),
+        ("exact", _exact(manifest, variant)),
         ("parity", _parity(variant.parity)),
-        *(fact for each in manifest.variants[1:] for fact in _further(each)),
+        *(fact for each in manifest.variants[1:] for fact in _further(manifest, each)),
         *([("refuses", "; ".join(manifest.refusals))] if manifest.refusals else []),
         ("goldens", f"{manifest.golden.count} inputs travel with the model"),
         *(("board", note) for note in notes),
@@ -42,10 +42,10 @@ def _variant(variant: Variant) -> str:
     return f"{variant.precision} for {variant.engine}, {variant.size_bytes / 1000:,.1f} kB{parts}"
 
 
-def _further(variant: Variant) -> Iterator[tuple[str, str]]:
+def _further(manifest: Manifest, variant: Variant) -> Iterator[tuple[str, str]]:
     """Of a variant beside the first: what it is, and how it agrees."""
     yield "variant", _variant(variant)
-    yield "exact", _EXACT[variant.exact]
+    yield "exact", _exact(manifest, variant)
     yield "parity", _parity(variant.parity)
 
 
@@ -85,9 +85,9 @@ def _value(value: object) -> str:
     return " ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
-def _exact(manifest: Manifest) -> str:
-    text = _EXACT[manifest.variants[0].exact]
-    computed = manifest.window is not None and manifest.variants[0].exact
+def _exact(manifest: Manifest, variant: Variant) -> str:
+    text = _EXACT[variant.exact]
+    computed = manifest.window is not None and variant.exact
     return text + (", from the computed features on" if computed else "")
 
 
