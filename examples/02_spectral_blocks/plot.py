@@ -1,4 +1,4 @@
-"""What the model sees: the power of one recording of each activity over time, as the blocks compute it."""
+"""What the model sees: the power of one recording of each activity over time."""
 
 from pathlib import Path
 
