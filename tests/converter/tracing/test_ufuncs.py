@@ -220,10 +220,12 @@ def test_formulas_hold_their_last_digits_everywhere(ufunc: Any, low: float, high
     )
 
 
-def test_powers_of_ten_and_two_have_whole_logarithms() -> None:
-    check(np.log10, 10.0 ** np.arange(-5, 23))
-    check(np.log2, 2.0 ** np.arange(-50, 60))
-    check(np.cbrt, np.arange(-60.0, 60.0) ** 3)
+def test_powers_have_whole_logarithms_and_roots() -> None:
+    """To the bit; of numpy itself some processors' cube roots are a last place off."""
+    for ufunc, base, whole in ((np.log10, 10.0, np.arange(-5, 23)), (np.log2, 2.0, np.arange(-50, 60))):
+        assert np.array_equal(run(ufunc, base**whole), whole)
+    whole = np.arange(-60.0, 60.0)
+    assert np.array_equal(run(np.cbrt, whole**3), whole)
 
 
 OPERATIONS = [
