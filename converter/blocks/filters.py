@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from converter.blocks import signals
 from converter.blocks.base import Array, Block, BlockError
 from converter.blocks.causal import Causal
-from converter.blocks.fourier import Float32, Float64, lines
+from converter.blocks.fourier import Float32, Float64
+from converter.blocks.lines import lines
 from converter.blocks.parameters import check_choice, check_flag
 from converter.tracing import ops
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, BlockError
+from converter.blocks.lines import lines
 from converter.tracing import ops
 
 Float32 = NDArray[np.float32]
@@ -26,15 +27,9 @@ _RESOLVED = 1e-6  # of a window's mean: what is smaller is how float32 rounds it
 _FEW = 500  # amplitudes of which the root of a sum of squares is fastest as one node
 
 
-def lines(x: Array) -> Array:
-    """Windows (n, samples, axes) with the samples last: (n, axes, samples)."""
-    _, length, axes = x.shape
-    return x.reshape(-1, 1, length) if axes == 1 else np.swapaxes(x, 1, 2)
-
-
 def centred(x: Array) -> tuple[Array, Array]:
     """Windows (n, samples, axes) without their means, the samples last, and the means (n, axes, 1)."""
-    x = lines(x)  # first: ONNX Runtime is slow with three axes innermost
+    x = lines(x)
     mean = ops.mean(x, axis=2, keepdims=True)
     return x - mean, mean
 

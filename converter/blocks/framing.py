@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from converter.blocks import signals
 from converter.blocks.base import Array, Block, BlockError
-from converter.blocks.fourier import Float64, frame_count, frames, lines
+from converter.blocks.fourier import Float64, frame_count, frames
+from converter.blocks.lines import lines
 from converter.blocks.parameters import check_choice, check_flag
 from converter.tracing import ops
 

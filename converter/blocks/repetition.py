@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, Block, BlockError
+from converter.blocks.lines import level, lines, windows
 from converter.blocks.parameters import check_choice, check_flag, is_whole, listed
-from converter.blocks.statistics import centred, check_length
+from converter.blocks.statistics import check_length
 from converter.tracing import ops
 
 _FEW = 16  # lags up to which reading each by itself is faster
@@ -44,9 +45,9 @@ class ZeroCrossings(Block):
         check_choice("ZeroCrossings: give", self.give, ("count", "rate"))
 
     def compute(self, x: Array) -> Array:
-        signal = centred(x) if self.centre else x
+        signal = level(lines(x)) if self.centre else lines(x)
         negative = (signal < 0).astype(np.float32)
-        count = np.sum(np.abs(negative[:, 1:] - negative[:, :-1]), axis=1)
+        count = np.sum(np.abs(negative[:, :, 1:] - negative[:, :, :-1]), axis=2)
         return count if self.give == "count" else count * np.float32(1 / self.input_shape_[0])
 
     def names(self, inputs: list[str]) -> list[str]:
@@ -90,19 +91,20 @@ class Autocorrelation(Block):
         self.lags_ = tuple(map(int, lags))
 
     def compute(self, x: Array) -> Array:
-        away = centred(x)
-        length = ops.norm(away, axis=1, keepdims=True)
+        away = level(lines(x))
+        length = ops.norm(away, axis=2, keepdims=True)
         unit = away / np.where(length > 0, length, np.float32(1))
         samples, axes = self.input_shape_
         if _FEW < len(self.lags_) <= _MAX_READ // samples:
             return self._at_once(unit).reshape(-1, len(self.lags_) * axes)
-        products = [np.sum(unit[:, : samples - lag] * unit[:, lag:], axis=1) for lag in self.lags_]
+        products = [np.sum(unit[:, :, : samples - lag] * unit[:, :, lag:], axis=2) for lag in self.lags_]
         return np.concatenate(products, axis=1) if len(products) > 1 else products[0]
 
     def _at_once(self, unit: Array) -> Array:
         """All lags in one read, (n, lags, axes): a graph of a few nodes, however many lags there are."""
         samples = self.input_shape_[0]
         later = np.minimum(np.array(self.lags_)[:, None] + np.arange(samples), samples)
+        unit = windows(unit)  # what is read for one lag then lies side by side
         ended = np.concatenate([unit, unit[:, :1] * np.float32(0)], axis=1)
         return np.sum(np.take(ended, later, axis=1) * unit[:, None], axis=2)
 

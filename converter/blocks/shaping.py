@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.signal import resample
 
 from converter.blocks.base import Array, Block, BlockError
+from converter.blocks.lines import level, lines, windows
 from converter.blocks.parameters import check_choice, check_flag, is_whole, listed
-from converter.blocks.statistics import centred, check_length
+from converter.blocks.statistics import check_length
 from converter.tracing import ops
 
 _MAX_WEIGHTS = 1 << 24  # 64 MiB of float32
@@ -37,13 +38,13 @@ class Detrend(Block, auto_wrap_output_keys=None):
         check_choice("Detrend: trend", self.trend, ("linear", "constant"))
 
     def compute(self, x: Array) -> Array:
-        away = centred(x)
-        if self.trend == "constant":
-            return away
-        samples = self.input_shape_[0]
-        time = np.arange(samples) - (samples - 1) / 2
-        slope = np.matmul((time / np.sum(time * time)).astype(np.float32)[None], away)
-        return away - time.astype(np.float32)[:, None] * slope
+        away = level(lines(x))
+        if self.trend == "linear":
+            samples = self.input_shape_[0]
+            time = np.arange(samples) - (samples - 1) / 2
+            slope = np.matmul(away, (time / np.sum(time * time)).astype(np.float32)[:, None])
+            away = away - time.astype(np.float32) * slope
+        return windows(away)
 
 
 class Difference(Block, auto_wrap_output_keys=None):

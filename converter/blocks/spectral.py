@@ -14,10 +14,10 @@ from converter.blocks.fourier import (
     centred,
     frame_count,
     frames,
-    lines,
     shares,
     side_by_side,
 )
+from converter.blocks.lines import lines
 from converter.blocks.parameters import check_choice, check_flag
 from converter.tracing import ops
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, Block, BlockError
+from converter.blocks.lines import level, lines
 from converter.blocks.parameters import is_number, listed
 from converter.tracing import ops
 
@@ -100,7 +101,7 @@ class Percentiles(Block):
 
     def compute(self, x: Array) -> Array:
         length, axes = self.input_shape_
-        found = quantiles(x, length, [p / 100 for p in self.percentiles])
+        found = quantiles(lines(x), length, [p / 100 for p in self.percentiles])
         return np.swapaxes(found, 1, 2).reshape(-1, len(self.percentiles) * axes)
 
     def names(self, inputs: list[str]) -> list[str]:
@@ -108,7 +109,7 @@ class Percentiles(Block):
 
 
 def quantiles(x: Array, length: int, fractions: Sequence[float]) -> Array:
-    """Numpy's linear quantiles of windows (n, length, axes): (n, axes, fractions)."""
+    """Numpy's linear quantiles of lines (n, axes, length): (n, axes, fractions)."""
     places = np.array(fractions, np.float64) * (length - 1)
     low = np.floor(places).astype(np.int64)
     high = np.minimum(low + 1, length - 1)
@@ -116,7 +117,7 @@ def quantiles(x: Array, length: int, fractions: Sequence[float]) -> Array:
     high[share == 0] = low[share == 0]
     from_above = length - low.min() < high.max() + 1
     count = int(length - low.min() if from_above else high.max() + 1)
-    ordered, _ = ops.top_k(np.swapaxes(x, 1, 2), count, largest=bool(from_above))
+    ordered, _ = ops.top_k(x, count, largest=bool(from_above))
     if from_above:
         low, high = length - 1 - low, length - 1 - high
     below = np.take(ordered, low, axis=-1)
@@ -134,12 +135,6 @@ def check_length(block: str, found: int, least: int) -> None:
         )
 
 
-def centred(x: Array) -> Array:
-    """Windows (n, samples, axes) without their mean; of a constant exactly 0."""
-    moved = x - x[:, :1]
-    return moved - ops.mean(moved, axis=1, keepdims=True)
-
-
 class _Window:
     """What several statistics of the same windows (n, samples, axes) share."""
 
@@ -148,17 +143,21 @@ class _Window:
         self.length = length
 
     @cached_property
-    def centred(self) -> Array:
-        return centred(self.x)
+    def lines(self) -> Array:
+        return lines(self.x)
+
+    @cached_property
+    def level(self) -> Array:
+        return level(self.lines)
 
     @cached_property
     def std(self) -> Array:
-        return ops.norm(self.centred, axis=1, keepdims=True) * np.float32(1 / np.sqrt(self.length))
+        return ops.norm(self.level, axis=2, keepdims=True) * np.float32(1 / np.sqrt(self.length))
 
     @cached_property
     def standard(self) -> Array:
         """Deviations in standard deviations; 0 where nothing moves."""
-        return self.centred / np.where(self.std > 0, self.std, np.float32(1))
+        return self.level / np.where(self.std > 0, self.std, np.float32(1))
 
     @cached_property
     def smallest(self) -> Array:
@@ -171,33 +170,33 @@ class _Window:
     @cached_property
     def quartiles(self) -> Array:
         """The first and the third: (n, axes, 2)."""
-        return quantiles(self.x, self.length, (0.25, 0.75))
+        return quantiles(self.lines, self.length, (0.25, 0.75))
 
     @cached_property
     def median(self) -> Array:
-        return quantiles(self.x, self.length, (0.5,))[:, :, 0]
+        return quantiles(self.lines, self.length, (0.5,))[:, :, 0]
 
     @property
     def skewness(self) -> Array:
         z = self.standard
-        return ops.mean(z * z * z, axis=1)
+        return ops.mean(z * z * z, axis=2)
 
     @property
     def kurtosis(self) -> Array:
         """The mean of z^4, less three times that of z^2, which is 1, and 0 where nothing moves."""
         square = self.standard * self.standard
-        return ops.mean(square * (square - np.float32(3)), axis=1)
+        return ops.mean(square * (square - np.float32(3)), axis=2)
 
     @property
     def median_absolute_deviation(self) -> Array:
-        away = np.abs(self.x - self.median[:, None])
+        away = np.abs(self.lines - self.median[:, :, None])
         return quantiles(away, self.length, (0.5,))[:, :, 0]
 
 
 _FORMULAS: dict[str, Callable[[_Window], Array]] = {
     "mean": lambda w: ops.mean(w.x, axis=1),
-    "std": lambda w: w.std[:, 0],
-    "var": lambda w: ops.mean(w.centred * w.centred, axis=1),
+    "std": lambda w: w.std[:, :, 0],
+    "var": lambda w: ops.mean(w.level * w.level, axis=2),
     "rms": lambda w: ops.norm(w.x, axis=1) * np.float32(1 / np.sqrt(w.length)),
     "min": lambda w: w.smallest,
     "max": lambda w: w.largest,
@@ -205,7 +204,7 @@ _FORMULAS: dict[str, Callable[[_Window], Array]] = {
     "median": lambda w: w.median,
     "iqr": lambda w: w.quartiles[:, :, 1] - w.quartiles[:, :, 0],
     "mean_absolute": lambda w: ops.mean(np.abs(w.x), axis=1),
-    "mean_absolute_deviation": lambda w: ops.mean(np.abs(w.centred), axis=1),
+    "mean_absolute_deviation": lambda w: ops.mean(np.abs(w.level), axis=2),
     "median_absolute_deviation": lambda w: w.median_absolute_deviation,
     "skewness": lambda w: w.skewness,
     "kurtosis": lambda w: w.kurtosis,

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from converter.blocks import signals
 from converter.blocks.base import Array, Block, BlockError
-from converter.blocks.fourier import Float32, Float64, lines, side_by_side
+from converter.blocks.fourier import Float32, Float64, side_by_side
+from converter.blocks.lines import lines
 from converter.blocks.parameters import check_choice, check_flag
 from converter.tracing import ops
 
