@@ -314,7 +314,7 @@ def _evaluate(source: Source, truth: NDArray[Any], found: Tensors) -> Evaluation
         return evaluate.regression(truth, found["value"])
     if source.is_multi_label:
         return evaluate.multi_label(truth, found["label"])
-    return evaluate.classification(truth, found["label"], source.class_names)
+    return evaluate.classification(truth, found["label"], source.class_names, found.get("probabilities"))
 
 
 def _at(tensors: Tensors, where: NDArray[np.int64]) -> Tensors:

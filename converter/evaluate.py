@@ -43,11 +43,15 @@ def _number(label: Any) -> Any:
 
 
 def classification(
-    truth: NDArray[np.int64], called: NDArray[np.int64], class_names: tuple[str, ...]
+    truth: NDArray[np.int64],
+    called: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    probabilities: NDArray[Any] | None = None,
 ) -> Evaluation:
     """Accuracy, a score for each class and the confusion matrix, from class indices.
 
-    A ratio whose denominator is 0 (a class never called, or not in the labels) is 0.
+    A ratio whose denominator is 0 (a class never called, or not in the labels) is 0. With
+    `probabilities` (n, classes) also ROC AUC and log loss.
     """
     count = len(class_names)
     confusion = np.bincount(truth * count + called, minlength=count * count).reshape(count, count)
@@ -68,12 +72,52 @@ def classification(
             for i, name in enumerate(class_names)
         },
         confusion=tuple(tuple(row) for row in confusion.tolist()),
+        macro_f1=float(f1[(support + calls) > 0].mean()),
+        weighted_f1=float(f1 @ support / len(truth)),
+        roc_auc=None if probabilities is None else roc_auc(truth, probabilities),
+        log_loss=None if probabilities is None else log_loss(truth, probabilities),
     )
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:
     ratio: NDArray[np.float64] = np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
     return ratio
+
+
+def roc_auc(truth: NDArray[np.int64], probabilities: NDArray[Any]) -> float | None:
+    """The area under the receiver operating characteristic; of two classes that of the second.
+
+    Of several classes each one against the rest, averaged. None where a class does not occur in `truth`
+    or a probability is not a number.
+    """
+    columns = range(probabilities.shape[1])
+    if len(np.unique(truth)) < len(columns) or not np.isfinite(probabilities).all():
+        return None
+    counted = [1] if len(columns) == 2 else columns
+    return float(np.mean([_area(truth == column, probabilities[:, column]) for column in counted]))
+
+
+def _area(is_it: NDArray[np.bool_], score: NDArray[Any]) -> float:
+    """The share of pairs, one that is it and one that is not, in the right order; ties count half.
+
+    By ranks, as in Mann and Whitney (1947): equal scores share the mean of their ranks.
+    """
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    positives = int(is_it.sum())
+    above = ranks[place][is_it].sum() - positives * (positives + 1) / 2
+    return float(above / (positives * (len(is_it) - positives)))
+
+
+def log_loss(truth: NDArray[np.int64], probabilities: NDArray[Any]) -> float | None:
+    """The mean of -ln of the true class' probability, which is kept off 0 by its dtype's precision.
+
+    None where a probability is not a number.
+    """
+    own = probabilities[np.arange(len(truth)), truth]
+    smallest = np.finfo(own.dtype).eps
+    loss = float(-np.log(np.clip(own, smallest, 1 - smallest).astype(np.float64)).mean())
+    return loss if np.isfinite(loss) else None
 
 
 def numbers(labels: NDArray[Any]) -> NDArray[np.float64]:

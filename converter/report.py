@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from edge_runtime.bundle.manifest import Evaluation, Manifest, Parity, Step, Variant
+from edge_runtime.bundle.manifest import Manifest, Parity, Step, Variant
+from edge_runtime.bundle.scores import score_lines
 
 _MAX_COLUMNS = 12
 _EXACT = {
@@ -34,7 +35,7 @@ def report(manifest: Manifest, notes: Sequence[str] = ()) -> str:
     lines = [f"{name:<9}{text}" for name, text in facts]
     if manifest.evaluation is None:
         return "\n".join([*lines, "accuracy not measured: no labels were given"])
-    return "\n".join([*lines, "", *_evaluation(manifest.evaluation)])
+    return "\n".join([*lines, "", *score_lines(manifest.evaluation, manifest.classes)])
 
 
 def _variant(variant: Variant) -> str:
@@ -99,40 +100,3 @@ def _parity(parity: Parity) -> str:
         f"{parity.inputs} inputs: {parity.label_disagreements} labels differ ({excused}), largest "
         f"difference {parity.max_abs_error:.1e}, allowed {parity.tolerance:.1e}"
     )
-
-
-def _evaluation(evaluation: Evaluation) -> Iterator[str]:
-    if evaluation.accuracy is None:
-        yield f"on {evaluation.inputs} labelled inputs"
-        yield f"mean squared error  {evaluation.mean_squared_error:.6g}"
-        yield f"mean absolute error {evaluation.mean_absolute_error:.6g}"
-        yield f"R2                  {evaluation.r2:.6g}"
-        return
-    yield f"accuracy {evaluation.accuracy:.3f} on {evaluation.inputs} labelled inputs"
-    yield ""
-    yield from _table(
-        ["class", "precision", "recall", "f1", "inputs"],
-        [
-            [name, f"{s.precision:.3f}", f"{s.recall:.3f}", f"{s.f1:.3f}", str(s.support)]
-            for name, s in evaluation.per_class.items()
-        ],
-    )
-    yield ""
-    yield from _table(
-        ["is \\ called", *evaluation.per_class],
-        [
-            [name, *(str(count) for count in row)]
-            for name, row in zip(evaluation.per_class, evaluation.confusion, strict=True)
-        ],
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """First column to the left, all others to the right."""
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    for row in [head, *rows]:
-        first, *others = (
-            cell.ljust(w) if i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join([first, *others])

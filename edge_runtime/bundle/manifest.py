@@ -18,6 +18,7 @@ __all__ = [
     "MAX_RELEASE",
     "MISSING_TEXT",
     "ClassScore",
+    "CrossValidation",
     "Dtype",
     "Evaluation",
     "File",
@@ -160,8 +161,21 @@ class ClassScore(msgspec.Struct, frozen=True, kw_only=True):
     support: int
 
 
+class CrossValidation(msgspec.Struct, frozen=True, kw_only=True):
+    """The source model fitted anew on all but one fold of the `inputs` and scored on that, by turns."""
+
+    metric: Literal["accuracy", "r2"]
+    inputs: int
+    scores: tuple[float, ...]
+    mean: float
+    std: float
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Agreement with ground truth. `confusion[i][j]`: rows of class i that were called class j."""
+    """Agreement with ground truth. `confusion[i][j]`: rows of class i that were called class j.
+
+    `roc_auc`: of several classes each one against the rest, averaged; None where one does not occur.
+    """
 
     inputs: int
     accuracy: float | None = None
@@ -170,6 +184,11 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     mean_squared_error: float | None = None
     mean_absolute_error: float | None = None
     r2: float | None = None
+    macro_f1: float | None = None
+    weighted_f1: float | None = None
+    roc_auc: float | None = None
+    log_loss: float | None = None
+    cross_validation: CrossValidation | None = None
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):

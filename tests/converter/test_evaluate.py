@@ -22,6 +22,38 @@ def test_scores_are_those_of_scikit_learn() -> None:
     assert found.confusion == tuple(map(tuple, metrics.confusion_matrix(truth, called).tolist()))
 
 
+@pytest.mark.parametrize("classes", [2, 4])
+def test_scores_of_probabilities_are_those_of_scikit_learn(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, classes, 300)
+    raw = rng.random((300, classes)).round(1) + 0.01  # many ties
+    raw[np.arange(300), truth] += 0.3
+    given = (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
+    given[0] = np.eye(classes)[truth[0] - 1]  # certain, and wrong
+    called = given.argmax(axis=1)
+    found = classification(truth, called, tuple("abcd"[:classes]), given)
+    areas = given[:, 1] if classes == 2 else given
+    assert found.roc_auc == pytest.approx(metrics.roc_auc_score(truth, areas, multi_class="ovr"))
+    assert found.log_loss == pytest.approx(metrics.log_loss(truth, given), rel=1e-6)
+    assert found.macro_f1 == pytest.approx(metrics.f1_score(truth, called, average="macro"))
+    assert found.weighted_f1 == pytest.approx(metrics.f1_score(truth, called, average="weighted"))
+
+
+def test_where_a_class_does_not_occur_there_is_no_roc_auc() -> None:
+    truth, given = np.array([0, 1, 1]), np.full((3, 3), 1 / 3, np.float32)
+    found = classification(truth, truth, ("a", "b", "c"), given)
+    assert found.roc_auc is None
+    assert found.log_loss == pytest.approx(np.log(3))
+    assert found.macro_f1 == 1.0
+
+
+def test_probabilities_that_are_no_numbers_have_no_score() -> None:
+    truth, given = np.array([0, 1]), np.array([[np.nan, np.nan], [0.5, 0.5]], np.float32)
+    found = classification(truth, truth, ("a", "b"), given)
+    assert found.roc_auc is None
+    assert found.log_loss is None
+
+
 def test_a_class_that_is_never_called_or_never_there_scores_0() -> None:
     found = classification(np.array([0, 0, 1]), np.array([0, 2, 2]), ("a", "b", "c", "d"))
     assert found.per_class["b"].recall == found.per_class["b"].precision == 0

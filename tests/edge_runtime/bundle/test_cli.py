@@ -19,6 +19,7 @@ from edge_runtime import cli
 from edge_runtime.bundle import key_id, load_private_key, load_root, make_root, seal, write_archive
 from edge_runtime.bundle.manifest import (
     ClassScore,
+    CrossValidation,
     Evaluation,
     Input,
     Output,
@@ -122,10 +123,12 @@ def test_inspect_shows_what_a_bundle_says_about_itself(tmp_path: Path, capsys) -
         'scale {"mean": [0.5]}',
         "fp32: fp32 for onnxruntime, 376 B, ai.onnx 17, IR 8",
         "parity on 6 inputs: 0 labels differ (0 of them near ties)",
-        "accuracy 0.75 on 4 inputs",
-        "class   precision  recall     F1  inputs",
+        "accuracy 0.750 on 4 labelled inputs, 95 % interval 0.301 to 0.954",
+        "mean squared error 0.25, ROC AUC 0.9",
+        "cross-validation of 2 folds of 8 training inputs: accuracy 0.800, standard deviation 0.100",
+        "class   precision  recall     f1  inputs",
         "still       1.000   0.500  0.667       2",
-        "moving  0  2",
+        "moving           0       2",
         "6 golden inputs",
         MODEL_FILE,
     ):
@@ -363,6 +366,10 @@ def rich_bundle(classes: tuple[str, ...] = ("still", "moving")) -> bytes:
             per_class=dict.fromkeys(classes, score),
             confusion=((1, 1), (0, 2)),
             mean_squared_error=0.25,
+            roc_auc=0.9,
+            cross_validation=CrossValidation(
+                metric="accuracy", inputs=8, scores=(0.7, 0.9), mean=0.8, std=0.1
+            ),
         ),
     )
     artifacts = {name: data for name, data in files.items() if not name.startswith("signatures/")}

@@ -160,7 +160,7 @@ def test_every_member_of_the_manifest_is_in_the_document() -> None:
     shapes = (
         *(manifest.Manifest, manifest.Input, manifest.Output, manifest.Window, manifest.Step),
         *(manifest.Variant, manifest.Parity, manifest.Golden, manifest.Evaluation, manifest.ClassScore),
-        *(manifest.Provenance, manifest.File, manifest.Label),
+        *(manifest.Provenance, manifest.File, manifest.Label, manifest.CrossValidation),
     )
     for shape in shapes:
         for member in shape.__struct_fields__:
