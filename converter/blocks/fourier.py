@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, BlockError
-from converter.blocks.lines import lines
+from converter.blocks.lines import lines, rounding
 from converter.tracing import ops
 
 Float32 = NDArray[np.float32]
@@ -23,7 +23,6 @@ Float64 = NDArray[np.float64]
 
 _SMALL = 2**16  # numbers in a matrix that is read fast enough as a whole
 _MAX_MATRIX = 2**22  # of 16 MiB
-_RESOLVED = 1e-6  # of a window's mean: what is smaller is how float32 rounds it
 _FEW = 500  # amplitudes of which the root of a sum of squares is fastest as one node
 
 
@@ -32,11 +31,6 @@ def centred(x: Array) -> tuple[Array, Array]:
     x = lines(x)
     mean = ops.mean(x, axis=2, keepdims=True)
     return x - mean, mean
-
-
-def rounding(mean: Array) -> Array:
-    """The amplitude that float32's rounding of a constant may be taken for; above 0."""
-    return np.maximum(np.abs(mean) * np.float32(_RESOLVED), np.float32(1e-15))
 
 
 def shares(power: Array, total: Array, mean: Array) -> Array:

@@ -5,6 +5,8 @@ import numpy as np
 from converter.blocks.base import Array
 from converter.tracing import ops
 
+_RESOLVED = 1e-6  # of a constant: what is smaller is how float32 rounds it
+
 
 def lines(x: Array) -> Array:
     """Windows (n, samples, axes) with the samples last: (n, axes, samples)."""
@@ -26,3 +28,8 @@ def level(x: Array) -> Array:
     """
     moved = x - x[:, :, :1]
     return moved - ops.mean(moved, axis=2, keepdims=True)
+
+
+def rounding(constant: Array) -> Array:
+    """The amplitude that float32's rounding of a constant may be taken for; above 0."""
+    return np.maximum(np.abs(constant) * np.float32(_RESOLVED), np.float32(1e-15))

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from converter.blocks import signals
 from converter.blocks.base import Array, Block
-from converter.blocks.fourier import Dft, Float32, centred, rounding, shares, side_by_side
+from converter.blocks.fourier import Dft, Float32, centred, shares, side_by_side
+from converter.blocks.lines import rounding
 from converter.tracing import ops
 
 

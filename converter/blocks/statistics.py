@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, Block, BlockError
-from converter.blocks.lines import level, lines
+from converter.blocks.lines import level, lines, rounding
 from converter.blocks.parameters import is_number, listed
 from converter.tracing import ops
 
 MAX_LENGTH = 65_536
-_DEFAULT = ("mean", "std", "min", "max", "skewness", "kurtosis")
+_DEFAULT = ("mean", "std", "min", "max")
 
 
 class Statistics(Block):
@@ -28,9 +28,12 @@ class Statistics(Block):
         (population), "energy" (sum of squares). Without unit: "skewness" (scipy.stats.skew, biased) and
         "kurtosis" (scipy.stats.kurtosis, biased, 0 for a normal distribution).
 
-    Of a window that does not move, skewness and kurtosis are 0 (scipy: nan). Deviations are taken from
-    the first sample before the mean is taken out, so a small movement on a large offset keeps its
-    digits, and a constant is constant to the last bit.
+    Of a window that does not move, or by less than 1e-6 of its first sample, skewness and kurtosis are 0
+    (scipy: nan). They magnify rounding: of computed numbers that only rounding moves, such as the
+    cepstrum of silence, they are noise, in numpy as on a device.
+
+    Deviations are taken from the first sample before the mean is taken out, so a small movement on a
+    large offset keeps its digits, and a constant is constant to the last bit.
 
     Features come statistic by statistic, each with all its axes side by side: `axis0_std`.
 
@@ -156,8 +159,9 @@ class _Window:
 
     @cached_property
     def standard(self) -> Array:
-        """Deviations in standard deviations; 0 where nothing moves."""
-        return self.level / np.where(self.std > 0, self.std, np.float32(1))
+        """Deviations in standard deviations; 0 where nothing moves but by rounding."""
+        moves = self.std > rounding(self.lines[:, :, :1])
+        return self.level / np.where(moves, self.std, np.float32(np.inf))
 
     @cached_property
     def smallest(self) -> Array:
