@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 import converter
 import edge_runtime
 from converter.backends import tensorrt
+from converter.blocks import Statistics
 from edge_runtime.cli import run
 from edge_runtime.errors import ConfigError, InputError
 from tests.support.motion import RECORDINGS, motion_model
@@ -129,6 +130,15 @@ class Tiny(StandardScaler):
 
     def transform(self, X: Any) -> Any:
         return (np.asarray(X, np.float64) + 1e9) - 1e9
+
+
+def test_an_operator_that_tensorrt_does_not_take_is_told_in_its_own_words() -> None:
+    windows = np.random.default_rng(0).normal(size=(12, 8_000, 1)).astype(np.float32)
+    model = make_pipeline(Statistics(("median",)), LogisticRegression()).fit(windows, np.arange(12) % 2)
+    bundle = converter.convert(model, windows, name="some", version="1.0.0", boards=["rtx-30"])
+    assert [variant.id for variant in bundle.manifest.variants] == ["fp32"]
+    assert "it has no TensorRT variant: " in bundle.notes[0]
+    assert "K exceeds the maximum value allowed (3840)" in bundle.notes[0]
 
 
 @pytest.mark.parametrize(
