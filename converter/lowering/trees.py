@@ -168,9 +168,8 @@ def sum_of_leaves(forest: Forest, x: Any, *, average: bool = False) -> Any:
 def _in_graph(x: Tensor, forest: Forest, *, average: bool) -> str:
     graph = x.graph
     if isinstance(graph, StandardGraph):
-        x = x.astype(np.float32)
-        graph.read_by_trees.append(x.name)
-        return add_traversal(graph, x.name, forest, average=average)
+        graph.read_by_trees.append(x.name)  # before it is rounded: the source may compare in float64
+        return add_traversal(graph, x.astype(np.float32).name, forest, average=average)
     return _add_trees(graph, x.name, x.dtype, forest, "AVERAGE" if average else "SUM")
 
 

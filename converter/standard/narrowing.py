@@ -32,7 +32,7 @@ _MIRRORED = {"down": "up", "up": "down", "equal": "equal"}
 def narrow(model: Any) -> frozenset[str]:
     """Change a model in place; returns the values that may now differ by more than it says above.
 
-    Of float64 inputs, those the source itself rounds to float32 first do not differ. Raises
+    Float64 inputs differ, but not what the source itself rounds to float32. Raises
     UnsupportedModelError for a model with graphs inside its nodes.
     """
     facts = _Facts(model)
@@ -53,7 +53,7 @@ def narrow(model: Any) -> frozenset[str]:
     for value in model.graph.output:
         if value.type.tensor_type.elem_type == _DOUBLE:
             value.type.tensor_type.elem_type = _FLOAT
-    return frozenset(facts.changed)
+    return frozenset(facts.changed | facts.given)
 
 
 def rounded(values: NDArray[Any], way: str = "nearest") -> NDArray[np.float32]:
@@ -80,16 +80,17 @@ def rounded(values: NDArray[Any], way: str = "nearest") -> NDArray[np.float32]:
 class _Facts:
     """What is known of a float64 model's values before anything is changed.
 
-    types: the element type of each. constants: the names of those. short: float64 values that are
-    float32 numbers. changed: see `narrow`.
+    types: the element type of each. constants: the tensors of those. short: float64 values that are
+    float32 numbers. given: float64 inputs as they are, and moved about: the source may round them to
+    float32 itself. changed: see `narrow`.
     """
 
     def __init__(self, model: Any) -> None:
         self.types = _element_types(model)
-        self.inputs = {value.name for value in model.graph.input}
         self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self.short: set[str] = set()
-        self.changed = {name for name in self.inputs if self.is_double(name)}
+        self.given = {value.name for value in model.graph.input if self.is_double(value.name)}
+        self.changed: set[str] = set()
         for name, tensor in self.constants.items():
             if tensor.data_type == _DOUBLE:
                 exact = numpy_helper.to_array(tensor)
@@ -119,19 +120,17 @@ class _Facts:
             )
         read = [name for name in node.input if name]
         doubles = [name for name in node.output if self.is_double(name)]
+        wide = [name for name in read if self.is_double(name)]
+        is_cast = node.op_type == "Cast"
         if (place := self.decided(node)) is not None:
             read.pop(place[0])
-        elif node.op_type == "Cast":
-            if read[0] in self.inputs and self.is_double(read[0]) and not doubles:
-                return  # the source rounds its float64 rows itself
-            if not self.is_double(read[0]):
-                self.short.update(doubles)
-        elif node.op_type in _MOVES:
-            if all(name in self.short for name in read if self.is_double(name)):
-                self.short.update(doubles)
-        elif doubles:
+        elif (is_cast and not wide) or (node.op_type in _MOVES and self.short.issuperset(wide)):
+            self.short.update(doubles)
+        elif node.op_type in _MOVES and (self.short | self.given).issuperset(wide):
+            self.given.update(doubles)
+        elif doubles or not (is_cast or self.given.isdisjoint(wide)):
             self.changed.update(node.output)
-        if any(name in self.changed for name in read):
+        if not self.changed.isdisjoint(read):
             self.changed.update(node.output)
 
 

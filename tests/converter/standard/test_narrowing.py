@@ -93,8 +93,16 @@ def test_what_trees_read_is_known_to_be_changed_or_not() -> None:
 
 
 def test_float64_rows_that_the_source_rounds_itself_are_not_changed() -> None:
-    for compute, keeps in ((lambda x: x.astype(np.float32), True), (lambda x: x * 1.0, False)):
-        assert keeps_leaves(compute, "float64") == keeps
+    cases = {
+        "rounded": (lambda x: x.astype(np.float32), True),
+        "moved, then rounded": (lambda x: np.concatenate([x, x[:, :1]], 1).astype(np.float32), True),
+        "computed with": (lambda x: x * 1.0, False),
+        "computed with, then rounded": (lambda x: (x * 1.0).astype(np.float32), False),
+        "compared": (lambda x: (x <= 0.1).astype(np.float32), False),
+        "not rounded": (lambda x: x, False),
+    }
+    for name, (compute, keeps) in cases.items():
+        assert keeps_leaves(compute, "float64") == keeps, name
 
 
 def keeps_leaves(compute: Any, dtype: str) -> bool:
