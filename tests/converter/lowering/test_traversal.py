@@ -9,14 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
+from converter.backends.tensorrt import try_builds
 from converter.lowering import catalogue
 from converter.lowering.forests import read_forest
 from converter.lowering.traversal import split
 from converter.lowering.trees import Forest, ensemble, folded, leaves
+from edge_runtime.bundle.manifest import Profile
 from tests.converter.lowering.at_thresholds import beside_thresholds, graph_of, leaves_in_onnx
 from tests.converter.onnx_run import run_onnx
 
@@ -71,6 +77,20 @@ def test_a_split_of_missing_from_all_others_parts_the_largest_number_from_nan() 
         other = replace(forest, missing_left=np.array([missing_left, False, False]))
         expected = [[1], [1], [1 if missing_left else 2]]
         assert leaves_in_onnx(other, rows, standard=True).tolist() == expected
+
+
+def test_a_plan_of_deep_trees_is_built_while_one_waits() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.exp(3 * rng.normal(size=(4000, 2))).astype(np.float32)
+    model = ExtraTreesRegressor(5, random_state=0).fit(rows, rng.normal(size=len(rows)))
+    assert max(tree.get_depth() for tree in model.estimators_) > 50
+    raw = graph_of(read_forest(model), standard=True)
+    (answer,) = run_onnx(raw, rows)
+    np.testing.assert_allclose(answer[:, 0], model.predict(rows), rtol=0, atol=1e-6)
+    profile = Profile(min_rows=1, opt_rows=1, max_rows=1024)
+    # What grows with a power of the depth would take years.
+    (trial,) = try_builds(raw, profile, ["8.6"], timeout_s=60)
+    assert trial.why == ""
 
 
 def test_a_tree_that_is_one_leaf_answers_with_it() -> None:
