@@ -13,6 +13,7 @@ from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 
 from converter.graph import Graph
 from converter.lowering import registry
+from converter.standard.graph import StandardGraph
 from converter.tracing.tensor import Tensor
 from tests.converter.onnx_run import run_onnx
 
@@ -70,9 +71,12 @@ def computed(estimator: Any, rows: Any, method: str = "") -> Outputs:
     return _named(estimator, {name: np.asarray(value) for name, value in found.items()})
 
 
-def in_onnx(estimator: Any, rows: Any, method: str = "") -> Outputs:
-    """What ONNX Runtime computes of the graph that the lowering writes, of all rows and of the first."""
-    graph = Graph()
+def in_onnx(estimator: Any, rows: Any, method: str = "", *, standard: bool = False) -> Outputs:
+    """What ONNX Runtime computes of the graph that the lowering writes, of all rows and of the first.
+
+    standard: of the graph for TensorRT, in float32.
+    """
+    graph = StandardGraph() if standard else Graph()
     x = Tensor.input(graph, "x", rows.dtype, (None, *rows.shape[1:]))
     found = _outputs(estimator, x, method)
     assert all(isinstance(value, Tensor) for value in found.values()), "an output has no rows"

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import erf
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process._gpc import COEFS, LAMBDAS
 from sklearn.gaussian_process.kernels import (
     RBF,
     ConstantKernel,
@@ -82,6 +84,23 @@ def test_classes_of_rows_far_away_differ_by_less_than_a_coefficient_rounds_to() 
     far = (ROWS - 2) * 5 + 2
     assert (np.ptp(model.predict_proba(far), axis=1) < 1e-12).any()
     np.testing.assert_array_equal(in_onnx(model, far)["label"], model.predict(far))
+
+
+def test_float32_keeps_its_digits_from_next_to_the_training_rows_to_far_away() -> None:
+    model = GaussianProcessClassifier(4 * RBF(1.0), optimizer=None).fit(TRAINED, CLASSES)
+    rows = np.concatenate([ROWS, (ROWS - 2) * 3 + 2]).astype(np.float32)
+    found = in_onnx(model, rows, standard=True)["probabilities"]
+    assert found.dtype == np.float32
+    assert np.abs(found - model.predict_proba(rows)).max() < 1e-6
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-3, 0.5, 20.0, 1e5])
+def test_one_error_function_and_a_series_are_the_five_of_scikit_learn(spread: float) -> None:
+    mean = np.concatenate([np.linspace(-20, 20, 201), [-1e6, 1e6]])
+    reach = np.sqrt(1 + 2 * spread * np.ravel(LAMBDAS) ** 2)
+    five = erf(mean[:, None] * np.ravel(LAMBDAS) / reach) @ np.ravel(COEFS)
+    found = gaussian_process._probability(mean, np.full_like(mean, spread))
+    np.testing.assert_allclose(found, 0.5 * (five + COEFS.sum()), rtol=0, atol=1e-11)
 
 
 def test_kernels_without_a_closed_form_are_refused() -> None:
