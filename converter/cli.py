@@ -22,6 +22,18 @@ _EPILOG = (
     ".csv with a line of titles for a model of named columns. The bundle must agree with MODEL on all.",
 )  # fmt: skip
 @click.option("--labels", metavar="FILE[:KEY]", help="Their true labels or values, to measure accuracy.")
+@click.option(
+    "--training", metavar="FILE[:KEY]",
+    help="Inputs that MODEL was trained on. The bundle gets sketches of them, for drift.",
+)  # fmt: skip
+@click.option(
+    "--training-labels", metavar="FILE[:KEY]",
+    help="Their labels: MODEL is cross-validated with them, that is, fitted anew several times.",
+)  # fmt: skip
+@click.option(
+    "--cross-validation", type=int, default=5, show_default=True, metavar="FOLDS",
+    help="How often MODEL is fitted anew on --training. 0: never.",
+)  # fmt: skip
 @click.option("--name", required=True, help="The model's name: a-z, 0-9 and '-', such as motion.")
 @click.option("--version", required=True, help="Its semantic version, such as 1.0.0.")
 @click.option(
@@ -103,6 +115,9 @@ def _converted(
     *,
     preprocessing: Path | None,
     boards: tuple[str, ...],
+    training: str | None,
+    training_labels: str | None,
+    cross_validation: int,
     channels: str | None,
     rate_hz: float | None,
     stride: int | None,
@@ -117,6 +132,8 @@ def _converted(
     from edge_runtime.boards import supported
 
     check_folder(output)
+    if training_labels and not training:
+        raise click.UsageError("--training-labels: expected --training FILE too, found none.")
     supported(boards)  # an unknown one is told before the work
     window = None
     if channels or rate_hz is not None or stride is not None:
@@ -125,13 +142,19 @@ def _converted(
     _say(f"reading {model}")
     trained = load_model(model)
     before = None if preprocessing is None else load_model(preprocessing)
+    first = trained if before is None else before
+    known = None if training is None else read_inputs(training, first)
+    truth = None if training_labels is None else read_array(training_labels, kind="labels")
     return run(
         trained,
-        read_inputs(inputs, trained if before is None else before),
+        read_inputs(inputs, first),
         None if labels is None else read_array(labels, kind="labels"),
         window=window,
         preprocessing=before,
         boards=boards,
+        training=None if truth is None else (known, truth),
+        reference=known,
+        cross_validation=cross_validation,
         progress=_say,
         **options,
     )

@@ -31,13 +31,15 @@ from converter.goldens import choose_goldens
 from converter.inputs import Rows, as_labels, as_rows, is_missing
 from converter.parity import Variants, prove
 from converter.preprocessing import joined
+from converter.sketching import referenced
 from converter.source import Answer, Source, Tensors, read_source
 from converter.standard.variant import ForBoards, for_boards
+from converter.training import cross_validated, read_training
 from converter.variant import loaded, run
 from converter.window import WindowSpec
 from edge_runtime.boards import supported
 from edge_runtime.bundle import load_private_key, seal
-from edge_runtime.bundle.manifest import Evaluation, File, Manifest, Parity
+from edge_runtime.bundle.manifest import File, Manifest, Parity
 from edge_runtime.durable import replace_file, translated
 from edge_runtime.errors import (
     ConversionError,
@@ -74,14 +76,16 @@ class ConvertedBundle:
 
     def extended(self, found: ForBoards) -> "ConvertedBundle":
         """The same bundle with a further variant, and what is to be said of each board."""
+        told = replace(self, notes=found.notes)
         if found.variant is None:
-            return replace(self, notes=found.notes)
-        manifest = msgspec.structs.replace(
-            self.manifest,
-            variants=(*self.manifest.variants, found.variant),
-            files={**self.manifest.files, **_listed(found.artifacts)},
-        )
-        return ConvertedBundle(manifest, {**self.artifacts, **found.artifacts}, found.notes)
+            return told
+        return told.adding(found.artifacts, variants=(*self.manifest.variants, found.variant))
+
+    def adding(self, artifacts: dict[str, bytes], **changes: Any) -> "ConvertedBundle":
+        """The same bundle with further files and these members of the manifest changed."""
+        files = {**self.manifest.files, **_listed(artifacts)}
+        manifest = msgspec.structs.replace(self.manifest, files=files, **changes)
+        return replace(self, manifest=manifest, artifacts={**self.artifacts, **artifacts})
 
     def to_bytes(self, *, signing_key: KeyPath | Sequence[KeyPath] | None = None) -> bytes:
         """The bundle file's bytes, signed with each key (a PEM file's path). Same keys, same bytes."""
@@ -121,6 +125,9 @@ def convert(
     golden_count: int = 8,
     preprocessing: Any = None,
     boards: Sequence[str] = (),
+    training: tuple[Any, Any] | None = None,
+    cross_validation: int = 5,
+    reference: Any = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ConvertedBundle:
     """Convert a fitted scikit-learn estimator or Pipeline into a bundle and prove that it agrees.
@@ -139,6 +146,10 @@ def convert(
     boards: names of what the bundle is for, such as "orin-nano". For boards with TensorRT a second
         variant is made, in standard operators and float32; where it cannot be had the plain one ships
         alone, and the report says why.
+    training: inputs and labels that the model was trained on, for cross-validation: the source model is
+        fitted anew `cross_validation` times, 0 for never.
+    reference: training inputs that the bundle is to have sketches of, for drift; by default those of
+        `training`.
     progress: told in a few words what is being done.
 
     Raises UnsupportedModelError, ParityError or another ConversionError; InputError for inputs or
@@ -153,7 +164,8 @@ def convert(
     with _missing_is_told(rows):
         source = read_source(model, rows)
     given = None if labels is None else as_labels(labels, len(rows))
-    truth = None if given is None else _truth(source, given)
+    truth = None if given is None else evaluate.truth_of(source, given)
+    trained = read_training(source, rows, training, reference, dtype=input_dtype, folds=cross_validation)
     progress(f"asking the source model about {len(rows)} inputs")
     with _missing_is_told(rows):
         expected = source.run(rows)
@@ -163,7 +175,10 @@ def convert(
     draft = case.draft(converted)
     progress("proving parity")
     parity, found = case.proved(converted)
-    evaluation = None if truth is None else _evaluate(source, truth, found)
+    evaluation = None if truth is None else evaluate.evaluated(source, truth, found)
+    if trained.folds:
+        progress(f"cross-validating in {trained.folds} folds")
+        evaluation = cross_validated(source, trained, evaluation)
     chosen = choose_goldens(
         source,
         rows,
@@ -181,6 +196,10 @@ def convert(
     )
     bundle = case.bundle(manifest, converted, chosen)
     bundle.replay_goldens()
+    if trained.reference is not None:
+        progress(f"sketching {len(trained.reference)} training inputs")
+        sketches, described = referenced(manifest, source, trained.reference)
+        bundle = bundle.adding(sketches, reference=described)
     found_for = for_boards(
         made_for,
         lower=partial(front_end.convert, source, rows, expected, standard=True),
@@ -291,30 +310,6 @@ def _missing_is_told(rows: Rows) -> Iterator[None]:
                     "an imputer into the model, or leave such rows out."
                 ) from error
         raise
-
-
-def _truth(source: Source, labels: NDArray[Any]) -> NDArray[Any]:
-    """Labels as the evaluation takes them; wrong ones are told before any work is done."""
-    if source.task == "regression":
-        return evaluate.numbers(labels)
-    if source.task != "classification":
-        raise InputError(
-            f"labels: expected none for {source.task}, whose answers have no truth to compare with."
-        )
-    if not source.is_multi_label:
-        return evaluate.class_indices(labels, source.classes[0])
-    if labels.ndim != 2 or labels.shape[1] != len(source.classes):
-        raise InputError(f"labels: expected {len(source.classes)} an input, found {labels.shape}.")
-    columns = [evaluate.class_indices(labels[:, j], classes) for j, classes in enumerate(source.classes)]
-    return np.stack(columns, axis=1)
-
-
-def _evaluate(source: Source, truth: NDArray[Any], found: Tensors) -> Evaluation:
-    if source.task == "regression":
-        return evaluate.regression(truth, found["value"])
-    if source.is_multi_label:
-        return evaluate.multi_label(truth, found["label"])
-    return evaluate.classification(truth, found["label"], source.class_names, found.get("probabilities"))
 
 
 def _at(tensors: Tensors, where: NDArray[np.int64]) -> Tensors:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.source import Source, Tensors
 from edge_runtime.bundle.manifest import ClassScore, Evaluation
 from edge_runtime.errors import InputError
 
@@ -165,3 +166,28 @@ def regression(truth: NDArray[Any], found: NDArray[Any]) -> Evaluation:
 def multi_label(truth: NDArray[np.int64], called: NDArray[np.int64]) -> Evaluation:
     """Of several labels (n, m): the share of single labels that are right."""
     return Evaluation(inputs=len(truth), accuracy=float((truth == called).mean()))
+
+
+def truth_of(source: Source, labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels as the evaluation takes them; wrong ones are told before any work is done."""
+    if source.task == "regression":
+        return numbers(labels)
+    if source.task != "classification":
+        raise InputError(
+            f"labels: expected none for {source.task}, whose answers have no truth to compare with."
+        )
+    if not source.is_multi_label:
+        return class_indices(labels, source.classes[0])
+    if labels.ndim != 2 or labels.shape[1] != len(source.classes):
+        raise InputError(f"labels: expected {len(source.classes)} an input, found {labels.shape}.")
+    columns = [class_indices(labels[:, j], classes) for j, classes in enumerate(source.classes)]
+    return np.stack(columns, axis=1)
+
+
+def evaluated(source: Source, truth: NDArray[Any], found: Tensors) -> Evaluation:
+    """How the variant's answers `found` agree with the truth, by the source model's task."""
+    if source.task == "regression":
+        return regression(truth, found["value"])
+    if source.is_multi_label:
+        return multi_label(truth, found["label"])
+    return classification(truth, found["label"], source.class_names, found.get("probabilities"))

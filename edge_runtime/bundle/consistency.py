@@ -42,6 +42,7 @@ def faults(manifest: "Manifest") -> Iterator[str]:
     yield from _of_profiles(manifest)
     needed = {*golden.inputs, *golden.outputs}
     needed |= {file for each in manifest.variants for file in (each.file, each.host) if file}
+    needed |= {manifest.reference.file} if manifest.reference else set()
     for name in sorted(needed - manifest.files.keys()):
         yield f"refers to {name!r}, which it does not list in files"
 

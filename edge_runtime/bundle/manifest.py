@@ -30,6 +30,7 @@ __all__ = [
     "Parity",
     "Profile",
     "Provenance",
+    "Reference",
     "Step",
     "Task",
     "Variant",
@@ -200,6 +201,14 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: float
 
 
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """The file of sketches of `rows` training inputs, for drift (`sketches.py`), and their digest."""
+
+    file: str
+    rows: int
+    inputs_sha256: str
+
+
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     libraries: dict[str, str]
@@ -236,6 +245,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, File] = {}
     labels: tuple[Label, ...] = ()
     refusals: tuple[str, ...] = ()
+    reference: Reference | None = None
 
     @property
     def has_labels(self) -> bool:

@@ -47,6 +47,8 @@ def score_lines(evaluation: Evaluation, classes: Sequence[str]) -> Iterator[str]
 def sentences(evaluation: Evaluation) -> Iterator[str]:
     """Every score there is, the one that matters most first and with its confidence interval."""
     on = f"on {evaluation.inputs} labelled inputs"
+    if not evaluation.inputs:
+        yield "accuracy not measured on held-out inputs: no labels were given"
     if evaluation.accuracy is not None:
         low, high = wilson_interval(evaluation.accuracy, evaluation.inputs)
         yield f"accuracy {evaluation.accuracy:.3f} {on}, 95 % interval {low:.3f} to {high:.3f}"

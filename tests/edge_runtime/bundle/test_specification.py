@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from edge_runtime.bundle import archive, manifest, reader, signature, trust
+from edge_runtime.bundle import archive, manifest, reader, signature, sketches, trust
 from tests.support.programs import program
 from tests.support.tiny_bundle import root_bytes, tiny_bundle
 
@@ -161,6 +161,7 @@ def test_every_member_of_the_manifest_is_in_the_document() -> None:
         *(manifest.Manifest, manifest.Input, manifest.Output, manifest.Window, manifest.Step),
         *(manifest.Variant, manifest.Parity, manifest.Golden, manifest.Evaluation, manifest.ClassScore),
         *(manifest.Provenance, manifest.File, manifest.Label, manifest.CrossValidation),
+        *(manifest.Reference, sketches.Sketches, sketches.Numbers, sketches.Categories),
     )
     for shape in shapes:
         for member in shape.__struct_fields__:
