@@ -1,5 +1,6 @@
 """What of a model is bit for bit the source's, and what only comes close."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
@@ -39,37 +40,35 @@ _OF_MEMBERS = {
 
 def is_exact_step(step: Any) -> bool:
     """Whether a transformer's lowering gives the source's very numbers, in the source's dtype."""
-    step = innermost(step)
-    if isinstance(step, str) or step is None:  # "passthrough", "drop"
-        return True
-    if type(step) is Pipeline:
-        return all(is_exact_step(inner) for _, inner in steps_of(step))
-    if type(step) is ColumnTransformer:
-        return all(is_exact_step(inner) for _, inner, _ in step.transformers_)
-    if type(step) is FeatureUnion:
-        return not step.transformer_weights and all(
-            is_exact_step(inner) for _, inner in step.transformer_list
-        )
-    if type(step) is FunctionTransformer:
-        return step.func is None
-    library = type(step).__module__.startswith("sklearn.")
-    return type(step) in _EXACT or (library and isinstance(step, SelectorMixin))
+    return _is_made_of(step, _is_exact)
 
 
 def _gives_features(step: Any) -> bool:
     """Whether a step is a block, exact, or made of such: then what follows it starts at its numbers."""
+    return _is_made_of(step, lambda inner: isinstance(inner, Block) or _is_exact(inner))
+
+
+def _is_made_of(step: Any, accepts: Callable[[Any], bool]) -> bool:
+    """Whether every transformer inside a container, or the one that `step` is, is accepted."""
     step = innermost(step)
-    if isinstance(step, Block) or is_exact_step(step):
+    if isinstance(step, str) or step is None:  # "passthrough", "drop"
         return True
     if type(step) is Pipeline:
-        return all(_gives_features(inner) for _, inner in steps_of(step))
+        return all(_is_made_of(inner, accepts) for _, inner in steps_of(step))
     if type(step) is ColumnTransformer:
-        return all(_gives_features(inner) for _, inner, _ in step.transformers_)
+        return all(_is_made_of(inner, accepts) for _, inner, _ in step.transformers_)
     if type(step) is FeatureUnion:
         return not step.transformer_weights and all(
-            _gives_features(inner) for _, inner in step.transformer_list
+            _is_made_of(inner, accepts) for _, inner in step.transformer_list
         )
-    return False
+    return accepts(step)
+
+
+def _is_exact(step: Any) -> bool:
+    if type(step) is FunctionTransformer:
+        return step.func is None
+    library = type(step).__module__.startswith("sklearn.")
+    return type(step) in _EXACT or (library and isinstance(step, SelectorMixin))
 
 
 def leaves_are_exact(model: Any) -> bool:
