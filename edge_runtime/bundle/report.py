@@ -131,6 +131,12 @@ def _variant(variant: Variant) -> Iterator[str]:
     )
     for what, needed in sorted(variant.requires.items())[:MAX_LISTED]:
         yield plain(f"  requires {what} {needed}")
+    if variant.host:
+        yield plain(f"  {variant.host} goes before it, in onnxruntime")
+    if variant.profile is not None:
+        yield f"  {variant.profile.min_rows} to {variant.profile.max_rows:,} rows a run"
+    if variant.boards:
+        yield plain(f"  made for {', '.join(variant.boards[:MAX_LISTED])}")
 
 
 def _evaluation(manifest: Manifest) -> list[str]:

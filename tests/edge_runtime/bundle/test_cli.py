@@ -23,6 +23,7 @@ from edge_runtime.bundle.manifest import (
     Evaluation,
     Input,
     Output,
+    Profile,
     Step,
     canonical_json,
     decode,
@@ -121,7 +122,7 @@ def test_inspect_shows_what_a_bundle_says_about_itself(tmp_path: Path, capsys) -
         "probabilities: float32 (batch, 2), probabilities",
         "4 samples at 10 Hz, a new one every 2",
         'scale {"mean": [0.5]}',
-        "fp32: fp32 for onnxruntime, 376 B, ai.onnx 17, IR 8",
+        "fp32: fp32 for tensorrt, 376 B, ai.onnx 17, IR 8",
         "parity on 6 inputs: 0 labels differ (0 of them near ties)",
         "accuracy 0.750 on 4 labelled inputs, 95 % interval 0.301 to 0.954",
         "mean squared error 0.25, ROC AUC 0.9",
@@ -358,7 +359,15 @@ def rich_bundle(classes: tuple[str, ...] = ("still", "moving")) -> bytes:
         ),
         preprocessing=(Step(name="scale", parameters={"mean": [0.5]}), Step(name="clip")),
         variants=(
-            msgspec.structs.replace(manifest.variants[0], exact="leaves", requires={"memory": "1 MB"}),
+            msgspec.structs.replace(
+                manifest.variants[0],
+                exact="leaves",
+                requires={"memory": "1 MB"},
+                engine="tensorrt",
+                host=manifest.variants[0].file,
+                profile=Profile(min_rows=1, opt_rows=1, max_rows=1024),
+                boards=("orin-nano", "rtx-50"),
+            ),
         ),
         evaluation=Evaluation(
             inputs=4,

@@ -16,7 +16,9 @@ from edge_runtime.bundle.manifest import (
     Label,
     Manifest,
     Output,
+    Profile,
     Step,
+    Variant,
     Window,
     canonical_json,
     check_name,
@@ -25,7 +27,7 @@ from edge_runtime.bundle.manifest import (
     encode,
 )
 from edge_runtime.errors import ManifestError
-from tests.support.tiny_bundle import tiny_bundle
+from tests.support.tiny_bundle import MODEL_FILE, tiny_bundle
 from tests.support.unpacked import payloads
 
 RAW = payloads(tiny_bundle())["manifest.json"]
@@ -132,6 +134,38 @@ def test_another_format_says_to_upgrade(format_: object) -> None:
 def test_a_manifest_whose_parts_do_not_fit_is_refused(change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ManifestError, match=complaint):
         decode(encode(altered(**change)))
+
+
+def variant(**changes: Any) -> tuple[Variant, ...]:
+    return (msgspec.structs.replace(MANIFEST.variants[0], **changes),)
+
+
+def rows(least: int, mostly: int, most: int) -> Profile:
+    return Profile(min_rows=least, opt_rows=mostly, max_rows=most)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"engine": "tensorrt"}, "an optimization profile is for tensorrt, and it needs one"),
+        ({"profile": rows(1, 1, 8)}, "an optimization profile is for tensorrt, and it needs one"),
+        ({"host": MODEL_FILE}, "a file for the host is for tensorrt only"),
+        ({"engine": "tensorrt", "profile": rows(0, 1, 8)}, "do not ascend from 1"),
+        ({"engine": "tensorrt", "profile": rows(1, 9, 8)}, "do not ascend from 1"),
+        (
+            {"engine": "tensorrt", "profile": rows(1, 1, 8), "host": "variants/x/host.onnx"},
+            "refers to 'variants/x/host.onnx', which it does not list",
+        ),
+    ],
+)
+def test_a_variant_for_tensorrt_has_a_profile_and_perhaps_a_part_for_the_host(
+    changes: dict[str, Any], complaint: str
+) -> None:
+    whole = {"engine": "tensorrt", "profile": rows(1, 1, 8), "host": MODEL_FILE, "boards": ("rtx-50",)}
+    manifest = altered(variants=variant(**whole))
+    assert decode(encode(manifest)) == manifest
+    with pytest.raises(ManifestError, match=complaint):
+        decode(encode(altered(variants=variant(**changes))))
 
 
 def column(name: str, **changes: Any) -> Input:
