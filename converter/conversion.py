@@ -25,6 +25,7 @@ from converter.bundling import (
     single_graph,
     window_of,
 )
+from converter.documents import documents
 from converter.frontends import sklearn as front_end
 from converter.frontends.base import Converted
 from converter.goldens import choose_goldens
@@ -206,7 +207,8 @@ def convert(
         prove=partial(_prove_lowered, case, manifest, chosen),
         progress=progress,
     )
-    return bundle.extended(found_for)
+    bundle = bundle.extended(found_for)
+    return bundle.adding(documents(bundle.manifest, made_for))
 
 
 @dataclass(frozen=True)

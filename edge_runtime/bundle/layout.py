@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 MAX_LISTED = 40
-_MAX_TEXT = 200
+MAX_TEXT = 200
 
 
 def cut(lines: Sequence[str], most: int = MAX_LISTED) -> list[str]:
@@ -32,7 +32,7 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def plain(text: str) -> str:
+def plain(text: str, most: int = MAX_TEXT) -> str:
     """Text without anything a terminal would act on, cut to a readable length."""
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: _MAX_TEXT + 1])
-    return shown if len(text) <= _MAX_TEXT else shown[:_MAX_TEXT] + "..."
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: most + 1])
+    return shown if len(text) <= most else shown[:most] + "..."
