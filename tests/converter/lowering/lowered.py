@@ -72,10 +72,18 @@ def computed(estimator: Any, rows: Any, method: str = "") -> Outputs:
 
 
 def in_onnx(estimator: Any, rows: Any, method: str = "", *, standard: bool = False) -> Outputs:
-    """What ONNX Runtime computes of the graph that the lowering writes, of all rows and of the first.
+    """What ONNX Runtime computes of the graph that the lowering writes, of all rows and of the first."""
+    raw, names = graph_of(estimator, rows, method, standard=standard)
+    answers = dict(zip(names, run_onnx(raw, rows), strict=True))
+    for (name, answer), alone in zip(answers.items(), run_onnx(raw, rows[:1]), strict=True):
+        np.testing.assert_allclose(alone, answer[:1], rtol=1e-6, atol=1e-9, err_msg=f"{name} of one row")
+    return _named(estimator, answers)
 
-    standard: of the graph for TensorRT, in float32.
-    """
+
+def graph_of(
+    estimator: Any, rows: Any, method: str = "", *, standard: bool = False
+) -> tuple[bytes, list[str]]:
+    """The graph that the lowering writes for such rows, for TensorRT if `standard`; its outputs."""
     graph = StandardGraph() if standard else Graph()
     x = Tensor.input(graph, "x", rows.dtype, (None, *rows.shape[1:]))
     found = _outputs(estimator, x, method)
@@ -83,10 +91,7 @@ def in_onnx(estimator: Any, rows: Any, method: str = "", *, standard: bool = Fal
     raw = graph.to_bytes(
         {name: (value.name, value.dtype.name, value.sizes) for name, value in found.items()}
     )
-    answers = dict(zip(found, run_onnx(raw, rows), strict=True))
-    for (name, answer), alone in zip(answers.items(), run_onnx(raw, rows[:1]), strict=True):
-        np.testing.assert_allclose(alone, answer[:1], rtol=1e-6, atol=1e-9, err_msg=f"{name} of one row")
-    return _named(estimator, answers)
+    return raw, list(found)
 
 
 def _outputs(estimator: Any, x: Any, method: str) -> dict[str, Any]:

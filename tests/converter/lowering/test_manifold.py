@@ -5,9 +5,11 @@ import pytest
 from sklearn.datasets import make_s_curve
 from sklearn.manifold import Isomap, LocallyLinearEmbedding
 
+from converter.backends.tensorrt import try_builds
 from converter.lowering import manifold, registry
+from edge_runtime.bundle.manifest import Profile
 from edge_runtime.errors import UnsupportedModelError
-from tests.converter.lowering.lowered import check
+from tests.converter.lowering.lowered import check, graph_of
 
 POINTS, _ = make_s_curve(150, noise=0.05, random_state=0)
 TRAINED, ROWS = POINTS[:110], POINTS[105:]  # some rows are training rows
@@ -50,3 +52,11 @@ def test_elimination_solves() -> None:
     matrices = random @ np.swapaxes(random, 1, 2) + 0.1 * np.eye(5)
     wanted = np.linalg.solve(matrices, np.ones((7, 5, 1)))
     np.testing.assert_allclose(manifold._solved(matrices, 5), wanted, rtol=1e-9)
+
+
+def test_a_plan_of_many_neighbours_is_built_while_one_waits() -> None:
+    step = LocallyLinearEmbedding(n_neighbors=20, random_state=0).fit(TRAINED)
+    raw, _ = graph_of(step, ROWS.astype(np.float32), standard=True)
+    profile = Profile(min_rows=1, opt_rows=1, max_rows=1024)
+    (trial,) = try_builds(raw, profile, ["8.6"], timeout_s=60)
+    assert trial.why == ""
