@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from converter.window import WindowSpec
 
 if TYPE_CHECKING:
-    from converter.conversion import ConvertedBundle, convert
+    from converter.conversion import convert
+    from converter.converted import ConvertedBundle
 
 __all__ = ["ConvertedBundle", "WindowSpec", "convert"]
 

@@ -68,6 +68,10 @@ _EPILOG = (
     help="What the bundle is for, such as pi4 or orin-nano; repeat it for several. Boards with TensorRT "
     "get a variant for it.",
 )  # fmt: skip
+@click.option(
+    "--report", type=click.Path(path_type=Path), metavar="FILE.html",
+    help="Write a report with plots, one HTML file that needs no network, too.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 def convert(
     model: Path,
@@ -77,6 +81,7 @@ def convert(
     signing_keys: tuple[Path, ...],
     *,
     unsigned: bool,
+    report: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -92,10 +97,14 @@ def convert(
             + ("found both." if unsigned else "found neither. `edge-runtime keys generate` makes one.")
         )
     from edge_runtime.bundle import load_private_key
+    from edge_runtime.durable import replace_file
 
     for key in signing_keys:
         load_private_key(key)  # a wrong key is told before the work, not after it
-    bundle = _converted(model, inputs, labels, output, **options)
+    bundle = _converted(model, inputs, labels, [output, *([report] if report else [])], **options)
+    if report:
+        _say("measuring the variants for the report")
+        replace_file(report, bundle.report_html().encode())
     saved = bundle.save(output, signing_key=signing_keys or None)
     if as_json:
         from edge_runtime.bundle.manifest import encode
@@ -111,7 +120,7 @@ def _converted(
     model: Path,
     inputs: str,
     labels: str | None,
-    output: Path,
+    outputs: list[Path],
     *,
     preprocessing: Path | None,
     boards: tuple[str, ...],
@@ -126,12 +135,15 @@ def _converted(
     import converter
 
     run = converter.convert  # first of all: it says when the extra is missing
-    from converter.conversion import check_folder
+    from converter.converted import check_folder
     from converter.loading import load_model, read_inputs
     from edge_runtime.arrays import read_array
     from edge_runtime.boards import supported
 
-    check_folder(output)
+    for path in outputs:
+        check_folder(path)
+    if len(set(outputs)) < len(outputs):
+        raise click.UsageError("--report: expected another file than --output, found the same.")
     if training_labels and not training:
         raise click.UsageError("--training-labels: expected --training FILE too, found none.")
     supported(boards)  # an unknown one is told before the work

@@ -1,20 +1,16 @@
 """The journey from a trained model to a bundle, in one function: `convert`."""
 
-import hashlib
-import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from converter import evaluate, report
+from converter import evaluate
 from converter.bundling import (
     GRAPH,
     Identity,
@@ -25,7 +21,9 @@ from converter.bundling import (
     single_graph,
     window_of,
 )
+from converter.converted import ConvertedBundle, listed
 from converter.documents import documents
+from converter.evidence import Evidence
 from converter.frontends import sklearn as front_end
 from converter.frontends.base import Converted
 from converter.goldens import choose_goldens
@@ -34,83 +32,18 @@ from converter.parity import Variants, prove
 from converter.preprocessing import joined
 from converter.sketching import referenced
 from converter.source import Answer, Source, Tensors, read_source
-from converter.standard.variant import ForBoards, for_boards
+from converter.standard.variant import for_boards
 from converter.training import cross_validated, read_training
 from converter.variant import loaded, run
 from converter.window import WindowSpec
 from edge_runtime.boards import supported
-from edge_runtime.bundle import load_private_key, seal
-from edge_runtime.bundle.manifest import File, Manifest, Parity
-from edge_runtime.durable import replace_file, translated
+from edge_runtime.bundle.manifest import Manifest, Parity
 from edge_runtime.errors import (
     ConversionError,
     GoldenMismatchError,
     InputError,
     ParityError,
-    StorageError,
 )
-
-_log = logging.getLogger("converter")
-KeyPath = str | os.PathLike[str]
-
-
-@dataclass(frozen=True)
-class ConvertedBundle:
-    """A converted, proven model: its manifest and the artifacts that go with it.
-
-    notes: for people, one sentence a board that the bundle was made for. They are no part of the bundle:
-        they hold times, and the same model converts to the same bytes.
-    """
-
-    manifest: Manifest
-    artifacts: dict[str, bytes]
-    notes: tuple[str, ...] = ()
-
-    def report(self) -> str:
-        """What was converted, parity, accuracy and what became of each board, for a terminal."""
-        return report.report(self.manifest, self.notes)
-
-    def replay_goldens(self) -> None:
-        """What every device will do before it activates the bundle. Raises GoldenMismatchError."""
-        with loaded(self.manifest, self.artifacts) as device:
-            device.replay_goldens()
-
-    def extended(self, found: ForBoards) -> "ConvertedBundle":
-        """The same bundle with a further variant, and what is to be said of each board."""
-        told = replace(self, notes=found.notes)
-        if found.variant is None:
-            return told
-        return told.adding(found.artifacts, variants=(*self.manifest.variants, found.variant))
-
-    def adding(self, artifacts: dict[str, bytes], **changes: Any) -> "ConvertedBundle":
-        """The same bundle with further files and these members of the manifest changed."""
-        files = {**self.manifest.files, **_listed(artifacts)}
-        manifest = msgspec.structs.replace(self.manifest, files=files, **changes)
-        return replace(self, manifest=manifest, artifacts={**self.artifacts, **artifacts})
-
-    def to_bytes(self, *, signing_key: KeyPath | Sequence[KeyPath] | None = None) -> bytes:
-        """The bundle file's bytes, signed with each key (a PEM file's path). Same keys, same bytes."""
-        given = [signing_key] if isinstance(signing_key, str | os.PathLike) else signing_key or []
-        return seal(self.manifest, self.artifacts, [load_private_key(path) for path in given])
-
-    def save(self, path: KeyPath, *, signing_key: KeyPath | Sequence[KeyPath] | None = None) -> Path:
-        """Write the bundle to `path`, replacing a file there in one step; returns the path.
-
-        signing_key: path, or paths, of private keys from `edge-runtime keys generate`. Without one
-        the bundle is unsigned and devices refuse it unless told otherwise; a warning is logged.
-        Raises StorageError when the folder does not exist or the disk is full, TrustError for a key
-        that cannot be read.
-        """
-        target = Path(path)
-        check_folder(target)
-        raw = self.to_bytes(signing_key=signing_key)
-        replace_file(target, raw)
-        if not signing_key:
-            _log.warning(
-                "%s is not signed: devices refuse it. Give signing_key=, see `edge-runtime keys`.",
-                target,
-            )
-        return target
 
 
 def convert(
@@ -196,11 +129,12 @@ def convert(
         provenance=provenance(source, rows, given),
     )
     bundle = case.bundle(manifest, converted, chosen)
+    bundle = replace(bundle, evidence=Evidence(rows, expected.tensors))
     bundle.replay_goldens()
     if trained.reference is not None:
         progress(f"sketching {len(trained.reference)} training inputs")
-        sketches, described = referenced(manifest, source, trained.reference)
-        bundle = bundle.adding(sketches, reference=described)
+        added, described = referenced(manifest, source, trained.reference)
+        bundle = bundle.adding(added, reference=described)
     found_for = for_boards(
         made_for,
         lower=partial(front_end.convert, source, rows, expected, standard=True),
@@ -285,18 +219,6 @@ def _prove_lowered(
     return parity
 
 
-def check_folder(path: Path) -> None:
-    """Refuse an output path that cannot be written, before any work is done."""
-    with translated(path):
-        if not path.parent.is_dir():
-            raise StorageError(f"{path}: its folder does not exist. Make it, or choose another path.")
-        if path.exists() and not path.is_file():
-            found = "a folder" if path.is_dir() else "a device or another special file"
-            raise StorageError(f"{path}: expected a file to write, found {found}. Choose another path.")
-    if not os.access(path.parent, os.W_OK):
-        raise StorageError(f"{path}: its folder is not writable for you. Choose another path.")
-
-
 @contextmanager
 def _missing_is_told(rows: Rows) -> Iterator[None]:
     """Where the model refuses a missing number, say which it is."""
@@ -323,11 +245,4 @@ def _bundle(
 ) -> ConvertedBundle:
     """Put the files in place and list them in the manifest, as sealing will."""
     artifacts = {GRAPH: onnx, **golden_files(manifest, golden_rows, golden_outputs)}
-    return ConvertedBundle(msgspec.structs.replace(manifest, files=_listed(artifacts)), artifacts)
-
-
-def _listed(artifacts: dict[str, bytes]) -> dict[str, File]:
-    return {
-        name: File(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-        for name, data in artifacts.items()
-    }
+    return ConvertedBundle(msgspec.structs.replace(manifest, files=listed(artifacts)), artifacts)

@@ -1,7 +1,7 @@
 """`bom.json`: the bundle's bill of materials, a CycloneDX 1.6 ML-BOM with a model card in it.
 
 Written as plain JSON: the classes of `cyclonedx-python-lib` 11 have no modelCard, and it would be one
-more library to import at every conversion. Tests hold this to its strict validator. There is no clock in it,
+more library to import at every conversion. Tests hold this to its strict validator. It has no clock,
 and its serial number follows from its content, so that the same bundle has the same bytes.
 """
 

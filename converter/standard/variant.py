@@ -28,13 +28,15 @@ PROFILE = Profile(min_rows=1, opt_rows=1, max_rows=1024)
 class ForBoards:
     """What a bundle has for the boards it was made for.
 
-    variant, artifacts: the one for TensorRT, None and empty where there is none. notes: one sentence a
+    variant, artifacts: the one for TensorRT, None and empty where there is none. lowered: its graph
+    before it was split, b"" where there is none. notes: one sentence a
     board, for the report: what it gets, what was tried here, and what was not.
     """
 
     variant: Variant | None = None
     artifacts: dict[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    lowered: bytes = b""
 
 
 def for_boards(
@@ -69,7 +71,7 @@ def for_boards(
         return ForBoards(notes=notes)
     variant = _variant(parts, parity, converted.exact, built)
     artifacts = {GRAPH: parts.main, **({HOST_GRAPH: parts.host} if parts.host else {})}
-    return ForBoards(variant, artifacts, notes)
+    return ForBoards(variant, artifacts, notes, converted.onnx)
 
 
 def _tried(parts: Split, boards: Sequence[Board], progress: Callable[[str], None]) -> dict[str, Trial]:

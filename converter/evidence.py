@@ -1,0 +1,74 @@
+"""What a conversion was proved on, kept for its report: differences row by row, and latency here.
+
+Times are no part of a bundle, whose bytes are the same again; they are measured when a report is made.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.bundling import GRAPH
+from converter.inputs import Rows
+from converter.parity import differences
+from converter.source import Tensors
+from converter.variant import loaded, run
+from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.engine.bench import Latency, answered, measure_rows, rotating_rows
+
+_ROWS = 512
+_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The held-out inputs and the source model's answers.
+
+    lowered: the graph of the variant for TensorRT in one piece, as ONNX Runtime ran it; b"" without one.
+    """
+
+    rows: Rows
+    expected: Tensors
+    lowered: bytes = b""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A variant beside its source, in ONNX Runtime on this machine.
+
+    differences: (inputs,), the largest absolute difference of probabilities, values or score of a row;
+        None for a model that gives labels only.
+    """
+
+    variant: Variant
+    differences: NDArray[np.float64] | None
+    latency: Latency
+
+
+def measured(manifest: Manifest, artifacts: dict[str, bytes], evidence: Evidence) -> Iterator[Measured]:
+    """Each variant, answering the held-out inputs and timed on rotating single rows, one thread."""
+    rows = evidence.rows.take(slice(_ROWS))
+    given = rotating_rows(rows.arrays if rows.is_table else rows.array)
+    for variant in manifest.variants:
+        alone, files = _in_onnxruntime(manifest, artifacts, variant, evidence.lowered)
+        with loaded(alone, files) as model:
+            _, apart = differences(evidence.expected, run(model, evidence.rows))
+            taken = answered(model.predict, given) if manifest.refusals else given
+            latency = measure_rows(model.predict, taken, _SECONDS)
+        has_numbers = evidence.expected.keys() != {"label"}
+        yield Measured(variant, apart if has_numbers else None, latency)
+
+
+def _in_onnxruntime(
+    manifest: Manifest, artifacts: dict[str, bytes], variant: Variant, lowered: bytes
+) -> tuple[Manifest, dict[str, bytes]]:
+    """The bundle of this variant alone; one for TensorRT as the graph that it was cut from."""
+    files = dict(artifacts)
+    if variant.engine == "tensorrt":
+        files[GRAPH] = lowered
+        variant = msgspec.structs.replace(
+            variant, engine="onnxruntime", file=GRAPH, host="", profile=None
+        )
+    return msgspec.structs.replace(manifest, variants=(variant,)), files
