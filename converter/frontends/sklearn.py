@@ -190,6 +190,8 @@ def _halves(source: Source, graph: Graph, calls: list[Call], inputs: list[str]) 
         return None
     answer = next(call.answer for call in calls if call.estimator is source.steps[cut - 1][1])
     tensor = matrix(answer)
+    if isinstance(graph, StandardGraph):
+        tensor = tensor.astype(np.float32)  # what becomes of float64 there
     name = "features"
     output = Output(name=name, dtype=tensor.dtype.name, shape=tensor.shape, meaning="value")
     raw = graph.to_bytes({name: (tensor.name, tensor.dtype.name, tensor.shape)}, inputs)
