@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.frontends.base import SourceModel
 from converter.graph import IR_VERSION, OPSETS
 from converter.inputs import Rows, digest, rows_digest, with_missing_text
-from converter.source import Source, Tensors
+from converter.source import Tensors
 from converter.window import WindowSpec
 from edge_runtime.bundle.manifest import (
     FORMAT,
@@ -31,7 +32,6 @@ from edge_runtime.errors import ConfigError, InputError
 
 GRAPH = "variants/fp32/model.onnx"
 UNPROVEN = Parity(inputs=0, label_disagreements=0, near_ties=0, max_abs_error=0.0, tolerance=0.0)
-_BOOSTERS = {"catboost", "lightgbm", "xgboost"}
 _MAX_RELEASE = 2**53  # what every JSON reader keeps exactly
 
 
@@ -89,7 +89,7 @@ def window_of(spec: WindowSpec | None, shape: tuple[int, ...]) -> Window | None:
 
 def single_graph(
     named: Identity,
-    source: Source,
+    source: SourceModel,
     *,
     onnx: bytes,
     inputs: tuple[Input, ...],
@@ -168,11 +168,9 @@ def _npy(array: NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def provenance(source: Source, rows: Rows, labels: NDArray[Any] | None) -> Provenance:
+def provenance(source: SourceModel, rows: Rows, labels: NDArray[Any] | None) -> Provenance:
     """What the bundle was made of: enough to make it again and to notice other data."""
-    libraries = ["edge-runtime", "numpy", "onnx", "onnxruntime", "scikit-learn"]
-    used = {type(step).__module__.partition(".")[0] for _, step in source.steps}
-    libraries += sorted(used & _BOOSTERS)
+    libraries = ["edge-runtime", "numpy", "onnx", "onnxruntime", *source.libraries]
     return Provenance(
         source=source.describe(),
         libraries={library: _installed(library) for library in libraries},

@@ -8,8 +8,8 @@ import click
 from converter.window import WindowSpec
 
 _EPILOG = (
-    "MODEL is opened with joblib, and opening it runs code that the file names: convert only files you "
-    "trust. FILE is .npz, .npy or .csv; FILE:KEY picks one array of an .npz."
+    "A .joblib or .pkl file runs code that it names when it is opened: convert only files you trust. "
+    "FILE is .npz, .npy or .csv; FILE:KEY picks one array of an .npz."
 )
 
 
@@ -72,6 +72,10 @@ _EPILOG = (
     "--report", type=click.Path(path_type=Path), metavar="FILE.html",
     help="Write a report with plots, one HTML file that needs no network, too.",
 )  # fmt: skip
+@click.option(
+    "--classes", metavar="A,B,C",
+    help="Of a Keras model or SavedModel: what its outputs are called, in their order.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 def convert(
     model: Path,
@@ -87,9 +91,9 @@ def convert(
 ) -> None:
     """Convert a trained MODEL with its preprocessing into one signed bundle.
 
-    MODEL is a fitted scikit-learn estimator or Pipeline, saved by joblib or pickle. The
-    result is compared with MODEL on every input before anything is written; a difference is an error
-    that says where.
+    MODEL is a fitted scikit-learn estimator or Pipeline, saved by joblib or pickle, a Keras 3
+    model (.keras, .h5), or the folder of a SavedModel. The result is compared with MODEL on
+    every input before anything is written; a difference is an error that says where.
     """
     if unsigned == bool(signing_keys):
         raise click.UsageError(
@@ -123,6 +127,7 @@ def _converted(
     outputs: list[Path],
     *,
     preprocessing: Path | None,
+    classes: str | None,
     boards: tuple[str, ...],
     training: str | None,
     training_labels: str | None,
@@ -163,6 +168,7 @@ def _converted(
         None if labels is None else read_array(labels, kind="labels"),
         window=window,
         preprocessing=before,
+        classes=None if classes is None else [name.strip() for name in classes.split(",")],
         boards=boards,
         training=None if truth is None else (known, truth),
         reference=known,

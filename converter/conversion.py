@@ -24,14 +24,14 @@ from converter.bundling import (
 from converter.converted import ConvertedBundle, listed
 from converter.documents import documents
 from converter.evidence import Evidence
-from converter.frontends import sklearn as front_end
-from converter.frontends.base import Converted
+from converter.frontends.base import Converted, SourceModel
+from converter.frontends.choice import front_end_of
 from converter.goldens import choose_goldens
-from converter.inputs import Rows, as_labels, as_rows, is_missing
+from converter.inputs import Rows, as_labels, is_missing
+from converter.loading import opened
 from converter.parity import Variants, prove
-from converter.preprocessing import joined
 from converter.sketching import referenced
-from converter.source import Answer, Source, Tensors, read_source
+from converter.source import Answer, Tensors
 from converter.standard.variant import for_boards
 from converter.training import cross_validated, read_training
 from converter.variant import loaded, run
@@ -58,14 +58,17 @@ def convert(
     input_dtype: str | None = None,
     golden_count: int = 8,
     preprocessing: Any = None,
+    classes: Sequence[Any] | None = None,
     boards: Sequence[str] = (),
     training: tuple[Any, Any] | None = None,
     cross_validation: int = 5,
     reference: Any = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ConvertedBundle:
-    """Convert a fitted scikit-learn estimator or Pipeline into a bundle and prove that it agrees.
+    """Convert a trained model into a bundle and prove that it agrees.
 
+    model: a fitted scikit-learn estimator or Pipeline, a Keras 3 model, a SavedModel that TensorFlow
+        loaded, or the path of a .keras or .h5 file or of a SavedModel's folder.
     inputs: held out from training, (inputs, features) or (windows, samples, axes), or a DataFrame,
         whose columns become the bundle's inputs. Source model and variant are compared on all of them.
     labels: their truth, for accuracy; class names, or numbers for a regression. None: not measured.
@@ -77,6 +80,9 @@ def convert(
     golden_count: how many of the inputs travel in the bundle, for the device to check itself.
     preprocessing: a fitted transformer or Pipeline of them that goes before `model`, for a model that
         was trained on what it gives.
+    classes: of a Keras model or SavedModel, what its outputs are called, in their order. It is then a
+        classification; without, it is one where its last operator is a softmax, or a sigmoid of one
+        number, and `labels` are whole numbers or None.
     boards: names of what the bundle is for, such as "orin-nano". For boards with TensorRT a second
         variant is made, in standard operators and float32; where it cannot be had the plain one ships
         alone, and the report says why.
@@ -92,11 +98,11 @@ def convert(
     named = identity(name, version, release)
     made_for = supported(boards)
     check_golden_count(golden_count)
-    if preprocessing is not None:
-        model = joined(preprocessing, model)
-    rows = as_rows(inputs, model, input_dtype)
+    front_end = front_end_of(opened(model), preprocessing)
+    rows = front_end.rows(inputs, input_dtype)
     with _missing_is_told(rows):
-        source = read_source(model, rows)
+        read = front_end.read(rows, labels, classes)
+    source = read.source
     given = None if labels is None else as_labels(labels, len(rows))
     truth = None if given is None else evaluate.truth_of(source, given)
     trained = read_training(source, rows, training, reference, dtype=input_dtype, folds=cross_validation)
@@ -104,7 +110,7 @@ def convert(
     with _missing_is_told(rows):
         expected = source.run(rows)
     progress("converting to ONNX")
-    converted = front_end.convert(source, rows, expected)
+    converted = read.convert(rows, expected)
     case = _Case(named, source, rows, expected, window)
     draft = case.draft(converted)
     progress("proving parity")
@@ -137,7 +143,7 @@ def convert(
         bundle = bundle.adding(added, reference=described)
     found_for = for_boards(
         made_for,
-        lower=partial(front_end.convert, source, rows, expected, standard=True),
+        lower=partial(read.convert, rows, expected, standard=True),
         prove=partial(_prove_lowered, case, manifest, chosen),
         progress=progress,
     )
@@ -150,7 +156,7 @@ class _Case:
     """One model with the inputs that its variants are proved on."""
 
     named: Identity
-    source: Source
+    source: SourceModel
     rows: Rows
     expected: Answer
     window: WindowSpec | None

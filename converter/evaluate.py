@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.source import Source, Tensors
+from converter.frontends.base import SourceModel
+from converter.source import Tensors
 from edge_runtime.bundle.manifest import ClassScore, Evaluation
 from edge_runtime.errors import InputError
 
@@ -168,7 +169,7 @@ def multi_label(truth: NDArray[np.int64], called: NDArray[np.int64]) -> Evaluati
     return Evaluation(inputs=len(truth), accuracy=float((truth == called).mean()))
 
 
-def truth_of(source: Source, labels: NDArray[Any]) -> NDArray[Any]:
+def truth_of(source: SourceModel, labels: NDArray[Any]) -> NDArray[Any]:
     """Labels as the evaluation takes them; wrong ones are told before any work is done."""
     if source.task == "regression":
         return numbers(labels)
@@ -184,7 +185,7 @@ def truth_of(source: Source, labels: NDArray[Any]) -> NDArray[Any]:
     return np.stack(columns, axis=1)
 
 
-def evaluated(source: Source, truth: NDArray[Any], found: Tensors) -> Evaluation:
+def evaluated(source: SourceModel, truth: NDArray[Any], found: Tensors) -> Evaluation:
     """How the variant's answers `found` agree with the truth, by the source model's task."""
     if source.task == "regression":
         return regression(truth, found["value"])

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.frontends.base import SourceModel
 from converter.inputs import Rows
 from converter.parity import NEAR_TIE, allowed, differences
-from converter.source import Answer, Source, Tensors
+from converter.source import Answer, Tensors
 from edge_runtime.errors import ConversionError, ParityError
 
 # Another board's float32 arithmetic moves a computed feature by a few 1e-7 of its size.
@@ -15,7 +16,7 @@ _POOL = 8  # candidates looked at for each golden wanted
 
 
 def choose_goldens(
-    source: Source,
+    source: SourceModel,
     rows: Rows,
     expected: Answer,
     found: Tensors,
@@ -67,7 +68,7 @@ def _van_der_corput(count: int) -> NDArray[np.float64]:
 
 
 def _is_steady(
-    source: Source, rows: Rows, expected: Answer, where: NDArray[np.int64]
+    source: SourceModel, rows: Rows, expected: Answer, where: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     steady = np.ones(len(rows), dtype=np.bool_)
     wanted = {name: tensor[where] for name, tensor in expected.tensors.items()}

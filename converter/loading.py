@@ -1,5 +1,6 @@
 """Reads a trained model from a file. That runs code the file names: only for files you trust."""
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import joblib
 from sklearn.exceptions import InconsistentVersionWarning
 
 from converter.foreign import told
+from converter.frontends.tensorflow import loading as saved
 from edge_runtime.arrays import read_array
 from edge_runtime.errors import ConversionError, InputError, MissingExtraError
 
@@ -15,15 +17,18 @@ SUFFIXES = (".joblib", ".pkl", ".pickle")
 
 
 def load_model(path: Path) -> Any:
-    """The object in a `.joblib` or `.pkl` file.
+    """The object in a `.joblib` or `.pkl` file, a Keras model in `.keras` or `.h5`, or a SavedModel.
 
     Raises ConversionError when it cannot be read, needs code that is not importable here, or was
     saved by another version of scikit-learn, whose estimators need not behave as they did.
     """
+    if saved.is_saved(path):
+        return saved.load_saved(path)
     if path.suffix not in SUFFIXES:
         raise ConversionError(
-            f"{path}: expected a model saved by joblib (.joblib) or pickle (.pkl), found "
-            f"{path.suffix or 'no suffix'}. Save it with joblib.dump(model, 'model.joblib')."
+            f"{path}: expected a model saved by joblib (.joblib), pickle (.pkl) or Keras (.keras, .h5), "
+            f"or the folder of a SavedModel; found {path.suffix or 'no suffix'}. Save it with "
+            "joblib.dump(model, 'model.joblib')."
         )
     _check_file(path)
     try:
@@ -46,6 +51,12 @@ def load_model(path: Path) -> Any:
             f"{path}: expected a model saved by joblib or pickle, found a file that is damaged or of "
             f"another kind ({told(error)}). Save it again with joblib.dump(model, 'model.joblib')."
         ) from error
+
+
+def opened(model: Any) -> Any:
+    """A model given as itself, or as the path of a Keras file or a SavedModel, which run no code."""
+    is_path = isinstance(model, str | os.PathLike) and saved.is_saved(Path(model))
+    return load_model(Path(model)) if is_path else model
 
 
 def _check_file(path: Path) -> None:

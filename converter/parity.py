@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.edge_rows import edge_rows, unseen_rows
-from converter.frontends.base import Converted, Halves
+from converter.frontends.base import Converted, Halves, SourceModel
 from converter.inputs import Rows
 from converter.parting import first_difference
-from converter.source import Answer, Source, Tensors
+from converter.source import Answer, Tensors
 from edge_runtime.bundle.manifest import Parity
 from edge_runtime.errors import ConversionError, EdgeError, InputError, ParityError
 
@@ -54,7 +54,7 @@ def allowed(expected: Tensors, tolerance: float = TOLERANCE) -> float:
 
 
 def prove(
-    source: Source,
+    source: SourceModel,
     converted: Converted,
     variants: Variants,
     rows: Rows,
@@ -77,7 +77,7 @@ def prove(
     return measured
 
 
-def _compare_unseen(source: Source, variants: Variants, rows: Rows) -> None:
+def _compare_unseen(source: SourceModel, variants: Variants, rows: Rows) -> None:
     """What the source refuses because training never saw it, the variant must refuse as well."""
     made = unseen_rows(rows)
     for row in range(len(made)):
@@ -112,7 +112,7 @@ class _Case:
         return allowed(self.expected.tensors, TOLERANCE * self.slack)
 
 
-def _compare(case: _Case, source: Source, converted: Converted, variants: Variants) -> Parity:
+def _compare(case: _Case, source: SourceModel, converted: Converted, variants: Variants) -> Parity:
     try:
         found = variants.whole(case.rows)
     except InputError as refusal:
@@ -128,7 +128,7 @@ def _compare(case: _Case, source: Source, converted: Converted, variants: Varian
         answered = {name: tensor[wrong] for name, tensor in found.items()}
         suspects = case.rows.take(wrong)
         features = variants.features(suspects)["features"]
-        rounded[wrong] = _only_rounding(source, converted.halves, suspects, features, answered)
+        rounded[wrong] = _only_rounding(converted.halves, suspects, features, answered)
     if (wrong & ~rounded).any():
         row = int(np.argmax(wrong & ~rounded))
         raise _fault(case, source, found, row, first_difference(converted, case.rows.take([row])))
@@ -180,7 +180,6 @@ def _undecided(case: _Case) -> NDArray[np.bool_]:
 
 
 def _only_rounding(
-    source: Source,
     halves: Halves,
     rows: Rows,
     features: NDArray[Any],
@@ -191,20 +190,20 @@ def _only_rounding(
     size = np.abs(expected)
     bound = 1e-5 * size + 2e-6 * size.max(axis=1, keepdims=True)
     near = (np.abs(expected - features) <= bound).all(axis=1)
-    answer = source.ask(halves.rest, features.copy)
+    answer = halves.rest(features)
     unequal, error = differences(answer.tensors, found)
     tied = answer.margin < NEAR_TIE if answer.margin.size else np.zeros(len(rows), dtype=np.bool_)
     explained: NDArray[np.bool_] = near & (~unequal | tied) & (error <= allowed(answer.tensors))
     return explained
 
 
-def _accepted(source: Source, rows: Rows) -> tuple[Rows, Answer]:
+def _accepted(source: SourceModel, rows: Rows) -> tuple[Rows, Answer]:
     """The edge rows that the source model takes at all and has a finite answer to, with that answer."""
     kept = rows.take(_taken(source, rows))
     return kept, source.run(kept) if len(kept) else Answer({}, np.empty(0))
 
 
-def _taken(source: Source, rows: Rows) -> NDArray[np.bool_]:
+def _taken(source: SourceModel, rows: Rows) -> NDArray[np.bool_]:
     """Which rows the source takes, by halves: it refuses a batch for one bad row, and few are bad."""
     try:
         answer = source.run(rows)
@@ -220,7 +219,7 @@ def _taken(source: Source, rows: Rows) -> NDArray[np.bool_]:
     return finite
 
 
-def _fault(case: _Case, source: Source, found: Tensors, row: int, where: str) -> ParityError:
+def _fault(case: _Case, source: SourceModel, found: Tensors, row: int, where: str) -> ParityError:
     expected = case.expected.tensors
     output = next(iter(expected))
     for name, tensor in expected.items():
@@ -250,7 +249,7 @@ def _shown(rows: Rows, row: int) -> list[Any]:
     return shown
 
 
-def _named(source: Source, label: Any) -> Any:
+def _named(source: SourceModel, label: Any) -> Any:
     """Class names of an index, or of several labels' indices."""
     names = source.class_names
     if isinstance(label, list):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.frontends.base import SourceModel
 from converter.inputs import Rows, is_missing, rows_digest
-from converter.source import Answer, Source
+from converter.source import Answer
 from edge_runtime.bundle.manifest import Manifest, Reference
 from edge_runtime.bundle.sketches import FORMAT, Categories, Numbers, Sketch, Sketches, encode
 
@@ -32,13 +33,15 @@ class _Column:
     classes: tuple[str, ...] = ()
 
 
-def referenced(manifest: Manifest, source: Source, rows: Rows) -> tuple[dict[str, bytes], Reference]:
+def referenced(
+    manifest: Manifest, source: SourceModel, rows: Rows
+) -> tuple[dict[str, bytes], Reference]:
     """The file of sketches of `rows`, training inputs, and what the manifest says of it."""
     described = Reference(file=FILE, rows=len(rows), inputs_sha256=rows_digest(rows))
     return {FILE: encode(sketched(manifest, source, rows))}, described
 
 
-def sketched(manifest: Manifest, source: Source, rows: Rows) -> Sketches:
+def sketched(manifest: Manifest, source: SourceModel, rows: Rows) -> Sketches:
     """Of `rows`, training inputs, and of the source model's answers, to at most 10,000 of them."""
     asked = rows
     if len(rows) > _MAX_ASKED:

@@ -22,6 +22,7 @@ from edge_runtime.errors import ConversionError, InputError, UnsupportedModelErr
 
 Tensors = dict[str, NDArray[Any]]
 _LIKE_TRAINING = "Give inputs like those that the model was trained on."
+_BOOSTERS = {"catboost", "lightgbm", "xgboost"}
 ANOMALY_CLASSES = ("anomaly", "normal")
 _OF_TARGETS = (LabelBinarizer, LabelEncoder)  # their `transform` takes one column, as (n,)
 
@@ -69,6 +70,12 @@ class Source:
         if not self.is_multi_label:
             return ()
         return tuple(Label(name=str(j), classes=_names(found)) for j, found in enumerate(self.classes))
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The distributions that it was trained with."""
+        used = {type(step).__module__.partition(".")[0] for _, step in self.steps}
+        return ("scikit-learn", *sorted(used & _BOOSTERS))
 
     def describe(self) -> str:
         """Such as `scikit-learn Pipeline(StandardScaler, SVC)`."""
@@ -121,14 +128,14 @@ class Source:
 
     def _margin(self, model: Any, given: Callable[[], Any], tensors: Tensors) -> NDArray[np.float64]:
         if "probabilities" in tensors:
-            apart = _apart(tensors["probabilities"])
+            far = apart(tensors["probabilities"])
         elif hasattr(model, "decision_function"):
             decision = np.asarray(model.decision_function(given()), dtype=np.float64)
             each = self.is_multi_label or decision.ndim == 1
-            apart = np.abs(decision) if each else _apart(decision)
+            far = np.abs(decision) if each else apart(decision)
         else:
             return np.empty(0)
-        margin: NDArray[np.float64] = apart.reshape(len(apart), -1).min(axis=1)
+        margin: NDArray[np.float64] = far.reshape(len(far), -1).min(axis=1)
         return margin
 
 
@@ -251,12 +258,13 @@ def _index(predicted: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     return np.array([index[name] for name in predicted.reshape(-1).tolist()], dtype=np.int64)
 
 
-def _apart(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def apart(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far the best two scores on the last axis lie apart; 1 where there is one only."""
     if scores.shape[-1] < 2:
         return np.ones(scores.shape[:-1])
     best = np.partition(scores, -2, axis=-1)
-    apart: NDArray[np.float64] = best[..., -1] - best[..., -2]
-    return apart
+    between: NDArray[np.float64] = best[..., -1] - best[..., -2]
+    return between
 
 
 @contextmanager

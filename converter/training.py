@@ -14,8 +14,9 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 
 from converter import evaluate
 from converter.foreign import told, translated
+from converter.frontends.base import SourceModel
 from converter.inputs import Rows, as_labels, as_rows
-from converter.source import Source, one_job
+from converter.source import one_job
 from edge_runtime.bundle.manifest import CrossValidation, Evaluation
 from edge_runtime.errors import ConversionError, InputError
 
@@ -38,7 +39,7 @@ class Training:
 
 
 def read_training(
-    source: Source, like: Rows, training: Any, reference: Any, *, dtype: str | None, folds: Any
+    source: SourceModel, like: Rows, training: Any, reference: Any, *, dtype: str | None, folds: Any
 ) -> Training:
     """Check what the author gave as `training`, (inputs, labels), and as `reference`, inputs.
 
@@ -69,7 +70,7 @@ def read_training(
     return Training(given, truth, folds, sketched)
 
 
-def _rows(source: Source, like: Rows, given: Any, dtype: str | None, what: str) -> Rows:
+def _rows(source: SourceModel, like: Rows, given: Any, dtype: str | None, what: str) -> Rows:
     """Inputs from training, of the kind of the held-out ones `like`."""
     with _about(what):
         rows = as_rows(given, source.model, dtype)
@@ -90,7 +91,7 @@ def _about(what: str) -> Iterator[None]:
         raise InputError(f"{what}: {error}") from error
 
 
-def _truth(source: Source, labels: NDArray[Any], folds: int) -> NDArray[Any]:
+def _truth(source: SourceModel, labels: NDArray[Any], folds: int) -> NDArray[Any]:
     """Labels as the source model's own classes, or numbers; enough of them for every fold."""
     known = evaluate.truth_of(source, labels)
     if len(labels) < folds:
@@ -110,7 +111,9 @@ def _truth(source: Source, labels: NDArray[Any], folds: int) -> NDArray[Any]:
     return own
 
 
-def cross_validated(source: Source, training: Training, evaluation: Evaluation | None) -> Evaluation:
+def cross_validated(
+    source: SourceModel, training: Training, evaluation: Evaluation | None
+) -> Evaluation:
     """Fit the source model anew on all folds but one and score it on that one, by turns.
 
     The result is `evaluation` with the scores added; without one, they alone.
@@ -153,7 +156,7 @@ def _fresh(model: Any) -> Any:
         ) from error
 
 
-def _columns(source: Source, given: Any) -> Any:
+def _columns(source: SourceModel, given: Any) -> Any:
     """As the model was fitted: of a DataFrame the columns that it knows."""
     known = getattr(source.model, "feature_names_in_", None)
     if not hasattr(given, "columns"):

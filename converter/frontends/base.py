@@ -1,8 +1,8 @@
-"""What every front end hands on: a finished graph and what is known about it."""
+"""What every front end does: read a trained model, ask it, and hand on a finished graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from converter.graph import Graph
 from converter.inputs import Rows
 from converter.lowering.registry import Call
-from edge_runtime.bundle.manifest import Input, Output, Step
+from converter.source import Answer
+from edge_runtime.bundle.manifest import Input, Label, Output, Step, Task
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,14 @@ class Halves:
     """A model cut in front of its trees, to tell rounding before the cut from faults after.
 
     features_onnx: a graph from the model's inputs to `features`, the same nodes as in the whole.
-    output: what that graph gives. features: the source's own first half. rest: its second half, a
-    fitted estimator.
+    output: what that graph gives. features: the source's own first half. rest: what its second half
+    answers to features.
     """
 
     features_onnx: bytes
     output: Output
     features: Callable[[Rows], NDArray[Any]]
-    rest: Any
+    rest: Callable[[NDArray[Any]], Answer]
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,51 @@ class Converted:
     halves: Halves | None
     refusals: tuple[str, ...]
     parts: Callable[[], Parts]
+
+
+class SourceModel(Protocol):
+    """A trained model as its author left it, whoever trained it: what the variant must agree with.
+
+    model: the author's own object. classes: one array of classes a label, as the author writes them;
+    none for values. libraries: the distributions that it was made with.
+    """
+
+    @property
+    def model(self) -> Any: ...
+    @property
+    def task(self) -> Task: ...
+    @property
+    def classes(self) -> tuple[NDArray[Any], ...]: ...
+    @property
+    def is_multi_label(self) -> bool: ...
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+    @property
+    def labels(self) -> tuple[Label, ...]: ...
+    @property
+    def libraries(self) -> tuple[str, ...]: ...
+
+    def describe(self) -> str:
+        """In a few words."""
+
+    def run(self, rows: Rows) -> Answer:
+        """Ask the model about every row. Raises ConversionError when it refuses them."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that was read, and what makes a graph of it: called with the rows it is for and what the
+    source says of them, and perhaps `standard=True`, for standard operators and float32 only."""
+
+    source: SourceModel
+    convert: Callable[..., Converted]
+
+
+class FrontEnd(Protocol):
+    """One kind of trained model, with the preprocessing before it, on its way to a graph."""
+
+    def rows(self, inputs: Any, dtype: str | None) -> Rows:
+        """What the author hands over as inputs, checked. Raises InputError."""
+
+    def read(self, rows: Rows, labels: Any, classes: Sequence[Any] | None) -> Trained:
+        """Look at the model. labels, classes: what the author says of its answers, perhaps nothing."""

@@ -1,6 +1,7 @@
 """scikit-learn to ONNX: runs the lowering of a fitted model once, on tensors that write the graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,9 @@ from sklearn.pipeline import Pipeline
 
 from converter.blocks import Block
 from converter.foreign import without_name_warnings
-from converter.frontends.base import Converted, Halves, Parts
+from converter.frontends.base import Converted, Halves, Parts, Trained
 from converter.graph import Graph
-from converter.inputs import Rows
+from converter.inputs import Rows, as_rows
 from converter.lowering import catalogue, registry
 from converter.lowering.composition import steps_of
 from converter.lowering.exactness import is_exact_step, leaves_are_exact
@@ -21,15 +22,31 @@ from converter.lowering.registry import Call, Method, Scores
 from converter.lowering.table import Table, matrix
 from converter.lowering.thresholds import is_monotone
 from converter.lowering.trees import ensemble, folded, has_trees
-from converter.source import Answer, Source
+from converter.source import Answer, Source, read_source
 from converter.standard.graph import StandardGraph
 from converter.tracing.tensor import Tensor
 from edge_runtime.bundle.manifest import Input, Output, Step
-from edge_runtime.errors import UnsupportedModelError
+from edge_runtime.errors import InputError, UnsupportedModelError
 from edge_runtime.memory import return_freed_memory
 
 _METHODS: dict[str, Method] = {"regression": "value", "transformation": "transform"}
 _NO_SPLITS = (np.empty(0, np.int64), np.empty(0, np.float64))
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A fitted estimator, or a Pipeline of the preprocessing and one."""
+
+    model: Any
+
+    def rows(self, inputs: Any, dtype: str | None) -> Rows:
+        return as_rows(inputs, self.model, dtype)
+
+    def read(self, rows: Rows, labels: Any, classes: Sequence[Any] | None) -> Trained:  # noqa: ARG002
+        if classes is not None:
+            raise InputError("classes: expected none, a fitted estimator knows its own. Leave them out.")
+        source = read_source(self.model, rows)
+        return Trained(source, partial(convert, source))
 
 
 def convert(source: Source, rows: Rows, expected: Answer, *, standard: bool = False) -> Converted:
@@ -43,7 +60,7 @@ def convert(source: Source, rows: Rows, expected: Answer, *, standard: bool = Fa
     graph, made, answer = write()
     values = _values(source, answer, expected)
     if made.refusals:
-        values["refused"] = _refused([mask for mask, _ in made.refusals])
+        values["refused"] = refused([mask for mask, _ in made.refusals])
     outputs = {name: (tensor.name, tensor.dtype.name, tensor.shape) for name, tensor in values.items()}
     # Of a table only the columns that the answer depends on are asked for.
     read = graph.inputs_read(tensor.name for tensor in values.values())
@@ -57,7 +74,7 @@ def convert(source: Source, rows: Rows, expected: Answer, *, standard: bool = Fa
     return Converted(
         onnx=raw,
         inputs=tuple(kept),
-        outputs=_outputs(values),
+        outputs=outputs_of(values),
         refusals=tuple(why for _, why in made.refusals),
         steps=_steps(source, made.calls),
         exact="leaves" if exact else "",
@@ -74,7 +91,7 @@ def _written(source: Source, declared: tuple[Input, ...], *, is_table: bool, sta
     """The model lowered on tensors: the graph, what happened on the way, and the answer."""
     catalogue.load()
     graph = StandardGraph() if standard else Graph()
-    x = _given(graph, declared, is_table=is_table)
+    x = given_to(graph, declared, is_table=is_table)
     with registry.recording() as made:
         answer = registry.call(_METHODS.get(source.task, "scores"), source.model, x)
     return_freed_memory()  # a model's numbers, read and written into the graph
@@ -86,7 +103,7 @@ def _parts(write: Callable[[], _Written]) -> Parts:
     return Parts(graph, tuple(made.calls))
 
 
-def _given(graph: Graph, declared: tuple[Input, ...], *, is_table: bool) -> Tensor | Table:
+def given_to(graph: Graph, declared: tuple[Input, ...], *, is_table: bool) -> Tensor | Table:
     """The graph's inputs: one array, or a table of columns."""
     tensors = [
         Tensor.input(graph, given.name, _numpy_dtype(given.dtype), given.shape) for given in declared
@@ -119,7 +136,7 @@ def _values(source: Source, answer: Any, expected: Answer) -> dict[str, Tensor]:
     return values
 
 
-def _refused(masks: list[Tensor]) -> Tensor:
+def refused(masks: list[Tensor]) -> Tensor:
     """int64 (n,): the number, from 1, of the first reason to refuse a row; 0 where there is none."""
     number: Any = 0
     for at in range(len(masks), 0, -1):
@@ -128,7 +145,8 @@ def _refused(masks: list[Tensor]) -> Tensor:
     return tensor
 
 
-def _outputs(values: dict[str, Tensor]) -> tuple[Output, ...]:
+def outputs_of(values: dict[str, Tensor]) -> tuple[Output, ...]:
+    """What the manifest says of a graph's outputs, which are called by their meaning."""
     return tuple(
         Output(name=name, dtype=tensor.dtype.name, shape=tensor.shape, meaning=name)  # type: ignore[arg-type]
         for name, tensor in values.items()
@@ -141,14 +159,14 @@ def _steps(source: Source, calls: list[Call]) -> tuple[Step, ...]:
     steps = []
     last = len(source.steps) - (source.task != "transformation")
     for _, step in source.steps[:last]:
-        parameters = _parameters(step)
+        parameters = parameters_of(step)
         if id(step) not in called:
             parameters = {"into": "thresholds"}
         steps.append(Step(name=type(step).__name__, parameters=parameters))
     return tuple(steps)
 
 
-def _parameters(step: Any) -> dict[str, Any]:
+def parameters_of(step: Any) -> dict[str, Any]:
     """What people want to know of a step: a block's own words, or which columns go where."""
     if isinstance(step, Block):
         return step.describe()
@@ -202,4 +220,4 @@ def _halves(source: Source, graph: Graph, calls: list[Call], inputs: list[str]) 
         dense = found.toarray() if hasattr(found, "toarray") else found
         return np.asarray(dense, dtype=output.dtype)
 
-    return Halves(raw, output, features, after)
+    return Halves(raw, output, features, lambda given: source.ask(after, given.copy))
