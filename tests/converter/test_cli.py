@@ -73,6 +73,54 @@ def test_a_model_becomes_a_signed_bundle_with_a_report(
         assert (bundle.manifest.window.rate_hz, bundle.manifest.window.stride) == (10.0, 25)
 
 
+def test_training_data_and_a_report_are_files_like_any_other(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = {
+        "training": f"{RECORDINGS}:train_windows",
+        "training_labels": f"{RECORDINGS}:train_labels",
+    }
+    report = folder / "report.html"
+    assert convert(folder, report=str(report), cross_validation="2", **trained) == 0
+    out, err = capsys.readouterr()
+    assert "cross-validation of 2 folds of 40 training inputs" in out
+    assert "sketches of 40 training inputs travel with the model" in out
+    assert "measuring the variants for the report" in err
+    assert "cross-validation of 2 folds" in report.read_text(encoding="utf-8")
+
+
+def test_training_inputs_alone_are_sketched(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert convert(folder, training=f"{RECORDINGS}:train_windows") == 0
+    out = capsys.readouterr().out
+    assert "sketches of 40 training inputs" in out
+    assert "cross-validation" not in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "what"),
+    [
+        ({"training_labels": f"{RECORDINGS}:train_labels"}, 2, "expected --training FILE too"),
+        ({"report": "/no/such/folder/a.html"}, 11, "folder does not exist"),
+        ({"report": "motion.edge"}, 2, "another file than --output"),
+        ({"training": f"{RECORDINGS}:train_labels"}, 4, "expected numbers"),
+        (
+            {"training": f"{RECORDINGS}:train_windows", "training_labels": f"{RECORDINGS}:test_labels",
+             "cross_validation": "11"},
+            4, "at least 11 rows of every class, one a fold, found 10",
+        ),
+    ],
+)  # fmt: skip
+def test_training_data_or_a_report_that_cannot_be_leaves_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], changes: dict, code: int, what: str
+) -> None:
+    if changes.get("report") == "motion.edge":
+        changes = {"report": str(folder / "motion.edge")}
+    before = sorted(folder.iterdir())
+    assert convert(folder, **changes) == code
+    assert what in capsys.readouterr().err
+    assert sorted(folder.iterdir()) == before
+
+
 def test_json_is_the_manifest_and_nothing_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert convert(folder, json="", release="7") == 0
     manifest = json.loads(capsys.readouterr().out)

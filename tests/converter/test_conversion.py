@@ -148,7 +148,9 @@ for final in (
     KNeighborsClassifier(3),
 ):
     model = make_pipeline(StandardScaler(), final).fit(rows, labels)
-    bundle = converter.convert(model, rows, labels, name="a", version="1.0.0")
+    bundle = converter.convert(
+        model, rows, labels, name="a", version="1.0.0", training=(rows, labels), cross_validation=2
+    )
     print(hashlib.sha256(bundle.to_bytes()).hexdigest())
 """
 
@@ -166,6 +168,10 @@ def test_other_processes_give_the_same_bytes_whatever_their_hash_seed() -> None:
     outputs = [process.communicate(timeout=60)[0] for process in processes]
     assert outputs[0] == outputs[1]
     assert len(outputs[0].split()) == 3
+
+
+def test_every_bundle_has_a_card_and_a_bill_of_materials(bundle: "converter.ConvertedBundle") -> None:
+    assert {"card.md", "bom.json"} < bundle.manifest.files.keys()
 
 
 def test_the_report_reads_as_a_page(bundle: "converter.ConvertedBundle") -> None:

@@ -1,7 +1,6 @@
 """The report as a page: complete, well formed, harmless, and quiet in a real browser."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 import converter
 from converter.page import page
+from tests.support.chromium import opened
 from tests.support.html import elements
-from tests.support.programs import program
 
 ROWS, SPECIES = load_iris(return_X_y=True)
 HOSTILE = "<script>alert(1)</script>"
@@ -148,31 +147,21 @@ def test_every_task_has_a_page(made: Any, parts: list[str]) -> None:
         assert part in shown
 
 
-def console_of(html: str, folder: Path) -> tuple[list[str], str]:
-    """What a real browser says on its console when it opens the page, and the page it then has."""
-    (folder / "page.html").write_text(html, encoding="utf-8")
-    command = [program("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    command += ["--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    command += [f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr", "--dump-dom"]
-    done = subprocess.run(
-        [*command, (folder / "page.html").as_uri()],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return [line for line in done.stderr.splitlines() if "CONSOLE" in line], done.stdout
+def saved(html: str, folder: Path) -> Path:
+    path = folder / "page.html"
+    path.write_text(html, encoding="utf-8")
+    return path
 
 
 def test_a_real_browser_opens_it_without_a_word(html: str, tmp_path: Path) -> None:
-    said, shown = console_of(html, tmp_path)
-    assert said == []
-    assert words(shown) == words(html)
+    found = opened(saved(html, tmp_path))
+    assert found.console == []
+    assert words(found.dom) == words(html)
 
 
 def test_the_browser_would_refuse_whatever_a_page_asked_of_a_network(html: str, tmp_path: Path) -> None:
     asking = html.replace("<h1>", '<img src="http://127.0.0.1:9/a.png"><script>alert(1)</script><h1>')
-    said, _ = console_of(asking, tmp_path)
+    said = opened(saved(asking, tmp_path)).console
     assert len(said) == 2
     assert all("Content Security Policy" in line for line in said)
 
