@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge_runtime.bundle.consistency import MAX_RELEASE, faults
+from edge_runtime.bundle.evaluation import ClassScore, CrossValidation, Evaluation
 from edge_runtime.errors import ManifestError
 
 __all__ = [
@@ -153,43 +154,6 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     profile: Profile | None = None
     boards: tuple[str, ...] = ()
-
-
-class ClassScore(msgspec.Struct, frozen=True, kw_only=True):
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-class CrossValidation(msgspec.Struct, frozen=True, kw_only=True):
-    """The source model fitted anew on all but one fold of the `inputs` and scored on that, by turns."""
-
-    metric: Literal["accuracy", "r2"]
-    inputs: int
-    scores: tuple[float, ...]
-    mean: float
-    std: float
-
-
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Agreement with ground truth. `confusion[i][j]`: rows of class i that were called class j.
-
-    `roc_auc`: of several classes each one against the rest, averaged; None where one does not occur.
-    """
-
-    inputs: int
-    accuracy: float | None = None
-    per_class: dict[str, ClassScore] = {}
-    confusion: tuple[tuple[int, ...], ...] = ()
-    mean_squared_error: float | None = None
-    mean_absolute_error: float | None = None
-    r2: float | None = None
-    macro_f1: float | None = None
-    weighted_f1: float | None = None
-    roc_auc: float | None = None
-    log_loss: float | None = None
-    cross_validation: CrossValidation | None = None
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
