@@ -135,7 +135,7 @@ def convert(
         provenance=provenance(source, rows, given),
     )
     bundle = case.bundle(manifest, converted, chosen)
-    bundle = replace(bundle, evidence=Evidence(rows, expected.tensors))
+    bundle = replace(bundle, evidence=Evidence(rows, expected.tensors, truth))
     bundle.replay_goldens()
     if trained.reference is not None:
         progress(f"sketching {len(trained.reference)} training inputs")

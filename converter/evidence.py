@@ -5,6 +5,7 @@ Times are no part of a bundle, whose bytes are the same again; they are measured
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,13 +25,14 @@ _SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Evidence:
-    """The held-out inputs and the source model's answers.
+    """The held-out inputs, the source model's answers, and the truth where labels were given.
 
     lowered: the graph of the variant for TensorRT in one piece, as ONNX Runtime ran it; b"" without one.
     """
 
     rows: Rows
     expected: Tensors
+    truth: NDArray[Any] | None = None
     lowered: bytes = b""
 
 
@@ -39,11 +41,13 @@ class Measured:
     """A variant beside its source, in ONNX Runtime on this machine.
 
     differences: (inputs,), the largest absolute difference of probabilities, values or score of a row;
-        None for a model that gives labels only.
+        None for a model that gives labels only. residuals: of a regression whose truth is known, value
+        less truth, of all outputs; else None.
     """
 
     variant: Variant
     differences: NDArray[np.float64] | None
+    residuals: NDArray[np.float64] | None
     latency: Latency
 
 
@@ -54,11 +58,15 @@ def measured(manifest: Manifest, artifacts: dict[str, bytes], evidence: Evidence
     for variant in manifest.variants:
         alone, files = _in_onnxruntime(manifest, artifacts, variant, evidence.lowered)
         with loaded(alone, files) as model:
-            _, apart = differences(evidence.expected, run(model, evidence.rows))
+            found = run(model, evidence.rows)
             taken = answered(model.predict, given) if manifest.refusals else given
             latency = measure_rows(model.predict, taken, _SECONDS)
+        _, apart = differences(evidence.expected, found)
         has_numbers = evidence.expected.keys() != {"label"}
-        yield Measured(variant, apart if has_numbers else None, latency)
+        residuals = None
+        if manifest.task == "regression" and evidence.truth is not None:
+            residuals = (found["value"] - evidence.truth).ravel()
+        yield Measured(variant, apart if has_numbers else None, residuals, latency)
 
 
 def _in_onnxruntime(

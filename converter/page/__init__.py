@@ -35,7 +35,7 @@ def page(
     body = [
         _header(manifest),
         markup.tiles(_tiles(manifest, measured)),
-        markup.section("How well it does", *_scores(manifest)),
+        markup.section("How well it does", *_scores(manifest, measured)),
         markup.section("How well it agrees with the source model", *_agreement(manifest, measured)),
         markup.section("Size and speed", *_costs(manifest, measured)),
         markup.section("Boards", markup.items(notes)),
@@ -93,14 +93,22 @@ def _main_score(evaluation: Evaluation | None) -> tuple[str, str, str]:
     return "Accuracy", f"{evaluation.accuracy:.1%}", f"{on}; 95 % interval {low:.1%} to {high:.1%}"
 
 
-def _scores(manifest: Manifest) -> Iterator[str]:
+def _scores(manifest: Manifest, measured: Sequence[Measured]) -> Iterator[str]:
     evaluation = manifest.evaluation
     if evaluation is None:
         yield markup.paragraphs([NOT_MEASURED])
         return
     yield markup.paragraphs(sentences(evaluation))
-    if not evaluation.per_class:
-        return
+    for each in measured[:1]:
+        if each.residuals is not None:
+            svg = plots.residuals("Errors of the predictions", each.residuals)
+            caption = f"{each.variant.id}: how many held-out predictions are wrong by how much."
+            yield markup.figures(markup.figure(svg, caption))
+    if evaluation.per_class:
+        yield from _scores_of_classes(manifest, evaluation)
+
+
+def _scores_of_classes(manifest: Manifest, evaluation: Evaluation) -> Iterator[str]:
     rows = [
         [name, f"{of.precision:.3f}", f"{of.recall:.3f}", f"{of.f1:.3f}", str(of.support)]
         for name, of in by_class(evaluation, manifest.classes)[:MAX_LISTED]

@@ -12,6 +12,7 @@ _WIDTH = 360
 _MAX_CLASSES = 40
 _SMALLEST_CELL_WITH_NUMBER = 17
 _LETTER = 6.8  # the width of one, about
+_BINS = 20
 _DECADES = 6  # below what is allowed
 
 
@@ -75,6 +76,24 @@ def error_histogram(label: str, errors: NDArray[np.float64], allowed: float) -> 
             parts.append(_word(x, bottom + 14, f"1e{exponent}", "middle small"))
     x = left + (1 + 2 * (log10(allowed) - low)) * step
     parts += [_line(x, 16, x, bottom, "limit"), _word(x, 11, "allowed", "middle small")]
+    return _svg(bottom + 20, label, parts)
+
+
+def residuals(label: str, errors: NDArray[np.float64]) -> str:
+    """How many predictions are wrong by how much: twenty bins, as far below 0 as above."""
+    reach = float(np.abs(errors).max()) or 1.0
+    counts = np.histogram(errors, bins=_BINS, range=(-reach, reach))[0].tolist()
+    bottom, step = 150, _WIDTH / _BINS
+    parts = [_line(0, bottom, _WIDTH, bottom, "axis")]
+    for at, count in enumerate(counts):
+        if count:
+            height = max(1.0, count / max(counts) * (bottom - 30))
+            parts.append(_box(at * step + 1, bottom - height, (step - 2, height), "bar"))
+    parts.append(_line(_WIDTH / 2, 16, _WIDTH / 2, bottom, "limit"))
+    parts.append(_word(0, bottom + 14, f"{-reach:.3g}", "small"))
+    parts.append(_word(_WIDTH / 2, bottom + 14, "0", "middle small"))
+    parts.append(_word(_WIDTH, bottom + 14, f"{reach:.3g}", "end small"))
+    parts.append(_word(0, 11, f"tallest bar: {max(counts):,}", "small"))
     return _svg(bottom + 20, label, parts)
 
 

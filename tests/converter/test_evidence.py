@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
@@ -50,6 +51,15 @@ def test_a_model_of_labels_alone_has_no_differences_of_numbers() -> None:
     model = LinearSVC(random_state=0).fit(ROWS, SPECIES)
     (found,) = every(converter.convert(model, ROWS, name="a", version="1.0.0"))
     assert found.differences is None
+
+
+def test_residuals_are_the_variants_predictions_less_the_truth() -> None:
+    model = LinearRegression().fit(ROWS, SPECIES)
+    with_truth = converter.convert(model, ROWS, SPECIES, name="a", version="1.0.0")
+    (found,) = every(with_truth)
+    assert found.residuals == pytest.approx(model.predict(ROWS) - SPECIES, abs=1e-5)
+    (without,) = every(converter.convert(model, ROWS, name="a", version="1.0.0"))
+    assert without.residuals is None
 
 
 def test_times_are_no_part_of_the_bundle() -> None:

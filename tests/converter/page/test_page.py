@@ -133,7 +133,10 @@ def texts() -> "converter.ConvertedBundle":
 @pytest.mark.parametrize(
     ("made", "parts"),
     [
-        (regression, ["R² 0.518", "Largest difference", "Differences between fp32"]),
+        (
+            regression,
+            ["R² 0.518", "Errors of the predictions", "Largest difference", "Differences between fp32"],
+        ),
         (several, ["Accuracy 9", "0 of 60"]),
         (anomaly, ["Accuracy not measured", "accuracy not measured: no labels were given"]),
         (texts, ["refuses", "transformation"]),

@@ -41,6 +41,22 @@ def test_the_line_of_what_is_allowed_stands_between_smaller_and_larger_differenc
     assert below < float(limit.attributes["x1"]) < above
 
 
+def test_residuals_lie_to_the_side_of_their_sign_around_a_zero_in_the_middle() -> None:
+    svg = plots.residuals("Errors", np.array([-1.0, -1.0, 3.0, 3.0, 3.0, 3.0]))
+    below, above = of_kind(svg, "rect", "bar")
+    (zero,) = of_kind(svg, "line", "limit")
+    assert float(zero.attributes["x1"]) == 180
+    assert float(below.attributes["x"]) == pytest.approx(360 * (6 / 20) + 1, abs=0.1)
+    assert float(above.attributes["x"]) == pytest.approx(360 * (19 / 20) + 1, abs=0.1)
+    assert float(above.attributes["height"]) == 2 * float(below.attributes["height"])
+    words = [word.text for word in of_kind(svg, "text", "small")]
+    assert words == ["-3", "0", "3", "tallest bar: 4"]
+
+
+def test_residuals_that_are_all_0_are_a_picture_too() -> None:
+    assert len(of_kind(plots.residuals("Errors", np.zeros(5)), "rect", "bar")) == 1
+
+
 def test_the_confusion_matrix_has_each_number_once_and_marks_what_is_wrong() -> None:
     svg = plots.confusion_matrix("Confusion", ["a", "b", "c"], [[5, 1, 0], [0, 6, 0], [0, 0, 0]])
     words = [word.text for word in of_kind(svg, "text")]
