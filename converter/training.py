@@ -29,13 +29,15 @@ class Training:
     """What the author gave of the training data; all of it may be absent.
 
     given: the inputs as they were given. truth: their labels as the source model was fitted on them.
-    folds: how often to fit anew; 0 for never. reference: inputs that sketches are made of.
+    folds: how often to fit anew; 0 for never. reference: inputs that sketches are made of. unfitted:
+    a clone of the source model, to be fitted.
     """
 
     given: Any = None
     truth: NDArray[Any] | None = None
     folds: int = 0
     reference: Rows | None = None
+    unfitted: Any = None
 
 
 def read_training(
@@ -44,7 +46,7 @@ def read_training(
     """Check what the author gave as `training`, (inputs, labels), and as `reference`, inputs.
 
     Raises InputError for inputs unlike the held-out ones `like`, labels that are missing or do not fit,
-    or too few rows for so many folds.
+    or too few rows for so many folds; ConversionError for a model that cannot be cloned.
     """
     if not isinstance(folds, int) or not (folds == 0 or 2 <= folds <= MAX_FOLDS):
         raise InputError(f"cross_validation: expected 0 or 2 to {MAX_FOLDS} folds, found {folds!r}.")
@@ -67,7 +69,7 @@ def read_training(
         )
     with _about("training"):
         truth = _truth(source, as_labels(labels, len(rows)), folds)
-    return Training(given, truth, folds, sketched)
+    return Training(given, truth, folds, sketched, _fresh(source.model))
 
 
 def _rows(source: SourceModel, like: Rows, given: Any, dtype: str | None, what: str) -> Rows:
@@ -119,13 +121,13 @@ def cross_validated(
     The result is `evaluation` with the scores added; without one, they alone.
     Folds are scikit-learn's of an integer `cv`: in the order of the rows, of a classification with the
     classes in proportion. A random state that is not set is 0, so that the scores are the same again.
-    Raises ConversionError for a model that cannot be cloned or that a fold cannot train.
+    Raises ConversionError for a model that a fold cannot train.
     """
     assert training.truth is not None
     stratified = source.task == "classification" and not source.is_multi_label
-    with one_job(model := _fresh(source.model)), translated("cross-validation", advice=_WITHOUT):
+    with one_job(training.unfitted), translated("cross-validation", advice=_WITHOUT):
         found = cross_validate(
-            model,
+            training.unfitted,
             _columns(source, training.given),
             training.truth,
             cv=(StratifiedKFold if stratified else KFold)(training.folds),

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 import converter
 from converter.inputs import as_rows
 from converter.source import read_source
-from converter.training import Training, cross_validated
+from converter.training import read_training
 from edge_runtime.bundle.manifest import CrossValidation
 from edge_runtime.errors import ConversionError, InputError
 
@@ -102,10 +102,11 @@ class Stubborn(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[0])
 
 
-def test_a_model_that_cannot_be_cloned_is_told_before_anything_is_fitted() -> None:
-    source = read_source(Stubborn(("a",)).fit(ROWS, SPECIES), as_rows(ROWS))
+def test_a_model_that_cannot_be_cloned_is_told_before_any_work() -> None:
+    rows = as_rows(ROWS)
+    source = read_source(Stubborn(("a",)).fit(ROWS, SPECIES), rows)
     with pytest.raises(ConversionError, match=r"Stubborn is none: .* Give cross_validation=0"):
-        cross_validated(source, Training(ROWS, SPECIES, 5), None)
+        read_training(source, rows, (ROWS, SPECIES), None, dtype=None, folds=5)
 
 
 def test_a_fold_that_cannot_be_fitted_is_one_clear_error() -> None:
