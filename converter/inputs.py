@@ -129,7 +129,8 @@ def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
             "and give it numbers."
         )
     if given.ndim < 2 or 0 in given.shape:
-        found = given.shape if given.ndim else f"an object of type {type(inputs).__name__}"
+        is_array = given.ndim or isinstance(inputs, np.ndarray)
+        found = given.shape if is_array else f"an object of type {type(inputs).__name__}"
         raise InputError(
             "inputs: expected shape (inputs, features), (windows, samples, axes) or (images, height, "
             f"width, channels), none of them 0; found {found}."
