@@ -82,6 +82,9 @@ class _Naming:
     def rename(self, graph: Any, outer: dict[str, str]) -> None:
         """outer: the names, old and new, of what is known around the graph."""
         known = dict(outer)
+        graph.name = self._new("graph")
+        for value in (*graph.input, *graph.output):
+            _forget_sizes(value)
         for value in graph.input:
             known[value.name] = value.name = self._new("input")
         nodes = _walk(graph)
@@ -126,6 +129,12 @@ class _Naming:
     def _new(self, kind: str) -> str:
         self._count += 1
         return f"{kind}_{self._count}"
+
+
+def _forget_sizes(value: Any) -> None:
+    """Sizes that are not known have counted names, too."""
+    for size in value.type.tensor_type.shape.dim:
+        size.ClearField("dim_param")
 
 
 def _walk(graph: Any) -> list[Any]:

@@ -57,19 +57,19 @@ def _opened(path: Path, kind: str, how: Any) -> Any:
     except ConversionError:
         raise
     except Exception as error:  # Keras, h5py, zipfile and TensorFlow raise many kinds
-        text = told(error)
-        if "safe_mode" in text or "unsafe deserialization" in text:
+        text = str(error)
+        if "safe_mode" in text:
             raise ConversionError(
                 f"{path}: holds Python code of a Lambda layer, which is not run from a file. Load the "
                 "model in Python, and give converter.convert the model itself."
             ) from error
-        if "Could not locate class" in text or "Unknown layer" in text or "register_keras" in text:
+        if "Could not locate class" in text or "Unknown layer" in text:
             raise ConversionError(
                 f"{path}: needs a class that Keras does not know here. Import the module that defines "
                 "it in Python, load the model there, and give converter.convert the model itself."
             ) from error
         raise ConversionError(
-            f"{path}: expected {kind}, found a file that is damaged or of another kind ({text}). "
+            f"{path}: expected {kind}, found a file that is damaged or of another kind ({told(error)}). "
             "Save it again with model.save('model.keras')."
         ) from error
 
