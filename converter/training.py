@@ -149,8 +149,11 @@ def _fresh(model: Any) -> Any:
     try:
         fresh = clone(model)
         parameters = fresh.get_params(deep=True)
+        for each in (fresh, *parameters.values()):
+            if type(each).__module__.partition(".")[0] == "catboost":
+                each.set_params(allow_writing_files=False)  # it logs into the working directory
         unset = [n for n, v in parameters.items() if v is None and n.split("__")[-1] == "random_state"]
-        return fresh.set_params(**dict.fromkeys(unset, 0))
+        return fresh.set_params(**dict.fromkeys(unset, 0)) if unset else fresh
     except Exception as error:  # clone raises what the model's own methods raise
         raise ConversionError(
             f"cross-validation: expected a model that scikit-learn can clone and fit anew; "

@@ -1,8 +1,12 @@
 """Cross-validation of the source model on its training data, against scikit-learn's own."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from catboost import CatBoostClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
@@ -39,6 +43,21 @@ def test_a_classifiers_folds_score_as_in_scikit_learn() -> None:
     assert found.inputs == 150
     assert found.scores == pytest.approx(expected)
     assert (found.mean, found.std) == pytest.approx((expected.mean(), expected.std()))
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_fitting_anew_leaves_no_file_behind(
+    is_inside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CatBoost writes a log into the working directory unless it is told not to."""
+    model = CatBoostClassifier(iterations=3, verbose=False)
+    model = make_pipeline(StandardScaler(), model) if is_inside else model
+    monkeypatch.chdir(tmp_path)
+    model.fit(ROWS, SPECIES)
+    assert [path.name for path in tmp_path.iterdir()] == ["catboost_info"]
+    shutil.rmtree(tmp_path / "catboost_info")
+    assert scores(model, ROWS, ROWS, SPECIES, folds=2).mean > 0.3
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_regressions_score_is_r2() -> None:
