@@ -2,7 +2,7 @@
 
 An estimator is tried in each role that it has: as the model, on rows of three dtypes, and as a step (it
 transforms, and a Ridge reads every number it gives). Conversion sees some rows; the verdict is of
-others.
+others. Declared as float32, the variant for boards with TensorRT is held to the same as the plain one.
 """
 
 import os
@@ -11,9 +11,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +24,11 @@ from sklearn.pipeline import Pipeline
 
 import converter
 import edge_runtime
+from converter import ConvertedBundle
+from edge_runtime.engine.outputs import Inference
 from edge_runtime.errors import EdgeError, InputError, UnsupportedModelError
 from tests.converter.every_estimator import Problem
+from tests.converter.standard_variant import standard_variant
 
 TOLERANCE = 1e-5
 NEAR_TIE = 1e-6
@@ -33,9 +36,12 @@ SHOWN_TO_CONVERT = 200
 ALONE = 3
 DTYPES = ("float32", "float64", "int64")
 ROLES = {"float32": "float32", "float64": "float64", "int64": "int64", "step": "as a step"}
-LIBRARIES = ("scikit-learn", "onnx", "onnxruntime", "numpy")
+# What the variant for TensorRT is made for: boards whose own compute capability plans are built for.
+BOARDS = {"rtx-30": "8.6", "rtx-50": "12.0"}
+_NO_VARIANT = "it has no TensorRT variant: "
 
-Verdict = Literal["agrees", "refuses", "stopped", "wrong", "-"]
+Infer = Callable[[Any], Inference]
+Verdict = Literal["agrees", "refuses", "stopped", "wrong", "none", "-"]
 
 
 @dataclass(frozen=True)
@@ -49,55 +55,119 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """One estimator: its kind, and what became of it in each of ROLES; "-" where it has no such role."""
+    """One estimator: its kind, and what became of it.
+
+    outcomes: in each of ROLES; "-" where it has no such role. lowered: of the variant for TensorRT, run
+    in ONNX Runtime; "none" where there is none. refusals: by compute capability why TensorRT-RTX
+    builds no plan of it, '' where it does; empty where there is nothing to build.
+    """
 
     name: str
     kind: str
     outcomes: dict[str, Outcome]
+    lowered: Outcome
+    refusals: dict[str, str]
 
     @property
     def agrees(self) -> bool:
         return {outcome.verdict for outcome in self.outcomes.values()} <= {"agrees", "-"}
 
+    @property
+    def built(self) -> tuple[str, ...]:
+        """The compute capabilities that plans were built for."""
+        return tuple(capability for capability, why in self.refusals.items() if not why)
+
 
 def judge(problem: Problem, count: int = 1000) -> Row:
     """Fit, convert in every role, and compare on `count` rows the conversion has not seen."""
-    found = {dtype: outcome(problem, problem.fitted(dtype), count, dtype) for dtype in DTYPES}
     fitted = problem.fitted()
+    asked = Asked(problem, fitted, "float32", count)
+    bundle = asked.converted(tuple(BOARDS))
+    found = {"float32": asked.plain(bundle)}
+    for dtype in DTYPES[1:]:
+        other = Asked(problem, problem.fitted(dtype), dtype, count)
+        found[dtype] = other.plain(other.converted())
     found["step"] = Outcome("-")
     if hasattr(fitted, "transform") and not problem.is_of_targets:
         behind = _with_ridge(problem, fitted)
         if _answers(behind, problem.rows(9, seed=3)):
-            found["step"] = outcome(problem, behind, count, "float32")
-    return Row(problem.name, _kind(fitted), found)
+            other = Asked(problem, behind, "float32", count)
+            found["step"] = other.plain(other.converted())
+    return Row(problem.name, _kind(fitted), found, asked.lowered(bundle), _refusals(bundle))
 
 
-def outcome(problem: Problem, model: Any, count: int, dtype: str) -> Outcome:
-    """Convert `model` and ask both sides about fresh rows. Anything but an EdgeError is wrong."""
-    shown = problem.rows(SHOWN_TO_CONVERT, seed=3, dtype=dtype)
-    try:
-        bundle = converter.convert(model, shown, name="some", version="1.0.0", input_dtype=dtype)
-    except (UnsupportedModelError, InputError) as error:
-        return Outcome("refuses", str(error))
-    except EdgeError as error:
-        # scikit-learn's own refusal is one; the parity gate's is told too late to be helpful.
-        own = str(error).startswith("the source model")
-        return Outcome("refuses" if own else "stopped", str(error))
-    except Exception as error:  # noqa: BLE001 -- it is what this looks for
-        return Outcome("wrong", f"{type(error).__name__}: {error}")
-    rows = problem.rows(count, seed=4, dtype=dtype)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = bundle.save(Path(folder) / "some.edge")
-            with edge_runtime.load(path, allow_unsigned=True) as device:
-                found = device.infer(rows)
-                singles = [device.infer(rows[at : at + 1]) for at in range(ALONE)]
-    except Exception as error:  # noqa: BLE001 -- no converted model may fail on the device
-        return Outcome("wrong", f"{type(error).__name__}: {error}")
-    if not all(_same_alone(found, single, at) for at, single in enumerate(singles)):
-        return Outcome("wrong", "a row alone gets another answer than among others")
-    compared = _compared(problem, model, rows, found)
-    return replace(compared, exact=bundle.manifest.variants[0].exact)
+@dataclass(frozen=True)
+class Asked:
+    """One fitted model, and how many rows of which dtype it is asked about."""
+
+    problem: Problem
+    model: Any
+    dtype: str
+    count: int
+
+    def converted(self, boards: tuple[str, ...] = ()) -> ConvertedBundle | Outcome:
+        """The bundle, or the refusal. Anything but an EdgeError is wrong."""
+        shown = self.problem.rows(SHOWN_TO_CONVERT, seed=3, dtype=self.dtype)
+        try:
+            return converter.convert(
+                self.model, shown, name="some", version="1.0.0", input_dtype=self.dtype, boards=boards
+            )
+        except (UnsupportedModelError, InputError) as error:
+            return Outcome("refuses", str(error))
+        except EdgeError as error:
+            # scikit-learn's own refusal is one; the parity gate's is told too late to be helpful.
+            own = str(error).startswith("the source model")
+            return Outcome("refuses" if own else "stopped", str(error))
+        except Exception as error:  # noqa: BLE001 -- it is what this looks for
+            return Outcome("wrong", f"{type(error).__name__}: {error}")
+
+    def plain(self, bundle: ConvertedBundle | Outcome) -> Outcome:
+        """Of the variant that a device without TensorRT runs."""
+        if isinstance(bundle, Outcome):
+            return bundle
+        return replace(self._held(_device(bundle)), exact=bundle.manifest.variants[0].exact)
+
+    def lowered(self, bundle: ConvertedBundle | Outcome) -> Outcome:
+        """Of the variant for TensorRT, or the sentence that says why there is none."""
+        if isinstance(bundle, Outcome):
+            return bundle
+        variants = bundle.manifest.variants[1:]
+        if not variants:
+            return Outcome("none", bundle.notes[0].partition(_NO_VARIANT)[2])
+        return replace(self._held(standard_variant(bundle)), exact=variants[0].exact)
+
+    def _held(self, opened: AbstractContextManager[Infer]) -> Outcome:
+        """Ask both sides about fresh rows."""
+        rows = self.problem.rows(self.count, seed=4, dtype=self.dtype)
+        try:
+            with opened as infer:
+                found = infer(rows)
+                singles = [infer(rows[at : at + 1]) for at in range(ALONE)]
+        except Exception as error:  # noqa: BLE001 -- no converted model may fail on the device
+            return Outcome("wrong", f"{type(error).__name__}: {error}")
+        if not all(_same_alone(found, single, at) for at, single in enumerate(singles)):
+            return Outcome("wrong", "a row alone gets another answer than among others")
+        return _compared(self.problem, self.model, rows, found)
+
+
+@contextmanager
+def _device(bundle: ConvertedBundle) -> Iterator[Infer]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = bundle.save(Path(folder) / "some.edge")
+        with edge_runtime.load(path, allow_unsigned=True) as device:
+            yield device.infer
+
+
+def _refusals(bundle: ConvertedBundle | Outcome) -> dict[str, str]:
+    """By compute capability why there is no plan, '' where there is one."""
+    if isinstance(bundle, Outcome) or not bundle.manifest.variants[1:]:
+        return {}
+    (variant,) = bundle.manifest.variants[1:]
+    said = dict(zip(BOARDS, bundle.notes, strict=True))
+    return {
+        capability: "" if board in variant.boards else said[board].partition(_NO_VARIANT)[2]
+        for board, capability in BOARDS.items()
+    }
 
 
 def _same_alone(many: Any, one: Any, at: int) -> bool:
@@ -186,73 +256,3 @@ def _kind(model: Any) -> str:
         if is_kind(model):
             return kind
     return "transformer" if hasattr(model, "transform") else "other"
-
-
-def document(rows: Sequence[Row]) -> str:
-    """docs/coverage.md, the same for the same outcomes and libraries."""
-    agree = sum(row.agrees for row in rows)
-    libraries = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
-    lines = [_HEAD.format(libraries=libraries, total=len(rows), agree=agree).rstrip(), ""]
-    lines += [f"| | {' | '.join(ROLES.values())} |", f"|---|{'---|' * len(ROLES)}"]
-    for verdict, words in _WORDS.items():
-        counts = [sum(row.outcomes[role].verdict == verdict for row in rows) for role in ROLES]
-        lines.append(f"| {words} | {' | '.join(map(str, counts))} |")
-    lines += [
-        "",
-        f"| estimator | kind | {' | '.join(ROLES.values())} |",
-        f"|---|---|{'---|' * len(ROLES)}",
-    ]
-    lines += [
-        f"| {row.name} | {row.kind} | {' | '.join(_cell(row.outcomes[role]) for role in ROLES)} |"
-        for row in rows
-    ]
-    refused = [row for row in rows if not row.agrees]
-    lines += ["", "## What is refused, and how it is said", ""]
-    for row in refused:
-        sentences = dict.fromkeys(found.text for found in row.outcomes.values() if found.text)
-        lines += [f"- **{row.name}**: {next(iter(sentences))}"]
-    return "\n".join(lines) + "\n"
-
-
-def read_document(text: str) -> set[tuple[str, str]]:
-    """(estimator, role) for all that a document says agrees."""
-    cells = [
-        line[2:-2].split(" | ") for line in text.splitlines() if line.count(" | ") == 1 + len(ROLES)
-    ]
-    return {
-        (name, role)
-        for name, _, *outcomes in cells
-        for role, cell in zip(ROLES, outcomes, strict=True)
-        if cell.startswith("agrees")
-    }
-
-
-def _cell(outcome: Outcome) -> str:
-    if outcome.verdict == "agrees":
-        return "agrees, exact leaves" if outcome.exact else "agrees"
-    return {"-": "–"}.get(outcome.verdict, outcome.verdict)
-
-
-_WORDS = {
-    "agrees": "agrees",
-    "refuses": "refuses, and names the reason",
-    "stopped": "stopped later, by the parity gate or the engine",
-    "wrong": "**wrong**",
-}
-_HEAD = """\
-# What converts
-
-Written by `scripts/coverage`, which fits every scikit-learn estimator that predicts or transforms
-numbers on a small problem, converts it, and asks both sides about 1,000 other rows. **agrees**: labels
-are identical, except where the two best probabilities lie less than 1e-6 apart; numbers differ by at
-most 1e-5 of the largest (at least 1); a row alone gets the answer it gets among others. **exact
-leaves**: every input reaches the source's leaf in every tree.
-
-Each is tried as the model, predicting or transforming, with inputs declared as float32, float64 and
-int64; one that transforms also as a step, with a regression behind it that reads all its columns.
-Arguments are the defaults, or smaller; estimators inside others are linear models and trees.
-
-{libraries}.
-
-**{agree} of {total}** estimators convert and agree, in every role they have.
-"""
