@@ -105,7 +105,14 @@ def convert(
     source = read.source
     given = None if labels is None else as_labels(labels, len(rows))
     truth = None if given is None else evaluate.truth_of(source, given)
-    trained = read_training(source, rows, training, reference, dtype=input_dtype, folds=cross_validation)
+    trained = read_training(
+        source,
+        rows,
+        training,
+        reference,
+        rows_of=partial(front_end.rows, dtype=input_dtype),
+        folds=cross_validation,
+    )
     progress(f"asking the source model about {len(rows)} inputs")
     with _missing_is_told(rows):
         expected = source.run(rows)

@@ -1,6 +1,6 @@
 """Training data that an author gives: cross-validation of the source model, and what sketches are of."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from converter import evaluate
 from converter.foreign import told, translated
 from converter.frontends.base import SourceModel
-from converter.inputs import Rows, as_labels, as_rows
+from converter.inputs import Rows, as_labels
 from converter.source import one_job
 from edge_runtime.bundle.manifest import CrossValidation, Evaluation
 from edge_runtime.errors import ConversionError, InputError
@@ -41,16 +41,23 @@ class Training:
 
 
 def read_training(
-    source: SourceModel, like: Rows, training: Any, reference: Any, *, dtype: str | None, folds: Any
+    source: SourceModel,
+    like: Rows,
+    training: Any,
+    reference: Any,
+    *,
+    rows_of: Callable[[Any], Rows],
+    folds: Any,
 ) -> Training:
     """Check what the author gave as `training`, (inputs, labels), and as `reference`, inputs.
 
+    rows_of: makes rows of inputs as they are given, and raises InputError.
     Raises InputError for inputs unlike the held-out ones `like`, labels that are missing or do not fit,
     or too few rows for so many folds; ConversionError for a model that cannot be cloned.
     """
     if not isinstance(folds, int) or not (folds == 0 or 2 <= folds <= MAX_FOLDS):
         raise InputError(f"cross_validation: expected 0 or 2 to {MAX_FOLDS} folds, found {folds!r}.")
-    sketched = None if reference is None else _rows(source, like, reference, dtype, "reference")
+    sketched = None if reference is None else _rows(like, reference, rows_of, "reference")
     if training is None:
         return Training(reference=sketched)
     if not isinstance(training, tuple | list) or len(training) != 2:
@@ -59,7 +66,7 @@ def read_training(
             "training=(inputs, labels)."
         )
     given, labels = training
-    rows = _rows(source, like, given, dtype, "training")
+    rows = _rows(like, given, rows_of, "training")
     sketched = rows if sketched is None else sketched
     if folds == 0:
         return Training(given, reference=sketched)
@@ -72,10 +79,10 @@ def read_training(
     return Training(given, truth, folds, sketched, _fresh(source.model))
 
 
-def _rows(source: SourceModel, like: Rows, given: Any, dtype: str | None, what: str) -> Rows:
+def _rows(like: Rows, given: Any, rows_of: Callable[[Any], Rows], what: str) -> Rows:
     """Inputs from training, of the kind of the held-out ones `like`."""
     with _about(what):
-        rows = as_rows(given, source.model, dtype)
+        rows = rows_of(given)
         kinds = [
             {name: (array.dtype.kind == "O", array.shape[1:]) for name, array in each.arrays.items()}
             for each in (like, rows)

@@ -125,7 +125,7 @@ def test_a_model_that_cannot_be_cloned_is_told_before_any_work() -> None:
     rows = as_rows(ROWS)
     source = read_source(Stubborn(("a",)).fit(ROWS, SPECIES), rows)
     with pytest.raises(ConversionError, match=r"Stubborn is none: .* Give cross_validation=0"):
-        read_training(source, rows, (ROWS, SPECIES), None, dtype=None, folds=5)
+        read_training(source, rows, (ROWS, SPECIES), None, rows_of=as_rows, folds=5)
 
 
 def test_a_fold_that_cannot_be_fitted_is_one_clear_error() -> None:

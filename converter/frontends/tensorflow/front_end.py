@@ -86,8 +86,11 @@ def _prepared(
     with registry.recording() as made:
         if source.before is not None:
             x = matrix(registry.call("transform", source.before, x), np.float32)
-    if x.dtype.kind != "O":
-        x = x.astype(source.callee.dtype)
+        if x.dtype.kind != "O":
+            x = x.astype(source.callee.dtype)
+        if source.limits is not None:
+            outside, x = source.limits.split(x)
+            registry.refuse(outside, source.limits.told())
     return x, made
 
 

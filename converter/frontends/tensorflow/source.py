@@ -11,11 +11,12 @@ from converter.foreign import translated, without_name_warnings
 from converter.frontends.tensorflow import texts, tracing
 from converter.frontends.tensorflow.freezing import Frozen, freeze
 from converter.frontends.tensorflow.library import load, quiet, versions
+from converter.frontends.tensorflow.limits import Limits, limits
 from converter.inputs import Rows
 from converter.lowering.composition import steps_of
 from converter.source import Answer, Tensors, apart
 from edge_runtime.bundle.manifest import Label, Task
-from edge_runtime.errors import InputError, UnsupportedModelError
+from edge_runtime.errors import ConversionError, InputError, UnsupportedModelError
 
 _BATCH = 256  # inputs that the model is asked about at once
 _LIKE_TRAINING = "Give inputs like those that the model was trained on."
@@ -27,7 +28,8 @@ class KerasSource:
 
     before: fitted preprocessing whose output the model was trained on; None for none. frozen: the model
         as TensorFlow's graph. sizes: of its output, without the batch. classes: of a classification, one
-        array of them as the author's labels have them: names, or places among the outputs.
+        array of them as the author's labels have them: names, or places among the outputs. limits: of
+        the numbers that it looks up in a table.
     """
 
     callee: tracing.Callee
@@ -37,6 +39,7 @@ class KerasSource:
     task: Task = "regression"
     classes: tuple[NDArray[Any], ...] = ()
     class_names: tuple[str, ...] = ()
+    limits: Limits | None = None
 
     @property
     def model(self) -> Any:
@@ -76,7 +79,7 @@ class KerasSource:
         """Ask the model about every row. Raises ConversionError when it refuses them."""
         given = prepared(self.before, rows, self.callee)
         found = np.concatenate(
-            [self._asked(given[at : at + _BATCH]) for at in range(0, len(given), _BATCH)]
+            [self.asked(given[at : at + _BATCH]) for at in range(0, len(given), _BATCH)]
         ).astype(np.float64)
         if not self.classes:
             value = found[:, 0] if self.sizes == (1,) else found
@@ -93,7 +96,8 @@ class KerasSource:
             tensors["probabilities"] = scores
         return Answer(tensors, apart(scores))
 
-    def _asked(self, given: NDArray[Any]) -> NDArray[Any]:
+    def asked(self, given: NDArray[Any]) -> NDArray[Any]:
+        """The model's own output to at most a few hundred inputs. Raises ConversionError."""
         what = f"the source model {self.describe()} refuses inputs of shape {given.shape}"
         with translated(what, advice=_LIKE_TRAINING), quiet():
             x = load().tf.constant(given, dtype=self.callee.dtype)
@@ -124,7 +128,9 @@ def read(model: Any, before: Any, rows: Rows, labels: Any, classes: Sequence[Any
     given = first.array if before is None else prepared(before, first, callee)
     frozen = freeze(tracing.concrete(callee, given.shape[1:]))
     source = KerasSource(callee, before, frozen, ())
-    source = replace(source, sizes=source.run(first).tensors["value"].shape[1:])
+    source = replace(
+        source, sizes=source.run(first).tensors["value"].shape[1:], limits=_limits(source, given)
+    )
     if len(source.sizes) > 1:
         found = ", ".join(str(size) for size in source.sizes)
         raise UnsupportedModelError(
@@ -138,6 +144,21 @@ def read(model: Any, before: Any, rows: Rows, labels: Any, classes: Sequence[Any
     names = tuple(str(each) for each in (range(count) if classes is None else classes))
     own = np.array(names, dtype=object) if kind in "OSU" and kind else np.arange(count)
     return replace(source, task="classification", classes=(own,), class_names=names)
+
+
+def _limits(source: KerasSource, given: NDArray[Any]) -> Limits | None:
+    dtype = np.dtype(source.callee.dtype if source.callee.dtype != "string" else object)
+    if dtype not in (np.int32, np.int64, np.float32):
+        return None
+
+    def takes(number: int) -> bool:
+        try:
+            source.asked(np.full(given.shape, number, dtype))
+        except ConversionError:
+            return False
+        return True
+
+    return limits(source.frozen, takes, int(np.nanmax(given)))
 
 
 def _class_count(source: KerasSource, kind: str, given: Sequence[Any] | None) -> int:

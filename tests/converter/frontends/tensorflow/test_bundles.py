@@ -1,17 +1,21 @@
 """Keras models and SavedModels through `converter.convert`, into a bundle that a device runs."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import edge_runtime
 from converter.blocks import WindowFeatures
+from edge_runtime.errors import ConversionError, InputError
 from tests.converter.frontends.tensorflow.cases import sentences
 from tests.converter.frontends.tensorflow.models import ROWS, WINDOWS, called, converted, kit, rows_model
 
@@ -141,6 +145,42 @@ def test_a_subclassed_model(tmp_path: Path) -> None:
     model(ROWS)
     found = predicted(converted(model, ROWS), tmp_path, ROWS)
     np.testing.assert_allclose(found.values, called(model, ROWS), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "float32"])
+def test_a_number_that_an_embedding_does_not_have_is_refused(dtype: str, tmp_path: Path) -> None:
+    layers = kit().layers
+    stem = (layers.Embedding(20, 5), layers.GlobalAveragePooling1D())
+    model = kit().model((6,), *stem, layers.Dense(2), dtype=dtype)
+    codes = np.random.default_rng(3).integers(0, 20, (30, 6))
+    bundle = converted(model, codes)
+    (why,) = bundle.manifest.refusals
+    assert re.fullmatch("a number outside (-20|0) to 19, which the model looks up in a table", why)
+    with pytest.raises(InputError, match="to 19, which the model looks up"):
+        predicted(bundle, tmp_path, codes + np.array([0, 0, 0, 0, 0, 20]))
+
+
+def test_training_inputs_are_sketched_and_a_network_is_not_fitted_anew() -> None:
+    model = rows_model(3, "softmax")
+    places = called(model, ROWS).argmax(axis=1)
+    assert converted(model, ROWS, reference=ROWS).manifest.reference is not None
+    with pytest.raises(
+        ConversionError, match="cross-validation: expected a model that scikit-learn can"
+    ):
+        converted(model, ROWS, training=(ROWS, places))
+
+
+def test_a_table_is_made_into_numbers_by_the_preprocessing() -> None:
+    frame = pd.DataFrame({"size": ROWS[:, 0], "site": ["north", "south", "west"] * 20})
+    columns = ColumnTransformer(
+        [
+            ("numbers", StandardScaler(), ["size"]),
+            ("texts", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["site"]),
+        ]
+    ).fit(frame)
+    model = kit().model((4,), kit().layers.Dense(2, "softmax"))
+    manifest = converted(model, frame, preprocessing=columns, reference=frame).manifest
+    assert [given.name for given in manifest.inputs] == ["size", "site"]
 
 
 def test_texts_are_made_into_tokens_in_front_of_the_graph(tmp_path: Path) -> None:
