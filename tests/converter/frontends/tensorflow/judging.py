@@ -13,7 +13,8 @@ from converter.frontends.tensorflow import freezing, graph, texts, tracing
 from converter.frontends.tensorflow.library import load, quiet
 from converter.graph import IR_VERSION, OPSETS, Graph
 from edge_runtime.errors import EdgeError
-from tests.converter.frontends.tensorflow.cases import CASES, Kit, randomized
+from tests.converter.frontends.tensorflow.cases import CASES
+from tests.converter.frontends.tensorflow.kit import Kit, randomized
 
 TOLERANCE = 1e-4  # of the output's scale
 COUNTS = (1, 5)  # one input, and several at once

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 import converter
 from converter.converted import ConvertedBundle
 from converter.frontends.tensorflow.library import load
-from tests.converter.frontends.tensorflow.cases import Kit, randomized
+from tests.converter.frontends.tensorflow.kit import Kit, randomized
 
 RANDOM = np.random.default_rng(11)
 ROWS: NDArray[Any] = RANDOM.normal(size=(60, 6)).astype(np.float32)

@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import edge_runtime
 from converter.blocks import WindowFeatures
 from edge_runtime.errors import ConversionError, InputError
-from tests.converter.frontends.tensorflow.cases import sentences
+from tests.converter.frontends.tensorflow.kit import sentences
 from tests.converter.frontends.tensorflow.models import ROWS, WINDOWS, called, converted, kit, rows_model
 
 
