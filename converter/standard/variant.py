@@ -11,11 +11,12 @@ import onnx
 
 from converter.backends import tensorrt
 from converter.backends.tensorrt import CAPABILITIES, Trial
+from converter.foreign import told
 from converter.frontends.base import Converted
 from converter.standard.splitting import Split, split
 from edge_runtime.boards import Board
 from edge_runtime.bundle.manifest import Parity, Profile, Variant
-from edge_runtime.errors import ConversionError
+from edge_runtime.errors import EdgeError
 
 ID = "tensorrt-fp32"
 GRAPH = f"variants/{ID}/model.onnx"
@@ -48,7 +49,7 @@ def for_boards(
     """Make the variant for those of `boards` that have TensorRT.
 
     lower: converts the model to standard operators and float32. prove: runs that graph in ONNX Runtime
-    beside the source model. Both may raise ConversionError, which becomes a note.
+    beside the source model. What of ours they raise becomes a note.
     """
     wanted = [board for board in boards if board.tensorrt is not None]
     if not wanted:
@@ -59,8 +60,8 @@ def for_boards(
         progress("proving parity of the lowered graph")
         parity = prove(converted)
         parts = split(converted.onnx)
-    except ConversionError as error:
-        why = str(error).removesuffix("The model was not converted.").strip()
+    except EdgeError as error:
+        why = told(error).removesuffix("The model was not converted.").strip().rstrip(".")
         return ForBoards(
             notes=tuple(_note(board, f"it has no TensorRT variant: {why}") for board in boards)
         )
@@ -96,7 +97,7 @@ def _outcome(board: Board, trials: dict[str, Trial]) -> str:
     assert board.tensorrt is not None
     own, tried = board.tensorrt.capability, trials[_stands_for(board)]
     if tried.why:
-        return f"it has no TensorRT variant: {tried.why}."
+        return f"it has no TensorRT variant: {tried.why}"
     built = f"a plan of {tried.plan_bytes / 1000:,.1f} kB in {tried.seconds:.2f} s"
     if tried.capability == own:
         return f"TensorRT-RTX built {built} for its compute capability {own}"
