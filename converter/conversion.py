@@ -100,10 +100,10 @@ def convert(
     check_golden_count(golden_count)
     front_end = front_end_of(opened(model), preprocessing)
     rows = front_end.rows(inputs, input_dtype)
-    with _missing_is_told(rows):
-        read = front_end.read(rows, labels, classes)
-    source = read.source
     given = None if labels is None else as_labels(labels, len(rows))
+    with _missing_is_told(rows):
+        read = front_end.read(rows, given, classes)
+    source = read.source
     truth = None if given is None else evaluate.truth_of(source, given)
     trained = read_training(
         source,

@@ -22,7 +22,7 @@ def load_model(path: Path) -> Any:
     Raises ConversionError when it cannot be read, needs code that is not importable here, or was
     saved by another version of scikit-learn, whose estimators need not behave as they did.
     """
-    if saved.is_saved(path):
+    if path.suffix not in SUFFIXES and saved.is_saved(path):
         return saved.load_saved(path)
     if path.suffix not in SUFFIXES:
         raise ConversionError(

@@ -105,5 +105,5 @@ class FrontEnd(Protocol):
     def rows(self, inputs: Any, dtype: str | None) -> Rows:
         """What the author hands over as inputs, checked. Raises InputError."""
 
-    def read(self, rows: Rows, labels: Any, classes: Sequence[Any] | None) -> Trained:
+    def read(self, rows: Rows, labels: NDArray[Any] | None, classes: Sequence[Any] | None) -> Trained:
         """Look at the model. labels, classes: what the author says of its answers, perhaps nothing."""

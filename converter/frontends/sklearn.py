@@ -42,7 +42,12 @@ class Estimator:
     def rows(self, inputs: Any, dtype: str | None) -> Rows:
         return as_rows(inputs, self.model, dtype)
 
-    def read(self, rows: Rows, labels: Any, classes: Sequence[Any] | None) -> Trained:  # noqa: ARG002
+    def read(
+        self,
+        rows: Rows,
+        labels: NDArray[Any] | None,  # noqa: ARG002
+        classes: Sequence[Any] | None,
+    ) -> Trained:
         if classes is not None:
             raise InputError("classes: expected none, a fitted estimator knows its own. Leave them out.")
         source = read_source(self.model, rows)

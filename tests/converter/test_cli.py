@@ -390,8 +390,8 @@ def _is_one_clear_error(err: str, what: str) -> None:
 
 
 def test_the_suffix_says_what_a_file_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "model.h5").write_bytes(b"")
-    assert convert(folder, "model.h5") == 9
+    (folder / "model.pt").write_bytes(b"")
+    assert convert(folder, "model.pt") == 9
     assert "expected a model saved by joblib" in capsys.readouterr().err
 
 

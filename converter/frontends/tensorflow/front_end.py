@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import helper
 
 from converter.frontends.base import Converted, Parts, Trained
@@ -37,12 +38,13 @@ class Network:
         if self.before is not None:
             return as_rows(inputs, self.before, dtype)
         own = tracing.callee(self.model).dtype
-        given = np.asarray(inputs)
-        if texts.length(self.model) is not None and given.shape in ((len(given),), (len(given), 1)):
-            given = texts.tokens(self.model, given)
-        return as_rows(given, None, dtype or (own if own in DTYPES else None))
+        if hasattr(inputs, "columns"):  # a table, of which a network sees numbers side by side
+            inputs = inputs.to_numpy()
+        if texts.length(self.model) is not None and np.shape(inputs)[1:] in ((), (1,)):
+            inputs = texts.tokens(self.model, np.asarray(inputs))
+        return as_rows(inputs, None, dtype or (own if own in DTYPES else None))
 
-    def read(self, rows: Rows, labels: Any, classes: Sequence[Any] | None) -> Trained:
+    def read(self, rows: Rows, labels: NDArray[Any] | None, classes: Sequence[Any] | None) -> Trained:
         source = read(self.model, self.before, rows, labels, classes)
 
         def converted(rows: Rows, _: Answer, *, standard: bool = False) -> Converted:

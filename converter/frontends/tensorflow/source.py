@@ -115,7 +115,9 @@ def prepared(before: Any, rows: Rows, callee: tracing.Callee) -> NDArray[Any]:
     return np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float32)
 
 
-def read(model: Any, before: Any, rows: Rows, labels: Any, classes: Sequence[Any] | None) -> KerasSource:
+def read(
+    model: Any, before: Any, rows: Rows, labels: NDArray[Any] | None, classes: Sequence[Any] | None
+) -> KerasSource:
     """Look at a trained model; `rows` are what it will be asked about, `labels` perhaps their truth.
 
     It is a classification where `classes` are given, or where its last operator is a softmax (or a
@@ -137,7 +139,7 @@ def read(model: Any, before: Any, rows: Rows, labels: Any, classes: Sequence[Any
             f"model: expected one row of outputs an input, found outputs of shape (inputs, {found}), "
             "which a bundle cannot hold yet. End the model with a pooling or Flatten layer."
         )
-    kind = "" if labels is None else np.asarray(labels).dtype.kind
+    kind = "" if labels is None else labels.dtype.kind
     count = _class_count(source, kind, classes)
     if not count:
         return source

@@ -18,7 +18,8 @@ class Callee:
     """What is asked for answers: a Keras model, or a signature of a SavedModel.
 
     call: of one tensor, batch first; gives a tensor, or several. shape: of its input without the batch;
-        a size that may vary is None, and None in its place when it is not known. dtype: of its input.
+        a size that may vary is None, and None in its place where the model does not say, as a class of
+        the author's own. dtype: of its input.
     """
 
     model: Any
@@ -57,9 +58,6 @@ def _of_keras(model: Any) -> Callee:
     shape, dtype = None, "float32"
     if inputs:
         shape, dtype = tuple(inputs[0].shape[1:]), inputs[0].dtype
-    elif getattr(model, "_build_shapes_dict", None):
-        built = list(model._build_shapes_dict.values())
-        shape = tuple(built[0][1:]) if len(built) == 1 and isinstance(built[0], tuple) else None
 
     def call(x: Any) -> Any:
         with stateless(model):
