@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.blocks.base import Array, Block, BlockError
-from converter.blocks.parameters import listed
+from converter.blocks.parameters import check_names
 from converter.tracing import ops
 
 _DAY_S = 86_400
@@ -42,13 +42,7 @@ class DateParts(Block):
         self.parts = parts
 
     def learn(self, x: NDArray[Any]) -> None:  # noqa: ARG002
-        given = self.parts
-        names = listed(given)
-        if not names or not set(map(str, names)) <= set(PARTS) or len(set(names)) < len(names):
-            raise BlockError(
-                f"DateParts: parts: expected each of {', '.join(PARTS)} at most once, and one at "
-                f"least; found {given!r}."
-            )
+        check_names("DateParts: parts", self.parts, PARTS)
 
     def as_read(self, x: Array) -> Array:
         """int64. Raises BlockError for dtypes that are not of whole numbers."""

@@ -33,6 +33,16 @@ def check_choice(what: str, value: Any, allowed: Sequence[str]) -> None:
         raise BlockError(f"{what}: expected one of {', '.join(allowed)}, found {value!r}.")
 
 
+def check_names(what: str, value: Any, allowed: Sequence[str]) -> None:
+    """Raises BlockError unless value lists one or more of the words allowed, each at most once."""
+    names = listed(value)
+    if not names or not set(map(str, names)) <= set(allowed) or len(set(names)) < len(names):
+        raise BlockError(
+            f"{what}: expected each of {', '.join(allowed)} at most once, and one at least; "
+            f"found {value!r}."
+        )
+
+
 def check_flag(what: str, value: Any) -> None:
     """Raises BlockError unless value is True or False."""
     if not isinstance(value, bool | np.bool_):

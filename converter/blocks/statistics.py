@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from converter.blocks.base import Array, Block, BlockError
 from converter.blocks.lines import level, lines, rounding
-from converter.blocks.parameters import is_number, listed
+from converter.blocks.parameters import check_names, is_number, listed
 from converter.tracing import ops
 
 MAX_LENGTH = 65_536
@@ -53,13 +53,7 @@ class Statistics(Block):
 
     def learn(self, x: NDArray[Any]) -> None:
         check_length("Statistics", x.shape[1], 2)
-        given = self.statistics
-        names = listed(given)
-        if not names or not set(map(str, names)) <= set(_FORMULAS) or len(set(names)) < len(names):
-            raise BlockError(
-                f"Statistics: statistics: expected each of {', '.join(_FORMULAS)} at most once, and one "
-                f"at least; found {given!r}."
-            )
+        check_names("Statistics: statistics", self.statistics, STATISTICS)
 
     def compute(self, x: Array) -> Array:
         window = _Window(x, self.input_shape_[0])
