@@ -8,7 +8,7 @@ from typing import Any
 from converter.foreign import translated
 from converter.frontends.tensorflow import texts
 from converter.frontends.tensorflow.library import load, quiet
-from edge_runtime.errors import InputError, UnsupportedModelError
+from edge_runtime.errors import ConversionError, InputError, UnsupportedModelError
 
 _SIGNATURES = ("serving_default", "serve")
 
@@ -37,7 +37,8 @@ class Callee:
 
 
 def callee(model: Any) -> Callee:
-    """How a model is called. Raises UnsupportedModelError where it has several inputs."""
+    """How a model is called. Raises UnsupportedModelError where it has several inputs, ConversionError
+    where it was never built."""
     keras = load().keras
     if isinstance(model, keras.Model):
         return _of_keras(model)
@@ -53,6 +54,11 @@ def callee(model: Any) -> Callee:
 
 
 def _of_keras(model: Any) -> Callee:
+    if not model.built:
+        raise ConversionError(
+            f"model: Keras {type(model).__name__} has no weights yet: it was never called. Train it "
+            "first."
+        )
     inputs = getattr(model, "inputs", None) or []
     _check_one("inputs", len(inputs) or 1)
     shape, dtype = None, "float32"

@@ -39,6 +39,11 @@ def test_a_row_of_outputs_for_every_step_is_refused() -> None:
         converted(model, WINDOWS)
 
 
+def test_a_model_that_was_never_built_is_refused() -> None:
+    with pytest.raises(ConversionError, match="Keras Sequential has no weights yet"):
+        converted(kit().keras.Sequential([kit().layers.Dense(3)]), ROWS)
+
+
 @pytest.mark.parametrize("shape", [(5,), (6, 1), (2, 3)])
 def test_inputs_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"expected shape \(inputs, 6\).*found \(inputs, "):
