@@ -21,6 +21,7 @@ def translate(frozen: Frozen) -> Any:
     """
     library = load()
     with translated("the model has no translation", UnsupportedModelError), quiet():
+        library.tf2onnx.utils.INTERNAL_NAME = 1  # names are sorted: their counter begins anew
         with library.tf.Graph().as_default() as graph:
             library.tf.import_graph_def(frozen.graph_def, name="")
             made = library.tf2onnx.tfonnx.process_tf_graph(

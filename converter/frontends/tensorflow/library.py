@@ -49,6 +49,7 @@ def load() -> Library:
             'Run: pip install "edge-runtime[tensorflow]"'
         ) from error
     _check(keras)
+    _keep_order(tf2onnx)
     return Library(tf, keras, tf2onnx, convert_to_constants.convert_variables_to_constants_v2)
 
 
@@ -63,6 +64,44 @@ def _check(keras: ModuleType) -> None:
             f"keras: expected its TensorFlow backend, found {keras.backend.backend()}. Set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
+
+
+class _InOrder(dict[str, None]):
+    """A set of names that is gone through in the order they were added in."""
+
+    def add(self, name: str) -> None:
+        self[name] = None
+
+    def remove(self, name: str) -> None:
+        del self[name]
+
+
+def _keep_order(tf2onnx: Any) -> None:
+    """Have tf2onnx go through nodes in one order.
+
+    That of its sets is another one in each process, and which Transpose its optimizer moves first
+    decides which of them are left.
+    """
+    graph = tf2onnx.graph.Graph
+    tf2onnx.optimizer.transpose_optimizer.set = dict.fromkeys
+    register, replace = graph._register_input_name, graph.replace_all_inputs
+    extract = graph.extract_sub_graph_nodes
+
+    def register_in_order(self: Any, input_name: str, *more: Any, **options: Any) -> Any:
+        self._output_to_consumers.setdefault(input_name, _InOrder())
+        return register(self, input_name, *more, **options)
+
+    def replace_in_order(self: Any, old_input: str, new_input: str, *more: Any, **options: Any) -> Any:
+        self._output_to_consumers.setdefault(new_input, _InOrder())
+        return replace(self, old_input, new_input, *more, **options)
+
+    def extract_in_order(self: Any, *arguments: Any, **options: Any) -> list[Any]:
+        place = {id(node): at for at, node in enumerate(self.get_nodes())}
+        found = extract(self, *arguments, **options)
+        return sorted(found, key=lambda node: place.get(id(node), len(place)))
+
+    graph._register_input_name, graph.replace_all_inputs = register_in_order, replace_in_order
+    graph.extract_sub_graph_nodes = extract_in_order
 
 
 def versions() -> tuple[str, ...]:
