@@ -8,6 +8,9 @@ which the machine was busy (this process got less than 90% of the time) is measu
 Compare ratios; absolute times are this machine's.
 
 Peers
+    bundle     the converted block in edge_runtime's Model.predict: inputs checked, bound once; with
+               Flatten behind a block that gives windows or images, as a bundle's answers are rows
+    transform  the same in scikit-learn: inputs checked, computed by numpy
     graph      what the block converts to, by onnxruntime's session.run
     call       a graph that does nothing, on the same input: what any session.run costs, once a model
     numpy      the block's own `compute`, float32
@@ -17,7 +20,9 @@ Peers
 Writes benchmarks/results/blocks-DATE.md and .json.
 """
 
+import logging
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -30,16 +35,20 @@ import onnx
 import onnxruntime
 from interleaving import Peers, interleave
 from machine import describe_machine, in_words, load_average, save, today
+from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import converter
+import edge_runtime
+from converter.blocks import Flatten
 from converter.graph import Graph
 from converter.tracing.tensor import Tensor
 from tests.converter.blocks.cases import Case, every_case, measure
 from tests.converter.blocks.in_graph import graph_of
 
-PEERS = ("graph", "call", "numpy", "library")
+PEERS = ("graph", "call", "numpy", "library", "bundle", "transform")
 OTHERS = ("scipy",)
 ROTATING = 100
 MIN_SHARE = 0.9
@@ -53,6 +62,7 @@ MIN_SHARE = 0.9
 @click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
 def main(quick: bool, words: tuple[str, ...], keep: bool) -> None:
     load_before = load_average()
+    logging.getLogger("converter").setLevel(logging.ERROR)  # that bundles here are not signed
     found: dict[str, Any] = {}
     with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -77,7 +87,11 @@ def judge(case: Case, *, limit_s: float) -> dict[str, Any]:
     error = measure(case)
     block, inputs = case.block, case.inputs(ROTATING)
     raw = graph_of(block, inputs)
+    whole = block if block.transform(inputs[:1]).ndim == 2 else make_pipeline(block, Flatten())
+    whole.fit(case.inputs(3))
     peers: Peers = {
+        "bundle": loaded(whole, inputs).predict,
+        "transform": whole.transform,
         "graph": asking(raw),
         "call": asking(nothing(inputs)),
         "numpy": lambda one: block.compute(block.as_read(one)),
@@ -92,6 +106,16 @@ def judge(case: Case, *, limit_s: float) -> dict[str, Any]:
         "onnx_bytes": len(raw),
         **timed(peers, inputs, limit_s=limit_s),
     }
+
+
+def loaded(model: Any, inputs: np.ndarray) -> Any:
+    """The model as a device runs it."""
+    bundle = converter.convert(
+        model, inputs, name="block", version="1.0.0", input_dtype=inputs.dtype.name
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = bundle.save(Path(folder) / "block.edge")
+        return edge_runtime.load(path, allow_unsigned=True)
 
 
 def asking(raw: bytes) -> Callable[[np.ndarray], list[np.ndarray]]:
@@ -138,14 +162,15 @@ def in_short(each: dict[str, Any]) -> str:
 def report(result: dict[str, Any]) -> str:
     found = result["blocks"]
     heads = (
-        "block", "numpy / graph", "library / graph", "library", "graph µs", "of it the call", "numpy µs",
-        "library µs",
+        "block", "transform / bundle", "numpy / graph", "library / graph", "library", "graph µs",
+        "of it the call", "numpy µs", "library µs", "bundle µs", "transform µs",
         "error", "stated bound", "nodes", "KiB",
     )  # fmt: skip
     lines = [
         [
             name,
-            *(f"{us[peer] / us['graph']:.2f}" if peer in us else "" for peer in PEERS[2:]),
+            f"{us['transform'] / us['bundle']:.2f}",
+            *(f"{us[peer] / us['graph']:.2f}" if peer in us else "" for peer in ("numpy", "library")),
             each["library"],
             *(f"{us[peer]:,.1f}" if peer in us else "" for peer in PEERS),
             f"{each['error']:.1e}", f"{each['bound']:.0e}", str(each["nodes"]),
@@ -162,11 +187,14 @@ def report(result: dict[str, Any]) -> str:
 After: {result["load_average_after"]}.
 
 Made by `benchmarks/blocks.py`, which says what the peers are: one input at a time, one thread, peers
-interleaved in random order in one process, medians. Ratios are times of the peer to the graph's: above 1
-the graph is faster. Errors are the larger of the graph's and numpy's, over the answer's largest absolute
-value, against the library in float64.
+interleaved in random order in one process, medians. Above 1 the bundle, or the graph, is faster than
+what it is compared with: the same in scikit-learn, inputs checked on both sides; numpy or the library.
+Errors are the larger of the graph's and numpy's, over the answer's largest absolute value, against the
+library in float64.
 
 {table}
+
+Slower in a bundle than in scikit-learn: {listed([n for n, e in found.items() if held_up(e)])}
 
 Slower than numpy: {listed([name for name, each in found.items() if slower(each, "numpy")])}
 
@@ -181,6 +209,11 @@ Measured while the machine was busy: {busy} of {len(found)}.
 def slower(each: dict[str, Any], peer: str) -> bool:
     us = each["us"]
     return bool(us["graph"] > us.get(peer, np.inf))
+
+
+def held_up(each: dict[str, Any]) -> bool:
+    us = each["us"]
+    return bool(us["bundle"] > us["transform"])
 
 
 def more_work(each: dict[str, Any]) -> bool:

@@ -127,6 +127,12 @@ def _values(source: Source, answer: Any, expected: Answer) -> dict[str, Tensor]:
     """The graph's outputs by name; numbers are rounded to float32 here and not before."""
     if not isinstance(answer, Scores):
         value = matrix(answer, np.float32)
+        if value.ndim > 2:
+            raise UnsupportedModelError(
+                f"model: expected one row of values an input, found windows or images of shape "
+                f"{value.sizes[1:]}, which a bundle cannot hold. End it with converter.blocks.Flatten, "
+                "or convert the model that follows."
+            )
         wanted = expected.tensors["value"].shape[1:]
         if value.ndim != len(wanted) + 1:  # (n,) and (n, 1) are one to most of scikit-learn
             value = value[:, 0] if not wanted else value[:, None]

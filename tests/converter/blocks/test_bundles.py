@@ -37,7 +37,7 @@ from converter.blocks import (
     Statistics,
     ZeroCrossings,
 )
-from edge_runtime.errors import ConfigError, InputError
+from edge_runtime.errors import ConfigError, InputError, UnsupportedModelError
 from tests.converter.blocks.cases import noise
 from tests.converter.blocks.image_cases import images
 
@@ -157,3 +157,15 @@ def test_a_table_of_dates_prices_and_ratios(last: Any, tmp_path: Path) -> None:
     assert [(each.name, each.dtype) for each in manifest.inputs] == [
         ("sold_at", "int64"), ("price", "float64"), ("weight", "float32"), ("volume", "float32"),
     ]  # fmt: skip
+
+
+def test_a_block_that_gives_windows_is_no_model_by_itself() -> None:
+    windows = np.random.default_rng(0).normal(size=(20, 32, 2)).astype(np.float32)
+    block = Detrend().fit(windows)
+    with pytest.raises(UnsupportedModelError, match=r"windows or images of shape \(32, 2\).*Flatten"):
+        converter.convert(block, windows, name="some", version="1.0.0")
+    flat = make_pipeline(Detrend(), Flatten()).fit(windows)
+    assert converter.convert(flat, windows, name="some", version="1.0.0").manifest.outputs[0].shape == (
+        None,
+        64,
+    )
