@@ -90,11 +90,11 @@ class WindowFeatures(Block):
 
     def _statistic(self, name: str, x: Array, centred: Array, mean: Array) -> Array:
         if name == "mean":
-            return mean[:, 0]
+            return mean.reshape(-1, self.input_shape_[1])
         if name in ("std", "rms"):
             norm = ops.norm(centred if name == "std" else x, axis=1)
             return norm * np.float32(1 / np.sqrt(self.input_shape_[0]))
-        return x.min(axis=1) if name == "min" else x.max(axis=1)
+        return ops.smallest(x, axis=1) if name == "min" else ops.largest(x, axis=1)
 
     def _spectrum(self, centred: Array) -> Array:
         length, axes = self.input_shape_
