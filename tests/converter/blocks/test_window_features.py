@@ -1,6 +1,7 @@
 import pickle
 
 import numpy as np
+import onnx
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -10,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 
 from converter.blocks import Block, BlockError, WindowFeatures
 from edge_runtime.errors import InputError
-from tests.converter.blocks.in_graph import in_onnx
+from tests.converter.blocks.in_graph import graph_of, in_onnx
 
 LENGTHS = (2, 3, 7, 64, 100, 501, 1024, 4096)
 BOUND = 2e-6  # of the largest absolute value in the window: what the docstring promises
@@ -143,3 +144,10 @@ def test_windows_too_short_and_use_before_fit_are_refused() -> None:
         WindowFeatures().fit(np.zeros((3, 1, 2)))
     with pytest.raises(NotFittedError):
         WindowFeatures().transform(windows_of(30))
+
+
+def test_the_graph_has_no_node_more_than_its_arithmetic() -> None:
+    """One window takes microseconds, of which every node is a part."""
+    windows = windows_of(100)
+    graph = onnx.load_from_string(graph_of(WindowFeatures().fit(windows), windows)).graph
+    assert len(graph.node) == 13
