@@ -17,6 +17,8 @@ from edge_runtime.errors import UnsupportedModelError
 
 _DOUBLE, _FLOAT = TensorProto.DOUBLE, TensorProto.FLOAT
 _F32 = np.finfo(np.float32)
+# Whole numbers of these dtypes may have more digits than float32.
+_LONG = {TensorProto.INT32, TensorProto.INT64, TensorProto.UINT32, TensorProto.UINT64}
 # They hand numbers on as they are.
 _MOVES = {
     "Concat", "Expand", "Gather", "GatherElements", "Identity", "Max", "Min", "ReduceMax", "ReduceMin",
@@ -80,16 +82,22 @@ def rounded(values: NDArray[Any], way: str = "nearest") -> NDArray[np.float32]:
 class _Facts:
     """What is known of a float64 model's values before anything is changed.
 
-    types: the element type of each. constants: the tensors of those. short: float64 values that are
-    float32 numbers. given: float64 inputs as they are, and moved about: the source may round them to
-    float32 itself. changed: see `narrow`.
+    types: the element type of each. constants: the tensors of those.
+    short: float64 values that are float32 numbers.
+    long: whole numbers of the inputs, which may be larger than float32 holds; those that are made of
+        texts, choices and conditions are not.
+    given: float64 inputs, and long ones in float64, as they are and moved about: the source may round
+        them to float32 itself.
+    changed: see `narrow`.
     """
 
     def __init__(self, model: Any) -> None:
         self.types = _element_types(model)
         self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self.short: set[str] = set()
-        self.given = {value.name for value in model.graph.input if self.is_double(value.name)}
+        inputs = {value.name for value in model.graph.input}
+        self.given = {name for name in inputs if self.is_double(name)}
+        self.long = {name for name in inputs if self.types[name] in _LONG}
         self.changed: set[str] = set()
         for name, tensor in self.constants.items():
             if tensor.data_type == _DOUBLE:
@@ -122,8 +130,13 @@ class _Facts:
         doubles = [name for name in node.output if self.is_double(name)]
         wide = [name for name in read if self.is_double(name)]
         is_cast = node.op_type == "Cast"
+        is_long = not self.long.isdisjoint(read)
+        if is_long:
+            self.long.update(name for name in node.output if self.types.get(name) in _LONG)
         if (place := self.decided(node)) is not None:
             read.pop(place[0])
+        elif is_cast and is_long:
+            self.given.update(doubles)
         elif (is_cast and not wide) or (node.op_type in _MOVES and self.short.issuperset(wide)):
             self.short.update(doubles)
         elif node.op_type in _MOVES and (self.short | self.given).issuperset(wide):

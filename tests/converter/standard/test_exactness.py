@@ -57,6 +57,15 @@ def test_of_float64_rows_those_that_round_them_to_float32_themselves_keep_theirs
     assert lowered in ([[], [""]] if name in READ_FLOAT64 else [["leaves"]])
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_of_whole_numbers_only_what_compares_them_in_float64_loses_the_promise() -> None:
+    whole = np.rint(ROWS * 100).astype(np.int64)
+    for name, make in MODELS.items():
+        model = make().fit(whole[:200], TRUTH[:200])
+        kept = "" if name == "histogram boosting" else "leaves"  # LightGBM rounds these to float32
+        assert exact(model, whole[200:], "int64") == ["leaves", kept], name
+
+
 def test_what_is_computed_in_float64_before_trees_ends_the_promise() -> None:
     rows = ROWS.astype(np.float32)
     forest = MODELS["forest"]()

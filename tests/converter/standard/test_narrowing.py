@@ -105,6 +105,17 @@ def test_float64_rows_that_the_source_rounds_itself_are_not_changed() -> None:
         assert keeps_leaves(compute, "float64") == keeps, name
 
 
+def test_whole_numbers_of_inputs_may_have_more_digits_than_float32() -> None:
+    def in_float64(x: Any) -> Any:
+        return np.concatenate([x, x[:, :1]], axis=1).astype(np.float64)
+
+    assert not keeps_leaves(in_float64, "int64")
+    assert not keeps_leaves(in_float64, "int32")
+    assert keeps_leaves(in_float64, "uint8")
+    assert keeps_leaves(lambda x: in_float64(x).astype(np.float32), "int64")  # as the source rounds them
+    assert keeps_leaves(lambda x: (x > 3).astype(np.int64).astype(np.float64), "float32")
+
+
 def keeps_leaves(compute: Any, dtype: str) -> bool:
     graph = StandardGraph()
     seen = compute(Tensor.input(graph, "x", dtype, (None, 3)))
