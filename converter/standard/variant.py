@@ -61,7 +61,7 @@ def for_boards(
         parity = prove(converted)
         parts = split(converted.onnx)
     except EdgeError as error:
-        why = told(error).removesuffix("The model was not converted.").strip().rstrip(".")
+        why = told(error).removesuffix("The model was not converted.").strip()
         return ForBoards(
             notes=tuple(_note(board, f"it has no TensorRT variant: {why}") for board in boards)
         )
@@ -111,7 +111,7 @@ def _note(board: Board, outcome: str) -> str:
     """A sentence of one board; `outcome` counts where it has TensorRT."""
     if board.tensorrt is None:
         outcome = "it has no TensorRT: onnxruntime runs the fp32 variant"
-    return f"{board.title} ({board.name}): {outcome}"
+    return f"{board.title} ({board.name}): {outcome.rstrip('.')}."
 
 
 def _variant(parts: Split, parity: Parity, exact: str, boards: tuple[str, ...]) -> Variant:
