@@ -25,15 +25,13 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import onnx
-import onnxruntime
-from interleaving import Peers, interleave
+from interleaving import Peers, asking, interleave
 from machine import describe_machine, in_words, load_average, save, today
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
@@ -116,16 +114,6 @@ def loaded(model: Any, inputs: np.ndarray) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = bundle.save(Path(folder) / "block.edge")
         return edge_runtime.load(path, allow_unsigned=True)
-
-
-def asking(raw: bytes) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """The graph's answer, by one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
-    (name,) = (given.name for given in session.get_inputs())
-    names = [given.name for given in session.get_outputs()]
-    return lambda one: session.run(names, {name: one})
 
 
 def nothing(inputs: np.ndarray) -> bytes:

@@ -29,6 +29,7 @@ from typing import Any
 import click
 import numpy as np
 import onnxruntime
+from interleaving import asking
 from machine import describe_machine, in_words, load_average, save, today
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
@@ -171,11 +172,6 @@ def numbered_graph(forest: Forest) -> bytes:
     rows = Tensor.input(graph, "rows", "float32", (None, forest.n_features))
     found = sum_of_leaves(replace(forest, values=numbers), rows)
     return graph.to_bytes({"leaves": (found.name, "float32", found.shape)})
-
-
-def asking(raw: bytes) -> Callable[[Rows], Any]:
-    session = onnxruntime.InferenceSession(raw, providers=["CPUExecutionProvider"])
-    return lambda rows: session.run(None, {session.get_inputs()[0].name: rows})
 
 
 def compare(

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 Peers = dict[str, Callable[[Any], Any]]
@@ -44,3 +45,13 @@ def interleave(
     finally:
         gc.enable()
     return {name: taken[:done] / 1e3 for name, taken in times.items()}
+
+
+def asking(raw: bytes) -> Callable[[Any], list[Any]]:
+    """A peer: all outputs of an ONNX graph of one input, by one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+    (name,) = (given.name for given in session.get_inputs())
+    names = [given.name for given in session.get_outputs()]
+    return lambda rows: session.run(names, {name: rows})

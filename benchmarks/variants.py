@@ -34,8 +34,7 @@ import click
 import compiled
 import families
 import numpy as np
-import onnxruntime
-from interleaving import Peers, interleave
+from interleaving import Peers, asking, interleave
 from machine import describe_machine, in_words, load_average, save, today
 from threadpoolctl import threadpool_limits
 
@@ -146,16 +145,6 @@ def converted_by_skl2onnx(model: Any, inputs: np.ndarray, notes: dict[str, str])
         notes["skl2onnx"] = f"{type(why).__name__}: {first[:100]}"
         return None
     return raw
-
-
-def asking(raw: bytes) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """All outputs of a graph, by one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
-    (name,) = (given.name for given in session.get_inputs())
-    names = [given.name for given in session.get_outputs()]
-    return lambda rows: session.run(names, {name: rows})
 
 
 def timed(peers: Peers, inputs: np.ndarray, *, limit_s: float) -> dict[str, Any]:

@@ -36,14 +36,6 @@ def smallest(scores: Array) -> Array:
     return _place("ArgMin", scores) if isinstance(scores, Tensor) else np.argmin(scores, axis=1)
 
 
-def highest(scores: Array) -> Array:
-    """The largest number of each row of (n, k), (n, 1); see `largest`."""
-    if not isinstance(scores, Tensor):
-        return np.max(scores, axis=1, keepdims=True)
-    name = scores.graph.node("ReduceMax", scores.name, axes=[1], keepdims=1)
-    return Tensor(scores.graph, name, scores.dtype, (scores.sizes[0], 1))
-
-
 def _place(operator: str, scores: Tensor) -> Tensor:
     name = scores.graph.node(operator, scores.name, axis=1, keepdims=0)
     return Tensor(scores.graph, name, np.dtype(np.int64), scores.sizes[:1])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 
-from converter.lowering.labels import highest, largest, softmax
+from converter.lowering.labels import largest, softmax
 from converter.lowering.registry import Array, Scores, classifies, refuse
 from converter.lowering.summation import pairwise_sum
 from converter.tracing import ops
@@ -37,7 +37,7 @@ def _gaussian_float32(model: Any, x: Array) -> Array:
 
 def _as_rounded(likelihood: Array) -> Scores:
     """exp(l - logsumexp(l)) with both differences in l's dtype, as `_BaseNB.predict_proba`."""
-    top = highest(likelihood)
+    top = ops.largest(likelihood, axis=1, keepdims=True)
     raised = np.exp((likelihood - top).astype(np.float64))
     logarithm = np.log(np.sum(raised, axis=1, keepdims=True)).astype(likelihood.dtype) + top
     return Scores(largest(likelihood), np.exp(likelihood - logarithm))
