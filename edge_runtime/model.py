@@ -162,7 +162,7 @@ class Model:
         Raises GoldenMismatchError when they differ by more than the manifest allows, BundleError when
         the golden files were altered, EngineError when a run fails.
         """
-        return replay(self.bundle, self._run, self._outputs)
+        return replay(self.bundle, self.variant, self._run, self._outputs)
 
     def close(self) -> None:
         """Release the model; what is used afterwards raises EngineError. May be called twice."""

@@ -40,6 +40,7 @@ def faults(manifest: "Manifest") -> Iterator[str]:
     if len(golden.outputs) != len(manifest.outputs):
         yield "golden outputs do not match outputs"
     yield from _of_profiles(manifest)
+    yield from _of_order(manifest)
     needed = {*golden.inputs, *golden.outputs}
     needed |= {file for each in manifest.variants for file in (each.file, each.host) if file}
     needed |= {manifest.reference.file} if manifest.reference else set()
@@ -115,6 +116,16 @@ def _of_profiles(manifest: "Manifest") -> Iterator[str]:
             yield f"variant {variant.id!r}: a file for the host is for tensorrt only"
         if profile and not 1 <= profile.min_rows <= profile.opt_rows <= profile.max_rows:
             yield f"variant {variant.id!r}: an optimization profile whose rows do not ascend from 1"
+
+
+def _of_order(manifest: "Manifest") -> Iterator[str]:
+    """The first variant of an engine runs, so what is unproven comes after all that is not."""
+    unproven: set[str] = set()
+    for variant in manifest.variants:
+        if variant.unproven:
+            unproven.add(variant.engine)
+        elif variant.engine in unproven:
+            yield f"variant {variant.id!r} comes after one of its engine that is unproven"
 
 
 def _of_shared_goldens(manifest: "Manifest") -> Iterator[str]:

@@ -40,3 +40,22 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     roc_auc: float | None = None
     log_loss: float | None = None
     cross_validation: CrossValidation | None = None
+
+
+class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a quantized variant loses on `inputs` held-out inputs.
+
+    measure: `accuracy` against labels, `r2` against true values; without those `agreement`, the share of
+        labels that are the source model's, or `fit`, R² against the source model's values.
+    source, found: of the source model (1 where it is the measure itself) and of the variant.
+    drop: source less found; low, high: its 95 % confidence interval. allowed: the most that it may be.
+    """
+
+    measure: Literal["accuracy", "r2", "agreement", "fit"]
+    inputs: int
+    source: float
+    found: float
+    drop: float
+    low: float
+    high: float
+    allowed: float

@@ -11,13 +11,14 @@ from typing import Any, Literal
 import msgspec
 
 from edge_runtime.bundle.consistency import MAX_RELEASE, faults
-from edge_runtime.bundle.evaluation import ClassScore, CrossValidation, Evaluation
+from edge_runtime.bundle.evaluation import Accuracy, ClassScore, CrossValidation, Evaluation
 from edge_runtime.errors import ManifestError
 
 __all__ = [
     "FORMAT",
     "MAX_RELEASE",
     "MISSING_TEXT",
+    "Accuracy",
     "ClassScore",
     "CrossValidation",
     "Dtype",
@@ -112,7 +113,8 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """How a variant agreed with the source model, on `inputs` rows the model was not trained on.
 
     `near_ties` of `label_disagreements` are rows where the source's own two best class scores differ
-    by less than 1e-6, that is, by the rounding of a sum. `rounded_splits` are rows where a computed
+    by less than 1e-6, that is, by the rounding of a sum. `tolerance`: the largest absolute difference that
+    goldens may have. `rounded_splits` are rows where a computed
     feature (behind a block) lies within rounding of a tree's threshold: the trees were shown to agree
     on the variant's own features; these rows do not count in `max_abs_error`.
     """
@@ -139,11 +141,13 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     `host`: of a variant for TensorRT whose model reads texts or float64, the ONNX file that ONNX Runtime
     runs first; its outputs are inputs of `file`, by name. `profile`: what TensorRT needs to know to
     build a plan; the precision is in the graph, which is strongly typed. `boards`: what it was made for.
+    `accuracy`: of a quantized variant, what it loses. `unproven`: whether nobody has measured, on a machine
+    like the one it is for, that it pays; a device prefers it only once it has measured that itself.
     """
 
     id: str
     engine: Literal["onnxruntime", "tensorrt"]
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Literal["fp32", "fp16", "int16", "int8"]
     file: str
     opsets: dict[str, int]
     ir_version: int
@@ -154,10 +158,15 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     profile: Profile | None = None
     boards: tuple[str, ...] = ()
+    accuracy: Accuracy | None = None
+    unproven: bool = False
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
-    """Real inputs with the source model's outputs, one `.npy` file a tensor, in the manifest's order."""
+    """Real inputs with the source model's outputs, one `.npy` file a tensor, in the manifest's order.
+
+    `tolerance` is the strictest of the variants', for readers that know no others.
+    """
 
     count: int
     inputs: tuple[str, ...]

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_runtime.arrays import decode_npy
 from edge_runtime.bundle import Bundle
-from edge_runtime.bundle.manifest import MISSING_TEXT, Golden, Input, Manifest, Output
+from edge_runtime.bundle.manifest import MISSING_TEXT, Golden, Input, Manifest, Output, Variant
 from edge_runtime.engine.base import Array, Values, matches, shape_text
 from edge_runtime.errors import BundleError, GoldenMismatchError, InputError
 
@@ -56,11 +56,11 @@ def rows_of(values: Values) -> list[Values]:
     return [{name: column[at : at + 1] for name, column in values.items()} for at in range(count)]
 
 
-def replay(bundle: Bundle, run_batch: Run, run_row: Run) -> GoldenResult:
+def replay(bundle: Bundle, variant: Variant, run_batch: Run, run_row: Run) -> GoldenResult:
     """Run the golden inputs as one batch and then one by one, as a stream does, and compare.
 
     Raises GoldenMismatchError when a label differs, an input is refused, or another output differs by
-    more than the manifest's tolerance, an absolute one; BundleError when the golden files are not what
+    more than the variant's tolerance, an absolute one; BundleError when the golden files are not what
     the manifest says.
     """
     manifest = bundle.manifest
@@ -77,7 +77,7 @@ def replay(bundle: Bundle, run_batch: Run, run_row: Run) -> GoldenResult:
         float(max(result.max_abs_error for result in results)),
         max(result.label_disagreements for result in results),
     )
-    tolerance = manifest.golden.tolerance
+    tolerance = variant.parity.tolerance
     labels = "other labels or refused rows" if manifest.refusals else "other labels"
     if worst.label_disagreements or worst.max_abs_error > tolerance:
         raise GoldenMismatchError(

@@ -140,6 +140,14 @@ def variant(**changes: Any) -> tuple[Variant, ...]:
     return (msgspec.structs.replace(MANIFEST.variants[0], **changes),)
 
 
+def test_an_unproven_variant_comes_after_all_others_of_its_engine() -> None:
+    proven, unproven = variant(id="a") + variant(id="b", unproven=True)
+
+    assert decode(encode(altered(variants=(proven, unproven)))).variants[1].unproven
+    with pytest.raises(ManifestError, match="'a' comes after one of its engine that is unproven"):
+        decode(encode(altered(variants=(unproven, proven))))
+
+
 def rows(least: int, mostly: int, most: int) -> Profile:
     return Profile(min_rows=least, opt_rows=mostly, max_rows=most)
 

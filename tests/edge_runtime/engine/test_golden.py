@@ -78,7 +78,7 @@ def test_the_inputs_run_as_a_batch_and_one_by_one(tiny: Bundle) -> None:
         seen.append(len(batch))
         return TinyModel()(batch)
 
-    assert replay(tiny, run, run) == GoldenResult(6, 0.0, 0)
+    assert replay(tiny, tiny.manifest.variants[0], run, run) == GoldenResult(6, 0.0, 0)
     assert seen == [1, 1, 1, 1, 1, 1, 6]
 
 
@@ -90,7 +90,7 @@ def test_either_way_alone_can_fail(tiny: Bundle, wrong: str) -> None:
 
     runs = (broken, TinyModel()) if wrong == "batch" else (TinyModel(), broken)
     with pytest.raises(GoldenMismatchError, match=r"found 0 other labels.*2e-05 \(allowed: 1e-05\)"):
-        replay(tiny, *runs)
+        replay(tiny, tiny.manifest.variants[0], *runs)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,15 @@ def test_the_goldens_of_a_table_are_its_columns_and_a_missing_text_is_none(tmp_p
         for name, column in found.items():
             np.testing.assert_array_equal(column, PERSONS[name])
             assert column.dtype == PERSONS[name].dtype
-        assert replay(bundle, lambda t: [persons_value(t)], lambda t: [persons_value(t)]).count == 3
+        assert (
+            replay(
+                bundle,
+                bundle.manifest.variants[0],
+                lambda t: [persons_value(t)],
+                lambda t: [persons_value(t)],
+            ).count
+            == 3
+        )
 
 
 def test_a_table_runs_as_a_batch_and_one_by_one(tmp_path: Path) -> None:
@@ -145,7 +153,7 @@ def test_a_table_runs_as_a_batch_and_one_by_one(tmp_path: Path) -> None:
 
     path = persons_table(tmp_path / "persons.edge")
     with open_bundle(path, root=None, allow_unsigned=True) as bundle:
-        replay(bundle, run, run)
+        replay(bundle, bundle.manifest.variants[0], run, run)
 
     assert seen == [{1}, {1}, {1}, {3}]
 
