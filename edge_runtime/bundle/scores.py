@@ -6,7 +6,7 @@ from math import sqrt
 from edge_runtime.bundle.layout import MAX_LISTED, cut, plain, table
 from edge_runtime.bundle.manifest import ClassScore, CrossValidation, Evaluation
 
-_NORMAL_975 = 1.959963984540054  # the standard normal's 97.5th percentile
+NORMAL_975 = 1.959963984540054  # the standard normal's 97.5th percentile
 _MAX_TITLE = 24
 _MEASURES = {"accuracy": "accuracy", "r2": "R²"}
 
@@ -16,9 +16,9 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
 
     Unlike the normal approximation it stays within 0 and 1 and has a width when all trials agree.
     """
-    squared = _NORMAL_975**2
+    squared = NORMAL_975**2
     middle = share + squared / (2 * count)
-    reach = _NORMAL_975 * sqrt(share * (1 - share) / count + squared / (4 * count**2))
+    reach = NORMAL_975 * sqrt(share * (1 - share) / count + squared / (4 * count**2))
     below = (middle - reach) / (1 + squared / count)
     above = (middle + reach) / (1 + squared / count)
     return max(0.0, below), min(1.0, above)
