@@ -112,14 +112,17 @@ def _area(is_it: NDArray[np.bool_], score: NDArray[Any]) -> float:
 
 
 def log_loss(truth: NDArray[np.int64], probabilities: NDArray[Any]) -> float | None:
-    """The mean of -ln of the true class' probability, which is kept off 0 by its dtype's precision.
+    """The mean of `log_losses`. None where a probability is not a number."""
+    loss = float(log_losses(truth, probabilities).mean())
+    return loss if np.isfinite(loss) else None
 
-    None where a probability is not a number.
-    """
+
+def log_losses(truth: NDArray[np.int64], probabilities: NDArray[Any]) -> NDArray[np.float64]:
+    """(n,): -ln of the true class' probability, which is kept off 0 by its dtype's precision."""
     own = probabilities[np.arange(len(truth)), truth]
     smallest = np.finfo(own.dtype).eps
-    loss = float(-np.log(np.clip(own, smallest, 1 - smallest).astype(np.float64)).mean())
-    return loss if np.isfinite(loss) else None
+    losses: NDArray[np.float64] = -np.log(np.clip(own, smallest, 1 - smallest).astype(np.float64))
+    return losses
 
 
 def numbers(labels: NDArray[Any]) -> NDArray[np.float64]:

@@ -17,7 +17,9 @@ from converter.parity import differences
 from converter.source import Tensors
 from converter.variant import loaded, run
 from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.engine.base import Values
 from edge_runtime.engine.bench import Latency, answered, measure_rows, rotating_rows
+from edge_runtime.model import Model
 
 _ROWS = 512
 _SECONDS = 0.3
@@ -53,20 +55,24 @@ class Measured:
 
 def measured(manifest: Manifest, artifacts: dict[str, bytes], evidence: Evidence) -> Iterator[Measured]:
     """Each variant, answering the held-out inputs and timed on rotating single rows, one thread."""
-    rows = evidence.rows.take(slice(_ROWS))
-    given = rotating_rows(rows.arrays if rows.is_table else rows.array)
     for variant in manifest.variants:
         alone, files = _in_onnxruntime(manifest, artifacts, variant, evidence.lowered)
         with loaded(alone, files) as model:
             found = run(model, evidence.rows)
-            taken = answered(model.predict, given) if manifest.refusals else given
-            latency = measure_rows(model.predict, taken, _SECONDS)
+            latency = measure_rows(model.predict, rows_to_time(model, evidence), _SECONDS)
         _, apart = differences(evidence.expected, found)
         has_numbers = evidence.expected.keys() != {"label"}
         residuals = None
         if manifest.task == "regression" and evidence.truth is not None:
             residuals = (found["value"] - evidence.truth).ravel()
         yield Measured(variant, apart if has_numbers else None, residuals, latency)
+
+
+def rows_to_time(model: Model, evidence: Evidence) -> list[Values]:
+    """Held-out inputs and points between two of them, that a model answers, each a batch of one."""
+    rows = evidence.rows.take(slice(_ROWS))
+    given = rotating_rows(rows.arrays if rows.is_table else rows.array)
+    return answered(model.predict, given) if model.manifest.refusals else given
 
 
 def _in_onnxruntime(
