@@ -5,8 +5,7 @@
     tracing     a model as one function of one tensor, its batch unknown
     freezing    that function as a graph of constants
     handlers/   operators that tf2onnx lacks
-    graph       tf2onnx called
-    naming      its result made the same in every process
+    graph       tf2onnx called, its result made the same in every process
     limits      the numbers that an Embedding has in its table
     texts       the tokenizer of TextVectorization, a step before the graph
     source      what the model itself says, for parity

@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
+from converter.frontends import before as preprocessing
 from converter.frontends.base import Converted, Parts, Trained
-from converter.frontends.sklearn import given_to, outputs_of, parameters_of, refused
+from converter.frontends.sklearn import given_to, outputs_of, refused
 from converter.frontends.tensorflow import texts, tracing
 from converter.frontends.tensorflow.graph import translate
 from converter.frontends.tensorflow.source import KerasSource, read
 from converter.graph import Graph
 from converter.inputs import DTYPES, Rows, as_rows
 from converter.lowering import catalogue, registry
-from converter.lowering.composition import steps_of
-from converter.lowering.table import matrix
 from converter.source import Answer
 from converter.standard.graph import StandardGraph
 from converter.tracing.tensor import Tensor
@@ -62,7 +61,7 @@ def convert(source: KerasSource, rows: Rows, *, standard: bool = False) -> Conve
     declared = rows.declared()
     graph = StandardGraph() if standard else Graph()
     x, made = _prepared(source, graph, declared, is_table=rows.is_table)
-    values = _values(source, _answer(source, graph, x))
+    values = source.head.values(_answer(source, graph, x))
     if made.refusals:
         values["refused"] = refused([mask for mask, _ in made.refusals])
     outputs = {name: (tensor.name, tensor.dtype.name, tensor.shape) for name, tensor in values.items()}
@@ -87,7 +86,7 @@ def _prepared(
     x: Any = given_to(graph, declared, is_table=is_table)
     with registry.recording() as made:
         if source.before is not None:
-            x = matrix(registry.call("transform", source.before, x), np.float32)
+            x = preprocessing.lowered(source.before, x)
         if x.dtype.kind != "O":
             x = x.astype(source.callee.dtype)
         if source.limits is not None:
@@ -101,31 +100,12 @@ def _answer(source: KerasSource, graph: Graph, x: Tensor) -> Tensor:
     model = translate(source.frozen)
     kind = helper.tensor_dtype_to_np_dtype(model.graph.output[0].type.tensor_type.elem_type)
     (name,) = graph.inline(model, x.name)
-    made: Tensor = Tensor(graph, name, kind, (None, *source.sizes)).astype(np.float32)
+    made: Tensor = Tensor(graph, name, kind, (None, *source.head.sizes)).astype(np.float32)
     return made
-
-
-def _values(source: KerasSource, answer: Tensor) -> dict[str, Tensor]:
-    """The graph's outputs by name, as `KerasSource.run` has them."""
-    if not source.classes:
-        return {"value": answer[:, 0] if source.sizes == (1,) else answer}
-    scores: Any = answer[:, None] if answer.ndim == 1 else answer
-    if scores.shape[1] == 1:
-        second = scores[:, 0]
-        values = {"label": (second > source.cut).astype(np.int64)}
-        scores = np.stack([1 - second, second], axis=1)
-    else:
-        values = {"label": np.argmax(scores, axis=1).astype(np.int64)}
-    if source.has_probabilities:
-        values["probabilities"] = scores
-    return values
 
 
 def _steps(source: KerasSource) -> tuple[Step, ...]:
     """The preprocessing, for people to read."""
     if source.before is None:
         return texts.step(source.model)
-    return tuple(
-        Step(name=type(step).__name__, parameters=parameters_of(step))
-        for _, step in steps_of(source.before)
-    )
+    return preprocessing.steps(source.before)

@@ -6,10 +6,10 @@ from typing import Any
 import onnx
 
 from converter.foreign import translated
+from converter.frontends.naming import named_by_place
 from converter.frontends.tensorflow.freezing import Frozen
 from converter.frontends.tensorflow.handlers import handlers, rewriters
 from converter.frontends.tensorflow.library import load, quiet
-from converter.frontends.tensorflow.naming import named_by_place
 from converter.graph import ML, OPSETS
 from edge_runtime.errors import UnsupportedModelError
 

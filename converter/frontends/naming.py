@@ -1,12 +1,12 @@
-"""A graph of tf2onnx made the same in every process.
+"""A graph of another library made the same in every process.
 
 tf2onnx and Keras count names through the life of a process, and tf2onnx goes through sets, whose order
-is another one each time. Here values that are only handed on are one value, and every node and value is
-named after its place in the graph, walked from the output.
+is another one each time; names in a file may be anything. Here values that are only handed on are one
+value, and every node and value is named after its place in the graph, walked from the outputs.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import onnx
@@ -30,7 +30,7 @@ class _Naming:
     def rename(self, graph: Any, outer: dict[str, str]) -> None:
         """outer: the names, old and new, of what is known around the graph."""
         known = dict(outer)
-        _hand_on(graph)
+        _hand_on(graph, outer)
         graph.name = self._new("graph")
         for value in (*graph.input, *graph.output):
             _forget_sizes(value)
@@ -80,12 +80,18 @@ class _Naming:
         return f"{kind}_{self._count}"
 
 
-def _hand_on(graph: Any) -> None:
-    """Take out Identity nodes; of outputs that are the same value all but the first get one."""
+def _hand_on(graph: Any, outer: Collection[str]) -> None:
+    """Take out Identity nodes; of outputs that are the same value all but the first get one.
+
+    A graph inside a node cannot give what it has from around it (`outer`), or a constant, as it is.
+    """
     same: dict[str, str] = {}
     kept = []
+    fixed = {tensor.name for tensor in graph.initializer} if outer else set()
+    own = {value.name for value in graph.input}.union(*(node.output for node in graph.node))
     for node in graph.node:
-        if node.op_type == "Identity":
+        is_own = not outer or (node.input[0] in own if node.input else False)
+        if node.op_type == "Identity" and is_own and node.input[0] not in fixed:
             same[node.output[0]] = same.get(node.input[0], node.input[0])
         else:
             kept.append(node)
