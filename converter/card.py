@@ -36,6 +36,13 @@ def card(manifest: Manifest, boards: Sequence[Board]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def with_choice(card: bytes, said: Sequence[str]) -> bytes:
+    """A card that says, before what is not known, among which candidates its model was chosen."""
+    known, unknown, rest = card.decode().partition("## Not known\n")
+    listed = "\n".join(cut([f"- {_text(item)}" for item in said]))
+    return f"{known}## Chosen among candidates\n\n{listed}\n\n{unknown}{rest}".encode()
+
+
 def _text(text: str) -> str:
     """Text from outside as Markdown that shows it and nothing else."""
     return _SPECIAL.sub(r"\\\1", plain(text, _MAX_TEXT))

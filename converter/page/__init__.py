@@ -25,15 +25,18 @@ def page(
     measured: Sequence[Measured],
     sketches: Sketches | None,
     notes: Sequence[str] = (),
+    comparison: str = "",
 ) -> str:
     """All that is known of a conversion.
 
     measured: each variant on this machine; empty when that is not wanted. sketches: of the training
     data, where the bundle has them. notes: a sentence for each board that the bundle is for.
+    comparison: the section about other candidates, where it was chosen among some.
     """
     body = [
         _header(manifest),
         markup.tiles(_tiles(manifest, measured)),
+        comparison,
         markup.section("How well it does", *_scores(manifest, measured)),
         markup.section("How well it agrees with the source model", *_agreement(manifest, measured)),
         markup.section("Size and speed", *_costs(manifest, measured)),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from converter.page.markup import text
 
-_WIDTH = 360
+WIDTH = 360
 _MAX_CLASSES = 40
 _SMALLEST_CELL_WITH_NUMBER = 17
 _LETTER = 6.8  # the width of one, about
@@ -16,13 +16,13 @@ _BINS = 20
 _DECADES = 6  # below what is allowed
 
 
-def _svg(height: float, label: str, parts: Sequence[str]) -> str:
+def svg(height: float, label: str, parts: Sequence[str]) -> str:
     body = "\n".join(parts)
-    head = f'viewBox="0 0 {_WIDTH} {height:.0f}" role="img" aria-label="{text(label)}"'
+    head = f'viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{text(label)}"'
     return f"<svg {head}>\n{body}\n</svg>"
 
 
-def _word(x: float, y: float, said: str, kind: str = "") -> str:
+def word(x: float, y: float, said: str, kind: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}">{text(said)}</text>'
 
 
@@ -31,7 +31,7 @@ def _box(x: float, y: float, sides: tuple[float, float], kind: str, opacity: flo
     return f'<rect {place} class="{kind}" fill-opacity="{opacity:.2g}"/>'
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
 
 
@@ -41,13 +41,13 @@ def bars(label: str, rows: Sequence[tuple[str, str, float, float]]) -> str:
     parts = []
     for at, (name, said, length, whisker) in enumerate(rows):
         top = at * 44 + 4
-        parts += [_word(0, top + 12, name), _word(_WIDTH, top + 12, said, "end")]
-        parts.append(_box(0, top + 18, (max(1.0, length / longest * _WIDTH), 14), "bar"))
+        parts += [word(0, top + 12, name), word(WIDTH, top + 12, said, "end")]
+        parts.append(_box(0, top + 18, (max(1.0, length / longest * WIDTH), 14), "bar"))
         if whisker > length:
             parts.append(
-                _line(length / longest * _WIDTH, top + 25, whisker / longest * _WIDTH, top + 25, "rule")
+                line(length / longest * WIDTH, top + 25, whisker / longest * WIDTH, top + 25, "rule")
             )
-    return _svg(len(rows) * 44, label, parts)
+    return svg(len(rows) * 44, label, parts)
 
 
 def error_histogram(label: str, errors: NDArray[np.float64], allowed: float) -> str:
@@ -59,42 +59,42 @@ def error_histogram(label: str, errors: NDArray[np.float64], allowed: float) -> 
     edges = np.power(10.0, np.arange(2 * low, 2 * high + 1) / 2)
     counts = [int((errors < edges[0]).sum()), *np.histogram(errors, edges)[0].tolist()]
     counts[-1] += int((errors >= edges[-1]).sum())
-    bottom, left, step = 150, 8, (_WIDTH - 16) / len(counts)
-    parts = [_line(0, bottom, _WIDTH, bottom, "axis")]
+    bottom, left, step = 150, 8, (WIDTH - 16) / len(counts)
+    parts = [line(0, bottom, WIDTH, bottom, "axis")]
     for at, count in enumerate(counts):
         if not count:
             continue
         height = max(1.0, count / max(counts) * (bottom - 40))
         x = left + at * step
         parts.append(_box(x + 1, bottom - height, (step - 2, height), "bar"))
-        parts.append(_word(x + step / 2, bottom - height - 4, f"{count:,}", "middle small"))
-    parts.append(_word(left + step / 2, bottom + 14, "0", "middle small"))
+        parts.append(word(x + step / 2, bottom - height - 4, f"{count:,}", "middle small"))
+    parts.append(word(left + step / 2, bottom + 14, "0", "middle small"))
     for exponent in range(low + 1, high + 1):
         x = left + (1 + 2 * (exponent - low)) * step
-        parts.append(_line(x, bottom, x, bottom + 4, "axis"))
+        parts.append(line(x, bottom, x, bottom + 4, "axis"))
         if (exponent - low) % 2:
-            parts.append(_word(x, bottom + 14, f"1e{exponent}", "middle small"))
+            parts.append(word(x, bottom + 14, f"1e{exponent}", "middle small"))
     x = left + (1 + 2 * (log10(allowed) - low)) * step
-    parts += [_line(x, 16, x, bottom, "limit"), _word(x, 11, "allowed", "middle small")]
-    return _svg(bottom + 20, label, parts)
+    parts += [line(x, 16, x, bottom, "limit"), word(x, 11, "allowed", "middle small")]
+    return svg(bottom + 20, label, parts)
 
 
 def residuals(label: str, errors: NDArray[np.float64]) -> str:
     """How many predictions are wrong by how much: twenty bins, as far below 0 as above."""
     reach = float(np.abs(errors).max()) or 1.0
     counts = np.histogram(errors, bins=_BINS, range=(-reach, reach))[0].tolist()
-    bottom, step = 150, _WIDTH / _BINS
-    parts = [_line(0, bottom, _WIDTH, bottom, "axis")]
+    bottom, step = 150, WIDTH / _BINS
+    parts = [line(0, bottom, WIDTH, bottom, "axis")]
     for at, count in enumerate(counts):
         if count:
             height = max(1.0, count / max(counts) * (bottom - 30))
             parts.append(_box(at * step + 1, bottom - height, (step - 2, height), "bar"))
-    parts.append(_line(_WIDTH / 2, 16, _WIDTH / 2, bottom, "limit"))
-    parts.append(_word(0, bottom + 14, f"{-reach:.3g}", "small"))
-    parts.append(_word(_WIDTH / 2, bottom + 14, "0", "middle small"))
-    parts.append(_word(_WIDTH, bottom + 14, f"{reach:.3g}", "end small"))
-    parts.append(_word(0, 11, f"tallest bar: {max(counts):,}", "small"))
-    return _svg(bottom + 20, label, parts)
+    parts.append(line(WIDTH / 2, 16, WIDTH / 2, bottom, "limit"))
+    parts.append(word(0, bottom + 14, f"{-reach:.3g}", "small"))
+    parts.append(word(WIDTH / 2, bottom + 14, "0", "middle small"))
+    parts.append(word(WIDTH, bottom + 14, f"{reach:.3g}", "end small"))
+    parts.append(word(0, 11, f"tallest bar: {max(counts):,}", "small"))
+    return svg(bottom + 20, label, parts)
 
 
 def confusion_matrix(label: str, classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
@@ -107,26 +107,26 @@ def confusion_matrix(label: str, classes: Sequence[str], counts: Sequence[Sequen
         return ""
     names = [name if len(name) <= 14 else name[:13] + "…" for name in classes]
     left = min(105.0, max(len(name) for name in names) * _LETTER + 8)
-    cell = min(56.0, (_WIDTH - left) / count)
+    cell = min(56.0, (WIDTH - left) / count)
     is_upright = max(len(name) for name in names) * _LETTER > cell
     top = left if is_upright else 18.0
     parts = []
     for i, row in enumerate(counts):
         y = top + i * cell
         letters = "" if cell >= 14 else "tiny"
-        parts.append(_word(left - 6, y + cell / 2 + 4, names[i], f"end {letters}"))
+        parts.append(word(left - 6, y + cell / 2 + 4, names[i], f"end {letters}"))
         parts.append(_title_of_column(left + (i + 0.5) * cell, top - 6, names[i], letters, is_upright))
         for j, number in enumerate(row):
             kind = "right" if i == j else "wrong"
             parts.append(_cell(left + j * cell, y, cell, kind, (number, sum(row))))
-    return _svg(top + count * cell + 4, label, parts)
+    return svg(top + count * cell + 4, label, parts)
 
 
 def _title_of_column(x: float, y: float, name: str, letters: str, is_upright: bool) -> str:
     if not is_upright:
-        return _word(x, y, name, f"middle {letters}")
+        return word(x, y, name, f"middle {letters}")
     turned = f"translate({x + 4:.1f} {y:.1f}) rotate(-90)"
-    return f'<g transform="{turned}">{_word(0, 0, name, letters)}</g>'
+    return f'<g transform="{turned}">{word(0, 0, name, letters)}</g>'
 
 
 def _cell(x: float, y: float, size: float, kind: str, of: tuple[int, int]) -> str:
@@ -138,5 +138,5 @@ def _cell(x: float, y: float, size: float, kind: str, of: tuple[int, int]) -> st
         drawn += _box(x + 0.5, y + 0.5, inner, kind, 0.15 + 0.85 * share)
         if size >= _SMALLEST_CELL_WITH_NUMBER:
             shown = "middle dark" if share > 0.5 else "middle"
-            drawn += _word(x + size / 2, y + size / 2 + 4, str(number), shown)
+            drawn += word(x + size / 2, y + size / 2 + 4, str(number), shown)
     return drawn
