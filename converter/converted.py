@@ -42,12 +42,15 @@ class ConvertedBundle:
         """What was converted, parity, accuracy and what became of each board, for a terminal."""
         return report.report(self.manifest, self.notes)
 
-    def report_html(self) -> str:
-        """The same with plots, one HTML file; it measures every variant here, half a second each."""
+    def report_html(self, comparison: str = "") -> str:
+        """The same with plots, one HTML file; it measures every variant here, half a second each.
+
+        comparison: the section about other candidates, where it was chosen among some.
+        """
         found = () if self.evidence is None else measured(self.manifest, self.artifacts, self.evidence)
         reference = self.manifest.reference
         known = None if reference is None else sketches.decode(self.artifacts[reference.file])
-        return page(self.manifest, tuple(found), known, self.notes)
+        return page(self.manifest, tuple(found), known, self.notes, comparison)
 
     def replay_goldens(self) -> None:
         """What every device will do before it activates the bundle. Raises GoldenMismatchError."""
