@@ -15,14 +15,15 @@ from edge_runtime.engine.base import Array, Engine, Session, numpy_dtype
 from edge_runtime.engine.check import Check, input_check
 from edge_runtime.engine.golden import GoldenResult, replay
 from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine
-from edge_runtime.engine.outputs import Inference, OutputReader
-from edge_runtime.engine.row import CheckedRow
+from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
+from edge_runtime.engine.row import checked_row
 from edge_runtime.engine.select import choose
 from edge_runtime.errors import EngineError, TrustError
 
 __all__ = ["GoldenResult", "Inference", "Model", "from_bundle", "load"]
 
-# Columns by name: a mapping, anything like a DataFrame, or a list of records; see `TableCheck`.
+# Columns by name: a mapping, anything like a DataFrame, or a list of records; see `TableCheck`. Of a
+# model of several inputs a mapping of their names to arrays; see `SeveralCheck`.
 Table = Any
 
 _ENGINES: tuple[Engine, ...] = (OnnxRuntimeEngine(),)
@@ -102,29 +103,31 @@ class Model:
         self._check: Check = input_check(manifest)
         self._reader = OutputReader(manifest)
         self._session: Session = engines[self.variant.engine].load(bundle, self.variant, threads=threads)
-        bound, check = self._session.row, self._check.short_way
-        self._row = None if bound is None or check is None else CheckedRow(bound, check, self._reader)
+        self._row = checked_row(self._session.row, self._check, self._reader)
         self.bundle = bundle
         self._closes_bundle = closes_bundle
 
-    def predict(self, windows: npt.ArrayLike | Table) -> Array:
+    def predict(self, windows: npt.ArrayLike | Table) -> Prediction:
         """Predict a batch.
 
         Args:
             windows: numbers of shape (n, ...) as `manifest.inputs[0]` says: (n, length, channels) for a
                 model of windows. Other dtypes than the declared one are converted. For a model of a
                 table (`manifest.is_table`) a mapping of column names to columns of n values, a
-                DataFrame, or a list of n mappings; columns it does not know are passed over. Where
-                `allow_nan` says so, NaN (for texts also None) is a missing value.
+                DataFrame, or a list of n mappings; columns it does not know are passed over. For a model
+                of several inputs a mapping of exactly their names to arrays of n rows. Where `allow_nan`
+                says so, NaN (for texts also None) is a missing value.
 
         Returns:
             Class names, str of shape (n,), of a model of m labels (n, m); of a regression or a
-            transformation, values, float of shape (n,) or (n, m).
+            transformation, values, float of shape (n,) or (n, ...), and where it has several outputs of
+            them a dict of output names to these.
 
         Raises:
-            InputError: wrong shape, a missing column, text for numbers or numbers for text, NaN or
-                infinity, a value beyond the declared dtype, or a row that the model refuses because its
-                source raises an error for it (`manifest.refusals`); nothing is answered then.
+            InputError: wrong shape, a missing column or input, unequal numbers of rows, text for numbers
+                or numbers for text, NaN or infinity, a value beyond the declared dtype, or a row that
+                the model refuses because its source raises an error for it (`manifest.refusals`);
+                nothing is answered then.
             EngineError: the run failed, or the model was closed.
         """
         row = self._row

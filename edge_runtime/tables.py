@@ -1,4 +1,4 @@
-"""Tables from files that people have: .csv with a line of titles, or .npz with an array a column.
+"""Tables and arrays by name from files that people have: .csv with a line of titles, or .npz.
 
 The columns a model declares say how a cell is read; nothing is guessed from what cells look like.
 """
@@ -25,10 +25,31 @@ _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
 def read_inputs(spec: str, manifest: Manifest) -> Any:
-    """What this model can be called on, from a file: a table, or an array as `read_array` reads it."""
+    """What this model can be called on, from a file: a table, an array as `read_array` reads it, or of a
+    model of several inputs the arrays of an .npz that have their names. Raises InputError."""
     if manifest.is_table:
         return read_table(spec, manifest.inputs)
+    if len(manifest.inputs) > 1:
+        return read_arrays(spec, [each.name for each in manifest.inputs])
     return read_array(spec, kind=_kind(manifest.inputs[0]))
+
+
+def read_arrays(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, Array]:
+    """The arrays of an .npz that have these names; others are passed over. Raises InputError."""
+    file = Path(path)
+    arrays = ", ".join(map(repr, names))
+    wanted = f"{file}: expected an .npz with the arrays {arrays}, one an input, found"
+    advice = "Save them with numpy.savez(file, **arrays)."
+
+    def chosen(found: list[str]) -> Sequence[str]:
+        if missing := [name for name in names if name not in found]:
+            listed = ", ".join(map(repr, found[:20])) or "none"
+            raise InputError(f"{wanted} {listed}: {missing[0]!r} is missing. {advice}")
+        return names
+
+    if file.suffix.lower() != ".npz":
+        raise InputError(f"{wanted} {file.suffix or 'no suffix'}. {advice}")
+    return read_members(file, chosen)
 
 
 def read_table(path: str | os.PathLike[str], columns: Sequence[Input]) -> Any:

@@ -5,6 +5,11 @@ from edge_runtime.bundle.manifest import Manifest
 
 def why_not(manifest: Manifest) -> str:
     """Why an agent cannot run a model, in a sentence and what to do; '' when it can."""
+    if len(manifest.inputs) > 1 and not manifest.is_table:
+        return (
+            f"it takes {len(manifest.inputs)} inputs, where a stream of samples feeds one. Convert a "
+            "model of one window, or call it from Python."
+        )
     if manifest.window is None:
         kind = "takes a table and has" if len(manifest.inputs) > 1 else "has"
         return (
@@ -15,5 +20,11 @@ def why_not(manifest: Manifest) -> str:
         return (
             f"it gives {len(manifest.labels)} labels for each window, where a prediction of the agent "
             "has room for one. Convert a model for each label, or call it from Python."
+        )
+    values = [output for output in manifest.outputs if output.meaning == "value"]
+    if len(values) > 1:
+        return (
+            f"it gives {len(values)} outputs for each window, where a prediction of the agent has room "
+            "for one. Convert a model of one output, or call it from Python."
         )
     return ""

@@ -30,8 +30,10 @@ def faults(manifest: "Manifest") -> Iterator[str]:
     if not manifest.variants:
         yield "no variants"
     yield from _of_labels(manifest) if manifest.labels else _of_classes(manifest)
-    yield from _of_columns(manifest)
+    yield from _of_columns(manifest) if manifest.is_table else _of_inputs(manifest)
     yield from _of_refusals(manifest)
+    if _repeats(output.name for output in manifest.outputs):
+        yield "an output is listed twice"
     if golden.count < 1:
         yield "no golden inputs"
     if len(golden.inputs) != len(manifest.inputs):
@@ -75,21 +77,38 @@ def _of_labels(manifest: "Manifest") -> Iterator[str]:
             yield f"a class of label {label.name!r} is listed twice"
 
 
-def _of_columns(manifest: "Manifest") -> Iterator[str]:
-    """A model has one input, or takes a table: inputs of one axis, each a column with a name."""
-    if len(manifest.inputs) > 1 and not manifest.is_table:
-        yield "several inputs, not all of them columns of shape [null]"
-    if not manifest.is_table:
+def _of_inputs(manifest: "Manifest") -> Iterator[str]:
+    """One array, or several by name, which are numbers."""
+    if len(manifest.inputs) < 2:
         return
+    if manifest.window is not None:
+        yield "a window of several inputs"
+    if _repeats(each.name for each in manifest.inputs):
+        yield "an input is listed twice"
+    if _repeats(manifest.golden.inputs):
+        yield "several inputs, two of them in one golden file"
+    for each in manifest.inputs:
+        yield from _of_name(each.name, "an input")
+        if each.dtype == "string":
+            yield f"several inputs, not all of them columns, and {each.name!r} is texts"
+        if each.shape[:1] != (None,):
+            yield f"input {each.name!r} has a shape that does not begin with null, the batch"
+
+
+def _of_columns(manifest: "Manifest") -> Iterator[str]:
+    """A model that takes a table: inputs of one axis, each a column with a name."""
     if manifest.window is not None:
         yield "a window of columns"
     if _repeats(column.name for column in manifest.inputs):
         yield "a column is listed twice"
     for column in manifest.inputs:
-        if not 0 < len(column.name) <= MAX_COLUMN_NAME or any(
-            unicodedata.category(character) == "Cc" for character in column.name
-        ):
-            yield f"a column's name is not 1 to {MAX_COLUMN_NAME} characters without control characters"
+        yield from _of_name(column.name, "a column")
+
+
+def _of_name(name: str, what: str) -> Iterator[str]:
+    is_long = not 0 < len(name) <= MAX_COLUMN_NAME
+    if is_long or any(unicodedata.category(character) == "Cc" for character in name):
+        yield f"{what}'s name is not 1 to {MAX_COLUMN_NAME} characters without control characters"
 
 
 def _of_refusals(manifest: "Manifest") -> Iterator[str]:

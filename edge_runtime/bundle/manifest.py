@@ -62,7 +62,10 @@ Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool", "string
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """One input tensor; `shape[0]` is None: the batch. Of shape (None,) it is a column of a table.
+    """One input tensor; `shape[0]` is None: the batch.
+
+    Where every input has the shape (None,) each is a column of a table; other models have one input, or
+    several arrays of numbers that are found by name.
 
     `allow_nan`: whether a missing value (NaN; of texts, MISSING_TEXT) is one the model was made for.
     """
@@ -78,7 +81,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """One output tensor. `meaning` says how it is read: a `label` is an index into the classes, a
     `score` an anomaly model's decision function, below 0 for an anomaly and lower for a worse one, and
-    `refused` 0, or why the row has no answer: k for the k-th of the manifest's `refusals`."""
+    `refused` 0, or why the row has no answer: k for the k-th of the manifest's `refusals`. There may be
+    several `value`s, told apart by name, and at most one output of each other meaning."""
 
     name: str
     dtype: Dtype

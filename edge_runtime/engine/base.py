@@ -13,7 +13,7 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Variant
 
 Array = npt.NDArray[Any]
-# What a model is called on, once it is known to be arrays: the one input, or columns by name.
+# What a model is called on, once it is known to be arrays: the one input, or columns or inputs by name.
 Values = Array | Mapping[str, Array]
 
 
@@ -36,7 +36,7 @@ class Session(Protocol):
 
     @property
     def row(self) -> BoundRow | None:
-        """The path for one row of one input of numbers; None when its size is not fixed."""
+        """The path for one row of numbers; None for a table and where a size is not fixed."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Execute a batch, by tensor name. Safe from several threads.

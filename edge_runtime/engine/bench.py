@@ -37,7 +37,7 @@ class Latency(msgspec.Struct, frozen=True):
 def rotating_rows(golden: Values) -> list[Values]:
     """Different rows, each a batch of one: the golden ones and, of floats, points between two of them.
 
-    Of a table the columns of floats are mixed; the others are those of the first of the two.
+    Of a table, or several inputs, the floats are mixed; the others are those of the first of the two.
     """
     columns = {"": golden} if isinstance(golden, np.ndarray) else golden
     count = len(next(iter(columns.values())))

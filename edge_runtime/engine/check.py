@@ -1,10 +1,11 @@
-"""Which rules a model's inputs are checked by: one array of numbers, one of texts, or a table."""
+"""Which rules a model's inputs are checked by: one array, a table, or several arrays."""
 
 from typing import Any, Protocol
 
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.engine.base import Array
 from edge_runtime.engine.inputs import InputCheck
+from edge_runtime.engine.several import SeveralCheck
 from edge_runtime.engine.table import TableCheck
 from edge_runtime.engine.texts import TextCheck
 
@@ -27,7 +28,9 @@ def input_check(manifest: Manifest) -> Check:
     """The rules of this model's inputs. Raises EngineError for inputs that no batch can fit."""
     if manifest.is_table:
         return TableCheck(manifest.inputs)
-    (declared,) = manifest.inputs  # a manifest is refused unless several inputs are a table
+    if len(manifest.inputs) > 1:
+        return SeveralCheck(manifest.inputs)
+    (declared,) = manifest.inputs
     if declared.dtype == "string":
         return TextCheck(declared)
     return InputCheck(declared, manifest.window)

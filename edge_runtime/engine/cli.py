@@ -3,7 +3,8 @@
 import csv
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def _bundle_arguments(command: Callable[..., None]) -> Callable[..., None]:
     required=True,
     metavar="FILE[:KEY]",
     help="What to predict: .npz (with :KEY when it has several arrays), .npy or .csv; of a table .csv "
-    "with titles, or .npz with an array a column.",
+    "with titles, or .npz with an array a column; of several inputs .npz with an array for each.",
 )
 @click.option("--probabilities", is_flag=True, help="Also print the probability of each class.")
 def predict(
@@ -55,9 +56,9 @@ def predict(
     """Run the model in BUNDLE on a file of inputs and print one prediction a line.
 
     The shape of the inputs must be the model's: (n, length, channels) for a model of windows, (n,
-    features) for another; `edge-runtime inspect BUNDLE` shows it. Columns of a table are found by
-    name, an empty cell is a missing value. Where there is more to say than one label or value a row,
-    the output is CSV with a line of titles.
+    features) for another; `edge-runtime inspect BUNDLE` shows it. Columns of a table, and several
+    inputs, are found by name; an empty cell is a missing value. Where there is more to say than one
+    label or value a row, the output is CSV with a line of titles.
 
     \b
     edge-runtime predict motion-1.0.0.edge --inputs new.npz --trust root.json
@@ -146,12 +147,10 @@ def _print_json(value: Any) -> None:
 
 
 def _as_json(model: "Model", answer: "Inference", probabilities: bool) -> dict[str, Any]:
-    main = answer.values if answer.labels is None else answer.labels
-    assert main is not None
     document: dict[str, Any] = {
         "name": model.manifest.name,
         "version": model.manifest.version,
-        "predictions": main.tolist(),
+        "predictions": _predictions(answer),
     }
     if model.labels:
         document["labels"] = model.labels
@@ -163,9 +162,22 @@ def _as_json(model: "Model", answer: "Inference", probabilities: bool) -> dict[s
     return document
 
 
+def _predictions(answer: "Inference") -> Any:
+    """Labels or values, of several outputs of values each by its name."""
+    if answer.by_name is not None:
+        return {name: array.tolist() for name, array in answer.by_name.items()}
+    main = answer.values if answer.labels is None else answer.labels
+    assert main is not None
+    return main.tolist()
+
+
 def _print_lines(model: "Model", answer: "Inference", probabilities: bool) -> None:
-    """One prediction a line; CSV where a line has several cells, with titles where there are labels."""
+    """One prediction a line; CSV where a line has several cells, with titles where there are labels or
+    several outputs."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
+    if answer.by_name is not None:
+        _write_table(writer, _titles(answer.by_name), [_cells(each) for each in answer.by_name.values()])
+        return
     if answer.labels is None:
         assert answer.values is not None
         writer.writerows(_cells(answer.values))
@@ -181,8 +193,21 @@ def _print_lines(model: "Model", answer: "Inference", probabilities: bool) -> No
     if len(titles) == 1 and not model.labels:
         sys.stdout.writelines(f"{label}\n" for label in answer.labels)
         return
+    _write_table(writer, titles, blocks)
+
+
+def _write_table(writer: Any, titles: list[str], blocks: list[Iterator[list[str]]]) -> None:
     writer.writerow(titles)
     writer.writerows([cell for part in parts for cell in part] for parts in zip(*blocks, strict=True))
+
+
+def _titles(by_name: Mapping[str, "Array"]) -> list[str]:
+    """An output's name, with a place in it where a row of it has several values."""
+    titles = []
+    for name, array in by_name.items():
+        places = product(*(range(size) for size in array.shape[1:]))
+        titles += [f"{name}[{', '.join(map(str, place))}]" if place else name for place in places]
+    return titles
 
 
 def _probability_titles(model: "Model") -> list[str]:

@@ -32,7 +32,7 @@ class GoldenResult:
 
 
 def read_golden_inputs(bundle: Bundle) -> Values:
-    """The golden inputs as a caller would give them: the one input, of shape (count, ...), or columns.
+    """The golden inputs as a caller would give them: the one, of shape (count, ...), or each by name.
 
     A missing text is None. Raises BundleError.
     """

@@ -166,8 +166,9 @@ def _options(threads: int) -> Any:
 def _bind_row(
     session: Any, inputs: Sequence[Input], outputs: Sequence[Output], subject: str
 ) -> OnnxRuntimeRow | None:
-    # Texts have no buffer of fixed size, and a table's columns are copied one by one anyway.
-    if len(inputs) != 1 or inputs[0].dtype == "string":
+    # Texts have no buffer of fixed size, and a table's columns are checked one by one anyway.
+    is_table = len(inputs) > 1 and all(each.shape == (None,) for each in inputs)
+    if is_table or any(each.dtype == "string" for each in inputs):
         return None
 
     def buffers(tensors: Sequence[Tensor]) -> dict[str, Array] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,6 +12,10 @@ from edge_runtime.engine.base import Array
 from edge_runtime.engine.refusals import Refusals
 from edge_runtime.errors import EngineError
 
+# An array; of a model of several outputs of values, each output's array by its name. Nothing tells
+# a type checker which model it is.
+Prediction = Any
+
 
 class Inference(msgspec.Struct, frozen=True, eq=False):
     """What one run gave. What the model's task does not have is None.
@@ -19,13 +24,16 @@ class Inference(msgspec.Struct, frozen=True, eq=False):
         labels: class names, str of shape (n,), of a model of m labels (n, m).
         probabilities: float32 of shape (n, k), in the order of `Model.classes`; of m labels (n, m, k),
             in the order of each one's classes, zeros after them. None for a classifier that has none.
-        values: float of shape (n,) or (n, m): a regression's or a transformation's; of an anomaly model
-            the score, shape (n,), below 0 for an anomaly.
+        values: float of shape (n,) or (n, ...): a regression's or a transformation's; of an anomaly
+            model the score, shape (n,), below 0 for an anomaly.
+        by_name: of a model of several outputs of values, which has no `values`, each of them by its
+            output's name; else None.
     """
 
     labels: Array | None
     probabilities: Array | None
     values: Array | None
+    by_name: dict[str, Array] | None = None
 
 
 class OutputReader:
@@ -46,6 +54,8 @@ class OutputReader:
 
         self._has_labels = manifest.has_labels
         self._main_at = meanings.index("label" if manifest.has_labels else "value")
+        values = {each.name: at for at, each in enumerate(manifest.outputs) if each.meaning == "value"}
+        self._values_at = values if len(values) > 1 else None
         self._probabilities_at = place("probabilities")
         self._score_at = place("score")
         self._names = _Names("label", manifest.classes)
@@ -54,10 +64,12 @@ class OutputReader:
         self._refusals = None if refused_at is None else Refusals(manifest, refused_at)
         self.probabilities = self._probabilities_reader()
 
-    def main(self, outputs: Sequence[Array]) -> Array:
-        """The prediction alone: class names, or values."""
+    def main(self, outputs: Sequence[Array]) -> Prediction:
+        """The prediction alone: class names, or values, those of several outputs by name."""
         if self._refusals is not None:
             self._refusals.check(outputs)
+        if self._values_at is not None:
+            return {name: outputs[at].copy() for name, at in self._values_at.items()}
         array = outputs[self._main_at]
         return self.labels(array) if self._has_labels else array.copy()
 
@@ -68,14 +80,16 @@ class OutputReader:
         columns = [names.of(indices[:, at]) for at, names in enumerate(self._several)]
         return np.stack(columns, axis=1)
 
-    def row_main(self, outputs: Sequence[Array]) -> Callable[[], Array]:
+    def row_main(self, outputs: Sequence[Array]) -> Callable[[], Prediction]:
         """`main` for buffers of one row that stay; 1 µs faster, as it copies a ready name."""
         read = self._bound_main(outputs)
         # Decided here, once: a model that refuses nothing has nothing to look at in a call.
         return read if self._refusals is None else self._refusals.before(read, outputs)
 
-    def inference(self, outputs: Sequence[Array], main: Array) -> Inference:
+    def inference(self, outputs: Sequence[Array], main: Prediction) -> Inference:
         """Everything the outputs say, `main` being what was read of them already."""
+        if self._values_at is not None:
+            return Inference(None, None, None, main)
         if not self._has_labels:
             return Inference(None, None, main)
         probabilities_at, score_at = self._probabilities_at, self._score_at
@@ -85,7 +99,10 @@ class OutputReader:
             None if score_at is None else outputs[score_at].copy(),
         )
 
-    def _bound_main(self, outputs: Sequence[Array]) -> Callable[[], Array]:
+    def _bound_main(self, outputs: Sequence[Array]) -> Callable[[], Prediction]:
+        if self._values_at is not None:
+            named = {name: outputs[at] for name, at in self._values_at.items()}
+            return lambda: {name: array.copy() for name, array in named.items()}
         bound = outputs[self._main_at]
         if not self._has_labels:
             return bound.copy
@@ -154,10 +171,12 @@ def _meanings(manifest: Manifest) -> list[str]:
         beside.add("score")
     if manifest.refusals:
         beside.add("refused")
-    if wanted not in meanings or len(set(meanings)) != len(meanings) or {*meanings} - {wanted} - beside:
+    once = [meaning for meaning in meanings if meaning != "value"]
+    if wanted not in meanings or len(set(once)) != len(once) or {*meanings} - {wanted} - beside:
         also = f" and at most {' and '.join(sorted(beside))} beside it" if beside else ""
+        expected = "one output that is the label" if manifest.has_labels else "outputs that are values"
         raise EngineError(
-            f"{manifest.name} {manifest.version}: expected one output that is the {wanted}{also}, found "
+            f"{manifest.name} {manifest.version}: expected {expected}{also}, found "
             f"{meanings}. Convert the model again."
         )
     return meanings
@@ -172,7 +191,7 @@ def _check_output(output: Output, manifest: Manifest) -> None:
     fits = {
         "label": dtype == "int64" and shape == (None, *classes[:-1]),
         "probabilities": dtype == "float32" and shape == (None, *classes),
-        "value": dtype in ("float32", "float64") and len(shape) in (1, 2) and shape[0] is None,
+        "value": dtype in ("float32", "float64") and shape[:1] == (None,),
         "score": dtype in ("float32", "float64") and shape == (None,),
         "refused": dtype == "int64" and shape == (None,),
     }[output.meaning]

@@ -1,6 +1,7 @@
 """Rows for which the source model raises an error instead of answering; a graph can only mark them."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +26,11 @@ class Refusals:
         if codes.any():
             self._explain(codes)
 
-    def before(self, read: Callable[[], Array], outputs: Sequence[Array]) -> Callable[[], Array]:
+    def before(self, read: Callable[[], Any], outputs: Sequence[Array]) -> Callable[[], Any]:
         """`read`, unless the one row in buffers that stay is refused: then what `check` raises."""
         codes = outputs[self._at]
 
-        def read_accepted() -> Array:
+        def read_accepted() -> Any:
             if codes.item():
                 self._explain(codes)
             return read()

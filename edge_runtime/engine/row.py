@@ -1,55 +1,74 @@
 """The shortest way of one row through a model: copy, check, run, read."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from threading import Lock
 from typing import Any, TypeGuard
 
 import numpy as np
 
 from edge_runtime.engine.base import Array, BoundRow
+from edge_runtime.engine.check import Check
 from edge_runtime.engine.inputs import InputCheck
-from edge_runtime.engine.outputs import Inference, OutputReader
+from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
+from edge_runtime.engine.several import SeveralCheck
 
 
-class CheckedRow:
-    """A bound row with validation, safe from several threads.
+class Row(ABC):
+    """A bound row with validation, safe from several threads."""
 
-    What it costs above the bare engine is measured by benchmarks/latency.py; every line counts.
-    """
-
-    def __init__(self, bound: BoundRow, check: InputCheck, reader: OutputReader) -> None:
-        (self._buffer,) = bound.inputs
+    def __init__(self, bound: BoundRow, reader: OutputReader) -> None:
         self._outputs = bound.outputs
         self._run = bound.run
-        self._check = check
-        self._look, self._wrong = check.look, check.wrong
-        self._mask = np.zeros(self._buffer.shape, np.bool_)
         self._reader = reader
         self._read_main = reader.row_main(bound.outputs)
-        self._dtype = self._buffer.dtype
-        self._shape = self._buffer.shape
         self._lock = Lock()
 
-    def fits(self, values: Any) -> TypeGuard[Array]:
-        """Whether these are one row that needs no conversion."""
-        return type(values) is np.ndarray and values.shape == self._shape and values.dtype == self._dtype
+    @abstractmethod
+    def fits(self, values: Any) -> TypeGuard[Any]:
+        """Whether these are one row that needs no conversion: all that the other methods take."""
 
-    def main(self, values: Array) -> Array:
-        """The prediction alone, shape (1,) or (1, m). Raises InputError or EngineError."""
+    def main(self, values: Any) -> Prediction:
+        """The prediction alone, as of `OutputReader.main`. Raises InputError or EngineError."""
         with self._lock:
             self._execute(values)
             return self._read_main()
 
-    def inference(self, values: Array) -> Inference:
+    def inference(self, values: Any) -> Inference:
         """Everything the model says. Raises InputError or EngineError."""
         with self._lock:
             self._execute(values)
             return self._reader.inference(self._outputs, self._read_main())
 
-    def outputs(self, values: Array) -> tuple[Array, ...]:
+    def outputs(self, values: Any) -> tuple[Array, ...]:
         """Copies of the raw outputs. Raises InputError or EngineError."""
         with self._lock:
             self._execute(values)
             return tuple(output.copy() for output in self._outputs)
+
+    @abstractmethod
+    def _execute(self, values: Any) -> None:
+        """Copy the row in, check it and run. Raises InputError or EngineError."""
+
+
+class CheckedRow(Row):
+    """A row of one array.
+
+    What it costs above the bare engine is measured by benchmarks/latency.py; every line counts.
+    """
+
+    def __init__(self, bound: BoundRow, check: InputCheck, reader: OutputReader) -> None:
+        super().__init__(bound, reader)
+        (self._buffer,) = bound.inputs
+        self._check = check
+        self._look, self._wrong = check.look, check.wrong
+        self._mask = np.zeros(self._buffer.shape, np.bool_)
+        self._dtype = self._buffer.dtype
+        self._shape = self._buffer.shape
+
+    def fits(self, values: Any) -> TypeGuard[Any]:
+        """See `Row.fits`."""
+        return type(values) is np.ndarray and values.shape == self._shape and values.dtype == self._dtype
 
     def _execute(self, values: Array) -> None:
         buffer = self._buffer
@@ -59,3 +78,40 @@ class CheckedRow:
         if self._wrong in self._look(buffer, self._mask).tobytes():
             self._check.explain(buffer, buffer)
         self._run()
+
+
+class NamedRow(Row):
+    """A row of several arrays, given by the names of the inputs."""
+
+    def __init__(self, bound: BoundRow, checks: Mapping[str, InputCheck], reader: OutputReader) -> None:
+        super().__init__(bound, reader)
+        self._buffers = dict(zip(checks, bound.inputs, strict=True))
+        self._checks = tuple(zip(checks, checks.values(), bound.inputs, strict=True))
+
+    def fits(self, values: Any) -> TypeGuard[Any]:
+        """See `Row.fits`: a dict of exactly the inputs."""
+        buffers = self._buffers
+        if type(values) is not dict or values.keys() != buffers.keys():
+            return False
+        return all(
+            type(array) is np.ndarray
+            and array.shape == buffers[name].shape
+            and array.dtype == buffers[name].dtype
+            for name, array in values.items()
+        )
+
+    def _execute(self, values: Mapping[str, Array]) -> None:
+        for name, check, buffer in self._checks:
+            buffer[...] = values[name]
+            if not check.is_clean(buffer):
+                check.explain(buffer, buffer)
+        self._run()
+
+
+def checked_row(bound: BoundRow | None, check: Check, reader: OutputReader) -> Row | None:
+    """The short way of a model whose rows have one; else None."""
+    if bound is None:
+        return None
+    if isinstance(check, SeveralCheck):
+        return NamedRow(bound, check.each, reader)
+    return None if check.short_way is None else CheckedRow(bound, check.short_way, reader)

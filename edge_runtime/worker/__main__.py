@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, EngineError
 from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Result, WireError, pack
 
 if TYPE_CHECKING:
-    from edge_runtime.model import Model
+    from edge_runtime.model import Inference, Model
 
 _PR_SET_PDEATHSIG = 1
 
@@ -66,6 +66,7 @@ def _serve(connection: Connection, folder: Path, threads: int) -> None:
                     begun = time.perf_counter_ns()
                     found = model.infer(windows)
                     latency_us = (time.perf_counter_ns() - begun) / 1000
+                    _check_one_output(found)
                 except EdgeError as error:
                     connection.send(Failed(type(error).__name__, str(error)))
                     continue
@@ -77,6 +78,15 @@ def _serve(connection: Connection, folder: Path, threads: int) -> None:
                         latency_us=latency_us,
                     )
                 )
+
+
+def _check_one_output(found: "Inference") -> None:
+    """A reply has room for one array of values."""
+    if found.by_name is not None:
+        raise EngineError(
+            f"worker: expected a model of one output of values, found {len(found.by_name)}: "
+            f"{', '.join(found.by_name)}. Call it from Python."
+        )
 
 
 def _introduce(model: "Model", digest: str, started: float) -> Ready:

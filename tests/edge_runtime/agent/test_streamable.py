@@ -6,6 +6,7 @@ import pytest
 from edge_runtime.agent.streamable import why_not
 from edge_runtime.bundle.manifest import Input, Manifest, Task
 from tests.support.graphs import LABELS
+from tests.support.several import FACTORS, GRID, POINTS, TOTAL
 from tests.support.tiny_bundle import tiny_manifest
 
 TINY = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1)
@@ -28,6 +29,8 @@ def test_windows_feed_a_model_of_every_task(task: Task) -> None:
     [
         (altered(window=None), "the manifest has no window, so no stream of samples can feed it"),
         (altered(window=None, inputs=COLUMNS), "the manifest takes a table and has no window"),
+        (altered(window=None, inputs=(POINTS, FACTORS)), "it takes 2 inputs, where a stream of samples"),
+        (altered(task="regression", outputs=(TOTAL, GRID)), "it gives 2 outputs for each window, where"),
         (altered(classes=(), labels=LABELS), "it gives 2 labels for each window, where"),
     ],
 )

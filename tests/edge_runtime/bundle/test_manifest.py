@@ -249,8 +249,6 @@ def test_several_inputs_are_the_columns_of_a_table() -> None:
     ("refused", "complaint"),
     [
         (table(column("a"), column("a")), "a column is listed twice"),
-        (table(column("a"), column("b", shape=(None, 2))), "several inputs, not all of them columns"),
-        (table(column("a"), column("b", shape=(3,))), "several inputs, not all of them columns"),
         (table(column("a"), column("")), "a column's name is not 1 to 256 characters"),
         (table(column("a"), column("x" * 257)), "a column's name is not 1 to 256 characters"),
         (table(column("a"), column("b\n")), "without control characters"),
@@ -268,6 +266,62 @@ def test_several_inputs_are_the_columns_of_a_table() -> None:
 def test_a_table_that_nobody_could_name_is_refused(refused: Manifest, complaint: str) -> None:
     with pytest.raises(ManifestError, match=complaint):
         decode(encode(refused))
+
+
+def several(*inputs: Input, **changes: Any) -> Manifest:
+    """The manifest with these inputs, a golden file for each."""
+    names = tuple(f"golden/inputs/{at}.npy" for at in range(len(inputs)))
+    files = dict.fromkeys(names, MANIFEST.files["golden/inputs/0.npy"])
+    return table(
+        *inputs,
+        golden=msgspec.structs.replace(MANIFEST.golden, inputs=names),
+        files=MANIFEST.files | files,
+        **changes,
+    )
+
+
+IMAGE, PLACE = column("image", shape=(None, 4, 4, 3)), column("place", shape=(None,))
+
+
+def test_several_inputs_may_be_arrays_by_name() -> None:
+    manifest = several(IMAGE, PLACE, column("x" * 256, dtype="int64", shape=(None, None, 2)))
+
+    assert decode(encode(manifest)) == manifest
+    assert not manifest.is_table
+
+
+@pytest.mark.parametrize(
+    ("refused", "complaint"),
+    [
+        (several(IMAGE, IMAGE), "an input is listed twice"),
+        (several(IMAGE, column("")), "an input's name is not 1 to 256 characters"),
+        (several(IMAGE, column("b\n")), "without control characters"),
+        (several(IMAGE, column("b", dtype="string")), "not all of them columns, and 'b' is texts"),
+        (several(IMAGE, column("b", shape=(3,))), "input 'b' has a shape that does not begin with null"),
+        (several(IMAGE, column("b", shape=())), "input 'b' has a shape that does not begin with null"),
+        (several(IMAGE, PLACE, window=MANIFEST.window), "a window of several inputs"),
+        (table(IMAGE, column("b", shape=(None, 2))), "two of them in one golden file"),
+    ],
+)
+def test_several_inputs_that_nobody_could_give_are_refused(refused: Manifest, complaint: str) -> None:
+    with pytest.raises(ManifestError, match=complaint):
+        decode(encode(refused))
+
+
+def valued(*names: str) -> Manifest:
+    """The manifest of a regression with these outputs."""
+    outputs = tuple(
+        Output(name=name, dtype="float32", shape=(None, 2, 3), meaning="value") for name in names
+    )
+    goldens = (MANIFEST.golden.outputs[0],) * len(outputs)
+    golden = msgspec.structs.replace(MANIFEST.golden, outputs=goldens)
+    return altered(task="regression", classes=(), outputs=outputs, golden=golden)
+
+
+def test_values_may_be_several_outputs_told_apart_by_name() -> None:
+    assert decode(encode(valued("speed", "map"))) == valued("speed", "map")
+    with pytest.raises(ManifestError, match="an output is listed twice"):
+        decode(encode(valued("speed", "speed")))
 
 
 @pytest.mark.parametrize(

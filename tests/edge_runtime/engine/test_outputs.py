@@ -149,6 +149,37 @@ def test_what_a_refused_row_says_is_not_read() -> None:
             read(outputs)
 
 
+GRID = Output(name="grid", dtype="float32", shape=(None, 2, 2), meaning="value")
+TWO_VALUES = msgspec.structs.replace(_manifest(VALUE, GRID, task="regression"), classes=())
+
+
+def test_several_values_are_copied_each_by_its_name() -> None:
+    reader = OutputReader(TWO_VALUES)
+    outputs = [np.array([1.5], np.float32), np.ones((1, 2, 2), np.float32)]
+    found = reader.inference(outputs, reader.main(outputs))
+    row = reader.row_main(outputs)()
+    for output in outputs:
+        output[...] = 7
+
+    assert found.by_name is not None
+    assert found.values is None
+    for answer in (found.by_name, row):
+        assert {name: array.ravel().tolist() for name, array in answer.items()} == {
+            "value": [1.5],
+            "grid": [1] * 4,
+        }
+
+
+def test_of_a_refused_row_none_of_several_values_is_read() -> None:
+    outputs = (*TWO_VALUES.outputs, REFUSED)
+    reader = OutputReader(msgspec.structs.replace(TWO_VALUES, outputs=outputs, refusals=("too cold",)))
+    found = [np.zeros(1, np.float32), np.zeros((1, 2, 2), np.float32), np.array([1])]
+
+    for read in (reader.row_main(found), lambda: reader.main(found)):
+        with pytest.raises(InputError, match=r"\[0\]: too cold"):
+            read()
+
+
 @pytest.mark.parametrize(
     "manifest",
     [
@@ -164,7 +195,7 @@ def test_what_a_refused_row_says_is_not_read() -> None:
     ],
 )
 def test_a_model_without_exactly_one_prediction_is_refused(manifest: Manifest) -> None:
-    with pytest.raises(EngineError, match=r"expected one output that is the (label|value)"):
+    with pytest.raises(EngineError, match=r"expected (one output that is the label|outputs that are )"):
         OutputReader(manifest)
 
 

@@ -100,7 +100,7 @@ def test_a_refused_row_of_a_table_is_told_with_its_own_reason(table: Model, ask:
 def test_what_is_answered_says_no_more_than_that_of_other_models(table: Model) -> None:
     found = table.infer({"value_in": np.array([7.5]), "refused_in": np.array([0])})
 
-    assert found.__struct_fields__ == ("labels", "probabilities", "values")
+    assert found.__struct_fields__ == ("labels", "probabilities", "values", "by_name")
     assert found.values is not None
     assert found.values.tolist() == [7.5]
 

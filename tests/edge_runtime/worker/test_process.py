@@ -16,6 +16,7 @@ from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, I
 from edge_runtime.worker import Worker
 from tests.support.graphs import anomaly_windows
 from tests.support.refusing import refusing_windows
+from tests.support.several import two_values
 from tests.support.slots import slot
 from tests.support.tiny_bundle import (
     CLASSES,
@@ -78,6 +79,15 @@ def test_an_anomaly_model_answers_with_label_and_score(tmp_path: Path) -> None:
     assert answer.values is not None
     assert answer.values.tolist() == [0, 1, -1]
     assert answer.probabilities is None
+
+
+def test_several_outputs_of_values_have_no_room_in_an_answer(tmp_path: Path) -> None:
+    bundle = two_values(tmp_path / "two.edge").read_bytes()
+    windows = np.zeros((1, 4, 2), np.float32)
+    with Worker.start(slot(tmp_path, bundle)) as worker:
+        for _ in range(2):
+            with pytest.raises(EngineError, match="a model of one output of values, found 2: mean, sum"):
+                worker.infer(windows)
 
 
 def test_a_refused_window_does_not_end_it(worker: Worker) -> None:

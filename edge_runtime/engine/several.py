@@ -1,0 +1,74 @@
+"""What a caller hands to a model of several arrays becomes one batch of each, or an InputError.
+
+The rules of one of them are those of one array. A name that the model does not know is refused, where a
+table's is passed over: a table comes with columns for other purposes, an array by name does not.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from edge_runtime.bundle.manifest import Input
+from edge_runtime.engine.base import Array
+from edge_runtime.engine.inputs import InputCheck
+from edge_runtime.errors import InputError
+
+_MAX_NAMED = 20
+
+
+class NamedArray(InputCheck):
+    """The rules of one of several arrays; errors say which."""
+
+    def __init__(self, declared: Input) -> None:
+        super().__init__(declared)
+        self._subject = f"input {declared.name!r}"
+
+    def _place(self, at: tuple[int, ...]) -> str:
+        inner = f", at [{', '.join(map(str, at[1:]))}]" if len(at) > 1 else ""
+        return f"{self._subject}, row {at[0]}{inner}"
+
+
+class SeveralCheck:
+    """The rules of several arrays of numbers, from the manifest's inputs.
+
+    Attributes:
+        each: the rules of each array, by the input's name, in the manifest's order.
+    """
+
+    # A row of several arrays has a short way of its own: see `row.checked_row`.
+    short_way = None
+
+    def __init__(self, inputs: Sequence[Input]) -> None:
+        self.each = {declared.name: NamedArray(declared) for declared in inputs}
+
+    def feed(self, values: Any) -> dict[str, Array]:
+        """See `Check.feed`: a mapping of every input's name to its array, all of n rows."""
+        if not isinstance(values, Mapping):
+            raise InputError(
+                f"inputs: expected a mapping of the names {_listed(self.each)} to arrays, found "
+                f"{type(values).__name__}. Give a dict: {{{next(iter(self.each))!r}: array, ...}}."
+            )
+        self._check_names(values)
+        checked = {name: check.batch(values[name]) for name, check in self.each.items()}
+        first, rows = next((name, len(array)) for name, array in checked.items())
+        for name, array in checked.items():
+            if len(array) != rows:
+                raise InputError(
+                    f"input {name!r}: expected {rows} rows as of input {first!r}, found {len(array)}."
+                )
+        return checked
+
+    def _check_names(self, values: Mapping[Any, Any]) -> None:
+        missing = [name for name in self.each if name not in values]
+        unknown = [name for name in values if name not in self.each]
+        wrong = f"{_listed(missing)} missing" if missing else f"{_listed(unknown)} unknown"
+        if missing or unknown:
+            raise InputError(
+                f"inputs: expected arrays named {_listed(self.each)}, found {_listed(values)}: {wrong}. "
+                "Name them as the model does."
+            )
+
+
+def _listed(names: Iterable[Any]) -> str:
+    listed = [repr(name) for name in names]
+    rest = len(listed) - _MAX_NAMED
+    return ", ".join(listed[:_MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "") or "none"
