@@ -7,6 +7,7 @@ from importlib.metadata import version as installed
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from converter.frontends.base import SourceModel
@@ -134,6 +135,22 @@ def single_graph(
         ),
         evaluation=None,
         provenance=Provenance(source=source.describe(), libraries={}, inputs_sha256=""),
+    )
+
+
+def variant_of(raw: bytes, *, id: str, precision: Any, exact: str, parity: Parity) -> Variant:  # noqa: A002
+    """A further variant for ONNX Runtime, kept under its id."""
+    model: Any = onnx.load_from_string(raw)
+    return Variant(
+        id=id,
+        engine="onnxruntime",
+        precision=precision,
+        file=f"variants/{id}/model.onnx",
+        opsets={each.domain or "ai.onnx": each.version for each in model.opset_import},
+        ir_version=model.ir_version,
+        size_bytes=len(raw),
+        exact=exact,
+        parity=parity,
     )
 
 

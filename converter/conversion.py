@@ -1,49 +1,35 @@
 """The journey from a trained model to a bundle, in one function: `convert`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from converter import evaluate
-from converter.bundling import (
-    GRAPH,
-    Identity,
-    check_golden_count,
-    golden_files,
-    identity,
-    provenance,
-    single_graph,
-    window_of,
-)
-from converter.converted import ConvertedBundle, listed
+from converter.assembly import Assembled, assembled
+from converter.bundling import check_golden_count, identity, provenance
+from converter.case import Case, Shipped
+from converter.converted import ConvertedBundle
 from converter.documents import documents
 from converter.evidence import Evidence
-from converter.frontends.base import Converted, SourceModel
+from converter.frontends.base import Converted
 from converter.frontends.choice import front_end_of
-from converter.goldens import choose_goldens
 from converter.inputs import Rows, as_labels, is_missing
 from converter.loading import opened
-from converter.parity import Variants, prove
+from converter.quantization.choices import FILE as CHOICES
+from converter.quantization.outcome import Tried
+from converter.quantization.wanted import MAX_ACCURACY_DROP, read_wanted
 from converter.sketching import referenced
-from converter.source import Answer, Tensors
 from converter.standard.variant import for_boards
 from converter.training import cross_validated, read_training
-from converter.variant import loaded, run
 from converter.window import WindowSpec
 from edge_runtime.boards import supported
-from edge_runtime.bundle.manifest import Manifest, Parity
-from edge_runtime.errors import (
-    ConversionError,
-    GoldenMismatchError,
-    InputError,
-    ParityError,
-)
+from edge_runtime.bundle.manifest import Evaluation
+from edge_runtime.errors import ConversionError, InputError
 
 
 def convert(
@@ -63,6 +49,10 @@ def convert(
     training: tuple[Any, Any] | None = None,
     cross_validation: int = 5,
     reference: Any = None,
+    quantize: bool = False,
+    calibration: Any = None,
+    max_accuracy_drop: float = MAX_ACCURACY_DROP,
+    choices: Any = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ConvertedBundle:
     """Convert a trained model into a bundle and prove that it agrees.
@@ -90,6 +80,14 @@ def convert(
         fitted anew `cross_validation` times, 0 for never.
     reference: training inputs that the bundle is to have sketches of, for drift; by default those of
         `training`.
+    quantize: whether to try smaller and faster variants too, and keep those that hold the budget and
+        pay; see docs/quantization.md. What was tried is in `ConvertedBundle.tried`.
+    calibration: training inputs, at least ten, that ranges of quantized numbers are taken from; by
+        default those of `reference` or `training`. Giving some implies `quantize`.
+    max_accuracy_drop: the most that a variant may lose: of accuracy or R² where `labels` are given, else
+        of agreement with the source model.
+    choices: a bundle made before, or its choices.json: the variants are made again as they were chosen
+        then, byte for byte, and nothing is measured.
     progress: told in a few words what is being done.
 
     Raises UnsupportedModelError, ParityError or another ConversionError; InputError for inputs or
@@ -99,137 +97,101 @@ def convert(
     made_for = supported(boards)
     check_golden_count(golden_count)
     front_end = front_end_of(opened(model), preprocessing)
-    rows = front_end.rows(inputs, input_dtype)
+    rows_of = partial(front_end.rows, dtype=input_dtype)
+    rows = rows_of(inputs)
     given = None if labels is None else as_labels(labels, len(rows))
     with _missing_is_told(rows):
         read = front_end.read(rows, given, classes)
     source = read.source
     truth = None if given is None else evaluate.truth_of(source, given)
-    trained = read_training(
-        source,
-        rows,
-        training,
-        reference,
-        rows_of=partial(front_end.rows, dtype=input_dtype),
-        folds=cross_validation,
+    trained = read_training(source, rows, training, reference, rows_of=rows_of, folds=cross_validation)
+    wanted = read_wanted(
+        quantize=quantize,
+        calibration=calibration,
+        choices=choices,
+        allowed=max_accuracy_drop,
+        like=rows,
+        known=trained.reference,
+        rows_of=rows_of,
     )
     progress(f"asking the source model about {len(rows)} inputs")
     with _missing_is_told(rows):
         expected = source.run(rows)
+    case = Case(named, source, rows, expected, window)
     progress("converting to ONNX")
     converted = read.convert(rows, expected)
-    case = _Case(named, source, rows, expected, window)
-    draft = case.draft(converted)
     progress("proving parity")
-    parity, found = case.proved(converted)
-    evaluation = None if truth is None else evaluate.evaluated(source, truth, found)
+    fp32 = case.fp32(converted)
+    evaluation = None if truth is None else evaluate.evaluated(source, truth, fp32.found)
     if trained.folds:
         progress(f"cross-validating in {trained.folds} folds")
         evaluation = cross_validated(source, trained, evaluation)
-    chosen = choose_goldens(
-        source,
-        rows,
-        expected,
-        found,
-        golden_count,
-        exact_rows=bool(converted.exact) and converted.halves is None,
+    lower = _once(partial(read.convert, rows, expected, standard=True))
+    lowered = for_boards(made_for, lower, case.proved, progress)
+    tried: tuple[Tried, ...] = ()
+    if wanted:
+        from converter.quantization.choosing import choose
+        from converter.quantization.making import Graphs
+
+        tried = choose(case, Graphs(converted, lower), wanted, truth, boards=made_for, progress=progress)
+    made = assembled(
+        case,
+        fp32,
+        lowered,
+        tried,
+        boards=made_for,
+        choices=wanted.choices if wanted else None,
+        golden_count=golden_count,
     )
-    manifest = msgspec.structs.replace(
-        draft,
-        variants=(msgspec.structs.replace(draft.variants[0], parity=parity),),
-        golden=msgspec.structs.replace(draft.golden, count=len(chosen), tolerance=parity.tolerance),
-        evaluation=evaluation,
-        provenance=provenance(source, rows, given),
-    )
-    bundle = case.bundle(manifest, converted, chosen)
-    bundle = replace(bundle, evidence=Evidence(rows, expected.tensors, truth))
-    bundle.replay_goldens()
+    bundle = _bundle(case, fp32, made, evaluation)
+    manifest = msgspec.structs.replace(bundle.manifest, provenance=provenance(source, rows, given))
+    evidence = Evidence(rows, expected.tensors, truth, made.whole())
+    bundle = replace(bundle, manifest=manifest, notes=made.notes, tried=made.tried, evidence=evidence)
     if trained.reference is not None:
         progress(f"sketching {len(trained.reference)} training inputs")
         added, described = referenced(manifest, source, trained.reference)
         bundle = bundle.adding(added, reference=described)
-    found_for = for_boards(
-        made_for,
-        lower=partial(read.convert, rows, expected, standard=True),
-        prove=partial(_prove_lowered, case, manifest, chosen),
-        progress=progress,
-    )
-    bundle = bundle.extended(found_for)
+    if wanted:
+        digest = wanted.calibration.sha256 if wanted.calibration else ""
+        bundle = bundle.adding({CHOICES: made.choices(digest).to_bytes()})
     return bundle.adding(documents(bundle.manifest, made_for))
 
 
-@dataclass(frozen=True)
-class _Case:
-    """One model with the inputs that its variants are proved on."""
-
-    named: Identity
-    source: SourceModel
-    rows: Rows
-    expected: Answer
-    window: WindowSpec | None
-
-    def draft(self, converted: Converted) -> Manifest:
-        """The manifest of one variant for ONNX Runtime, with nothing proven yet."""
-        return single_graph(
-            self.named,
-            self.source,
-            onnx=converted.onnx,
-            inputs=converted.inputs,
-            outputs=converted.outputs,
-            refusals=converted.refusals,
-            steps=converted.steps,
-            exact=converted.exact,
-            window=window_of(self.window, self.rows.shape),
-        )
-
-    def proved(self, converted: Converted) -> tuple[Parity, Tensors]:
-        """Parity on all inputs and edge rows, and the variant's answers to the inputs."""
-        with ExitStack() as stack:
-            variants = self._load(stack, converted)
-            parity = prove(self.source, converted, variants, self.rows, self.expected)
-            return parity, variants.whole(self.rows)
-
-    def bundle(
-        self, manifest: Manifest, converted: Converted, goldens: NDArray[np.int64]
-    ) -> ConvertedBundle:
-        """With the files in their places; `goldens` are the places of those among the inputs."""
-        outputs = _at(self.expected.tensors, goldens)
-        return _bundle(manifest, converted.onnx, self.rows.take(goldens), outputs)
-
-    def _load(self, stack: ExitStack, converted: Converted) -> Variants:
-        """The variant, and its features alone where there are some, in the engine."""
-        draft = self.draft(converted)
-        whole = self.bundle(draft, converted, np.arange(1))
-        variant = partial(run, stack.enter_context(loaded(whole.manifest, whole.artifacts)))
-        if converted.halves is None:
-            return Variants(variant)
-        one = self.rows.take(slice(1))
-        features = converted.halves.features(one)
-        half = msgspec.structs.replace(
-            draft,
-            task="transformation",
-            classes=(),
-            labels=(),
-            refusals=(),
-            outputs=(converted.halves.output,),
-            golden=msgspec.structs.replace(draft.golden, outputs=draft.golden.outputs[:1]),
-        )
-        front = _bundle(half, converted.halves.features_onnx, one, {"features": features})
-        device = stack.enter_context(loaded(front.manifest, front.artifacts))
-        return Variants(variant, partial(run, device))
+def _bundle(
+    case: Case, fp32: Shipped, made: Assembled, evaluation: Evaluation | None
+) -> ConvertedBundle:
+    """All variants with their goldens, and how well the model does."""
+    draft = case.draft(fp32.whole)
+    variants = tuple(each.variant for each in made.shipped)
+    manifest = msgspec.structs.replace(
+        draft,
+        variants=variants,
+        golden=msgspec.structs.replace(
+            draft.golden,
+            count=len(made.goldens),
+            tolerance=min(each.parity.tolerance for each in variants),
+        ),
+        evaluation=evaluation,
+    )
+    files = {name: raw for each in made.shipped for name, raw in each.artifacts.items()}
+    return case.bundle(manifest, files, made.goldens)
 
 
-def _prove_lowered(
-    case: _Case, manifest: Manifest, goldens: NDArray[np.int64], converted: Converted
-) -> Parity:
-    """Parity of the graph for TensorRT, run by ONNX Runtime, and of the goldens that will travel."""
-    parity, _ = case.proved(converted)
-    alone = msgspec.structs.replace(manifest, variants=case.draft(converted).variants)
-    try:
-        case.bundle(alone, converted, goldens).replay_goldens()
-    except GoldenMismatchError as error:
-        raise ParityError(str(error)) from error
-    return parity
+def _once(lower: Callable[[], Converted]) -> Callable[[], Converted]:
+    """The same graph for whoever asks, or the same error."""
+    found: list[Converted | ConversionError] = []
+
+    def lowered() -> Converted:
+        if not found:
+            try:
+                found.append(lower())
+            except ConversionError as error:
+                found.append(error)
+        if isinstance(found[0], ConversionError):
+            raise found[0]
+        return found[0]
+
+    return lowered
 
 
 @contextmanager
@@ -247,15 +209,3 @@ def _missing_is_told(rows: Rows) -> Iterator[None]:
                     "an imputer into the model, or leave such rows out."
                 ) from error
         raise
-
-
-def _at(tensors: Tensors, where: NDArray[np.int64]) -> Tensors:
-    return {name: tensor[where] for name, tensor in tensors.items()}
-
-
-def _bundle(
-    manifest: Manifest, onnx: bytes, golden_rows: Rows, golden_outputs: Tensors
-) -> ConvertedBundle:
-    """Put the files in place and list them in the manifest, as sealing will."""
-    artifacts = {GRAPH: onnx, **golden_files(manifest, golden_rows, golden_outputs)}
-    return ConvertedBundle(msgspec.structs.replace(manifest, files=listed(artifacts)), artifacts)

@@ -6,19 +6,22 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from converter import report
 from converter.evidence import Evidence, measured
 from converter.page import page
-from converter.standard.variant import ForBoards
+from converter.quantization.choices import FILE as CHOICES
 from converter.variant import loaded
 from edge_runtime.bundle import load_private_key, seal, sketches
 from edge_runtime.bundle.manifest import File, Manifest
 from edge_runtime.durable import replace_file, translated
-from edge_runtime.errors import StorageError
+from edge_runtime.errors import ConfigError, StorageError
+
+if TYPE_CHECKING:
+    from converter.quantization.outcome import Tried
 
 _log = logging.getLogger("converter")
 KeyPath = str | os.PathLike[str]
@@ -28,15 +31,26 @@ KeyPath = str | os.PathLike[str]
 class ConvertedBundle:
     """A converted, proven model: its manifest and the artifacts that go with it.
 
-    notes: for people, one sentence a board that the bundle was made for. They are no part of the bundle:
-        they hold times, and the same model converts to the same bytes. evidence: nor is that; the page
-        measures with it.
+    notes: for people, one sentence a board that the bundle was made for. tried: the variants that
+        quantization tried. Neither is part of the bundle: they hold times, and the same model and
+        choices convert to the same bytes. evidence: nor is that; the page measures with it.
     """
 
     manifest: Manifest
     artifacts: dict[str, bytes]
     notes: tuple[str, ...] = ()
+    tried: "tuple[Tried, ...]" = ()
     evidence: Evidence | None = None
+
+    @property
+    def choices(self) -> bytes:
+        """What makes the same variants again: `convert(..., choices=…)`. Raises ConfigError without."""
+        if CHOICES not in self.artifacts:
+            raise ConfigError(
+                "choices: nothing was chosen here, as no variants were asked for. Convert with "
+                "quantize=True."
+            )
+        return self.artifacts[CHOICES]
 
     def report(self) -> str:
         """What was converted, parity, accuracy and what became of each board, for a terminal."""
@@ -56,14 +70,6 @@ class ConvertedBundle:
         """What every device will do before it activates the bundle. Raises GoldenMismatchError."""
         with loaded(self.manifest, self.artifacts) as device:
             device.replay_goldens()
-
-    def extended(self, found: ForBoards) -> "ConvertedBundle":
-        """The same bundle with a further variant, and what is to be said of each board."""
-        evidence = self.evidence and replace(self.evidence, lowered=found.lowered)
-        told = replace(self, notes=found.notes, evidence=evidence)
-        if found.variant is None:
-            return told
-        return told.adding(found.artifacts, variants=(*self.manifest.variants, found.variant))
 
     def adding(self, artifacts: dict[str, bytes], **changes: Any) -> "ConvertedBundle":
         """The same bundle with further files and these members of the manifest changed."""

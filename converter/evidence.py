@@ -4,7 +4,7 @@ Times are no part of a bundle, whose bytes are the same again; they are measured
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -29,13 +29,13 @@ _SECONDS = 0.3
 class Evidence:
     """The held-out inputs, the source model's answers, and the truth where labels were given.
 
-    lowered: the graph of the variant for TensorRT in one piece, as ONNX Runtime ran it; b"" without one.
+    whole: the graphs of variants for TensorRT by id, in one piece, as ONNX Runtime ran them.
     """
 
     rows: Rows
     expected: Tensors
     truth: NDArray[Any] | None = None
-    lowered: bytes = b""
+    whole: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Measured:
 def measured(manifest: Manifest, artifacts: dict[str, bytes], evidence: Evidence) -> Iterator[Measured]:
     """Each variant, answering the held-out inputs and timed on rotating single rows, one thread."""
     for variant in manifest.variants:
-        alone, files = _in_onnxruntime(manifest, artifacts, variant, evidence.lowered)
+        alone, files = _in_onnxruntime(manifest, artifacts, variant, evidence.whole)
         with loaded(alone, files) as model:
             found = run(model, evidence.rows)
-            latency = measure_rows(model.predict, rows_to_time(model, evidence), _SECONDS)
+            latency = measure_rows(model.predict, rows_to_time(model, evidence.rows), _SECONDS)
         _, apart = differences(evidence.expected, found)
         has_numbers = evidence.expected.keys() != {"label"}
         residuals = None
@@ -68,20 +68,20 @@ def measured(manifest: Manifest, artifacts: dict[str, bytes], evidence: Evidence
         yield Measured(variant, apart if has_numbers else None, residuals, latency)
 
 
-def rows_to_time(model: Model, evidence: Evidence) -> list[Values]:
+def rows_to_time(model: Model, held_out: Rows) -> list[Values]:
     """Held-out inputs and points between two of them, that a model answers, each a batch of one."""
-    rows = evidence.rows.take(slice(_ROWS))
+    rows = held_out.take(slice(_ROWS))
     given = rotating_rows(rows.arrays if rows.is_table else rows.array)
     return answered(model.predict, given) if model.manifest.refusals else given
 
 
 def _in_onnxruntime(
-    manifest: Manifest, artifacts: dict[str, bytes], variant: Variant, lowered: bytes
+    manifest: Manifest, artifacts: dict[str, bytes], variant: Variant, whole: dict[str, bytes]
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The bundle of this variant alone; one for TensorRT as the graph that it was cut from."""
     files = dict(artifacts)
     if variant.engine == "tensorrt":
-        files[GRAPH] = lowered
+        files[GRAPH] = whole[variant.id]
         variant = msgspec.structs.replace(
             variant, engine="onnxruntime", file=GRAPH, host="", profile=None
         )

@@ -1,8 +1,11 @@
 """Which real inputs travel with the model: a device must get the source's outputs for them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.case import Shipped
 from converter.frontends.base import SourceModel
 from converter.inputs import Rows
 from converter.parity import NEAR_TIE, allowed, differences
@@ -22,6 +25,7 @@ def choose_goldens(
     found: Tensors,
     count: int,
     *,
+    others: Sequence[Shipped] = (),
     exact_rows: bool,
 ) -> NDArray[np.int64]:
     """Row numbers of up to `count` goldens, spread over classes or over the range of values.
@@ -29,9 +33,14 @@ def choose_goldens(
     A golden must not sit on a fence: its answer stays the same when the input is nudged by rounding,
     so that a correct device never fails on it. With `exact_rows` (trees that read the inputs
     themselves) nothing is rounded and no nudge is needed.
+
+    found: the fp32 variant's answers. others: variants that are to reproduce the goldens too; inputs
+    about which one of them says something else are none, as long as there are others.
     """
     unequal, error = differences(expected.tensors, found)
     agrees = ~unequal & (error <= allowed(expected.tensors))
+    if (by_all := agrees & _agreed(expected, others)).any():
+        agrees = by_all
     decided = expected.margin >= 100 * NEAR_TIE
     if decided.any():  # a model may be undecided about everything, as a dummy of equal classes is
         agrees &= decided
@@ -44,6 +53,17 @@ def choose_goldens(
             f"none among {len(rows)}. Give more inputs."
         )
     return np.sort(chosen[:count])
+
+
+def _agreed(expected: Answer, others: Sequence[Shipped]) -> NDArray[np.bool_]:
+    """Where every variant gives the source's label, and would even if it were wrong by twice as much."""
+    agreed = np.ones(len(next(iter(expected.tensors.values()))), dtype=np.bool_)
+    for other in others:
+        unequal, _ = differences(expected.tensors, other.found)
+        agreed &= ~unequal
+        if expected.margin.size and other.variant.accuracy is not None:
+            agreed &= expected.margin >= 2 * other.variant.parity.max_abs_error
+    return agreed
 
 
 def _spread(expected: Tensors, rows: NDArray[np.int64]) -> NDArray[np.int64]:

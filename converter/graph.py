@@ -48,6 +48,16 @@ class Graph:
             self._tensors.append(numpy_helper.from_array(array, name))
         return self._constants[key]
 
+    def tables(self, kind: str, **arrays: NDArray[Any]) -> tuple[str, ...]:
+        """Constants that belong together, each called after what it is, such as "trees_7.left".
+
+        What reads the finished graph finds them by these names, so no other constant shares them.
+        """
+        together = self._new(kind)
+        names = tuple(f"{together}.{role}" for role in arrays)
+        self._tensors.extend(map(numpy_helper.from_array, arrays.values(), names))
+        return names
+
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output; returns that output."""
         return self.nodes_of(operator, *inputs, outputs=1, domain=domain, **attributes)[0]
@@ -84,6 +94,11 @@ class Graph:
         wanted = set(values)
         _, read = _needed(self._nodes, wanted)
         return {value.name for value in self._inputs} & (read | wanted)
+
+    def upstream(self, values: Iterable[str]) -> frozenset[str]:
+        """Names of the nodes that these values are made by."""
+        nodes, _ = _needed(self._nodes, set(values))
+        return frozenset(node.name for node in nodes if node.name)
 
     def to_bytes(
         self,

@@ -57,7 +57,7 @@ def read_training(
     """
     if not isinstance(folds, int) or not (folds == 0 or 2 <= folds <= MAX_FOLDS):
         raise InputError(f"cross_validation: expected 0 or 2 to {MAX_FOLDS} folds, found {folds!r}.")
-    sketched = None if reference is None else _rows(like, reference, rows_of, "reference")
+    sketched = None if reference is None else rows_like(like, reference, rows_of, "reference")
     if training is None:
         return Training(reference=sketched)
     if not isinstance(training, tuple | list) or len(training) != 2:
@@ -66,7 +66,7 @@ def read_training(
             "training=(inputs, labels)."
         )
     given, labels = training
-    rows = _rows(like, given, rows_of, "training")
+    rows = rows_like(like, given, rows_of, "training")
     sketched = rows if sketched is None else sketched
     if folds == 0:
         return Training(given, reference=sketched)
@@ -79,8 +79,8 @@ def read_training(
     return Training(given, truth, folds, sketched, _fresh(source.model))
 
 
-def _rows(like: Rows, given: Any, rows_of: Callable[[Any], Rows], what: str) -> Rows:
-    """Inputs from training, of the kind of the held-out ones `like`."""
+def rows_like(like: Rows, given: Any, rows_of: Callable[[Any], Rows], what: str) -> Rows:
+    """Inputs from training, of the kind of the held-out ones `like`. Raises InputError about `what`."""
     with _about(what):
         rows = rows_of(given)
         kinds = [

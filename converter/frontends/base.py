@@ -45,6 +45,8 @@ class Converted:
         block that holds from the block's features on.
     splits: (feature, threshold) of trees that read the inputs themselves; empty otherwise.
     halves: for trees behind computed features, else None.
+    preprocessing: names of the nodes that are not the model's own but go before it, scalers and blocks:
+        they are never quantized.
     refusals: why the output `refused`, where there is one, refuses a row: its number, from 1.
     parts: makes once more how the model was put together, to find where a fault began; a large graph
         is not kept for that.
@@ -59,6 +61,7 @@ class Converted:
     halves: Halves | None
     refusals: tuple[str, ...]
     parts: Callable[[], Parts]
+    preprocessing: frozenset[str] = frozenset()
 
 
 class SourceModel(Protocol):

@@ -86,6 +86,7 @@ def convert(source: Source, rows: Rows, expected: Answer, *, standard: bool = Fa
         splits=_splits(source, rows),
         halves=_halves(source, graph, made.calls, names),
         parts=partial(_parts, write),
+        preprocessing=_preprocessing(source, graph, made.calls),
     )
 
 
@@ -206,6 +207,15 @@ def _splits(source: Source, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.f
         return _NO_SPLITS
     forest = folded(trees.forest, [step for _, step in before]) if before else trees.forest
     return forest.feature[forest.inner], forest.threshold[forest.inner]
+
+
+def _preprocessing(source: Source, graph: Graph, calls: list[Call]) -> frozenset[str]:
+    """Names of the nodes in front of the last step; of a transformation every one is preprocessing."""
+    steps = {
+        id(step) for _, step in source.steps[: len(source.steps) - (source.task != "transformation")]
+    }
+    made = [call.answer for call in calls if id(call.estimator) in steps]
+    return graph.upstream(matrix(each).name for each in made)
 
 
 def _halves(source: Source, graph: Graph, calls: list[Call], inputs: list[str]) -> Halves | None:

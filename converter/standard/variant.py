@@ -1,85 +1,136 @@
-"""The variant for TensorRT: lowered, proved in ONNX Runtime, tried with TensorRT; or why there is none.
+"""Variants for TensorRT: graphs in standard operators, tried with TensorRT; or why there are none.
 
-It never stops a conversion: where it cannot be had the plain variant ships, and the report says why.
+They never stop a conversion: where none can be had the plain variant ships, and the report says why.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import onnx
 
 from converter.backends import tensorrt
 from converter.backends.tensorrt import CAPABILITIES, Trial
+from converter.case import Shipped
 from converter.foreign import told
 from converter.frontends.base import Converted
+from converter.source import Tensors
 from converter.standard.splitting import Split, split
 from edge_runtime.boards import Board
 from edge_runtime.bundle.manifest import Parity, Profile, Variant
 from edge_runtime.errors import EdgeError
 
 ID = "tensorrt-fp32"
-GRAPH = f"variants/{ID}/model.onnx"
-HOST_GRAPH = f"variants/{ID}/host.onnx"
+GRAPH, HOST_GRAPH = f"variants/{ID}/model.onnx", f"variants/{ID}/host.onnx"
 # A stream asks one row at a time; longer batches are split at 1,024 by `edge_runtime.Model`.
 PROFILE = Profile(min_rows=1, opt_rows=1, max_rows=1024)
+
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ForBoards:
     """What a bundle has for the boards it was made for.
 
-    variant, artifacts: the one for TensorRT, None and empty where there is none. lowered: its graph
-    before it was split, b"" where there is none. notes: one sentence a
-    board, for the report: what it gets, what was tried here, and what was not.
+    shipped: the variant for TensorRT, None where there is none. notes: one sentence a board, for the
+    report: what it gets, what was tried here, and what was not.
     """
 
-    variant: Variant | None = None
-    artifacts: dict[str, bytes] = field(default_factory=dict)
+    shipped: Shipped | None = None
     notes: tuple[str, ...] = ()
-    lowered: bytes = b""
+
+
+@dataclass(frozen=True)
+class Plans:
+    """A graph as TensorRT is given it, and what came of building plans for `boards`."""
+
+    parts: Split
+    boards: tuple[Board, ...]
+    trials: dict[str, Trial]
+
+    @property
+    def built(self) -> tuple[str, ...]:
+        """The names of those that a plan was built for, or for the capability next below theirs."""
+        return tuple(board.name for board in self.boards if not self.trial(board).why)
+
+    def trial(self, board: Board) -> Trial:
+        return self.trials[_stands_for(board)]
+
+    def variant(self, name: str, *, precision: Any, parity: Parity, exact: str = "") -> Variant:
+        """What the manifest says of it; its files are `artifacts(name)`."""
+        model: Any = onnx.load_from_string(self.parts.main)
+        file, host = _files(name)
+        return Variant(
+            id=name,
+            engine="tensorrt",
+            precision=precision,
+            file=file,
+            host=host if self.parts.host else "",
+            opsets={each.domain or "ai.onnx": each.version for each in model.opset_import},
+            ir_version=model.ir_version,
+            size_bytes=len(self.parts.main) + len(self.parts.host),
+            exact=exact,
+            parity=parity,
+            profile=PROFILE,
+            boards=self.built,
+        )
+
+    def artifacts(self, name: str) -> dict[str, bytes]:
+        file, host = _files(name)
+        return {file: self.parts.main, **({host: self.parts.host} if self.parts.host else {})}
+
+
+def planned(raw: bytes, boards: Sequence[Board], progress: Progress) -> Plans:
+    """Build plans of a graph for boards that have TensorRT. Raises UnsupportedModelError."""
+    parts = split(raw)
+    capabilities = sorted({_stands_for(board) for board in boards})
+    progress(f"building TensorRT plans for compute capability {', '.join(capabilities)}")
+    trials = tensorrt.try_builds(parts.main, PROFILE, capabilities)
+    return Plans(parts, tuple(boards), {trial.capability: trial for trial in trials})
 
 
 def for_boards(
     boards: Sequence[Board],
     lower: Callable[[], Converted],
-    prove: Callable[[Converted], Parity],
-    progress: Callable[[str], None],
+    prove: Callable[[Converted], tuple[Parity, Tensors]],
+    progress: Progress,
 ) -> ForBoards:
     """Make the variant for those of `boards` that have TensorRT.
 
     lower: converts the model to standard operators and float32. prove: runs that graph in ONNX Runtime
     beside the source model. What of ours they raise becomes a note.
     """
-    wanted = [board for board in boards if board.tensorrt is not None]
+    wanted = with_tensorrt(boards)
     if not wanted:
         return ForBoards(notes=tuple(_note(board, "") for board in boards))
     try:
         progress("lowering to standard operators")
         converted = lower()
         progress("proving parity of the lowered graph")
-        parity = prove(converted)
-        parts = split(converted.onnx)
+        parity, found = prove(converted)
+        plans = planned(converted.onnx, wanted, progress)
     except EdgeError as error:
-        why = told(error).removesuffix("The model was not converted.").strip()
-        return ForBoards(
-            notes=tuple(_note(board, f"it has no TensorRT variant: {why}") for board in boards)
-        )
-    trials = _tried(parts, wanted, progress)
-    notes = tuple(_note(board, _outcome(board, trials) if board in wanted else "") for board in boards)
-    built = tuple(board.name for board in wanted if not trials[_stands_for(board)].why)
-    if not built:
+        return without(boards, error)
+    notes = tuple(_note(board, _outcome(board, plans) if board in wanted else "") for board in boards)
+    if not plans.built:
         return ForBoards(notes=notes)
-    variant = _variant(parts, parity, converted.exact, built)
-    artifacts = {GRAPH: parts.main, **({HOST_GRAPH: parts.host} if parts.host else {})}
-    return ForBoards(variant, artifacts, notes, converted.onnx)
+    variant = plans.variant(ID, precision="fp32", parity=parity, exact=converted.exact)
+    return ForBoards(Shipped(variant, plans.artifacts(ID), converted, found), notes)
 
 
-def _tried(parts: Split, boards: Sequence[Board], progress: Callable[[str], None]) -> dict[str, Trial]:
-    capabilities = sorted({_stands_for(board) for board in boards})
-    progress(f"building TensorRT plans for compute capability {', '.join(capabilities)}")
-    trials = tensorrt.try_builds(parts.main, PROFILE, capabilities)
-    return {trial.capability: trial for trial in trials}
+def without(boards: Sequence[Board], error: EdgeError) -> ForBoards:
+    """No variant for TensorRT, because of `error`."""
+    why = told(error).removesuffix("The model was not converted.").strip()
+    return ForBoards(notes=tuple(_note(board, f"it has no TensorRT variant: {why}") for board in boards))
+
+
+def with_tensorrt(boards: Sequence[Board]) -> tuple[Board, ...]:
+    """Those of `boards` that have it."""
+    return tuple(board for board in boards if board.tensorrt is not None)
+
+
+def _files(name: str) -> tuple[str, str]:
+    return f"variants/{name}/model.onnx", f"variants/{name}/host.onnx"
 
 
 def _stands_for(board: Board) -> str:
@@ -93,9 +144,9 @@ def _as_number(capability: str) -> tuple[int, ...]:
     return tuple(int(part) for part in capability.split("."))
 
 
-def _outcome(board: Board, trials: dict[str, Trial]) -> str:
+def _outcome(board: Board, plans: Plans) -> str:
     assert board.tensorrt is not None
-    own, tried = board.tensorrt.capability, trials[_stands_for(board)]
+    own, tried = board.tensorrt.capability, plans.trial(board)
     if tried.why:
         return f"it has no TensorRT variant: {tried.why}"
     built = f"a plan of {tried.plan_bytes / 1000:,.1f} kB in {tried.seconds:.2f} s"
@@ -112,21 +163,3 @@ def _note(board: Board, outcome: str) -> str:
     if board.tensorrt is None:
         outcome = "it has no TensorRT: onnxruntime runs the fp32 variant"
     return f"{board.title} ({board.name}): {outcome.rstrip('.')}."
-
-
-def _variant(parts: Split, parity: Parity, exact: str, boards: tuple[str, ...]) -> Variant:
-    model: Any = onnx.load_from_string(parts.main)
-    return Variant(
-        id=ID,
-        engine="tensorrt",
-        precision="fp32",
-        file=GRAPH,
-        host=HOST_GRAPH if parts.host else "",
-        opsets={each.domain or "ai.onnx": each.version for each in model.opset_import},
-        ir_version=model.ir_version,
-        size_bytes=len(parts.main) + len(parts.host),
-        exact=exact,
-        parity=parity,
-        profile=PROFILE,
-        boards=boards,
-    )

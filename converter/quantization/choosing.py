@@ -1,0 +1,243 @@
+"""Which variants a model gets: each is made, judged on held-out inputs, measured, and kept or dropped.
+
+See docs/quantization.md, and docs/adr/0021 for why evidence decides.
+"""
+
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.bundling import variant_of
+from converter.case import Case, Shipped
+from converter.evidence import rows_to_time
+from converter.foreign import told
+from converter.frontends.base import Converted
+from converter.parity import NEAR_TIE, allowed, differences
+from converter.quantization.budget import lost
+from converter.quantization.choices import Choices, Recipe
+from converter.quantization.making import Graphs, Maker
+from converter.quantization.outcome import Tried
+from converter.quantization.paying import pays, supersedes, time_ratios
+from converter.quantization.recipes import recipes_for
+from converter.quantization.wanted import Wanted
+from converter.source import Tensors
+from converter.standard.variant import Plans, planned, with_tensorrt
+from edge_runtime.boards import Board
+from edge_runtime.bundle.manifest import Parity
+from edge_runtime.errors import ConversionError, EdgeError
+
+# A golden may differ by twice what the held-out inputs differed by here: kernels of another processor
+# round otherwise, by as much as quantization itself does at worst.
+_GOLDEN_SLACK = 2.0
+_LEAST_TOLERANCE = 1e-3
+
+Progress = Callable[[str], None]
+
+
+def choose(
+    case: Case,
+    graphs: Graphs,
+    wanted: Wanted,
+    truth: NDArray[Any] | None,
+    *,
+    boards: Sequence[Board],
+    progress: Progress,
+) -> tuple[Tried, ...]:
+    """Every variant that was tried. Those for ONNX Runtime come the fastest first.
+
+    truth: the held-out inputs' labels as `converter.evaluate.truth_of` gives them, or None.
+    """
+    maker = Maker(case, graphs, wanted.calibration, wanted.allowed)
+    judge = _Judge(case, graphs, maker, wanted, truth, tuple(boards))
+    fixed = wanted.choices
+    tried = []
+    for recipe in recipes_for(graphs, boards) if fixed is None else fixed.recipes:
+        progress(f"trying {recipe.id}")
+        tried.append(judge.tried(recipe, progress))
+    if fixed is not None:
+        return tuple(_as_chosen(each, fixed) for each in tried)
+    progress("measuring the variants")
+    measured = _timed(case, graphs.plain, tried)
+    return decided(measured, not_measured(boards))
+
+
+def not_measured(boards: Sequence[Board]) -> tuple[str, ...]:
+    """Those without TensorRT whose processors are of another kind than this machine's."""
+    own = platform.machine().lower().replace("amd64", "x86_64")
+    return tuple(each.name for each in boards if each.tensorrt is None and each.arch != own)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Makes one variant after another and says what it loses."""
+
+    case: Case
+    graphs: Graphs
+    maker: Maker
+    wanted: Wanted
+    truth: NDArray[Any] | None
+    boards: tuple[Board, ...]
+
+    def tried(self, recipe: Recipe, progress: Progress) -> Tried:
+        """A variant within the budget, not yet measured; or why there is none."""
+        try:
+            recipe, made = self.maker.make(recipe, is_fixed=self.wanted.choices is not None)
+            found = self.case.answers(made)
+            return self._judged(recipe, made, found, progress)
+        except EdgeError as error:
+            return Tried(recipe, f"not made: {told(error).rstrip('.')}")
+
+    def _judged(self, recipe: Recipe, made: Converted, found: Tensors, progress: Progress) -> Tried:
+        size = len(made.onnx)
+        tried = Tried(
+            recipe,
+            "",
+            size_bytes=size,
+            size_ratio=size / len(self.graphs.plain.onnx),
+            weights_ratio=self.maker.weights_ratio(recipe, made),
+        )
+        if recipe.method == "float32":
+            parity, found = self.case.proved(made)  # the same model, so the same gate
+            return replace(tried, shipped=_for_onnxruntime(recipe, made, found, parity))
+        if why := self._broken(found):
+            return tried.dropped(why)
+        accuracy = lost(self.case.expected.tensors, found, self.truth, self.wanted.allowed)
+        tried = replace(tried, accuracy=accuracy)
+        parity = self._parity(found)
+        if why := self._too_far(recipe, parity, accuracy.drop):
+            return tried.dropped(why)
+        if recipe.engine == "onnxruntime":
+            return replace(tried, shipped=_for_onnxruntime(recipe, made, found, parity))
+        plans = planned(made.onnx, with_tensorrt(self.boards), progress)
+        if not plans.built:
+            return tried.dropped(f"TensorRT takes it for none of the boards: {_first_why(plans)}")
+        variant = plans.variant(recipe.id, precision=recipe.precision, parity=parity)
+        return replace(tried, shipped=Shipped(variant, plans.artifacts(recipe.id), made, found))
+
+    def _broken(self, found: Tensors) -> str:
+        """Why no number of a variant counts; '' where they do."""
+        for name, tensor in self.case.expected.tensors.items():
+            if name != "label" and (np.isfinite(tensor) & ~np.isfinite(found[name])).any():
+                return f"its output {name!r} is no number where the source model gives one"
+        return ""
+
+    def _parity(self, found: Tensors) -> Parity:
+        expected = self.case.expected
+        unequal, error = differences(expected.tensors, found)
+        tied = unequal & (expected.margin < NEAR_TIE) if expected.margin.size else unequal & False
+        largest = float(error.max(initial=0.0))
+        return Parity(
+            inputs=len(unequal),
+            label_disagreements=int(unequal.sum()),
+            near_ties=int(tied.sum()),
+            max_abs_error=largest,
+            tolerance=max(_GOLDEN_SLACK * largest, allowed(expected.tensors, _LEAST_TOLERANCE)),
+        )
+
+    def _too_far(self, recipe: Recipe, parity: Parity, drop: float) -> str:
+        """Why it is outside the budget; '' where it is not."""
+        if drop > self.wanted.allowed:
+            return f"loses {drop:.4f}, more than the {self.wanted.allowed:g} allowed"
+        changed = parity.label_disagreements - parity.near_ties
+        # Of few trees or coefficients, each that is rounded is one that somebody can name.
+        if changed and not self.graphs.is_network and recipe.method == "stored":
+            return f"changes the label of {changed} of {parity.inputs} inputs, and must change none"
+        return ""
+
+
+def _first_why(plans: Plans) -> str:
+    return next(trial.why for trial in plans.trials.values() if trial.why)
+
+
+def _for_onnxruntime(recipe: Recipe, made: Converted, found: Tensors, parity: Parity) -> Shipped:
+    variant = variant_of(
+        made.onnx, id=recipe.id, precision=recipe.precision, exact=made.exact, parity=parity
+    )
+    return Shipped(variant, {variant.file: made.onnx}, made, found)
+
+
+def _timed(case: Case, plain: Converted, tried: Sequence[Tried]) -> list[Tried]:
+    """The variants for ONNX Runtime side by side with fp32, one row at a time."""
+    there = {each.id: each.shipped for each in tried if each.shipped and each.engine == "onnxruntime"}
+    if not there:
+        return list(tried)
+    with ExitStack() as stack:
+        models = {"fp32": stack.enter_context(case.model(plain))}
+        for name, shipped in there.items():
+            models[name] = stack.enter_context(case.model(shipped.whole))
+        rows = rows_to_time(models["fp32"], case.rows)
+        ratios = time_ratios({name: each.predict for name, each in models.items()}, rows, over="fp32")
+    return [replace(each, time_ratio=ratios.get(each.id)) for each in tried]
+
+
+def decided(tried: Sequence[Tried], elsewhere: Sequence[str]) -> tuple[Tried, ...]:
+    """What pays is kept. A pure decision.
+
+    elsewhere: boards whose processors nobody has measured. Where there are some nothing is proven, and
+    what may be faster there is kept too; so is what TensorRT is to run, which was never run here.
+    """
+    paying = [each for each in tried if each.time_ratio is not None and pays(*_ratios(each))]
+    by_time = sorted(tried, key=lambda each: each.time_ratio if each.time_ratio is not None else np.inf)
+    return tuple(_decided(each, paying, tuple(elsewhere)) for each in by_time)
+
+
+def _decided(each: Tried, paying: Sequence[Tried], elsewhere: tuple[str, ...]) -> Tried:
+    if each.shipped is None:
+        return each
+    if each.engine == "tensorrt":
+        return _kept(each, "kept, unproven: TensorRT built a plan, and nobody has timed it", ())
+    other = next((one for one in paying if supersedes(_ratios(one), _ratios(each))), None)
+    measured = f"{_times(each.time_ratio)} and {each.size_ratio:.2f} of its size"
+    if other is not None:
+        return each.dropped(f"{other.id} is better: this one takes {measured}")
+    if each in paying:
+        return _kept(each, f"kept: it takes {measured}", elsewhere)
+    if elsewhere and each.recipe.method in ("static", "dynamic"):
+        return _kept(
+            each, f"kept for {', '.join(elsewhere)}, unproven: here it takes {measured}", elsewhere
+        )
+    return each.dropped(f"does not pay: it takes {measured}")
+
+
+def _ratios(each: Tried) -> tuple[float, float]:
+    assert each.time_ratio is not None
+    assert each.size_ratio is not None
+    return each.time_ratio, each.size_ratio
+
+
+def _times(ratio: float | None) -> str:
+    return f"{ratio:.2f} of fp32's time"
+
+
+def _kept(each: Tried, why: str, elsewhere: tuple[str, ...]) -> Tried:
+    assert each.shipped is not None
+    unproven = each.engine == "tensorrt" or bool(elsewhere)
+    return replace(each, why=why, shipped=_shipped(each, unproven=unproven, boards=elsewhere))
+
+
+def _shipped(each: Tried, *, unproven: bool, boards: tuple[str, ...]) -> Shipped:
+    assert each.shipped is not None
+    variant = each.shipped.variant
+    changed = msgspec.structs.replace(
+        variant, accuracy=each.accuracy, unproven=unproven, boards=variant.boards or boards
+    )
+    return replace(each.shipped, variant=changed)
+
+
+def _as_chosen(each: Tried, choices: Choices) -> Tried:
+    """A variant that was decided on before; nothing is measured."""
+    if each.shipped is None:
+        raise ConversionError(
+            f"choices: expected to make {each.id} as it was chosen, but it was {each.why}. Give the "
+            "same model, inputs and calibration inputs, or choose anew without choices."
+        )
+    why = "kept, as chosen before"
+    return replace(
+        each, why=why, shipped=_shipped(each, unproven=each.id in choices.unproven, boards=())
+    )

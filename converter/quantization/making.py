@@ -1,0 +1,152 @@
+"""A recipe and a model's graphs in, a variant's graph out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.calibration import Calibration
+from converter.case import Case
+from converter.frontends.base import Converted
+from converter.inputs import Rows, with_missing_text
+from converter.quantization import dynamic, half, search, static, weights
+from converter.quantization.budget import lost
+from converter.quantization.choices import Recipe
+from converter.quantization.layers import layers
+from edge_runtime.errors import ConversionError
+
+_BATCH = 32
+# Where two calibrations cost no label, the one that moves the numbers less is the better one.
+_TIE = 1e-3
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """A model's graph for ONNX Runtime, and what makes the one in standard operators and float32.
+
+    lower: raises ConversionError, every time, where there is none.
+    """
+
+    plain: Converted
+    lower: Callable[[], Converted]
+
+    @cached_property
+    def is_network(self) -> bool:
+        """Whether the plain graph computes in float32 what is quantized; classic models take float64."""
+        return bool(layers(self.plain.onnx, self.plain.preprocessing))
+
+    def base(self, engine: str) -> Converted:
+        """The graph that variants for an engine are made of."""
+        return self.plain if engine == "onnxruntime" and self.is_network else self.lower()
+
+
+class Maker:
+    """Makes variants of one model; what calibration finds out is found once for each graph."""
+
+    def __init__(
+        self, case: Case, graphs: Graphs, calibration: Calibration | None, allowed: float
+    ) -> None:
+        self._case = case
+        self._graphs = graphs
+        self._calibration = calibration
+        self._allowed = allowed
+        self._observed: dict[int, tuple[bytes, static.Observed]] = {}
+
+    def make(self, recipe: Recipe, *, is_fixed: bool) -> tuple[Recipe, Converted]:
+        """The variant, and its recipe with what was left open.
+
+        is_fixed: whether the recipe says all; else calibration and exclusions are searched for.
+        Raises ConversionError where it cannot be had.
+        """
+        base = self._graphs.base(recipe.engine)
+        if recipe.method == "float32":
+            if base is self._graphs.plain:
+                raise ConversionError("it computes in float32 as it is")
+            return recipe, base
+        if recipe.method == "static":
+            recipe, raw = self._static(recipe, base, is_fixed=is_fixed)
+        elif recipe.method == "stored":
+            raw = weights.stored(base.onnx, _stored_as(recipe), base.preprocessing)
+        elif recipe.method == "half":
+            raw = half.half(base.onnx, base.preprocessing)
+        else:
+            raw = dynamic.dynamic(base.onnx, base.preprocessing)
+        return recipe, replace(base, onnx=raw, exact="", halves=None)
+
+    def weights_ratio(self, recipe: Recipe, made: Converted) -> float | None:
+        """Of a statically quantized variant: its layers' weights over their float32."""
+        if recipe.method != "static":
+            return None
+        fused, _ = self._observe(self._graphs.base(recipe.engine))
+        return static.weights_ratio(fused, made.onnx)
+
+    def _static(self, recipe: Recipe, base: Converted, *, is_fixed: bool) -> tuple[Recipe, bytes]:
+        fused, observed = self._observe(base)
+        flavour: Any = "uint8" if recipe.engine == "onnxruntime" else "int8"
+        if is_fixed:
+            method: Any = recipe.calibration
+            excluded = recipe.excluded
+            return recipe, static.quantized(
+                fused, observed, method=method, flavour=flavour, excluded=excluded
+            )
+        found = search.best(
+            fused, observed, flavour=flavour, error=self._error_of(base), allowed=self._allowed
+        )
+        return msgspec.structs.replace(
+            recipe, calibration=found.method, excluded=tuple(found.excluded)
+        ), found.raw
+
+    def _observe(self, base: Converted) -> tuple[bytes, static.Observed]:
+        """A graph ready to be quantized, and what calibration saw in it."""
+        if self._calibration is None:
+            raise ConversionError("there are no calibration inputs: give calibration=, from training")
+        if id(base) not in self._observed:
+            fused = static.fused(base.onnx)
+            chosen = layers(fused, base.preprocessing)
+            if not chosen:
+                raise ConversionError("it has no layer with weights in float32")
+            fed = list(feeds(self._calibration.rows, base))
+            self._observed[id(base)] = (fused, static.observe(fused, fed, chosen))
+        return self._observed[id(base)]
+
+    def _error_of(self, base: Converted) -> Callable[[bytes], float]:
+        """How far a variant is from the source model on the calibration inputs."""
+        assert self._calibration is not None
+        rows = self._calibration.rows
+        expected = self._case.source.run(rows).tensors
+
+        def error(raw: bytes) -> float:
+            found = self._case.answers(replace(base, onnx=raw, exact="", halves=None), rows)
+            return lost(expected, found, None, 0.0).drop + _TIE * _moved(expected, found)
+
+        return error
+
+
+def _stored_as(recipe: Recipe) -> Any:
+    return recipe.precision
+
+
+def _moved(expected: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]) -> float:
+    """The mean difference of all numbers but labels, over their spread; at most 1."""
+    shares = [0.0]
+    for name, tensor in expected.items():
+        if name != "label":
+            spread = float(tensor.std()) or 1.0
+            shares.append(float(np.abs(tensor - found[name]).mean()) / spread)
+    return min(1.0, max(shares))
+
+
+def feeds(rows: Rows, converted: Converted) -> Iterator[dict[str, NDArray[Any]]]:
+    """Batches of rows as a graph takes them, by input name."""
+    names = [given.name for given in converted.inputs]
+    for at in range(0, len(rows), _BATCH):
+        part = rows.take(slice(at, at + _BATCH))
+        yield {name: _fed(part.arrays[name]) for name in names}
+
+
+def _fed(array: NDArray[Any]) -> NDArray[Any]:
+    return with_missing_text(array).astype(object) if array.dtype.kind == "O" else array

@@ -1,0 +1,31 @@
+"""Which variants are worth trying, before anything is measured."""
+
+from collections.abc import Sequence
+
+from converter.quantization.choices import Recipe
+from converter.quantization.making import Graphs
+from converter.standard.variant import with_tensorrt
+from edge_runtime.boards import Board
+
+_FOR_CLASSIC = (
+    Recipe(id="fp32-narrow", engine="onnxruntime", precision="fp32", method="float32"),
+    Recipe(id="int16-stored", engine="onnxruntime", precision="int16", method="stored"),
+)
+_FOR_ONNXRUNTIME = (
+    Recipe(id="fp16-stored", engine="onnxruntime", precision="fp16", method="stored"),
+    Recipe(id="int8-stored", engine="onnxruntime", precision="int8", method="stored"),
+    Recipe(id="int8-dynamic", engine="onnxruntime", precision="int8", method="dynamic"),
+    Recipe(id="int8-static", engine="onnxruntime", precision="int8", method="static"),
+)
+_FOR_TENSORRT = (
+    Recipe(id="tensorrt-fp16", engine="tensorrt", precision="fp16", method="half"),
+    Recipe(id="tensorrt-int8", engine="tensorrt", precision="int8", method="static"),
+)
+
+
+def recipes_for(graphs: Graphs, boards: Sequence[Board]) -> tuple[Recipe, ...]:
+    """Those for the engines that the boards have; without boards, for ONNX Runtime."""
+    there = with_tensorrt(boards)
+    classic = () if graphs.is_network else _FOR_CLASSIC
+    for_onnxruntime = (*classic, *_FOR_ONNXRUNTIME) if len(there) < len(boards) or not boards else ()
+    return (*for_onnxruntime, *(_FOR_TENSORRT if there else ()))
