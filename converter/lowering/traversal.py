@@ -22,6 +22,8 @@ from converter.lowering.thresholds import round_down
 if TYPE_CHECKING:
     from converter.lowering.trees import Forest
 
+# What the tables are called by: see `Graph.tables`.
+TREES, LEAVES, SPLIT_LEAVES = "trees", "leaves", "split_leaves"
 _MANTISSA = 24  # bits of a float32 number
 # TensorRT-RTX 1.7 fuses the levels, and beyond 14 of them takes twice as long for each further one: 14 s
 # for 19 levels, 0.3 s where they are cut. A reduction is where fusing ends.
@@ -41,7 +43,10 @@ def add_traversal(graph: Graph, rows: str, forest: "Forest", *, average: bool) -
         rows = _without_nan(graph, rows)
         features = np.where(walk.missing_left, features + forest.n_features, features)
     at = _start(graph, rows, walk, features)
-    known = [graph.constant(array) for array in (features, walk.threshold, walk.left, walk.right)]
+    leaves, are_split = _leaves(forest, walk.order)
+    tables = {"feature": features, "threshold": walk.threshold, "left": walk.left, "right": walk.right}
+    ends = {SPLIT_LEAVES if are_split else LEAVES: leaves}
+    *known, values = graph.tables(TREES, **tables, **ends)
     for level in range(1, walk.depth):
         if level % _FUSED_LEVELS == 0:
             at = _cut(graph, at)
@@ -49,7 +54,8 @@ def add_traversal(graph: Graph, rows: str, forest: "Forest", *, average: bool) -
         seen = graph.node("GatherElements", rows, feature, axis=1)
         goes_left = graph.node("LessOrEqual", seen, threshold)
         at = graph.node("Where", goes_left, left, right)
-    return _added(graph, at, forest, average=average)
+    at_ends = graph.node("Gather", values, at)
+    return _added(graph, at_ends, forest, average=average, are_split=are_split)
 
 
 def _cut(graph: Graph, at: str) -> str:
@@ -62,9 +68,12 @@ def _cut(graph: Graph, at: str) -> str:
 class _Walk:
     """Every node's feature, threshold and children, counted over all trees; a leaf is its own child.
 
-    roots: the first node of each tree. depth: the most steps from a root to a leaf, at least 1.
+    Leaves come last: what stores the tables writes no feature for them, and no values for others.
+    order: where each node is in the forest's arrays. roots: the first node of each tree. depth: the most
+    steps from a root to a leaf, at least 1.
     """
 
+    order: NDArray[np.int64]
     feature: NDArray[np.int32]
     threshold: NDArray[np.float32]
     left: NDArray[np.int32]
@@ -76,15 +85,20 @@ class _Walk:
 
 def _walk(forest: "Forest") -> _Walk:
     roots = np.searchsorted(forest.tree, np.arange(forest.n_trees))
-    own, first, inner = np.arange(len(forest.node)), roots[forest.tree], forest.inner
-    left = np.where(inner, first + forest.left, own)
-    right = np.where(inner, first + forest.right, own)
-    threshold = np.where(inner, round_down(forest.threshold), np.float32(0)).astype(np.float32)
-    missing_left = inner & forest.missing_left
+    order = np.argsort(~forest.inner, kind="stable")
+    number = np.argsort(order)
+    first, inner = roots[forest.tree][order], forest.inner[order]
+    own = np.arange(len(order))
+    left = np.where(inner, number[first + forest.left[order]], own)
+    right = np.where(inner, number[first + forest.right[order]], own)
+    roots = number[roots]
+    threshold = np.where(inner, round_down(forest.threshold[order]), np.float32(0)).astype(np.float32)
+    missing_left = inner & forest.missing_left[order]
     # Where every number goes left and only what is missing goes right: that may be +inf, see below.
     threshold[np.isposinf(threshold) & ~missing_left] = _LARGEST
     return _Walk(
-        feature=np.where(inner, forest.feature, 0).astype(np.int32),
+        order=order,
+        feature=np.where(inner, forest.feature[order], 0).astype(np.int32),
         threshold=threshold,
         left=left.astype(np.int32),
         right=right.astype(np.int32),
@@ -122,15 +136,18 @@ def _start(graph: Graph, rows: str, walk: _Walk, features: NDArray[np.int32]) ->
     )
 
 
-def _added(graph: Graph, at: str, forest: "Forest", *, average: bool) -> str:
-    values = np.where(forest.inner[:, None], 0.0, forest.values)
+def _leaves(forest: "Forest", order: NDArray[np.int64]) -> tuple[NDArray[np.float32], bool]:
+    """(nodes, outputs): what each adds; where steps alone are not exact, steps and rests, twice as
+    wide, and True."""
+    values = np.where(forest.inner[:, None], 0.0, forest.values)[order]
     steps, rest = split(values, forest.n_trees)
     is_exact = not rest.any()
-    table = steps if is_exact else np.concatenate([steps, rest], axis=1)
-    leaves = graph.node("Gather", graph.constant(table), at)
-    axis = graph.constant(np.array([1]))
-    total = graph.node("ReduceSum", leaves, axis, keepdims=0)
-    if not is_exact:
+    return (steps if is_exact else np.concatenate([steps, rest], axis=1)), not is_exact
+
+
+def _added(graph: Graph, leaves: str, forest: "Forest", *, average: bool, are_split: bool) -> str:
+    total = graph.node("ReduceSum", leaves, graph.constant(np.array([1])), keepdims=0)
+    if are_split:
         width = forest.values.shape[1]
         sizes = graph.constant(np.array([width, width]))
         total = graph.node("Add", *graph.nodes_of("Split", total, sizes, outputs=2, axis=1))
