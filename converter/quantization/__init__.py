@@ -1,0 +1,1 @@
+"""Variants of a model in fewer bits, and which of them are worth shipping."""
