@@ -13,6 +13,7 @@ Feed = Mapping[str, NDArray[Any]]
 """One batch: an array for each input of the graph, rows along the first axis."""
 
 _PIECE_BYTES = 64_000_000
+_PIECE_ROWS = 32
 _SILENT = 4
 
 
@@ -21,9 +22,9 @@ def answers(
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Values inside a graph, by name, for a few rows at a time.
 
-    model: an `onnx.ModelProto`. names: of its values, outputs or not. However large the batches are, no
-    more rows are run at once than keep the values asked for to 64 MB. Raises ConversionError where the
-    graph cannot be run on them.
+    model: an `onnx.ModelProto`. names: of its values, outputs or not. However large the batches are, at
+    most 32 rows are run at once, and no more than keep the values asked for to 64 MB. Raises
+    ConversionError where the graph cannot be run on them.
     """
     with translated("calibration: the model cannot be run on these inputs"):
         session = _session(model, names)
@@ -36,7 +37,7 @@ def answers(
                 yield dict(zip(names, found, strict=True))
                 start += rows
                 row_bytes = sum(array.nbytes for array in found) // len(next(iter(piece.values())))
-                rows = max(1, _PIECE_BYTES // max(1, row_bytes))
+                rows = max(1, min(_PIECE_ROWS, _PIECE_BYTES // max(1, row_bytes)))
 
 
 def _session(model: Any, names: Sequence[str]) -> Any:

@@ -19,7 +19,7 @@ from converter.quantization.insertion import Insertion
 from converter.quantization.layers import activations, followers, layers
 from converter.quantization.ranges import Histogram, Method
 from converter.quantization.running import Feed, answers
-from converter.quantization.wiring import wired
+from converter.quantization.wiring import is_rounded, wired
 from edge_runtime.errors import ConversionError, InputError
 
 __all__ = ["Observed", "fused", "observe", "quantized", "weights_ratio"]
@@ -105,8 +105,8 @@ def weights_ratio(raw_float: bytes, raw_quantized: bytes) -> float:
     weights = {node.name: node.input[1] for node in before.graph.node if node.name in names}
     was, now = {}, {}
     for node in after.graph.node:
-        maker = integers.makers.get(node.input[1]) if node.name in weights else None
-        if maker is not None and maker.op_type == "DequantizeLinear":
+        if node.name in weights and is_rounded(node, integers):
+            maker = integers.makers[node.input[1]]
             was[weights[node.name]] = _bytes(floats.array(weights[node.name]))
             now.update({name: _bytes(integers.array(name)) for name in maker.input})
     return sum(now.values()) / sum(was.values()) if was else 1.0

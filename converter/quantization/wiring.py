@@ -65,6 +65,12 @@ def is_float32(array: NDArray[Any] | None) -> bool:
     return array is not None and array.dtype == np.float32
 
 
+def is_rounded(node: Any, wiring: Wiring) -> bool:
+    """Whether a layer of a quantized graph has its weight in whole numbers."""
+    maker = wiring.makers.get(node.input[1]) if len(node.input) > 1 else None
+    return maker is not None and is_standard(maker, "DequantizeLinear")
+
+
 def _reads(node: Any) -> Iterator[str]:
     yield from (name for name in node.input if name)
     for attribute in node.attribute:
