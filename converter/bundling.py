@@ -1,6 +1,7 @@
 """From converted parts to a bundle: manifest, artifacts, goldens."""
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
@@ -99,6 +100,8 @@ def single_graph(
     steps: tuple[Step, ...] = (),
     exact: str = "",
     window: Window | None = None,
+    opsets: Mapping[str, int] = OPSETS,
+    ir_version: int = IR_VERSION,
 ) -> Manifest:
     """A manifest of one fp32 variant for ONNX Runtime, with nothing proven yet."""
     return Manifest(
@@ -120,8 +123,8 @@ def single_graph(
                 engine="onnxruntime",
                 precision="fp32",
                 file=GRAPH,
-                opsets={domain or "ai.onnx": number for domain, number in OPSETS.items()},
-                ir_version=IR_VERSION,
+                opsets={domain or "ai.onnx": number for domain, number in opsets.items()},
+                ir_version=ir_version,
                 size_bytes=len(onnx),
                 exact=exact,
                 parity=UNPROVEN,

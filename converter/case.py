@@ -58,6 +58,8 @@ class Case:
             steps=converted.steps,
             exact=converted.exact,
             window=window_of(self.window, self.rows.shape),
+            opsets=converted.opsets,
+            ir_version=converted.ir_version,
         )
 
     def fp32(self, converted: Converted) -> Shipped:

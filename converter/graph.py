@@ -19,17 +19,32 @@ from edge_runtime.memory import return_freed_memory
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 IR_VERSION = 8
 ML = "ai.onnx.ml"
+# Their axes are an attribute to opset 17, and an input from 18 on.
+_AXES_INPUT = {"ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd"}
 
 
 class Graph:
-    """A graph under construction. Values are plain strings: the names of tensors."""
+    """A graph under construction. Values are plain strings: the names of tensors.
 
-    def __init__(self) -> None:
+    opsets: versions of the operators by domain. Nodes of others than OPSETS come from elsewhere, see
+        `inline`.
+    """
+
+    def __init__(self, opsets: Mapping[str, int] = OPSETS) -> None:
+        self.opsets = dict(opsets)
         self._nodes: list[Any] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._tensors: list[Any] = []
         self._inputs: list[Any] = []
         self._count = 0
+
+    @property
+    def ir_version(self) -> int:
+        """What the operators need: newer ones have dtypes of newer versions."""
+        return max(IR_VERSION, helper.find_min_ir_version_for(self._imports(), ignore_unknown=True))
+
+    def _imports(self) -> list[Any]:
+        return [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
 
     def input(self, name: str, dtype: str, shape: Sequence[int | None]) -> str:
         """Declare an input; None in `shape` is a size known only when the model runs."""
@@ -67,6 +82,8 @@ class Graph:
     ) -> tuple[str, ...]:
         """Add a node with several outputs; returns them."""
         names = tuple(self._new(operator) for _ in range(outputs))
+        if operator in _AXES_INPUT and "axes" in attributes and self.opsets[""] >= 18:
+            inputs = (*inputs, self.constant(np.array(attributes.pop("axes"), dtype=np.int64)))
         self._nodes.append(
             helper.make_node(
                 operator, list(inputs), list(names), name=f"node_{names[0]}", domain=domain, **attributes
@@ -132,11 +149,10 @@ class Graph:
         outputs: Mapping[str, tuple[str, str, Sequence[int | None]]],
     ) -> Any:
         """The model itself, filled in place: `helper` would copy every tree once more."""
-        imports = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
         model = helper.make_model(
-            onnx.GraphProto(name="model"), opset_imports=imports, producer_name="edge-runtime"
+            onnx.GraphProto(name="model"), opset_imports=self._imports(), producer_name="edge-runtime"
         )
-        model.ir_version = IR_VERSION
+        model.ir_version = self.ir_version
         model.graph.node.extend(nodes)
         model.graph.input.extend(inputs)
         model.graph.output.extend(

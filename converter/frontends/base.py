@@ -1,13 +1,13 @@
 """What every front end does: read a trained model, ask it, and hand on a finished graph."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.graph import Graph
+from converter.graph import IR_VERSION, OPSETS, Graph
 from converter.inputs import Rows
 from converter.lowering.registry import Call
 from converter.source import Answer
@@ -50,6 +50,7 @@ class Converted:
     refusals: why the output `refused`, where there is one, refuses a row: its number, from 1.
     parts: makes once more how the model was put together, to find where a fault began; a large graph
         is not kept for that.
+    opsets, ir_version: that the graph is written in.
     """
 
     onnx: bytes
@@ -62,6 +63,8 @@ class Converted:
     refusals: tuple[str, ...]
     parts: Callable[[], Parts]
     preprocessing: frozenset[str] = frozenset()
+    opsets: Mapping[str, int] = field(default_factory=lambda: OPSETS)
+    ir_version: int = IR_VERSION
 
 
 class SourceModel(Protocol):

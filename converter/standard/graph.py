@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from converter.graph import Graph
+from converter.graph import OPSETS, Graph
 from converter.standard.narrowing import narrow, opsets_used
 
 
@@ -13,8 +13,8 @@ class StandardGraph(Graph):
     read_by_trees: values whose numbers decide which leaf is reached.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, opsets: Mapping[str, int] = OPSETS) -> None:
+        super().__init__(opsets)
         self.read_by_trees: list[str] = []
         self._changed: frozenset[str] = frozenset()
 
