@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from converter.comparison import command
+from converter.comparison.metrics import METRICS
 from converter.window import WindowSpec
 
 _EPILOG = (
@@ -15,7 +17,10 @@ _EPILOG = (
 
 @click.command(short_help="Convert a trained model into one signed bundle.", epilog=_EPILOG)
 # readable=False: that a file cannot be read is said below, with its own exit code
-@click.argument("model", type=click.Path(path_type=Path, readable=False))
+@click.argument(
+    "models", metavar="MODEL...", nargs=-1, required=True,
+    type=click.Path(path_type=Path, readable=False),
+)  # fmt: skip
 @click.option(
     "--inputs", required=True, metavar="FILE[:KEY]",
     help="Inputs that were held out from training: (inputs, features) or (windows, samples, axes), or a "
@@ -76,11 +81,26 @@ _EPILOG = (
     "--classes", metavar="A,B,C",
     help="Of a Keras model or SavedModel: what its outputs are called, in their order.",
 )  # fmt: skip
+@click.option(
+    "--compare", is_flag=True,
+    help="Convert two or more MODELs and write the bundle of one: the best by --metric on --labels, or "
+    "a faster or smaller one that is as good within noise. The report says why.",
+)  # fmt: skip
+@click.option(
+    "--metric", type=click.Choice(list(METRICS)),
+    help="What --compare goes by. Default: accuracy of labels, r2 of values.",
+)  # fmt: skip
+@click.option(
+    "--max-size", callback=command.size, metavar="SIZE",
+    help="Of --compare: leave out models larger than this, such as 500kB.",
+)  # fmt: skip
+@click.option(
+    "--max-latency-us", type=float, metavar="MICROSECONDS",
+    help="Of --compare: leave out models that take longer for one row, in onnxruntime on this machine.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 def convert(
-    model: Path,
-    inputs: str,
-    labels: str | None,
+    models: tuple[Path, ...],
     output: Path,
     signing_keys: tuple[Path, ...],
     *,
@@ -94,6 +114,8 @@ def convert(
     MODEL is a fitted scikit-learn estimator or Pipeline, saved by joblib or pickle, a Keras 3
     model (.keras, .h5), or the folder of a SavedModel. The result is compared with MODEL on
     every input before anything is written; a difference is an error that says where.
+
+    With --compare there are several MODELs, of which one is chosen.
     """
     if unsigned == bool(signing_keys):
         raise click.UsageError(
@@ -105,27 +127,51 @@ def convert(
 
     for key in signing_keys:
         load_private_key(key)  # a wrong key is told before the work, not after it
-    bundle = _converted(model, inputs, labels, [output, *([report] if report else [])], **options)
+    made = _made(models, outputs=[output, *([report] if report else [])], **options)
+    bundle = made.bundle if options["compare"] else made
     if report:
         _say("measuring the variants for the report")
-        replace_file(report, bundle.report_html().encode())
+        replace_file(report, made.report_html().encode())
     saved = bundle.save(output, signing_key=signing_keys or None)
     if as_json:
         from edge_runtime.bundle.manifest import encode
 
         click.echo(encode(bundle.manifest))
         return
-    click.echo(bundle.report())
+    click.echo(made.report())
     signed = "unsigned" if unsigned else "signed by " + ", ".join(str(key) for key in signing_keys)
     click.echo(f"\nwrote {saved} ({saved.stat().st_size / 1000:,.1f} kB, {signed})")
 
 
+def _made(
+    models: tuple[Path, ...],
+    *,
+    labels: str | None,
+    compare: bool,
+    metric: str | None,
+    max_size: int | None,
+    max_latency_us: float | None,
+    **options: Any,
+) -> Any:
+    """The bundle of the one model, or the comparison of several."""
+
+    def one(model: Path) -> Any:
+        return _converted(model, labels=labels, **options)
+
+    terms = command.Terms(metric, max_size, max_latency_us)
+    if not compare:
+        command.check_one(models, terms)
+        return one(models[0])
+    command.check_several(models, labels)
+    return command.compare_files(one, models, terms, progress=_say)
+
+
 def _converted(
     model: Path,
+    *,
     inputs: str,
     labels: str | None,
     outputs: list[Path],
-    *,
     preprocessing: Path | None,
     classes: str | None,
     boards: tuple[str, ...],
