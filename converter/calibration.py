@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from converter.inputs import Rows, rows_digest
+from converter.digests import rows_digest
+from converter.inputs import Rows
 from converter.training import rows_like
 from edge_runtime.errors import InputError
 

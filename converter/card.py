@@ -7,7 +7,7 @@ Hugging Face's hub. What an author alone can say is listed as not known.
 import re
 from collections.abc import Iterator, Sequence
 
-from converter.wording import exactness_of, input_of, parity_of, step_of, task_of, variant_of
+from converter.wording import exactness_of, input_of, loss_of, parity_of, step_of, task_of, variant_of
 from edge_runtime.boards import Board
 from edge_runtime.bundle.layout import MAX_LISTED, cut, plain
 from edge_runtime.bundle.manifest import Manifest
@@ -86,8 +86,9 @@ def _table(manifest: Manifest) -> list[str]:
 
 def _parity(manifest: Manifest) -> Iterator[str]:
     for variant in manifest.variants:
-        exact = exactness_of(manifest, variant)
-        yield f"{variant.id}, {variant_of(variant)}: {parity_of(variant.parity)}; {exact}."
+        lost = variant.accuracy
+        more = exactness_of(manifest, variant) if lost is None else loss_of(lost)
+        yield f"{variant.id}, {variant_of(variant)}: {parity_of(variant)}; {more}."
     yield (
         f"{manifest.golden.count} inputs with the source model's outputs travel in the bundle; a device "
         "replays them before it uses the model."

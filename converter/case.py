@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,25 +14,12 @@ from converter.converted import ConvertedBundle, listed
 from converter.frontends.base import Converted, SourceModel
 from converter.inputs import Rows
 from converter.parity import Variants, prove
+from converter.shipped import Shipped
 from converter.source import Answer, Tensors
 from converter.variant import loaded, run
 from converter.window import WindowSpec
-from edge_runtime.bundle.manifest import Manifest, Parity, Variant
+from edge_runtime.bundle.manifest import Manifest, Parity
 from edge_runtime.model import Model
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """A variant that is to go into the bundle.
-
-    artifacts: its files. whole: its graph in one piece, as ONNX Runtime ran it here. found: what it
-    answered to the held-out inputs.
-    """
-
-    variant: Variant
-    artifacts: dict[str, bytes]
-    whole: Converted
-    found: Tensors
 
 
 @dataclass(frozen=True)
@@ -123,7 +109,7 @@ class Case:
             outputs=(converted.halves.output,),
             golden=msgspec.structs.replace(draft.golden, outputs=draft.golden.outputs[:1]),
         )
-        features: dict[str, NDArray[Any]] = {"features": converted.halves.features(one)}
+        features: Tensors = {"value": converted.halves.features(one)}
         front = _bundle(half, {GRAPH: converted.halves.features_onnx}, one, features)
         with loaded(front.manifest, front.artifacts) as model:
             yield model

@@ -12,7 +12,7 @@ import numpy as np
 from converter import evaluate
 from converter.assembly import Assembled, assembled
 from converter.bundling import check_golden_count, identity, provenance
-from converter.case import Case, Shipped
+from converter.case import Case
 from converter.converted import ConvertedBundle
 from converter.documents import documents
 from converter.evidence import Evidence
@@ -23,6 +23,7 @@ from converter.loading import opened
 from converter.quantization.choices import FILE as CHOICES
 from converter.quantization.outcome import Tried
 from converter.quantization.wanted import MAX_ACCURACY_DROP, read_wanted
+from converter.shipped import Shipped
 from converter.sketching import referenced
 from converter.standard.variant import for_boards
 from converter.training import cross_validated, read_training
@@ -204,6 +205,8 @@ def _missing_is_told(rows: Rows) -> Iterator[None]:
             if "NaN" in str(error) and (places := np.argwhere(is_missing(array))).size:
                 row, *rest = places[0].tolist()
                 place = f"column {name if rows.is_table else rest[-1]!r}"
+                if rows.is_several:
+                    place = f"input {name!r}"
                 raise InputError(
                     f"inputs: row {row} has a missing value in {place}, and the model takes none. Put "
                     "an imputer into the model, or leave such rows out."

@@ -54,7 +54,7 @@ class ConvertedBundle:
 
     def report(self) -> str:
         """What was converted, parity, accuracy and what became of each board, for a terminal."""
-        return report.report(self.manifest, self.notes)
+        return report.report(self.manifest, self.notes, self.tried)
 
     def report_html(self, comparison: str = "") -> str:
         """The same with plots, one HTML file; it measures every variant here, half a second each.
@@ -64,7 +64,14 @@ class ConvertedBundle:
         found = () if self.evidence is None else measured(self.manifest, self.artifacts, self.evidence)
         reference = self.manifest.reference
         known = None if reference is None else sketches.decode(self.artifacts[reference.file])
-        return page(self.manifest, tuple(found), known, self.notes, comparison)
+        return page(
+            self.manifest,
+            tuple(found),
+            known,
+            self.notes,
+            tried=self.tried,
+            comparison=comparison,
+        )
 
     def replay_goldens(self) -> None:
         """What every device will do before it activates the bundle. Raises GoldenMismatchError."""

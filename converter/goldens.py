@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.case import Shipped
 from converter.frontends.base import SourceModel
 from converter.inputs import Rows
-from converter.parity import NEAR_TIE, allowed, differences
+from converter.parity import NEAR_TIE, TOLERANCE, allowances, differences, within
+from converter.shipped import Shipped
 from converter.source import Answer, Tensors
 from edge_runtime.errors import ConversionError, ParityError
 
 # Another board's float32 arithmetic moves a computed feature by a few 1e-7 of its size.
 _NUDGES = (1 - 2e-6, 1 + 2e-6)
-_NUDGE_SLACK = 10.0  # a nudge may move a smooth model; it must not make it jump
+_NUDGED = 10 * TOLERANCE  # a nudge may move a smooth model; it must not make it jump
 _POOL = 8  # candidates looked at for each golden wanted
 
 
@@ -37,8 +37,8 @@ def choose_goldens(
     found: the fp32 variant's answers. others: variants that are to reproduce the goldens too; inputs
     about which one of them says something else are none, as long as there are others.
     """
-    unequal, error = differences(expected.tensors, found)
-    agrees = ~unequal & (error <= allowed(expected.tensors))
+    unequal, _ = differences(expected.tensors, found)
+    agrees = ~unequal & within(expected.tensors, found, allowances(expected.tensors))
     if (by_all := agrees & _agreed(expected, others)).any():
         agrees = by_all
     decided = expected.margin >= 100 * NEAR_TIE
@@ -76,7 +76,8 @@ def _spread(expected: Tensors, rows: NDArray[np.int64]) -> NDArray[np.int64]:
             members = np.flatnonzero(labels == label)
             turn[members] = np.arange(len(members))
         return rows[np.lexsort((labels, turn))]
-    values = expected["value"].reshape(len(expected["value"]), -1)[rows, 0]
+    first = next(iter(expected.values()))  # of several outputs, as of several numbers
+    values = first.reshape(len(first), -1)[rows, 0]
     by_value = rows[np.argsort(values, kind="stable")]
     return by_value[np.argsort(_van_der_corput(len(rows)), kind="stable")]
 
@@ -97,8 +98,8 @@ def _is_steady(
             nudged = source.run(_nudged(rows, factor)).tensors
         except ConversionError:
             continue  # a model of categories knows no number in between, and rounds none
-        unequal, error = differences(wanted, nudged)
-        steady &= ~unequal & (error <= _NUDGE_SLACK * allowed(expected.tensors))
+        unequal, _ = differences(wanted, nudged)
+        steady &= ~unequal & within(wanted, nudged, allowances(expected.tensors, _NUDGED))
     return steady
 
 

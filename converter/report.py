@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from converter.quantization.outcome import Tried
 from converter.wording import facts
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.bundle.scores import score_lines
@@ -9,12 +10,12 @@ from edge_runtime.bundle.scores import score_lines
 NOT_MEASURED = "accuracy not measured: no labels were given"
 
 
-def report(manifest: Manifest, notes: Sequence[str] = ()) -> str:
+def report(manifest: Manifest, notes: Sequence[str] = (), tried: Sequence[Tried] = ()) -> str:
     """What was converted, how well it agrees with its source, and how well it does.
 
-    notes: a sentence for each board that the bundle is for.
+    notes: a sentence for each board that the bundle is for. tried: what quantization tried.
     """
-    lines = [f"{name:<9}{text}" for name, text in facts(manifest, notes)]
+    lines = [f"{name:<9}{text}" for name, text in facts(manifest, notes, tried)]
     if manifest.evaluation is None:
         return "\n".join([*lines, NOT_MEASURED])
     return "\n".join([*lines, "", *score_lines(manifest.evaluation, manifest.classes)])

@@ -2,20 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 
-from edge_runtime.bundle.manifest import Manifest, Parity, Step, Variant
+from converter.quantization.outcome import Tried
+from edge_runtime.bundle.manifest import Accuracy, Input, Manifest, Step, Variant
 
 _MAX_COLUMNS = 12
 _MAX_CLASSES = 40
+_MEASURES = {
+    "accuracy": "accuracy",
+    "r2": "R²",
+    "agreement": "agreement with the source model",
+    "fit": "R² against the source model",
+}
 _EXACT = {
     "leaves": "every input reaches the source model's leaf in every tree",
     "": "not bit for bit; see parity",
 }
 
 
-def facts(manifest: Manifest, notes: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+def facts(
+    manifest: Manifest, notes: Sequence[str] = (), tried: Sequence[Tried] = ()
+) -> Iterator[tuple[str, str]]:
     """What was converted and how well it agrees with its source, by what each fact is called.
 
-    notes: a sentence for each board that the bundle is for.
+    notes: a sentence for each board that the bundle is for. tried: what quantization tried.
     """
     yield "model", f"{manifest.name} {manifest.version}, release {manifest.release}"
     yield "source", manifest.provenance.source
@@ -23,9 +32,15 @@ def facts(manifest: Manifest, notes: Sequence[str] = ()) -> Iterator[tuple[str, 
     yield "input", input_of(manifest)
     yield "steps", ", ".join(step_of(step) for step in manifest.preprocessing) or "none"
     for variant in manifest.variants:
-        yield "variant", variant_of(variant)
-        yield "exact", exactness_of(manifest, variant)
-        yield "parity", parity_of(variant.parity)
+        yield "variant", f"{variant.id}: {variant_of(variant)}"
+        if variant.accuracy is None:
+            yield "exact", exactness_of(manifest, variant)
+        else:
+            yield "loses", loss_of(variant.accuracy)
+        yield "parity", parity_of(variant)
+    for each in tried:
+        if not each.kept:
+            yield "dropped", f"{each.id}: {tried_of(each)}"
     if manifest.refusals:
         yield "refuses", "; ".join(manifest.refusals)
     yield "goldens", f"{manifest.golden.count} inputs travel with the model"
@@ -38,7 +53,25 @@ def facts(manifest: Manifest, notes: Sequence[str] = ()) -> Iterator[tuple[str, 
 def variant_of(variant: Variant) -> str:
     """What a variant is, and its size."""
     parts = ", in two parts: texts and float64 for onnxruntime first" if variant.host else ""
-    return f"{variant.precision} for {variant.engine}, {variant.size_bytes / 1000:,.1f} kB{parts}"
+    unproven = ", unproven: the device has to measure it first" if variant.unproven else ""
+    return (
+        f"{variant.precision} for {variant.engine}, {variant.size_bytes / 1000:,.1f} kB{parts}{unproven}"
+    )
+
+
+def loss_of(accuracy: Accuracy) -> str:
+    """What a quantized variant loses."""
+    what = _MEASURES[accuracy.measure]
+    return (
+        f"{what} {accuracy.found:.4f} of {accuracy.source:.4f}, a drop of {accuracy.drop:.4f} (95 % "
+        f"interval {accuracy.low:.4f} to {accuracy.high:.4f}, {accuracy.allowed:g} allowed) on "
+        f"{accuracy.inputs} inputs"
+    )
+
+
+def tried_of(tried: Tried) -> str:
+    """What became of a variant, and what it would have lost."""
+    return tried.why + (f"; {loss_of(tried.accuracy)}" if tried.accuracy and not tried.kept else "")
 
 
 def task_of(manifest: Manifest) -> str:
@@ -64,13 +97,19 @@ def input_of(manifest: Manifest) -> str:
         more = len(columns) - _MAX_COLUMNS
         shown = columns[:_MAX_COLUMNS] + ([f"and {more} more"] if more > 0 else [])
         return f"a table of {len(columns)} columns: {', '.join(shown)}"
-    shape = ", ".join("batch" if size is None else str(size) for size in manifest.inputs[0].shape)
-    text = f"{manifest.inputs[0].name}, {manifest.inputs[0].dtype} ({shape})"
+    if len(manifest.inputs) > 1:
+        return f"{len(manifest.inputs)} arrays by name: {_some(list(map(_array_of, manifest.inputs)), '; ')}"
+    text = _array_of(manifest.inputs[0])
     window = manifest.window
     if window is None:
         return text
     rate = "" if window.rate_hz is None else f", {window.rate_hz:g} Hz"
     return f"{text}{rate}, stride {window.stride}; channels {', '.join(window.channels)}"
+
+
+def _array_of(given: Input) -> str:
+    shape = ", ".join("batch" if size is None else str(size) for size in given.shape)
+    return f"{given.name}, {given.dtype} ({shape})"
 
 
 def step_of(step: Step) -> str:
@@ -92,12 +131,14 @@ def exactness_of(manifest: Manifest, variant: Variant) -> str:
     return text + (", from the computed features on" if computed else "")
 
 
-def parity_of(parity: Parity) -> str:
+def parity_of(variant: Variant) -> str:
     """How a variant agrees with the source model."""
+    parity = variant.parity
+    allowed = "allowed" if variant.accuracy is None else "of goldens at most"
     excused = f"{parity.near_ties} near ties"
     if parity.rounded_splits:
         excused += f", {parity.rounded_splits} inputs on a threshold"
     return (
         f"{parity.inputs} inputs: {parity.label_disagreements} labels differ ({excused}), largest "
-        f"difference {parity.max_abs_error:.1e}, allowed {parity.tolerance:.1e}"
+        f"difference {parity.max_abs_error:.1e}, {allowed} {parity.tolerance:.1e}"
     )

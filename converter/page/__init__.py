@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 from importlib.resources import files
 
 from converter.evidence import Measured
-from converter.page import markup, plots
+from converter.page import markup, plots, quantization
+from converter.quantization.outcome import Tried
 from converter.report import NOT_MEASURED
 from converter.wording import exactness_of, facts
 from edge_runtime.bundle.layout import MAX_LISTED, cut, size
@@ -25,13 +26,16 @@ def page(
     measured: Sequence[Measured],
     sketches: Sketches | None,
     notes: Sequence[str] = (),
+    *,
+    tried: Sequence[Tried] = (),
     comparison: str = "",
 ) -> str:
     """All that is known of a conversion.
 
     measured: each variant on this machine; empty when that is not wanted. sketches: of the training
     data, where the bundle has them. notes: a sentence for each board that the bundle is for.
-    comparison: the section about other candidates, where it was chosen among some.
+    tried: what quantization tried. comparison: the section about other candidates, where it was chosen
+    among some.
     """
     body = [
         _header(manifest),
@@ -40,6 +44,7 @@ def page(
         markup.section("How well it does", *_scores(manifest, measured)),
         markup.section("How well it agrees with the source model", *_agreement(manifest, measured)),
         markup.section("Size and speed", *_costs(manifest, measured)),
+        markup.section("Smaller and faster variants", *quantization.parts(tried)),
         markup.section("Boards", markup.items(notes)),
         markup.section("The model", markup.definitions(_of_model(manifest))),
         markup.section("Training data", *_training(sketches)),
@@ -140,7 +145,8 @@ def _mistakes(manifest: Manifest) -> Iterator[str]:
 
 def _agreement(manifest: Manifest, measured: Sequence[Measured]) -> Iterator[str]:
     yield markup.table(*_parity_table(manifest))
-    yield markup.items([f"{v.id}: {exactness_of(manifest, v)}" for v in manifest.variants])
+    faithful = [each for each in manifest.variants if each.accuracy is None]
+    yield markup.items([f"{each.id}: {exactness_of(manifest, each)}" for each in faithful])
     drawn = []
     for each in measured:
         if each.differences is not None:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from converter.case import Shipped
 from converter.quantization.choices import Recipe
+from converter.shipped import Shipped
 from edge_runtime.bundle.manifest import Accuracy
 
 

@@ -11,9 +11,9 @@ import onnx
 
 from converter.backends import tensorrt
 from converter.backends.tensorrt import CAPABILITIES, Trial
-from converter.case import Shipped
 from converter.foreign import told
 from converter.frontends.base import Converted
+from converter.shipped import Shipped
 from converter.source import Tensors
 from converter.standard.splitting import Split, split
 from edge_runtime.boards import Board

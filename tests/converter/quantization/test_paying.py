@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from converter.quantization.paying import pays, supersedes, time_ratios
+from converter.quantization.paying import Offer, needless, pays, time_ratios
 
 
 @pytest.mark.parametrize(
@@ -24,20 +24,39 @@ def test_it_is_a_tenth_faster_or_a_third_smaller(
     assert pays(time_ratio, size_ratio) is worth_it
 
 
-@pytest.mark.parametrize(
-    ("other", "own", "needless"),
-    [
-        ((1.03, 0.26), (1.0, 0.5), True),  # much smaller, hardly slower
-        ((0.6, 0.5), (1.0, 0.5), True),  # faster and as large
-        ((0.6, 1.0), (1.0, 0.5), False),  # faster, but larger: there is a use for both
-        ((1.3, 0.26), (1.0, 0.5), False),  # smaller, but slower
-        ((0.99, 0.49), (1.0, 0.5), False),  # hardly better
-    ],
-)
-def test_a_variant_is_needless_beside_one_that_is_no_larger_and_pays(
-    other: tuple[float, float], own: tuple[float, float], needless: bool
-) -> None:
-    assert supersedes(other, own) is needless
+def test_what_hardly_differs_from_a_closer_one_is_needless() -> None:
+    offers = {"int8": Offer(0.99, 0.45, 1e-2), "fp16": Offer(1.0, 0.5, 1e-4)}
+
+    assert needless(offers) == {"int8": "fp16"}
+
+
+def test_what_is_much_smaller_takes_the_place_of_a_closer_one() -> None:
+    offers = {"int8": Offer(1.03, 0.26, 1e-2), "fp16": Offer(1.0, 0.5, 1e-4)}
+
+    assert needless(offers) == {"fp16": "int8"}
+
+
+def test_there_is_a_use_for_a_faster_one_and_a_smaller_one() -> None:
+    offers = {"narrow": Offer(0.5, 1.0, 1e-7), "int8": Offer(1.0, 0.26, 1e-2)}
+
+    assert needless(offers) == {"int8": "narrow"}  # twice as slow as what is there
+    assert needless({**offers, "int8": Offer(0.54, 0.26, 1e-2)}) == {"narrow": "int8"}
+    assert needless({"small": Offer(1.0, 0.26, 1e-7), "fast": Offer(0.5, 1.0, 1e-2)}) == {}
+
+
+def test_each_has_to_pay_beside_fp32() -> None:
+    assert needless({"int8": Offer(5.4, 0.27, 0.0)}) == {"int8": "fp32"}
+
+
+def test_one_of_several_that_are_nearly_alike_is_always_left() -> None:
+    """Each of these beats another: the relation goes in a circle."""
+    offers = {
+        "narrow": Offer(0.79, 0.58, 1e-7),
+        "int16": Offer(0.79, 0.49, 1e-5),
+        "fp16": Offer(0.79, 0.39, 1e-4),
+    }
+
+    assert needless(offers) == {"int16": "narrow", "narrow": "fp16"}
 
 
 def test_ten_times_the_work_takes_about_ten_times_as_long() -> None:
