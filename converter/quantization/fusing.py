@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 from onnx import shape_inference
 
-from converter.quantization import normalization, squeezing
+from converter.quantization import normalization, padding, squeezing
 from converter.quantization.editing import Edited
 from converter.quantization.running import Feed, answers
-from converter.quantization.wiring import attributes, is_standard
+from converter.quantization.wiring import attributes, is_float32, is_standard
 
 # Of a graph's largest number: what another order of the same sums may change.
 _CLOSE = 1e-4
@@ -32,7 +32,14 @@ def fused(raw: bytes, preprocessing: Collection[str] = frozenset(), feeds: Seque
     edited = Edited(onnx.load_from_string(raw), preprocessing)
     ranks = _ranks(edited.model)
     _fold_constants(edited)
-    steps = (squeezing.sunk, squeezing.cancelled, normalization.folded, normalization.made_gemm)
+    _name_rectifiers(edited)
+    steps = (
+        padding.joined,
+        squeezing.sunk,
+        squeezing.cancelled,
+        normalization.folded,
+        normalization.made_gemm,
+    )
     while any(step(edited, ranks) for step in steps):
         pass
     edited.forget_unread()
@@ -62,6 +69,18 @@ def _fold_constants(edited: Edited) -> None:
             if node.op_type == "Transpose":
                 array = array.transpose(attributes(node).get("perm"))
             edited.replace_by_constant(node, array)
+
+
+def _name_rectifiers(edited: Edited) -> None:
+    """The larger of a number and 0, as scikit-learn's networks compute it, is a Relu."""
+    for node in edited.nodes():
+        arrays = [edited.wiring.array(name) for name in node.input]
+        if is_standard(node, "Max") and len(arrays) == 2:
+            zeros = [at for at, array in enumerate(arrays) if array is not None and array.shape == ()]
+            if len(zeros) == 1 and arrays[zeros[0]] == 0 and is_float32(arrays[zeros[0]]):
+                node.op_type = "Relu"
+                node.input[:] = [node.input[1 - zeros[0]]]
+    edited.changed()
 
 
 def _agree(raw: bytes, model: Any, feeds: Sequence[Feed]) -> bool:

@@ -17,6 +17,8 @@ PERCENTILE = 99.99
 
 _BINS = 4096  # over [-limit, limit]; TensorRT's calibrator has 2048 over [0, limit]
 _LEVELS = 128  # of int8, for magnitudes
+# Numbers in a bin, on average, before bins as fine as these tell more than chance.
+_PER_BIN = 64
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,11 @@ class Histogram:
         """
         half = _BINS // 2
         counts = (self._counts[half:] + self._counts[:half][::-1]).astype(np.float64)
+        while counts.size > 2 * _LEVELS and counts.sum() < _PER_BIN * counts.size:
+            counts = counts.reshape(-1, 2).sum(axis=1)
         counts[0] = counts[1]
-        step = self._limit / half
-        widths = range(_LEVELS, half + 1, 4)
+        step = self._limit / counts.size
+        widths = range(_LEVELS, counts.size + 1, max(1, counts.size // 512))
         losses = [_divergence(counts, width) for width in widths]
         limit = widths[int(np.argmin(losses))] * step
         return -limit, limit
