@@ -61,7 +61,7 @@ def convert(source: KerasSource, rows: Rows, *, standard: bool = False) -> Conve
     declared = rows.declared()
     graph = StandardGraph() if standard else Graph()
     x, made = _prepared(source, graph, declared, is_table=rows.is_table)
-    values = source.head.outputs(_answer(source, graph, x))
+    values = source.head.values(_answer(source, graph, x))
     if made.refusals:
         values["refused"] = refused([mask for mask, _ in made.refusals])
     outputs = {name: (tensor.name, tensor.dtype.name, tensor.shape) for name, tensor in values.items()}
