@@ -41,7 +41,8 @@ class Graph:
     @property
     def ir_version(self) -> int:
         """What the operators need: newer ones have dtypes of newer versions."""
-        return max(IR_VERSION, helper.find_min_ir_version_for(self._imports(), ignore_unknown=True))
+        needed: int = helper.find_min_ir_version_for(self._imports(), ignore_unknown=True)
+        return max(IR_VERSION, needed)
 
     def _imports(self) -> list[Any]:
         return [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]

@@ -9,6 +9,7 @@ import joblib
 from sklearn.exceptions import InconsistentVersionWarning
 
 from converter.foreign import told
+from converter.frontends.onnx import reading as onnx_files
 from converter.frontends.tensorflow import loading as saved
 from edge_runtime.arrays import read_array
 from edge_runtime.errors import ConversionError, InputError, MissingExtraError
@@ -17,18 +18,21 @@ SUFFIXES = (".joblib", ".pkl", ".pickle")
 
 
 def load_model(path: Path) -> Any:
-    """The object in a `.joblib` or `.pkl` file, a Keras model in `.keras` or `.h5`, or a SavedModel.
+    """The object in a `.joblib` or `.pkl` file, a Keras model in `.keras` or `.h5`, a SavedModel, or an
+    ONNX file with the data beside it.
 
     Raises ConversionError when it cannot be read, needs code that is not importable here, or was
     saved by another version of scikit-learn, whose estimators need not behave as they did.
     """
+    if path.suffix.lower() == onnx_files.SUFFIX and not path.is_dir():
+        return onnx_files.load_onnx(path)
     if path.suffix not in SUFFIXES and saved.is_saved(path):
         return saved.load_saved(path)
     if path.suffix not in SUFFIXES:
         raise ConversionError(
             f"{path}: expected a model saved by joblib (.joblib), pickle (.pkl) or Keras (.keras, .h5), "
-            f"or the folder of a SavedModel; found {path.suffix or 'no suffix'}. Save it with "
-            "joblib.dump(model, 'model.joblib')."
+            f"an ONNX file (.onnx), or the folder of a SavedModel; found {path.suffix or 'no suffix'}. "
+            "Save it with joblib.dump(model, 'model.joblib')."
         )
     _check_file(path)
     try:
@@ -54,9 +58,12 @@ def load_model(path: Path) -> Any:
 
 
 def opened(model: Any) -> Any:
-    """A model given as itself, or as the path of a Keras file or a SavedModel, which run no code."""
-    is_path = isinstance(model, str | os.PathLike) and saved.is_saved(Path(model))
-    return load_model(Path(model)) if is_path else model
+    """A model given as itself, or as a path of what runs no code: a Keras or ONNX file, a SavedModel."""
+    if not isinstance(model, str | os.PathLike):
+        return model
+    path = Path(model)
+    is_one = saved.is_saved(path) or path.suffix.lower() == onnx_files.SUFFIX
+    return load_model(path) if is_one else model
 
 
 def _check_file(path: Path) -> None:

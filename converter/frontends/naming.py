@@ -83,15 +83,15 @@ class _Naming:
 def _hand_on(graph: Any, outer: Collection[str]) -> None:
     """Take out Identity nodes; of outputs that are the same value all but the first get one.
 
-    A graph inside a node cannot give what it has from around it (`outer`), or a constant, as it is.
+    In a graph inside a node, where `outer` is around it, only those of values that its nodes make: ONNX
+    Runtime overwrites an input that is handed on as it is (seen with Scan), and takes no other value as
+    an output.
     """
     same: dict[str, str] = {}
     kept = []
-    fixed = {tensor.name for tensor in graph.initializer} if outer else set()
-    own = {value.name for value in graph.input}.union(*(node.output for node in graph.node))
+    made = {name for node in graph.node for name in node.output}
     for node in graph.node:
-        is_own = not outer or (node.input[0] in own if node.input else False)
-        if node.op_type == "Identity" and is_own and node.input[0] not in fixed:
+        if node.op_type == "Identity" and (not outer or node.input[0] in made):
             same[node.output[0]] = same.get(node.input[0], node.input[0])
         else:
             kept.append(node)

@@ -1,0 +1,75 @@
+"""Which outputs of an ONNX model are read, and what they mean."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from converter.frontends.head import Head, read_head
+from converter.frontends.onnx.cleaning import Cleaned
+from converter.frontends.onnx.labelled import Labelled, classes_of, read_labelled
+from edge_runtime.errors import UnsupportedModelError
+
+_HAND_ON = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
+_LABEL_KINDS = "biuOSU"
+
+Reading = tuple[Head | Labelled, tuple[int, ...]]
+
+
+def meaning(
+    cleaned: Cleaned,
+    found: Sequence[NDArray[Any]],
+    labels: NDArray[Any] | None,
+    classes: Sequence[Any] | None,
+    subject: str,
+) -> Reading:
+    """How outputs are read, and the places of those that are.
+
+    found: what the file answers to some inputs. labels: perhaps the truth of those.
+    A whole number or text beside at most one row of numbers is a label, with what stands beside it; one
+    row of numbers is what `read_head` makes of it. Raises UnsupportedModelError for anything else.
+    """
+    graph = cleaned.proto.graph
+    names = [value.name for value in graph.output]
+    at = [place for place, each in enumerate(found) if _is_label(each)]
+    others = [place for place, each in enumerate(found) if each.dtype.kind == "f"]
+    is_label = len(at) == 1 and len(others) == len(found) - 1 <= 1
+    if len(found) == 1 and is_label and found[0].dtype.kind != "O":
+        # A whole number alone may be a value, too.
+        is_label = classes is not None or classes_of(graph, names[0]) is not None
+    if is_label:
+        read = (*at, *others)
+        zipped = next(iter(cleaned.zipped.values()), None)
+        known = classes_of(graph, names[at[0]]) if zipped is None else zipped
+        scores = found[others[0]] if others else None
+        return read_labelled(known, found[at[0]], scores, labels, classes), read
+    if len(found) > 1:
+        raise UnsupportedModelError(
+            f"{subject}: expected one output, or a label and its probabilities; found {len(found)}: "
+            f"{', '.join(cleaned.outputs)[:200]}. Export the model with one of them."
+        )
+    if found[0].dtype.kind == "O":
+        raise UnsupportedModelError(
+            f"{subject}: expected numbers or a label as the output, found rows of texts. Export "
+            "the model with numbers as its output."
+        )
+    return read_head(found[0].shape[1:], last_operator(graph, names[0]), labels, classes), (0,)
+
+
+def _is_label(found: NDArray[Any]) -> bool:
+    return found.dtype.kind in _LABEL_KINDS and found.shape[1:] in ((), (1,))
+
+
+def last_operator(graph: Any, name: str) -> str:
+    """The operator that makes a value's numbers, such as Softmax; "" for an input."""
+    makers = {output: node for node in graph.node for output in node.output}
+    while (node := makers.get(name)) is not None:
+        if node.op_type not in _HAND_ON:
+            return str(node.op_type) if node.op_type != "Softmax" or _is_of_rows(node) else ""
+        name = node.input[0]
+    return ""
+
+
+def _is_of_rows(softmax: Any) -> bool:
+    """Whether a Softmax goes along the last axis of rows, and so makes probabilities."""
+    return all(each.name != "axis" or each.i in (1, -1) for each in softmax.attribute)

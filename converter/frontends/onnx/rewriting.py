@@ -1,0 +1,64 @@
+"""A cleaned model made fit for bundles: its batch free, its operators ours, its names by place."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from converter.frontends.naming import named_by_place
+from converter.frontends.onnx.batch import freed
+from converter.frontends.onnx.opsets import Settled, settled
+from converter.frontends.onnx.running import Running
+from converter.frontends.onnx.source import OnnxSource
+from converter.parity import TOLERANCE
+from edge_runtime.errors import UnsupportedModelError
+
+Arrays = Sequence[NDArray[Any]]
+
+
+def rewritten(source: OnnxSource, some: NDArray[Any], found: Arrays) -> Settled:
+    """The model of those outputs that are read, held to what the file answers.
+
+    some: inputs behind the preprocessing. found: the file's outputs to them. Raises
+    UnsupportedModelError.
+    """
+    asked, subject = source.asked, source.model.subject
+    model = onnx.ModelProto()
+    model.CopyFrom(asked.cleaned.proto)
+    outputs = [asked.cleaned.proto.graph.output[at] for at in source.read]
+    model.graph.ClearField("output")
+    model.graph.output.extend(outputs)
+    given, expected = asked.cast(some), [found[at] for at in source.read]
+    two = [0, len(some) - 1]
+    freed(model, asked.given, given[two], [each[two] for each in expected], subject)
+
+    def agrees(made: Any) -> bool:
+        names = [value.name for value in made.graph.output]
+        try:
+            running = Running(made.SerializeToString(), "the rewritten model")
+            heard = running.ask(names, {made.graph.input[0].name: given})
+        except Exception:  # noqa: BLE001 -- ONNX Runtime's have no common base
+            return False
+        return all(map(_same, expected, heard))
+
+    made = settled(model, agrees, subject)
+    return Settled(named_by_place(made.proto), made.opsets)
+
+
+def check_alone(found: Arrays, alone: Arrays, subject: str) -> None:
+    """Raises UnsupportedModelError where the first of several rows has another answer than alone."""
+    if not all(_same(one, several[:1]) for one, several in zip(alone, found, strict=True)):
+        raise UnsupportedModelError(
+            f"{subject}: expected a row's answer to be its own, found one that depends on the other "
+            "rows it is asked with. Export the model for inference, its first axis the batch."
+        )
+
+
+def _same(said: NDArray[Any], heard: NDArray[Any]) -> bool:
+    """Whether labels are equal, and numbers as close as parity demands."""
+    if said.shape != heard.shape or said.dtype.kind != "f":
+        return np.array_equal(said, heard)
+    scale = max(1.0, float(np.nanmax(np.abs(said), initial=0.0)))
+    return np.allclose(heard, said, rtol=0, atol=TOLERANCE * scale, equal_nan=True)
