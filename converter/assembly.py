@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.boards import notes_on
 from converter.case import Case
 from converter.goldens import choose_goldens
 from converter.parity import allowed, differences
@@ -93,7 +94,8 @@ def assembled(
         for_boards = without(boards, error)
     proven = tuple(_replayed(case, each, goldens) for each in tried)
     shipped = tuple(_ordered(fp32, for_boards, proven, choices))
-    return Assembled(shipped, goldens, for_boards.notes, proven)
+    notes = notes_on(boards, for_boards.outcomes, [each.variant for each in shipped])
+    return Assembled(shipped, goldens, notes, proven)
 
 
 def _within(case: Case, tried: Tried, goldens: NDArray[np.int64]) -> Tried:

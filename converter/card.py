@@ -7,6 +7,7 @@ Hugging Face's hub. What an author alone can say is listed as not known.
 import re
 from collections.abc import Iterator, Sequence
 
+from converter.boards import runs_on
 from converter.wording import exactness_of, input_of, loss_of, parity_of, step_of, task_of, variant_of
 from edge_runtime.boards import Board
 from edge_runtime.bundle.layout import MAX_LISTED, cut, plain
@@ -97,15 +98,19 @@ def _parity(manifest: Manifest) -> Iterator[str]:
 
 def _boards(manifest: Manifest, boards: Sequence[Board]) -> Iterator[str]:
     """What each board runs, and that it was not there."""
-    built = {name: each.id for each in manifest.variants for name in each.boards}
     for board in boards:
-        if board.name in built:
+        built = [
+            each.id
+            for each in manifest.variants
+            if each.engine == "tensorrt" and board.name in each.boards
+        ]
+        if built:
             yield (
-                f"{board.title} ({board.name}): {built[board.name]}. On the machine that converted "
-                "it TensorRT built a plan, for its compute capability or the one below; none was run."
+                f"{board.title} ({board.name}): {', '.join(built)}. On the machine that converted it "
+                "TensorRT built a plan, for its compute capability or the one below; none was run."
             )
         else:
-            yield f"{board.title} ({board.name}): {manifest.variants[0].id}, by onnxruntime."
+            yield f"{board.title} ({board.name}): {runs_on(board, manifest.variants)}, by onnxruntime."
     yield "Tried on the machine that converted it, in onnxruntime. Untested on any board."
 
 

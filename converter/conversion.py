@@ -11,6 +11,7 @@ import numpy as np
 
 from converter import evaluate
 from converter.assembly import Assembled, assembled
+from converter.boards import check_taken
 from converter.bundling import check_golden_count, identity, provenance
 from converter.case import Case
 from converter.converted import ConvertedBundle
@@ -123,6 +124,7 @@ def convert(
     converted = read.convert(rows, expected)
     progress("proving parity")
     fp32 = case.fp32(converted)
+    check_taken(fp32.variant, made_for)
     evaluation = None if truth is None else evaluate.evaluated(source, truth, fp32.found)
     if trained.folds:
         progress(f"cross-validating in {trained.folds} folds")

@@ -4,7 +4,7 @@ They never stop a conversion: where none can be had the plain variant ships, and
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import onnx
@@ -32,12 +32,12 @@ Progress = Callable[[str], None]
 class ForBoards:
     """What a bundle has for the boards it was made for.
 
-    shipped: the variant for TensorRT, None where there is none. notes: one sentence a board, for the
-    report: what it gets, what was tried here, and what was not.
+    shipped: the variant for TensorRT, None where there is none. outcomes: by the name of each board that
+    has TensorRT, for the report: what it gets, what was tried here, and what was not.
     """
 
     shipped: Shipped | None = None
-    notes: tuple[str, ...] = ()
+    outcomes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def for_boards(
     """
     wanted = with_tensorrt(boards)
     if not wanted:
-        return ForBoards(notes=tuple(_note(board, "") for board in boards))
+        return ForBoards()
     try:
         progress("lowering to standard operators")
         converted = lower()
@@ -111,17 +111,18 @@ def for_boards(
         plans = planned(converted.onnx, wanted, progress)
     except EdgeError as error:
         return without(boards, error)
-    notes = tuple(_note(board, _outcome(board, plans) if board in wanted else "") for board in boards)
+    outcomes = {board.name: _outcome(board, plans) for board in wanted}
     if not plans.built:
-        return ForBoards(notes=notes)
+        return ForBoards(outcomes=outcomes)
     variant = plans.variant(ID, precision="fp32", parity=parity, exact=converted.exact)
-    return ForBoards(Shipped(variant, plans.artifacts(ID), converted, found), notes)
+    return ForBoards(Shipped(variant, plans.artifacts(ID), converted, found), outcomes)
 
 
 def without(boards: Sequence[Board], error: EdgeError) -> ForBoards:
     """No variant for TensorRT, because of `error`."""
     why = told(error).removesuffix("The model was not converted.").strip()
-    return ForBoards(notes=tuple(_note(board, f"it has no TensorRT variant: {why}") for board in boards))
+    none = f"it has no TensorRT variant: {why}"
+    return ForBoards(outcomes={board.name: none for board in with_tensorrt(boards)})
 
 
 def with_tensorrt(boards: Sequence[Board]) -> tuple[Board, ...]:
@@ -156,10 +157,3 @@ def _outcome(board: Board, plans: Plans) -> str:
         f"untested: its compute capability {own} cannot be tried here. For {tried.capability} "
         f"TensorRT-RTX built {built}"
     )
-
-
-def _note(board: Board, outcome: str) -> str:
-    """A sentence of one board; `outcome` counts where it has TensorRT."""
-    if board.tensorrt is None:
-        outcome = "it has no TensorRT: onnxruntime runs the fp32 variant"
-    return f"{board.title} ({board.name}): {outcome.rstrip('.')}."

@@ -8,7 +8,7 @@ import msgspec
 
 from edge_runtime.errors import ConfigError
 
-__all__ = ["Board", "TensorRT", "board", "board_names", "supported"]
+__all__ = ["Board", "OnnxRuntime", "TensorRT", "board", "board_names", "supported"]
 
 
 class TensorRT(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,12 +19,24 @@ class TensorRT(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     capability: str
 
 
+class OnnxRuntime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The newest ONNX Runtime that a board's software takes, and the newest of each that this one loads.
+
+    opset, ml_opset: of the operator sets ai.onnx and ai.onnx.ml. ir_version: of ONNX files.
+    """
+
+    version: str
+    opset: int
+    ml_opset: int
+    ir_version: int
+
+
 class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A kind of hardware and its software.
 
-    name: as `--board` takes it. title: as people call it. arch: as `uname -m` says. python,
-    onnxruntime: the newest that run there. tensorrt: None without an NVIDIA GPU. unsupported: why this
-    project cannot run there, '' where it can.
+    name: as `--board` takes it. title: as people call it. arch: as `uname -m` says. python: the newest
+    that runs there. onnxruntime: None where it is unsupported. tensorrt: None without an NVIDIA GPU.
+    unsupported: why this project cannot run there, '' where it can.
     """
 
     name: str
@@ -32,7 +44,7 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arch: str
     software: str
     python: str
-    onnxruntime: str = ""
+    onnxruntime: OnnxRuntime | None = None
     tensorrt: TensorRT | None = None
     unsupported: str = ""
 

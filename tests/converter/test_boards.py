@@ -75,7 +75,7 @@ def test_the_report_says_of_each_board_what_was_tried_and_what_was_not() -> None
     text = iris(boards=["pi4", "orin-nano", "agx-thor", "rtx-30"]).report()
     lines = [line for line in text.splitlines() if line.startswith("board ")]
     assert len(lines) == 4
-    assert "Raspberry Pi 4 (pi4): it has no TensorRT: onnxruntime runs the fp32 variant" in lines[0]
+    assert "Raspberry Pi 4 (pi4): it has no TensorRT: onnxruntime runs fp32." in lines[0]
     assert "untested: its compute capability 8.7 cannot be tried here. For 8.6 TensorRT-RTX" in lines[1]
     assert "untested: its compute capability 11.0 cannot be tried here. For 8.9" in lines[2]
     assert "TensorRT-RTX built a plan of" in lines[3]

@@ -2,7 +2,9 @@
 
 import re
 
+import onnxruntime
 import pytest
+from onnx import TensorProto, helper
 
 from edge_runtime.boards import board, board_names, supported
 from edge_runtime.errors import ConfigError
@@ -19,6 +21,41 @@ def test_every_board_says_what_it_is_and_whether_it_is_supported(name: str) -> N
     assert bool(found.onnxruntime) != bool(found.unsupported)
     if found.tensorrt is not None:
         assert re.fullmatch(r"\d+\.\d", found.tensorrt.capability)
+
+
+@pytest.mark.parametrize(
+    ("domain", "more", "taken"),
+    [("", 0, True), ("", 1, False), ("ai.onnx.ml", 0, True), ("ai.onnx.ml", 1, False), ("ir", 0, True)],
+)
+def test_what_the_installed_onnxruntime_loads_is_what_its_boards_say(
+    domain: str, more: int, taken: bool
+) -> None:
+    stated = [each for each in map(board, board_names()) if each.onnxruntime is not None]
+    known = next(
+        each.onnxruntime
+        for each in stated
+        if each.onnxruntime and each.onnxruntime.version == onnxruntime.__version__
+    )
+    opset = known.opset + more if domain == "" else 17
+    ml_opset = known.ml_opset + more if domain == "ai.onnx.ml" else 3
+    node = helper.make_node("Identity", ["x"], ["y"])
+    scaler = helper.make_node("Scaler", ["y"], ["z"], domain="ai.onnx.ml", offset=[0.0], scale=[1.0])
+    x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in "xz")
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", ml_opset)]
+    model = helper.make_model(
+        helper.make_graph([node, scaler], "g", [x], [z]),
+        opset_imports=imports,
+        ir_version=known.ir_version,
+    )
+
+    def load() -> None:
+        onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+    if taken:
+        load()
+    else:
+        with pytest.raises(Exception, match="opset"):
+            load()
 
 
 def test_boards_are_found_by_name_and_each_once() -> None:
