@@ -11,10 +11,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from converter.digests import digest, rows_digest
 from converter.frontends.base import SourceModel
 from converter.graph import IR_VERSION, OPSETS
-from converter.inputs import Rows, digest, rows_digest, with_missing_text
-from converter.source import Tensors
+from converter.inputs import Labels, Rows, with_missing_text
+from converter.source import Tensors, keys_of
 from converter.window import WindowSpec
 from edge_runtime.bundle.manifest import (
     FORMAT,
@@ -61,13 +62,13 @@ def identity(name: str, version: str, release: int | None) -> Identity:
 
 
 def window_of(spec: WindowSpec | None, shape: tuple[int, ...]) -> Window | None:
-    """The manifest's window for inputs of `shape`; None for a model of plain rows or of images.
+    """The manifest's window for inputs of `shape`; None for plain rows, images and several inputs.
 
     Raises ConfigError when the author's statement does not fit the inputs.
     """
     if len(shape) != 2:
         if spec is not None:
-            found = "rows of features" if len(shape) == 1 else "images"
+            found = {0: "several inputs", 1: "rows of features"}.get(len(shape), "images")
             raise ConfigError(
                 f"window: this model takes {found}, not windows. Leave it out, or train with "
                 "a block such as WindowFeatures."
@@ -159,6 +160,8 @@ def variant_of(raw: bytes, *, id: str, precision: Any, exact: str, parity: Parit
 
 def _golden_inputs(inputs: tuple[Input, ...]) -> tuple[str, ...]:
     """A file each; a table's columns of one dtype lie side by side in one."""
+    if any(given.shape != (None,) for given in inputs):
+        return tuple(f"golden/inputs/{at}.npy" for at in range(len(inputs)))
     dtypes = list(dict.fromkeys(given.dtype for given in inputs))
     return tuple(f"golden/inputs/{dtypes.index(given.dtype)}.npy" for given in inputs)
 
@@ -175,9 +178,10 @@ def golden_files(manifest: Manifest, rows: Rows, expected: Tensors) -> dict[str,
         name: _npy(arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=1))
         for name, arrays in columns.items()
     }
+    keys = keys_of(manifest.outputs)
     for name, output in zip(manifest.golden.outputs, manifest.outputs, strict=True):
         # No golden is a row that the source refuses.
-        tensor = expected.get(output.name, np.zeros(len(rows)))
+        tensor = expected.get(keys[output.name], np.zeros(len(rows)))
         files[name] = _npy(tensor.astype(output.dtype))
     return files
 
@@ -188,7 +192,7 @@ def _npy(array: NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def provenance(source: SourceModel, rows: Rows, labels: NDArray[Any] | None) -> Provenance:
+def provenance(source: SourceModel, rows: Rows, labels: Labels | None) -> Provenance:
     """What the bundle was made of: enough to make it again and to notice other data."""
     libraries = ["edge-runtime", "numpy", "onnx", "onnxruntime", *source.libraries]
     return Provenance(

@@ -1,11 +1,13 @@
 """The variant against ground truth: what the manifest says about accuracy."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converter.frontends.base import SourceModel
+from converter.inputs import Labels
 from converter.source import Tensors
 from edge_runtime.bundle.manifest import ClassScore, Evaluation
 from edge_runtime.errors import InputError
@@ -172,8 +174,10 @@ def multi_label(truth: NDArray[np.int64], called: NDArray[np.int64]) -> Evaluati
     return Evaluation(inputs=len(truth), accuracy=float((truth == called).mean()))
 
 
-def truth_of(source: SourceModel, labels: NDArray[Any]) -> NDArray[Any]:
+def truth_of(source: SourceModel, labels: Labels) -> NDArray[Any]:
     """Labels as the evaluation takes them; wrong ones are told before any work is done."""
+    if isinstance(labels, dict):
+        labels = _beside(labels, source.value_names or [each.name for each in source.labels])
     if source.task == "regression":
         return numbers(labels)
     if source.task != "classification":
@@ -188,10 +192,29 @@ def truth_of(source: SourceModel, labels: NDArray[Any]) -> NDArray[Any]:
     return np.stack(columns, axis=1)
 
 
+def _beside(labels: dict[str, NDArray[Any]], names: Sequence[str]) -> NDArray[Any]:
+    """An array of each output, in the outputs' order, as one of shape (n, ...)."""
+    if len(labels) == len(names) == 1:
+        return next(iter(labels.values()))
+    if labels.keys() != {*names}:
+        raise InputError(
+            f"labels: expected an array, or one an output by its name: {', '.join(map(repr, names))}; "
+            f"found {', '.join(map(repr, labels))}."
+        )
+    return np.concatenate([labels[name].reshape(len(labels[name]), -1) for name in names], axis=1)
+
+
+def values_of(found: Tensors) -> NDArray[Any]:
+    """The values of a regression; those of several outputs side by side, (n, m)."""
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return np.concatenate([values.reshape(len(values), -1) for values in found.values()], axis=1)
+
+
 def evaluated(source: SourceModel, truth: NDArray[Any], found: Tensors) -> Evaluation:
     """How the variant's answers `found` agree with the truth, by the source model's task."""
     if source.task == "regression":
-        return regression(truth, found["value"])
+        return regression(truth, values_of(found))
     if source.is_multi_label:
         return multi_label(truth, found["label"])
     return classification(truth, found["label"], source.class_names, found.get("probabilities"))

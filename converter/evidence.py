@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.bundling import GRAPH
+from converter.evaluate import values_of
 from converter.inputs import Rows
 from converter.parity import differences
 from converter.source import Tensors
@@ -64,14 +65,14 @@ def measured(manifest: Manifest, artifacts: dict[str, bytes], evidence: Evidence
         has_numbers = evidence.expected.keys() != {"label"}
         residuals = None
         if manifest.task == "regression" and evidence.truth is not None:
-            residuals = (found["value"] - evidence.truth).ravel()
+            residuals = (values_of(found) - evidence.truth).ravel()
         yield Measured(variant, apart if has_numbers else None, residuals, latency)
 
 
 def rows_to_time(model: Model, held_out: Rows) -> list[Values]:
     """Held-out inputs and points between two of them, that a model answers, each a batch of one."""
     rows = held_out.take(slice(_ROWS))
-    given = rotating_rows(rows.arrays if rows.is_table else rows.array)
+    given = rotating_rows(rows.given)
     return answered(model.predict, given) if model.manifest.refusals else given
 
 

@@ -1,7 +1,6 @@
 """What the author hands over, checked once: rows for the model, labels of the same length."""
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,15 +11,17 @@ from edge_runtime.bundle.manifest import MISSING_TEXT, Input
 from edge_runtime.errors import InputError
 
 DTYPES = ("float32", "float64", "int64", "int32", "uint8")
+# Of a model of several outputs perhaps an array for each, by the output's name.
+Labels = NDArray[Any] | dict[str, NDArray[Any]]
 _Indices = NDArray[Any] | list[int] | slice
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What a model is called on: one array, or a table's columns by name.
+    """What a model is called on: one array, a table's columns by name, or several arrays by name.
 
     arrays: by input name, each of the declared dtype and of shape (n, …); a table's are (n,). Texts have
-        dtype object, None where one is missing.
+        dtype object, None where one is missing. Of several arrays that are no table each is numbers.
     frame: a table's own dtype of each column; None when the source model takes an array.
     nan_texts: where the source is to find NaN, and not None, for a missing text.
     """
@@ -34,14 +35,29 @@ class Rows:
         return len(next(iter(self.arrays.values())))
 
     @property
+    def is_several(self) -> bool:
+        """Whether these are several arrays by name, and no table."""
+        return not self.is_table and len(self.arrays) > 1
+
+    @property
     def array(self) -> NDArray[Any]:
-        """The one array of a model that is no table's."""
+        """The one array of a model of one input that is no table's."""
         (array,) = self.arrays.values()
         return array
 
     @property
+    def given(self) -> NDArray[Any] | dict[str, NDArray[Any]]:
+        """As a device takes them: the one array, or arrays by name."""
+        return self.arrays if self.is_table or self.is_several else self.array
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """Without the batch: (features,), (samples, axes), (height, width, channels), or (columns,)."""
+        """Without the batch: (features,), (samples, axes), (height, width, channels), or (columns,).
+
+        Of several arrays there is no one shape: ().
+        """
+        if self.is_several:
+            return ()
         return (len(self.arrays),) if self.is_table else self.array.shape[1:]
 
     def take(self, where: _Indices) -> "Rows":
@@ -65,6 +81,8 @@ class Rows:
     def for_source(self) -> Any:
         """As the source model takes them, a copy: a step with copy=False writes into its input."""
         own = {name: self._own(name, array) for name, array in self.arrays.items()}
+        if self.is_several:
+            return own
         if not self.is_table:
             (array,) = own.values()
             return array
@@ -120,7 +138,12 @@ def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
         raise InputError(f"input_dtype: expected one of {', '.join(DTYPES)}, found {dtype!r}.")
     if hasattr(inputs, "columns"):
         return _table(inputs, getattr(model, "feature_names_in_", None), dtype)
-    given = _as_array(inputs, "inputs")
+    if isinstance(inputs, Mapping):
+        raise InputError(
+            "inputs: expected one array or a DataFrame, which the model takes; found arrays by name: "
+            f"{', '.join(map(repr, list(inputs)[:5]))}. Of columns make a DataFrame."
+        )
+    given = as_array(inputs, "inputs")
     if given.ndim == 1 and given.dtype.kind in "OSU" and model is not None:
         name = type(getattr(model, "steps", [("", model)])[0][1]).__name__
         raise InputError(
@@ -139,10 +162,11 @@ def as_rows(inputs: Any, model: Any = None, dtype: str | None = None) -> Rows:
     if given.dtype.kind in "OSU":
         nan = frozenset([name]) if _has_nan(given) else frozenset()
         return Rows({name: _texts(given, "inputs")}, nan_texts=nan)
-    return Rows({name: _numbers(given, dtype or "float32", "inputs")})
+    return Rows({name: as_numbers(given, dtype or "float32", "inputs")})
 
 
-def _as_array(given: Any, what: str) -> NDArray[Any]:
+def as_array(given: Any, what: str) -> NDArray[Any]:
+    """An array of numbers or texts. Raises InputError, which begins with `what`."""
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
         raise InputError(
             f"{what}: expected a plain array, found a masked one. Say what masked values are, as in "
@@ -194,11 +218,11 @@ def _column(series: Any, name: str, dtype: str | None) -> NDArray[Any]:
     if letter == "b" and not missing.any():
         return np.asarray(series, dtype=np.bool_)
     if letter in "iu" and not missing.any():
-        return _numbers(np.asarray(series), "int64", what)
+        return as_numbers(np.asarray(series), "int64", what)
     if letter in "biuf":
         whole = np.asarray(series.astype(object).where(~missing, np.nan), dtype=np.float64)
         own = "float32" if getattr(kind, "name", "").lower() == "float32" else "float64"
-        return _numbers(whole, dtype or own, what)
+        return as_numbers(whole, dtype or own, what)
     return _objects(np.asarray(series.astype(object).where(~missing, None)), dtype, what)
 
 
@@ -206,7 +230,7 @@ def _objects(values: NDArray[Any], dtype: str | None, what: str) -> NDArray[Any]
     """A column of Python objects: all texts, or all numbers."""
     present = [value for value in values.tolist() if value is not None]
     if present and all(isinstance(value, int | float) for value in present):
-        return _numbers(np.array(values, dtype=np.float64), dtype or "float64", what)
+        return as_numbers(np.array(values, dtype=np.float64), dtype or "float64", what)
     return _texts(values, what)
 
 
@@ -229,7 +253,8 @@ def _texts(values: NDArray[Any], what: str) -> NDArray[Any]:
     return flat.reshape(found.shape)
 
 
-def _numbers(given: NDArray[Any], dtype: str, what: str) -> NDArray[Any]:
+def as_numbers(given: NDArray[Any], dtype: str, what: str) -> NDArray[Any]:
+    """The same numbers as `dtype`, a copy, NaN allowed. Raises InputError, which begins with `what`."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             rows = np.array(given, dtype=dtype, order="C")
@@ -251,35 +276,25 @@ def _numbers(given: NDArray[Any], dtype: str, what: str) -> NDArray[Any]:
     return rows
 
 
-def as_labels(labels: Any, count: int) -> NDArray[Any]:
-    """Labels as an array, one (or for several targets one row) an input. Raises InputError."""
-    given = _as_array(labels, "labels")
+def as_labels(labels: Any, count: int) -> Labels:
+    """Labels as an array, one (or for several targets one row) an input; a mapping stays one of arrays.
+
+    Raises InputError.
+    """
+    if isinstance(labels, Mapping):
+        return {str(name): _labels(each, count, f"labels: {name!r}") for name, each in labels.items()}
+    return _labels(labels, count, "labels")
+
+
+def _labels(labels: Any, count: int, what: str) -> NDArray[Any]:
+    given = as_array(labels, what)
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
-    if given.ndim not in (1, 2) or len(given) != count:
+    if not given.ndim or len(given) != count:
         raise InputError(
-            f"labels: expected {count}, one an input; found an array of shape {given.shape}."
+            f"{what}: expected {count}, one an input; found an array of shape {given.shape}."
         )
     return given
-
-
-def rows_digest(rows: Rows) -> str:
-    """sha256 of the inputs; of one array its digest, of a table that of all names and columns."""
-    if not rows.is_table:
-        return digest(rows.array)
-    columns = [f"{name}\0{digest(array)}" for name, array in rows.arrays.items()]
-    return hashlib.sha256("\n".join(columns).encode()).hexdigest()
-
-
-def digest(array: NDArray[Any]) -> str:
-    """sha256 of an array: its dtype, its shape and its numbers or texts."""
-    if array.dtype.kind == "O":
-        array = with_missing_text(array)
-    if array.dtype.kind not in "biuf":
-        array = np.char.encode(array.astype(str), "utf-8")
-    found = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
-    found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()
 
 
 def with_missing_text(array: NDArray[Any]) -> NDArray[np.str_]:

@@ -1,8 +1,8 @@
 """Does the variant say what the source model says?
 
 Every given input and a set of edge rows go through both. A probability may differ by the tolerance, a
-value by the tolerance times the largest value (at least 1). More is accepted only where the source
-itself is undecided at the rounding of float32, and counted:
+value by the tolerance times the largest value (at least 1) of its output. More is accepted only where
+the source itself is undecided at the rounding of float32, and counted:
 
 near ties: the label differs, and the source's two best class scores are less than 1e-6 apart.
 
@@ -46,11 +46,27 @@ class Variants:
     features: Run | None = None
 
 
+def allowances(expected: Tensors, tolerance: float = TOLERANCE) -> dict[str, float]:
+    """The absolute difference that each output is allowed: scaled to the largest of its values."""
+    found = dict.fromkeys(expected, tolerance)
+    for name, array in expected.items():
+        if name not in ("label", "probabilities"):
+            found[name] = tolerance * max(1.0, float(np.nanmax(np.abs(array), initial=0.0)))
+    return found
+
+
 def allowed(expected: Tensors, tolerance: float = TOLERANCE) -> float:
-    """The absolute difference that is allowed: scaled to the largest value or score."""
-    numbers = [expected[name] for name in ("value", "score") if name in expected]
-    largest = [float(np.nanmax(np.abs(array), initial=0.0)) for array in numbers]
-    return tolerance * max([1.0, *largest])
+    """The absolute difference that is allowed in the output that is allowed most."""
+    return max([tolerance, *allowances(expected, tolerance).values()])
+
+
+def within(expected: Tensors, found: Tensors, allowances: dict[str, float]) -> NDArray[np.bool_]:
+    """Row by row: whether every output but a label differs by no more than it may; NaN is no answer."""
+    fits = np.ones(len(next(iter(expected.values()))), dtype=np.bool_)
+    for name, tensor in expected.items():
+        _, error = differences({name: tensor}, found)
+        fits &= error <= allowances[name]
+    return fits
 
 
 def prove(
@@ -109,7 +125,11 @@ class _Case:
 
     @property
     def tolerance(self) -> float:
-        return allowed(self.expected.tensors, TOLERANCE * self.slack)
+        return max(TOLERANCE * self.slack, *self.allowances.values())
+
+    @property
+    def allowances(self) -> dict[str, float]:
+        return allowances(self.expected.tensors, TOLERANCE * self.slack)
 
 
 def _compare(case: _Case, source: SourceModel, converted: Converted, variants: Variants) -> Parity:
@@ -122,12 +142,12 @@ def _compare(case: _Case, source: SourceModel, converted: Converted, variants: V
         ) from refusal
     unequal, error = differences(case.expected.tensors, found)
     tied = unequal & _undecided(case)
-    wrong = (unequal & ~tied) | ~(error <= case.tolerance)  # NaN is wrong
+    wrong = (unequal & ~tied) | ~within(case.expected.tensors, found, case.allowances)
     rounded = np.zeros_like(wrong)
     if wrong.any() and converted.halves is not None and variants.features is not None:
         answered = {name: tensor[wrong] for name, tensor in found.items()}
         suspects = case.rows.take(wrong)
-        features = variants.features(suspects)["features"]
+        features = variants.features(suspects)["value"]
         rounded[wrong] = _only_rounding(converted.halves, suspects, features, answered)
     if (wrong & ~rounded).any():
         row = int(np.argmax(wrong & ~rounded))
@@ -221,10 +241,10 @@ def _taken(source: SourceModel, rows: Rows) -> NDArray[np.bool_]:
 
 def _fault(case: _Case, source: SourceModel, found: Tensors, row: int, where: str) -> ParityError:
     expected = case.expected.tensors
-    output = next(iter(expected))
+    output, allowances = next(iter(expected)), case.allowances
     for name, tensor in expected.items():
         unequal, error = differences({name: tensor[[row]]}, {name: found[name][[row]]})
-        if unequal[0] or not error[0] <= case.tolerance:
+        if unequal[0] or not error[0] <= allowances[name]:
             output = name
             break
     said, heard = expected[output][row].tolist(), found[output][row].tolist()
@@ -233,13 +253,15 @@ def _fault(case: _Case, source: SourceModel, found: Tensors, row: int, where: st
     what = f" {_shown(case.rows, row)}" if case.kind == "edge row" else ""
     return ParityError(
         f"parity: output {output!r}, {case.kind} {row}{what}: expected {said} as the source model "
-        f"says, found {heard}; allowed difference {case.tolerance:g}. {where}"
+        f"says, found {heard}; allowed difference {allowances[output]:g}. {where}"
         "The model was not converted."
     )
 
 
 def _shown(rows: Rows, row: int) -> list[Any]:
     """The first few numbers or texts of a row."""
+    if rows.is_several:
+        return [value for array in rows.arrays.values() for value in array[row].ravel()[:4].tolist()][:8]
     if rows.is_table:
         return [
             array[row].item() if hasattr(array[row], "item") else array[row]

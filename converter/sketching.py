@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.digests import rows_digest
 from converter.frontends.base import SourceModel
-from converter.inputs import Rows, is_missing, rows_digest
+from converter.inputs import Rows, is_missing
 from converter.source import Answer
 from edge_runtime.bundle.manifest import Manifest, Reference
 from edge_runtime.bundle.sketches import FORMAT, Categories, Numbers, Sketch, Sketches, encode
@@ -68,7 +69,7 @@ def _of_inputs(manifest: Manifest, rows: Rows) -> Iterator[_Column]:
     """One a column, feature, or axis; of a window or image an axis' samples or pixels count alike."""
     channels = manifest.window.channels if manifest.window else ()
     for tensor, array in rows.arrays.items():
-        columns = array.reshape(-1, 1 if rows.is_table else array.shape[-1])
+        columns = array.reshape(-1, 1 if array.ndim == 1 else array.shape[-1])
         for index in range(columns.shape[1]):
             name = tensor if rows.is_table else (channels[index] if channels else str(index))
             yield _Column(columns[:, index], tensor, index, name)

@@ -1,6 +1,6 @@
 """The trained model as its author left it: what the variant must agree with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from converter.foreign import translated, without_name_warnings
 from converter.inputs import Rows
 from converter.lowering.clusters import cluster_labels
 from converter.lowering.composition import innermost, steps_of
-from edge_runtime.bundle.manifest import Label, Task
+from edge_runtime.bundle.manifest import Label, Output, Task
 from edge_runtime.errors import ConversionError, InputError, UnsupportedModelError
 
 Tensors = dict[str, NDArray[Any]]
@@ -27,13 +27,17 @@ ANOMALY_CLASSES = ("anomaly", "normal")
 _OF_TARGETS = (LabelBinarizer, LabelEncoder)  # their `transform` takes one column, as (n,)
 
 
+MEANINGS = frozenset({"label", "probabilities", "refused", "score", "value"})
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a model says about n inputs.
 
-    tensors: by output name. `label` int64 (n,), an index into the classes, or (n, m) of m labels;
+    tensors: by meaning. `label` int64 (n,), an index into the classes, or (n, m) of m labels;
         `probabilities` (n, k), or (n, m, k) filled up with 0; `score` (n,) of an anomaly model; `value`
-        (n,) or (n, m). Those that the model's task has.
+        (n,) or (n, …), and where several outputs are values each by its own name, which is none of the
+        other meanings. Those that the model's task has.
     margin: (n,), how far the two best class scores lie apart (of several labels, where they lie
         closest); empty where that is not known.
     """
@@ -70,6 +74,11 @@ class Source:
         if not self.is_multi_label:
             return ()
         return tuple(Label(name=str(j), classes=_names(found)) for j, found in enumerate(self.classes))
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """See `SourceModel`."""
+        return () if self.classes else ("value",)
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -247,6 +256,15 @@ def _transformed(model: Any, given: Any) -> NDArray[np.float64]:
     found = model.transform(given)
     dense = found.toarray() if hasattr(found, "toarray") else np.asarray(found)
     return dense.astype(np.float64)
+
+
+def keys_of(outputs: Sequence[Output]) -> dict[str, str]:
+    """Under which name `Answer.tensors` has each of a manifest's outputs."""
+    several = sum(output.meaning == "value" for output in outputs) > 1
+    return {
+        output.name: output.name if several and output.meaning == "value" else output.meaning
+        for output in outputs
+    }
 
 
 def _names(classes: NDArray[Any]) -> tuple[str, ...]:

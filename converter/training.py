@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from converter import evaluate
 from converter.foreign import told, translated
 from converter.frontends.base import SourceModel
-from converter.inputs import Rows, as_labels
+from converter.inputs import Labels, Rows, as_labels
 from converter.source import one_job
 from edge_runtime.bundle.manifest import CrossValidation, Evaluation
 from edge_runtime.errors import ConversionError, InputError
@@ -100,11 +100,11 @@ def _about(what: str) -> Iterator[None]:
         raise InputError(f"{what}: {error}") from error
 
 
-def _truth(source: SourceModel, labels: NDArray[Any], folds: int) -> NDArray[Any]:
+def _truth(source: SourceModel, labels: Labels, folds: int) -> NDArray[Any]:
     """Labels as the source model's own classes, or numbers; enough of them for every fold."""
     known = evaluate.truth_of(source, labels)
-    if len(labels) < folds:
-        raise InputError(f"expected at least {folds} rows, one a fold, found {len(labels)}. {_WITHOUT}")
+    if len(known) < folds:
+        raise InputError(f"expected at least {folds} rows, one a fold, found {len(known)}. {_WITHOUT}")
     if source.task != "classification":
         return known
     if source.is_multi_label:

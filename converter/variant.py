@@ -41,11 +41,13 @@ def _write(path: Path, raw: bytes) -> None:
 
 
 def run(model: Model, rows: Rows) -> Tensors:
-    """A loaded variant's outputs by name, labels as indices into their classes.
+    """A loaded variant's outputs as `Answer.tensors`, labels as indices into their classes.
 
     Raises InputError when it refuses a row.
     """
-    inference = model.infer(rows.arrays if rows.is_table else rows.array)
+    inference = model.infer(rows.given)
+    if inference.by_name is not None:
+        return inference.by_name
     found = {"probabilities": inference.probabilities, "value": inference.values}
     found["score"] = inference.values
     if inference.labels is not None:
@@ -56,7 +58,7 @@ def run(model: Model, rows: Rows) -> Tensors:
             continue
         tensor = found[output.meaning]
         assert tensor is not None
-        tensors[output.name] = tensor
+        tensors[output.meaning] = tensor
     return tensors
 
 

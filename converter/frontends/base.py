@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.graph import IR_VERSION, OPSETS, Graph
-from converter.inputs import Rows
+from converter.inputs import Labels, Rows
 from converter.lowering.registry import Call
 from converter.source import Answer
 from edge_runtime.bundle.manifest import Input, Label, Output, Step, Task
@@ -71,7 +71,8 @@ class SourceModel(Protocol):
     """A trained model as its author left it, whoever trained it: what the variant must agree with.
 
     model: the author's own object. classes: one array of classes a label, as the author writes them;
-    none for values. libraries: the distributions that it was made with.
+    none for values. value_names: of the outputs that are values, in the order of `Answer.tensors`.
+    libraries: the distributions that it was made with.
     """
 
     @property
@@ -86,6 +87,8 @@ class SourceModel(Protocol):
     def class_names(self) -> tuple[str, ...]: ...
     @property
     def labels(self) -> tuple[Label, ...]: ...
+    @property
+    def value_names(self) -> tuple[str, ...]: ...
     @property
     def libraries(self) -> tuple[str, ...]: ...
 
@@ -108,8 +111,11 @@ class Trained:
 class FrontEnd(Protocol):
     """One kind of trained model, with the preprocessing before it, on its way to a graph."""
 
+    def input_names(self) -> tuple[str, ...]:
+        """Of a model that takes several arrays, what they are called; else empty."""
+
     def rows(self, inputs: Any, dtype: str | None) -> Rows:
         """What the author hands over as inputs, checked. Raises InputError."""
 
-    def read(self, rows: Rows, labels: NDArray[Any] | None, classes: Sequence[Any] | None) -> Trained:
+    def read(self, rows: Rows, labels: Labels | None, classes: Sequence[Any] | None) -> Trained:
         """Look at the model. labels, classes: what the author says of its answers, perhaps nothing."""

@@ -1,4 +1,4 @@
-"""How the one output of a network is read: as values, or as scores of classes."""
+"""How one output of a network is read: as values, as scores of classes, or as a label each number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.source import Answer, Tensors, apart
-from converter.tracing.tensor import Tensor
-from edge_runtime.bundle.manifest import Task
-from edge_runtime.errors import InputError, UnsupportedModelError
+from converter.inputs import Labels
+from converter.source import Answer, apart
+from edge_runtime.bundle.manifest import Label, Task
+from edge_runtime.errors import InputError
+
+_NO_OR_YES = ("0", "1")
 
 
 @dataclass(frozen=True)
 class Head:
     """One output of shape (n, *sizes), and what it means.
 
-    sizes: () or (m,). last: the operator that it comes from, such as Softmax. classes: of a
-        classification, one array of them as the author's labels have them: names, or places among the
-        outputs.
+    last: the operator that it comes from, such as Softmax. classes: of a classification, one array of
+        them as the author's labels have them: names, or places among the outputs. label_names: where
+        each number is a label of its own, yes or no; then `classes` has an array for each.
     """
 
     sizes: tuple[int, ...]
@@ -27,6 +29,7 @@ class Head:
     task: Task = "regression"
     classes: tuple[NDArray[Any], ...] = ()
     class_names: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
 
     @property
     def is_one(self) -> bool:
@@ -43,31 +46,40 @@ class Head:
         """Of a single number: above it the second class is called."""
         return 0.5 if self.has_probabilities else 0.0
 
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Of several labels, each a number between 0 and 1, the name and classes of each; else empty."""
+        return tuple(Label(name=name, classes=_NO_OR_YES) for name in self.label_names)
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """Of the outputs that are values."""
+        return () if self.classes else ("value",)
+
     def answer(self, found: NDArray[np.float64]) -> Answer:
         """What the model's own output, (n, *sizes), says."""
-        if not self.classes:
-            return Answer({"value": found[:, 0] if self.sizes == (1,) else found}, np.empty(0))
-        scores = found.reshape(len(found), -1)
-        if self.is_one:
-            second = scores[:, 0]
-            label = (second > self.cut).astype(np.int64)
-            scores = np.stack([2 * self.cut - second, second], axis=1)
-        else:
-            label = scores.argmax(axis=1)
-        tensors: Tensors = {"label": label}
-        if self.has_probabilities:
-            tensors["probabilities"] = scores
-        return Answer(tensors, apart(scores))
+        return Answer(self.values(found), self.margin(found))
 
-    def values(self, answer: Tensor) -> dict[str, Tensor]:
-        """The same in a graph: its outputs by name, of the model's own output as float32."""
+    def margin(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`Answer.margin` of the model's own output."""
         if not self.classes:
-            return {"value": answer[:, 0] if self.sizes == (1,) else answer}
-        scores: Any = answer[:, None] if answer.ndim == 1 else answer
+            return np.empty(0)
+        scores = found.reshape(len(found), -1)
+        if self.is_one or self.label_names:
+            nearest: NDArray[np.float64] = 2 * np.abs(scores - self.cut).min(axis=1)
+            return nearest
+        return apart(scores)
+
+    def values(self, found: Any) -> dict[str, Any]:
+        """`Answer.tensors` of the model's own output: numpy's array, or a tensor of a graph."""
+        if not self.classes:
+            return {"value": found[:, 0] if self.sizes == (1,) else found}
+        scores = found[:, None] if found.ndim == 1 else found
         if self.is_one:
-            second = scores[:, 0]
-            values = {"label": (second > self.cut).astype(np.int64)}
-            scores = np.stack([1 - second, second], axis=1)
+            scores = scores[:, 0]
+        if self.is_one or self.label_names:
+            values = {"label": (scores > self.cut).astype(np.int64)}
+            scores = np.stack([1 - scores, scores], axis=scores.ndim)
         else:
             values = {"label": np.argmax(scores, axis=1).astype(np.int64)}
         if self.has_probabilities:
@@ -81,16 +93,21 @@ def read_head(
     """The meaning of an output of shape (n, *sizes); `labels` are perhaps the truth of some inputs.
 
     It is a classification where `classes` are given, or where `last` is a softmax (or a sigmoid of one
-    number) and `labels`, if there are any, are whole numbers; else a regression. Raises
-    UnsupportedModelError where it is no row of numbers, InputError for classes that are not the model's.
+    number) and `labels`, if there are any, are whole numbers. A sigmoid of several numbers whose
+    `labels` are 0 or 1 for each gives as many labels, which `classes` may name. Anything else is a
+    regression, and so is an output of more than two axes. Raises InputError for classes that are not the
+    model's.
     """
     head = Head(sizes, last)
     if len(sizes) > 1:
-        found = ", ".join(str(size) for size in sizes)
-        raise UnsupportedModelError(
-            f"model: expected one row of outputs an input, found outputs of shape (inputs, {found}), "
-            "which a bundle cannot hold yet. End the model with a pooling or Flatten layer."
-        )
+        if classes is not None:
+            raise InputError(
+                f"classes: expected none for an output of shape {('inputs', *sizes)}, which is values; "
+                f"found {len(classes)}. Leave them out."
+            )
+        return head
+    if last == "Sigmoid" and not head.is_one and _is_yes_or_no(labels, sizes[0]):
+        return _of_labels(head, classes)
     kind = "" if labels is None else labels.dtype.kind
     count = _class_count(head, kind, classes)
     if not count:
@@ -98,6 +115,36 @@ def read_head(
     names = tuple(str(each) for each in (range(count) if classes is None else classes))
     own = np.array(names, dtype=object) if kind in "OSU" and kind else np.arange(count)
     return replace(head, task="classification", classes=(own,), class_names=names)
+
+
+def only(labels: Labels | None) -> NDArray[Any] | None:
+    """The labels of a model of one output, which may have come by its name. Raises InputError."""
+    if not isinstance(labels, dict):
+        return labels
+    if len(labels) != 1:
+        raise InputError(
+            f"labels: expected an array, which is the truth of the model's one output; found "
+            f"{', '.join(map(repr, labels)) or 'none'}."
+        )
+    return next(iter(labels.values()))
+
+
+def _is_yes_or_no(labels: NDArray[Any] | None, count: int) -> bool:
+    """Whether these are 0 or 1 for each of `count` labels."""
+    if labels is None or labels.shape[1:] != (count,) or labels.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(labels, (0, 1)).all())
+
+
+def _of_labels(head: Head, names: Sequence[Any] | None) -> Head:
+    count = head.sizes[0]
+    if names is not None and len(names) != count:
+        raise InputError(
+            f"classes: expected {count}, the names of the model's labels; found {len(names)}."
+        )
+    called = tuple(str(name) for name in (range(count) if names is None else names))
+    classes = (np.array([0, 1]),) * count
+    return replace(head, task="classification", classes=classes, label_names=called)
 
 
 def _class_count(head: Head, kind: str, given: Sequence[Any] | None) -> int:

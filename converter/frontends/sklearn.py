@@ -1,6 +1,6 @@
 """scikit-learn to ONNX: runs the lowering of a fitted model once, on tensors that write the graph."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from converter.blocks import Block
 from converter.foreign import without_name_warnings
 from converter.frontends.base import Converted, Halves, Parts, Trained
 from converter.graph import Graph
-from converter.inputs import Rows, as_rows
+from converter.inputs import Labels, Rows, as_rows
 from converter.lowering import catalogue, registry
 from converter.lowering.composition import steps_of
 from converter.lowering.exactness import is_exact_step, leaves_are_exact
@@ -22,7 +22,7 @@ from converter.lowering.registry import Call, Method, Scores
 from converter.lowering.table import Table, matrix
 from converter.lowering.thresholds import is_monotone
 from converter.lowering.trees import ensemble, folded, has_trees
-from converter.source import Answer, Source, read_source
+from converter.source import MEANINGS, Answer, Source, read_source
 from converter.standard.graph import StandardGraph
 from converter.tracing.tensor import Tensor
 from edge_runtime.bundle.manifest import Input, Output, Step
@@ -30,6 +30,7 @@ from edge_runtime.errors import InputError, UnsupportedModelError
 from edge_runtime.memory import return_freed_memory
 
 _METHODS: dict[str, Method] = {"regression": "value", "transformation": "transform"}
+End = tuple[str, str, tuple[int | None, ...]]
 _NO_SPLITS = (np.empty(0, np.int64), np.empty(0, np.float64))
 
 
@@ -39,13 +40,16 @@ class Estimator:
 
     model: Any
 
+    def input_names(self) -> tuple[str, ...]:
+        return ()
+
     def rows(self, inputs: Any, dtype: str | None) -> Rows:
         return as_rows(inputs, self.model, dtype)
 
     def read(
         self,
         rows: Rows,
-        labels: NDArray[Any] | None,  # noqa: ARG002
+        labels: Labels | None,  # noqa: ARG002
         classes: Sequence[Any] | None,
     ) -> Trained:
         if classes is not None:
@@ -66,12 +70,12 @@ def convert(source: Source, rows: Rows, expected: Answer, *, standard: bool = Fa
     values = _values(source, answer, expected)
     if made.refusals:
         values["refused"] = refused([mask for mask, _ in made.refusals])
-    outputs = {name: (tensor.name, tensor.dtype.name, tensor.shape) for name, tensor in values.items()}
     # Of a table only the columns that the answer depends on are asked for.
     read = graph.inputs_read(tensor.name for tensor in values.values())
     kept = [given for given in declared if given.name in read or not rows.is_table] or list(declared)
     names = [given.name for given in kept]
-    raw = graph.to_bytes(outputs, names)
+    outputs = outputs_of(values, names)
+    raw = graph.to_bytes(ends(outputs, values), names)
     return_freed_memory()  # before a model's numbers are read once more
     exact = leaves_are_exact(source.model)
     if isinstance(graph, StandardGraph):
@@ -79,7 +83,7 @@ def convert(source: Source, rows: Rows, expected: Answer, *, standard: bool = Fa
     return Converted(
         onnx=raw,
         inputs=tuple(kept),
-        outputs=outputs_of(values),
+        outputs=outputs,
         refusals=tuple(why for _, why in made.refusals),
         steps=_steps(source, made.calls),
         exact="leaves" if exact else "",
@@ -128,12 +132,6 @@ def _values(source: Source, answer: Any, expected: Answer) -> dict[str, Tensor]:
     """The graph's outputs by name; numbers are rounded to float32 here and not before."""
     if not isinstance(answer, Scores):
         value = matrix(answer, np.float32)
-        if value.ndim > 2:
-            raise UnsupportedModelError(
-                f"model: expected one row of values an input, found windows or images of shape "
-                f"{value.sizes[1:]}, which a bundle cannot hold. End it with converter.blocks.Flatten, "
-                "or convert the model that follows."
-            )
         wanted = expected.tensors["value"].shape[1:]
         if value.ndim != len(wanted) + 1:  # (n,) and (n, 1) are one to most of scikit-learn
             value = value[:, 0] if not wanted else value[:, None]
@@ -157,12 +155,29 @@ def refused(masks: list[Tensor]) -> Tensor:
     return tensor
 
 
-def outputs_of(values: dict[str, Tensor]) -> tuple[Output, ...]:
-    """What the manifest says of a graph's outputs, which are called by their meaning."""
-    return tuple(
-        Output(name=name, dtype=tensor.dtype.name, shape=tensor.shape, meaning=name)  # type: ignore[arg-type]
-        for name, tensor in values.items()
-    )
+def outputs_of(values: dict[str, Tensor], inputs: Collection[str] = ()) -> tuple[Output, ...]:
+    """What the manifest says of a graph's outputs: those of `Answer.tensors`, under the same names.
+
+    inputs: names that they cannot have; an output `value` of a table with a column `value` is
+    `value_output`.
+    """
+    made = []
+    for key, tensor in values.items():
+        name, meaning = key, key if key in MEANINGS else "value"
+        while name in inputs:
+            name += "_output"
+        made.append(
+            Output(name=name, dtype=tensor.dtype.name, shape=tensor.shape, meaning=meaning)  # type: ignore[arg-type]
+        )
+    return tuple(made)
+
+
+def ends(outputs: tuple[Output, ...], values: dict[str, Tensor]) -> dict[str, End]:
+    """The same outputs as `Graph.to_bytes` takes them."""
+    return {
+        output.name: (tensor.name, tensor.dtype.name, tensor.shape)
+        for output, tensor in zip(outputs, values.values(), strict=True)
+    }
 
 
 def _steps(source: Source, calls: list[Call]) -> tuple[Step, ...]:

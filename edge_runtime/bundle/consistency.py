@@ -88,7 +88,8 @@ def _of_inputs(manifest: "Manifest") -> Iterator[str]:
     if _repeats(manifest.golden.inputs):
         yield "several inputs, two of them in one golden file"
     for each in manifest.inputs:
-        yield from _of_name(each.name, "an input")
+        if why := why_no_name(each.name):
+            yield f"an input's name {why}"
         if each.dtype == "string":
             yield f"several inputs, not all of them columns, and {each.name!r} is texts"
         if each.shape[:1] != (None,):
@@ -102,13 +103,16 @@ def _of_columns(manifest: "Manifest") -> Iterator[str]:
     if _repeats(column.name for column in manifest.inputs):
         yield "a column is listed twice"
     for column in manifest.inputs:
-        yield from _of_name(column.name, "a column")
+        if why := why_no_name(column.name):
+            yield f"a column's name {why}"
 
 
-def _of_name(name: str, what: str) -> Iterator[str]:
+def why_no_name(name: str) -> str:
+    """Why several inputs cannot have this one among them, to follow "its name"; '' where they can."""
     is_long = not 0 < len(name) <= MAX_COLUMN_NAME
     if is_long or any(unicodedata.category(character) == "Cc" for character in name):
-        yield f"{what}'s name is not 1 to {MAX_COLUMN_NAME} characters without control characters"
+        return f"is not 1 to {MAX_COLUMN_NAME} characters without control characters"
+    return ""
 
 
 def _of_refusals(manifest: "Manifest") -> Iterator[str]:

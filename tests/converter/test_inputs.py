@@ -4,7 +4,8 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LinearRegression
 
-from converter.inputs import Rows, as_labels, as_rows, digest, is_missing, rows_digest
+from converter.digests import digest, rows_digest
+from converter.inputs import Rows, as_labels, as_rows, is_missing
 from edge_runtime.errors import InputError
 
 

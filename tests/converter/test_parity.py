@@ -149,7 +149,7 @@ def on_a_threshold() -> tuple[Source, Converted, Rows]:
 def features_of(converted: Converted, rows: Rows, factor: float = 1.0) -> Tensors:
     assert converted.halves is not None
     (features,) = run_onnx(converted.halves.features_onnx, rows.array)
-    return {"features": (features * factor).astype(np.float32)}
+    return {"value": (features * factor).astype(np.float32)}
 
 
 def test_a_feature_that_rounds_across_a_threshold_is_counted_apart() -> None:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import helper
 
 from converter.frontends import before as preprocessing
 from converter.frontends.base import Converted, Parts, Trained
+from converter.frontends.head import only
 from converter.frontends.sklearn import given_to, outputs_of, refused
 from converter.frontends.tensorflow import texts, tracing
 from converter.frontends.tensorflow.graph import translate
 from converter.frontends.tensorflow.source import KerasSource, read
 from converter.graph import Graph
-from converter.inputs import DTYPES, Rows, as_rows
+from converter.inputs import DTYPES, Labels, Rows, as_rows
 from converter.lowering import catalogue, registry
 from converter.source import Answer
 from converter.standard.graph import StandardGraph
@@ -32,6 +32,9 @@ class Network:
     model: Any
     before: Any = None
 
+    def input_names(self) -> tuple[str, ...]:
+        return ()
+
     def rows(self, inputs: Any, dtype: str | None) -> Rows:
         """Of the model's own dtype, unless another is asked for; texts become their tokens."""
         if self.before is not None:
@@ -43,8 +46,8 @@ class Network:
             inputs = texts.tokens(self.model, np.asarray(inputs))
         return as_rows(inputs, None, dtype or (own if own in DTYPES else None))
 
-    def read(self, rows: Rows, labels: NDArray[Any] | None, classes: Sequence[Any] | None) -> Trained:
-        source = read(self.model, self.before, rows, labels, classes)
+    def read(self, rows: Rows, labels: Labels | None, classes: Sequence[Any] | None) -> Trained:
+        source = read(self.model, self.before, rows, only(labels), classes)
 
         def converted(rows: Rows, _: Answer, *, standard: bool = False) -> Converted:
             return convert(source, rows, standard=standard)

@@ -57,11 +57,15 @@ class KerasSource:
 
     @property
     def is_multi_label(self) -> bool:
-        return False
+        return bool(self.labels)
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        return ()
+        return self.head.labels
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        return () if self.classes else ("value",)
 
     @property
     def libraries(self) -> tuple[str, ...]:

@@ -33,12 +33,6 @@ def test_several_inputs_or_outputs_are_refused() -> None:
         converted(keras.Model(first, [layers.Dense(2)(first), layers.Dense(3)(first)]), ROWS)
 
 
-def test_a_row_of_outputs_for_every_step_is_refused() -> None:
-    model = kit().model((10, 4), kit().layers.LSTM(3, return_sequences=True))
-    with pytest.raises(UnsupportedModelError, match=r"one row of outputs.*\(inputs, 10, 3\)"):
-        converted(model, WINDOWS)
-
-
 def test_a_model_that_was_never_built_is_refused() -> None:
     with pytest.raises(ConversionError, match="Keras Sequential has no weights yet"):
         converted(kit().keras.Sequential([kit().layers.Dense(3)]), ROWS)
