@@ -76,15 +76,24 @@ def compare_files(
     *,
     progress: Callable[[str], None],
 ) -> "Comparison":
-    """Choose among models in files; each is called what its file is, where that tells them apart."""
+    """Choose among models in files, which are called what their files are."""
     limits = checked_limits(terms.max_size, terms.max_latency_us)
-    names = [path.resolve().name for path in models]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in models]
     import converter
 
     _ = converter.compare  # first of all: it says when the extra is missing
     from converter.comparison.compare import compared
 
-    conversions = {name: partial(convert, path) for name, path in zip(names, models, strict=True)}
+    conversions = {
+        name: partial(convert, path) for name, path in zip(_names(models), models, strict=True)
+    }
     return compared(conversions, terms.metric, limits, progress=progress)
+
+
+def _names(models: Sequence[Path]) -> list[str]:
+    """The files' names, with as many of the folders above them as it takes to tell all apart."""
+    parts = [path.resolve().parts for path in models]
+    for count in range(1, max(map(len, parts))):
+        names = ["/".join(each[-count:]) for each in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in models]

@@ -10,6 +10,7 @@ from converter.page.plots import WIDTH, line, svg, word
 _TOP, _BOTTOM, _LEFT = 14.0, 190.0, 52.0
 _LETTER = 6.8
 _LINE = 13.0  # as far apart are two names at least
+_MOST_TICKS = 5
 
 
 def section(told: Told) -> str:
@@ -38,14 +39,15 @@ def plot(told: Told) -> str:
         x = across.at(limit)
         parts += [line(x, _TOP, x, _BOTTOM, "limit"), word(x, _TOP - 3, "allowed", "middle small")]
     names = _apart([up.at(of.score) for _, of in found])
-    for (each, of), y in zip(found, names, strict=True):
+    for each, of in found:
         parts += _point(across.at(of.latency_us), up, of, "chosen" if each.is_chosen else "other")
+    for (each, of), y in zip(found, names, strict=True):
         parts.append(_named(across.at(of.latency_us), y, named(each.name)))
     return svg(_BOTTOM + 34, f"{told.metric.title} and latency of the candidates", parts)
 
 
 class _Across:
-    """Places of times, on a log scale of whole decades at least."""
+    """Places of times, on a log scale of whole decades."""
 
     def __init__(self, times_us: Sequence[float]) -> None:
         self.first, last = floor(log10(min(times_us))), floor(log10(max(times_us))) + 1
@@ -54,8 +56,8 @@ class _Across:
     def at(self, time_us: float) -> float:
         return _LEFT + (log10(time_us) - self.first) / self.decades * (WIDTH - _LEFT)
 
-    def ticks(self) -> list[float]:
-        return [10.0 ** (self.first + i) for i in range(self.decades + 1)]
+    def tick(self, decade: int) -> float:
+        return float(10.0 ** (self.first + decade))
 
 
 class _Up:
@@ -75,11 +77,12 @@ def _frame(told: Told, across: _Across, up: _Up) -> Iterator[str]:
     yield line(_LEFT, _TOP, _LEFT, _BOTTOM, "axis")
     for value in (up.low, up.high):
         yield word(_LEFT - 6, up.at(value) + 4, told.metric.shown(value), "end small")
-    for at, time_us in enumerate(ticks := across.ticks()):
+    last, step = across.decades, 1 + across.decades // _MOST_TICKS
+    for at in range(last, -1, -step):
+        time_us = across.tick(at)
         x = across.at(time_us)
-        side = "end" if at == len(ticks) - 1 else "middle"
         yield line(x, _BOTTOM, x, _BOTTOM + 4, "axis")
-        yield word(x, _BOTTOM + 16, f"{time_us:,g} µs", f"{side} small")
+        yield word(x, _BOTTOM + 16, f"{time_us:,g} µs", f"{'end' if at == last else 'middle'} small")
     yield word(WIDTH, _BOTTOM + 30, "one row", "end small")
 
 
@@ -95,14 +98,18 @@ def _point(x: float, up: _Up, of: Measured, kind: str) -> Iterator[str]:
 def _named(x: float, y: float, name: str) -> str:
     """A name beside its point, to whichever side there is more room."""
     is_right = x < (WIDTH + _LEFT) / 2
-    room = int(((WIDTH - x) if is_right else (x - _LEFT) + _LEFT) / _LETTER) - 2
+    room = int((WIDTH - x if is_right else x) / _LETTER) - 2
     shown = name if len(name) <= room else name[: room - 1] + "…"
-    return word(x + 8, y + 4, shown) if is_right else word(x - 8, y + 4, shown, "end")
+    return word(x + 8, y + 4, shown, "halo") if is_right else word(x - 8, y + 4, shown, "end halo")
 
 
 def _apart(heights: Sequence[float]) -> list[float]:
-    """The heights, moved down as far as needed that no two names lie over each other."""
-    found, last = list(heights), -_LINE
-    for i in sorted(range(len(heights)), key=heights.__getitem__):
+    """The heights, moved as little as it takes that no two names lie over each other or the axis."""
+    found, order = list(heights), sorted(range(len(heights)), key=heights.__getitem__)
+    last = -_LINE
+    for i in order:
         found[i] = last = max(heights[i], last + _LINE)
+    first = _BOTTOM + _LINE / 2
+    for i in reversed(order):
+        found[i] = first = min(found[i], first - _LINE)
     return found
