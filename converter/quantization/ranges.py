@@ -33,7 +33,8 @@ class Histogram:
     """How often which numbers were seen. It covers [-limit, limit], and limit doubles when it must."""
 
     def __init__(self) -> None:
-        self._low, self._high, self._limit = np.inf, -np.inf, 0.0
+        self._low, self._high = np.inf, -np.inf
+        self._limit = float(np.finfo(np.float32).tiny)
         self._counts = np.zeros(_BINS, np.int64)
 
     def add(self, values: NDArray[np.float32]) -> None:
@@ -45,7 +46,7 @@ class Histogram:
             return
         self._low, self._high = min(self._low, float(flat.min())), max(self._high, float(flat.max()))
         self._reach(max(abs(self._low), abs(self._high)))
-        places = ((flat / np.float32(self._limit) + 1) * (_BINS // 2)).astype(np.int32)
+        places = ((flat * np.float32(1 / self._limit) + 1) * (_BINS // 2)).astype(np.int32)
         self._counts += np.bincount(np.minimum(places, _BINS - 1), minlength=_BINS)
 
     def range(self, method: Method) -> Range:
@@ -57,15 +58,11 @@ class Histogram:
         return Range(max(low, min(lower, 0.0)), min(high, max(upper, 0.0)))
 
     def _reach(self, magnitude: float) -> None:
-        """Make the limit at least `magnitude`: a power of two, so that two old bins are one new one."""
-        if magnitude <= self._limit:
-            return
-        wanted = float(2.0 ** np.ceil(np.log2(max(magnitude, float(np.finfo(np.float32).tiny)))))
-        while self._counts.any() and self._limit < wanted:
+        """Double the limit, a power of two, until it is `magnitude`: two old bins are one new one."""
+        while self._limit < magnitude:
             pairs = self._counts.reshape(-1, 2).sum(axis=1)
             self._counts = np.pad(pairs, _BINS // 4)
             self._limit *= 2
-        self._limit = max(self._limit, wanted)
 
     def _percentiles(self) -> tuple[float, float]:
         """What `PERCENTILE` percent of the numbers lie between, as much left out below as above."""
