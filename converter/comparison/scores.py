@@ -68,8 +68,9 @@ def scored(metric: Metric, truth: NDArray[np.generic], found: Tensors) -> Score:
     """
     if metric.task == "regression":
         rows = len(truth)
-        known, said = truth.reshape(rows, -1).astype(float), found["value"].reshape(rows, -1)
-        return Score(metric, rows, _OF_VALUES[metric.name](known, said.astype(float)))
+        said = evaluate.values_of(found).reshape(rows, -1).astype(float)
+        known = truth.reshape(rows, -1).astype(float)
+        return Score(metric, rows, _OF_VALUES[metric.name](known, said))
     if metric.name == "accuracy":
         right = (truth == found["label"]).reshape(len(truth), -1).mean(axis=1)
         return Score(metric, len(truth), _mean(right), right)
