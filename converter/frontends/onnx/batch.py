@@ -40,8 +40,7 @@ def freed(
 
 def fixed_sizes(given: Port, shape: tuple[int, ...]) -> str:
     """Sizes that the file leaves open and the inputs fix, such as `length 100, width 3`; "" for none."""
-    own = (given.sizes or ())[1:]
-    pairs = zip(own, shape, strict=False)
+    pairs = zip(given.sizes[1:], shape, strict=True)
     return ", ".join(f"{name} {size}" for name, size in pairs if isinstance(name, str))
 
 

@@ -6,6 +6,7 @@ import onnx
 from onnx import inliner
 
 from converter.foreign import told
+from converter.frontends.onnx.opsets import imports
 from converter.frontends.onnx.reading import OnnxFile
 from converter.frontends.onnx.walking import graphs_of, nodes_of
 from edge_runtime.engine.onnx_file import DOMAINS
@@ -27,17 +28,20 @@ def checked(file: OnnxFile) -> Any:
             "without."
         )
     check_opset(opsets_of(file.proto, subject).get("", _OLDEST), subject)
+    model = onnx.ModelProto()
+    model.CopyFrom(file.proto)
+    _same_domains(model, subject)
+    _check_dense(model, subject)
     try:
-        onnx.checker.check_model(file.raw, full_check=True)
-        model = inliner.inline_local_functions(file.proto)
+        onnx.checker.check_model(model.SerializeToString(), full_check=True)
+        model = inliner.inline_local_functions(model)
     except Exception as error:  # the checker's own, shape inference's and the inliner's
         raise UnsupportedModelError(
             f"{subject}: expected valid ONNX; onnx says: {told(error).rstrip('.')}. Export the "
             "model again."
         ) from error
-    _same_domains(model, subject)
+    _only_used_domains(model)
     _check_domains(model, subject)
-    _check_dense(model, subject)
     return model
 
 
@@ -66,14 +70,19 @@ def check_opset(found: int, subject: str) -> None:
 def _same_domains(model: Any, subject: str) -> None:
     """ONNX's own domain has two names; after this it has one, and is imported once."""
     opsets = opsets_of(model, subject)
-    for node in nodes_of(model.graph.node):
+    functions = [node for function in model.functions for node in function.node]
+    for node in nodes_of([*model.graph.node, *functions]):
         if node.domain == "ai.onnx":
             node.domain = ""
-    used = {node.domain for node in nodes_of(model.graph.node)}
     model.ClearField("opset_import")
-    for domain, version in sorted(opsets.items()):
-        if domain in used or not domain:
-            model.opset_import.append(onnx.helper.make_opsetid(domain, version))
+    model.opset_import.extend(imports(dict(sorted(opsets.items()))))
+
+
+def _only_used_domains(model: Any) -> None:
+    used = {node.domain for node in nodes_of(model.graph.node)} | {""}
+    kept = {each.domain: each.version for each in model.opset_import if each.domain in used}
+    model.ClearField("opset_import")
+    model.opset_import.extend(imports(kept))
 
 
 def _check_domains(model: Any, subject: str) -> None:

@@ -34,7 +34,7 @@ def embed(model: Any, folder: Path | None, subject: str, most: int) -> bool:
         raw = _Place(tensor, subject).read(folder, most)
         most -= len(raw)
         tensor.raw_data = raw
-        tensor.data_location = TensorProto.DEFAULT
+        tensor.ClearField("data_location")
         tensor.ClearField("external_data")
     return bool(outside)
 

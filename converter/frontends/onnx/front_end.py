@@ -12,7 +12,7 @@ from converter.frontends.onnx.checking import checked
 from converter.frontends.onnx.cleaning import clean
 from converter.frontends.onnx.graph import convert
 from converter.frontends.onnx.meaning import meaning
-from converter.frontends.onnx.ports import check_shape, port
+from converter.frontends.onnx.ports import check_inputs, port
 from converter.frontends.onnx.reading import OnnxFile
 from converter.frontends.onnx.rewriting import check_alone, rewritten
 from converter.frontends.onnx.source import Asked, OnnxSource, prepared
@@ -58,7 +58,7 @@ class OnnxModel:
         asked, subject = self._asked, self.file.subject
         truth = only(labels)
         some = prepared(self.before, rows.take(slice(_TRIED)))
-        check_shape(asked.given, some.shape[1:], subject)
+        check_inputs(asked.given, some, subject)
         found = asked.about(some)
         check_alone(found, asked.about(some[:1]), subject)
         head, read = meaning(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import helper
 
 from edge_runtime.errors import InputError, UnsupportedModelError
@@ -17,12 +18,11 @@ _KINDS = "biufO"
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output. sizes: numbers, or names where any size will do; None where the file does not
-    say how many there are."""
+    """An input. sizes: numbers, or names where any size will do."""
 
     name: str
     dtype: np.dtype[Any]
-    sizes: tuple[int | str, ...] | None
+    sizes: tuple[int | str, ...]
 
     @property
     def given_as(self) -> str:
@@ -37,7 +37,7 @@ class Port:
 
 
 def port(value: Any, subject: str) -> Port:
-    """What a graph says of an input or output. Raises UnsupportedModelError for no tensor of ours."""
+    """What a graph says of an input. Raises UnsupportedModelError for no tensor of ours."""
     kind = value.type.WhichOneof("value")
     what = f"{subject}: {value.name[:100]!r}"
     if kind != "tensor_type":
@@ -52,8 +52,7 @@ def port(value: Any, subject: str) -> Port:
             f"{what}: expected numbers of numpy's dtypes or texts, found {dtype}. Export the model in "
             "float32."
         )
-    sizes = tuple(_sizes(tensor.shape)) if tensor.HasField("shape") else None
-    return Port(value.name, dtype, sizes)
+    return Port(value.name, dtype, tuple(_sizes(tensor.shape)))
 
 
 def _sizes(shape: Any) -> Iterator[int | str]:
@@ -61,18 +60,20 @@ def _sizes(shape: Any) -> Iterator[int | str]:
         yield size.dim_value if size.HasField("dim_value") else size.dim_param or f"size_{at}"
 
 
-def check_shape(port: Port, shape: tuple[int, ...], subject: str) -> None:
-    """Whether inputs of `shape`, the batch not counted, fit. Raises InputError."""
-    if port.sizes is None:
+def check_inputs(port: Port, given: NDArray[Any], subject: str) -> None:
+    """Whether inputs (n, …) fit. Raises InputError."""
+    wanted, found = (each.dtype.kind == "O" for each in (port, given))
+    if wanted != found:
+        kinds = ("texts" if wanted else "numbers", "texts" if found else str(given.dtype))
+        raise InputError(
+            f"inputs: expected {kinds[0]}, which {port.name!r} of {subject} takes, found {kinds[1]}."
+        )
+    sizes = port.sizes[1:]
+    fits = bool(port.sizes) and len(sizes) == given.ndim - 1
+    if fits and all(isinstance(w, str) or w == g for w, g in zip(sizes, given.shape[1:], strict=True)):
         return
-    own = port.sizes[1:]
-    fits = port.sizes and len(own) == len(shape)
-    if fits and all(isinstance(w, str) or w == g for w, g in zip(own, shape, strict=True)):
-        return
-    wanted = ", ".join(str(size) for size in ("inputs", *own))
-    if not port.sizes:
-        wanted = "one number, without inputs in rows"
+    shape = ", ".join(str(size) for size in ("inputs", *sizes)) if port.sizes else ""
     raise InputError(
-        f"inputs: expected shape ({wanted}), which {port.name!r} of {subject} takes; found "
-        f"(inputs, {', '.join(map(str, shape))})."
+        f"inputs: expected shape ({shape}), which {port.name!r} of {subject} takes; found "
+        f"(inputs, {', '.join(map(str, given.shape[1:]))})."
     )

@@ -40,7 +40,7 @@ class Asked:
 
     def about(self, given: NDArray[Any]) -> list[NDArray[Any]]:
         """Every output for inputs (n, …). Raises ConversionError where ONNX Runtime refuses them."""
-        what = f"the source model {self.file.subject} refuses inputs of shape {given.shape}"
+        what = f"{self.file.subject} refuses inputs of shape {given.shape}"
         with translated(what, advice=LIKE_TRAINING):
             found = self._running.ask(self.cleaned.outputs, {self.given.name: self.cast(given)})
         return [
