@@ -74,6 +74,23 @@ _EPILOG = (
     "get a variant for it.",
 )  # fmt: skip
 @click.option(
+    "--quantize", is_flag=True,
+    help="Try smaller and faster variants, and keep those that pay and hold --max-accuracy-drop.",
+)  # fmt: skip
+@click.option(
+    "--calibration", metavar="FILE[:KEY]",
+    help="Training inputs, at least 10, that ranges of quantized numbers are taken from. Default: those "
+    "of --training. Implies --quantize.",
+)  # fmt: skip
+@click.option(
+    "--max-accuracy-drop", type=float, default=0.01, show_default=True, metavar="SHARE",
+    help="What a variant may lose: of accuracy or R² with --labels, else of agreement with MODEL.",
+)  # fmt: skip
+@click.option(
+    "--choices", type=click.Path(path_type=Path), metavar="F.edge|FILE.json",
+    help="Make the variants of a bundle made before again, byte for byte, and measure nothing.",
+)  # fmt: skip
+@click.option(
     "--report", type=click.Path(path_type=Path), metavar="FILE.html",
     help="Write a report with plots, one HTML file that needs no network, too.",
 )  # fmt: skip
@@ -175,6 +192,7 @@ def _converted(
     preprocessing: Path | None,
     classes: str | None,
     boards: tuple[str, ...],
+    calibration: str | None,
     training: str | None,
     training_labels: str | None,
     cross_validation: int,
@@ -218,6 +236,7 @@ def _converted(
         boards=boards,
         training=None if truth is None else (known, truth),
         reference=known,
+        calibration=None if calibration is None else read_inputs(calibration, first),
         cross_validation=cross_validation,
         progress=_say,
         **options,

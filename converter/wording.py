@@ -98,7 +98,8 @@ def input_of(manifest: Manifest) -> str:
         shown = columns[:_MAX_COLUMNS] + ([f"and {more} more"] if more > 0 else [])
         return f"a table of {len(columns)} columns: {', '.join(shown)}"
     if len(manifest.inputs) > 1:
-        return f"{len(manifest.inputs)} arrays by name: {_some(list(map(_array_of, manifest.inputs)), '; ')}"
+        each = _some([_array_of(given) for given in manifest.inputs], "; ")
+        return f"{len(manifest.inputs)} arrays by name: {each}"
     text = _array_of(manifest.inputs[0])
     window = manifest.window
     if window is None:

@@ -15,7 +15,7 @@ _LAYERS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 def folded(edited: Edited, _ranks: dict[str, int]) -> bool:
     """Fold one BatchNormalization, Mul or Add into the layer in front of it; whether there was one."""
     for layer in edited.nodes():
-        if not is_standard(layer, *_LAYERS) or not is_float32(edited.wiring.array(layer.input[1])):
+        if not is_standard(layer, *_LAYERS) or not _has_outputs(edited, layer):
             continue
         node = edited.only_reader(layer.output[0])
         if node is not None and _fold(edited, layer, node):
@@ -84,6 +84,14 @@ def _fold_normalization(edited: Edited, layer: Any, node: Any) -> bool:
     _change(edited, layer, scale, beta - mean * scale)
     _drop(edited, layer, node)
     return True
+
+
+def _has_outputs(edited: Edited, layer: Any) -> bool:
+    """Whether a layer's weight is a constant of float32 with an axis for its outputs."""
+    weight = edited.wiring.array(layer.input[1])
+    if weight is None or not is_float32(weight):
+        return False
+    return weight.ndim == 2 if layer.op_type in ("MatMul", "Gemm") else weight.ndim > 2
 
 
 def _takes_offset(edited: Edited, layer: Any) -> bool:

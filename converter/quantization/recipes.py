@@ -11,6 +11,7 @@ _FOR_CLASSIC = (
     Recipe(id="fp32-narrow", engine="onnxruntime", precision="fp32", method="float32"),
     Recipe(id="int16-stored", engine="onnxruntime", precision="int16", method="stored"),
 )
+_FOR_NETWORKS = (Recipe(id="fp32-fused", engine="onnxruntime", precision="fp32", method="float32"),)
 _FOR_ONNXRUNTIME = (
     Recipe(id="fp16-stored", engine="onnxruntime", precision="fp16", method="stored"),
     Recipe(id="int8-stored", engine="onnxruntime", precision="int8", method="stored"),
@@ -26,6 +27,6 @@ _FOR_TENSORRT = (
 def recipes_for(graphs: Graphs, boards: Sequence[Board]) -> tuple[Recipe, ...]:
     """Those for the engines that the boards have; without boards, for ONNX Runtime."""
     there = with_tensorrt(boards)
-    classic = () if graphs.is_network else _FOR_CLASSIC
-    for_onnxruntime = (*classic, *_FOR_ONNXRUNTIME) if len(there) < len(boards) or not boards else ()
+    special = _FOR_NETWORKS if graphs.is_network else _FOR_CLASSIC
+    for_onnxruntime = (*special, *_FOR_ONNXRUNTIME) if len(there) < len(boards) or not boards else ()
     return (*for_onnxruntime, *(_FOR_TENSORRT if there else ()))
