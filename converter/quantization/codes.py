@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 _BASE = 256
+_FRAME = 4  # bytes that say what follows and how long it is
 _HALF_LARGEST = float(np.finfo(np.float16).max)
 # Below it float16 has fewer than 11 bits: its smallest numbers are 2^-24 apart.
 _HALF_PRECISE_FROM = 2.0**-13
@@ -32,8 +33,8 @@ class Restoring:
 
     @property
     def size_bytes(self) -> int:
-        """About how much of the file it takes."""
-        return sum(each.ByteSize() for each in (*self.nodes, *self.tensors))
+        """How much of the file it takes, or a little more."""
+        return sum(each.ByteSize() + _FRAME for each in (*self.nodes, *self.tensors))
 
     def constant(self, array: NDArray[Any]) -> str:
         name = f"{self.prefix}.stored.{len(self.tensors)}"
