@@ -17,10 +17,11 @@ from converter.quantization.wiring import Wiring, attributes, is_float32, is_sta
 _OUTPUT_AXES = {"Conv": 0, "ConvTranspose": 1, "MatMul": 1, "Gemm": 1}
 # They give numbers that they were given: one scale serves what goes in and what comes out.
 MOVERS = frozenset({"Flatten", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
-_JOINERS = frozenset({"Add", "Concat"})
+_JOINERS = frozenset({"Add", "Concat", "Mul"})
+_GATES = frozenset({"Sigmoid"})  # x · sigmoid(x), and squeeze and excitation
 RECTIFIERS = frozenset({"Clip", "Relu"})
 _POOLS = frozenset({"AveragePool", "GlobalAveragePool"})
-_FOLLOWERS = MOVERS | _JOINERS | RECTIFIERS | _POOLS
+_FOLLOWERS = _GATES | MOVERS | _JOINERS | RECTIFIERS | _POOLS
 
 
 def layers(model: Any, preprocessing: Collection[str] = frozenset()) -> tuple[str, ...]:
@@ -43,8 +44,9 @@ def followers(model: Any, chosen: Collection[str]) -> tuple[str, ...]:
     """Names of the nodes that hand on what the layers `chosen` made to others of them, in order.
 
     Every number that one of them reads comes from those layers, or from another follower; Add may have a
-    constant beside it. A Relu or Clip right behind a layer is one, whatever reads it; a Clip only where
-    it leaves 0 in its range, as every quantized range does.
+    constant beside it. A Sigmoid that is a head leads to no layer, and so is none. A Relu or Clip right
+    behind a layer is one, whatever reads it; a Clip only where it leaves 0 in its range, as every
+    quantized range does.
     """
     graph = _read(model)
     wiring = wired(graph)
@@ -106,7 +108,7 @@ def _follows(node: Any, made: Collection[str], wiring: Wiring) -> bool:
     constants = [name for name in node.input if name in wiring.constants]
     if node.op_type == "Add":
         return all(is_float32(wiring.array(name)) for name in constants)
-    if node.op_type == "Concat":
+    if node.op_type in ("Concat", "Mul"):
         return not constants
     return node.op_type != "Clip" or _leaves_zero(node, wiring)
 

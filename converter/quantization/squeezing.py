@@ -20,7 +20,8 @@ def sunk(edited: Edited, ranks: dict[str, int]) -> bool:
         after = edited.only_reader(node.output[0])
         if axes is None or rank is None or after is None:
             continue
-        if is_standard(after, "Relu", "Clip") or _spread(edited, after, axes, rank):
+        moves = _spread_padding if after.op_type == "Pad" else _spread
+        if is_standard(after, "Relu", "Clip") or moves(edited, after, axes, rank):
             _exchange(edited, node, after)
             ranks[after.output[0]] = rank
             return True
@@ -65,6 +66,19 @@ def _spread(edited: Edited, node: Any, axes: list[int], rank: int) -> bool:
         return False
     array = array.reshape((1,) * (short - array.ndim) + array.shape)
     node.input[at] = edited.constant(np.expand_dims(array, tuple(axes)), f"{node.input[at]}_spread")
+    return True
+
+
+def _spread_padding(edited: Edited, node: Any, axes: list[int], rank: int) -> bool:
+    """Give the Pad in front of a causal convolution the squeezed axes; whether it has some others."""
+    pads = edited.wiring.array(node.input[1]) if is_standard(node, "Pad") else None
+    if pads is None or pads.size != 2 * (rank - len(axes)) or any(node.input[3:]):
+        return False
+    before, after = pads.reshape(2, -1).tolist()
+    for axis in axes:
+        before.insert(axis, 0)
+        after.insert(axis, 0)
+    node.input[1] = edited.constant(np.array([*before, *after], np.int64), f"{node.input[1]}_spread")
     return True
 
 

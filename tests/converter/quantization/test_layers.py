@@ -72,6 +72,19 @@ def test_what_reads_anything_that_no_layer_made_is_no_follower() -> None:
     assert followers(raw, ("second",)) == ()
 
 
+def test_a_gate_inside_follows_and_a_head_does_not() -> None:
+    net = Network()
+    net.node("MatMul", "x", net.drawn("w1", 16, 8), to="first")
+    net.node("Sigmoid", "first", to="gate")
+    net.node("Mul", "first", "gate", to="swish")
+    net.node("Mul", "swish", net.drawn("rate", 8), to="scaled")  # by constants of many sizes
+    net.node("MatMul", "swish", net.drawn("w2", 8, 3), to="second")
+    net.node("Sigmoid", "second", to="value")
+    net.node("MatMul", "scaled", net.drawn("w3", 8, 3), to="other")
+    raw = net.raw([16], {"value": ["batch", 3], "other": ["batch", 3]})
+    assert followers(raw, layers(raw)) == ("gate", "swish")
+
+
 @pytest.mark.parametrize(("low", "high", "is_one"), [(0, 6, True), (-1, 1, True), (1, 2, False)])
 def test_a_clip_follows_where_its_range_holds_0(low: float, high: float, is_one: bool) -> None:
     """A quantized range always does: one of 1 to 2 could not be clipped by it."""
