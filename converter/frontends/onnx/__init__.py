@@ -13,7 +13,7 @@
     batch       the batch made free
     opsets      operators in other versions, where that changes nothing
     rewriting   all that is done to a model before it goes into a graph of ours
-    lookups     the numbers that its embeddings have
+    guards      rows that make it stop, marked to be refused
     graph       that graph
     front_end   all of it, as the converter wants it
 

@@ -8,15 +8,20 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from converter.foreign import told
-from converter.frontends.onnx.ports import Port
-from converter.frontends.onnx.running import Running
+from converter.frontends.onnx.ports import Port, batch_of
+from converter.frontends.onnx.running import Feeds, Running
 from edge_runtime.errors import UnsupportedModelError
 
 _BATCH = "batch"
+_MAX_NAME = 40
 
 
 def freed(
-    model: Any, given: Port, first: NDArray[Any], outputs: Sequence[NDArray[Any]], subject: str
+    model: Any,
+    ports: Sequence[Port],
+    first: Feeds,
+    outputs: Sequence[NDArray[Any]],
+    subject: str,
 ) -> None:
     """Give the model, in place, a batch of any size.
 
@@ -24,24 +29,32 @@ def freed(
     one example write its batch into shapes of Reshape; where one row and two cannot be asked about,
     these are made to follow the batch. Raises UnsupportedModelError where that is not enough.
     """
-    (value,) = model.graph.input
-    _set_sizes(value, first.shape[1:])
+    for value in model.graph.input:
+        _set_sizes(value, first[value.name].shape[1:])
     for output, found in zip(model.graph.output, outputs, strict=True):
         _set_sizes(output, found.shape[1:])
-    if not _trouble(model, given.name, first):
+    batch = batch_of(ports) or 1
+    if not _trouble(model, first):
         return
-    _free_reshapes(model, given.batch or 1)
-    if why := _trouble(model, given.name, first):
+    _free_reshapes(model, batch)
+    if why := _trouble(model, first):
         raise UnsupportedModelError(
-            f"{subject}: expected a batch of any size, found one of {given.batch or 1} built in: {why} "
+            f"{subject}: expected a batch of any size, found one of {batch} built in: {why} "
             "Export the model with a dynamic first axis."
         )
 
 
-def fixed_sizes(given: Port, shape: tuple[int, ...]) -> str:
+def fixed_sizes(ports: Sequence[Port], given: Feeds) -> str:
     """Sizes that the file leaves open and the inputs fix, such as `length 100, width 3`; "" for none."""
-    pairs = zip(given.sizes[1:], shape, strict=True)
-    return ", ".join(f"{name} {size}" for name, size in pairs if isinstance(name, str))
+    pairs = [
+        pair for port in ports for pair in zip(port.sizes[1:], given[port.name].shape[1:], strict=True)
+    ]
+    fixed = {name: size for name, size in pairs if isinstance(name, str)}
+    return ", ".join(f"{_printable(name)} {size}" for name, size in fixed.items())
+
+
+def _printable(name: str) -> str:
+    return "".join(each for each in name if each.isprintable())[:_MAX_NAME]
 
 
 def _set_sizes(value: Any, sizes: tuple[int, ...]) -> None:
@@ -52,13 +65,13 @@ def _set_sizes(value: Any, sizes: tuple[int, ...]) -> None:
         shape.dim.add().dim_value = size
 
 
-def _trouble(model: Any, name: str, first: NDArray[Any]) -> str:
+def _trouble(model: Any, first: Feeds) -> str:
     """Why one row and two cannot be asked about; "" where they can."""
     names = [value.name for value in model.graph.output]
     try:
         running = Running(model.SerializeToString(), "the model with a free batch")
-        for rows in (first[:1], first):
-            running.ask(names, {name: rows})
+        for count in (1, 2):
+            running.ask(names, {name: array[:count] for name, array in first.items()})
     except Exception as error:  # noqa: BLE001 -- ONNX Runtime's have no common base
         return f"{told(error).rstrip('.')}."
     return ""

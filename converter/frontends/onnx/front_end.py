@@ -6,17 +6,17 @@ from functools import cached_property, partial
 from typing import Any
 
 from converter.frontends.base import Trained
-from converter.frontends.head import only
 from converter.frontends.onnx.batch import fixed_sizes
 from converter.frontends.onnx.checking import checked
 from converter.frontends.onnx.cleaning import clean
 from converter.frontends.onnx.graph import convert
 from converter.frontends.onnx.meaning import meaning
-from converter.frontends.onnx.ports import check_inputs, port
+from converter.frontends.onnx.ports import are_columns, port
 from converter.frontends.onnx.reading import OnnxFile
 from converter.frontends.onnx.rewriting import check_alone, rewritten
-from converter.frontends.onnx.source import Asked, OnnxSource, prepared
+from converter.frontends.onnx.source import Asked, OnnxSource
 from converter.inputs import DTYPES, Labels, Rows, as_rows
+from converter.named import as_named
 from edge_runtime.errors import UnsupportedModelError
 
 _TRIED = 256  # inputs on which a rewritten model is held to the file
@@ -34,35 +34,46 @@ class OnnxModel:
         """The file, checked and cleaned. Raises UnsupportedModelError."""
         subject = self.file.subject
         cleaned = clean(checked(self.file), subject)
-        inputs = cleaned.proto.graph.input
-        if len(inputs) != 1:
+        ports = tuple(port(value, subject) for value in cleaned.proto.graph.input)
+        if not ports or (self.before is not None and len(ports) > 1):
             raise UnsupportedModelError(
-                f"{subject}: expected one input, found {len(inputs)}: "
-                f"{', '.join(value.name for value in inputs)[:200]}. Export the model with one."
+                f"{subject}: expected {'one input behind the preprocessing' if ports else 'an input'}, "
+                f"found {len(ports) or 'none'}. Export the model with one."
             )
-        return Asked(self.file, cleaned, port(inputs[0], subject))
+        return Asked(self.file, cleaned, ports)
 
     def input_names(self) -> tuple[str, ...]:
-        return ()
+        names = tuple(each.name for each in self._asked.ports)
+        return names if len(names) > 1 and self.before is None else ()
 
     def rows(self, inputs: Any, dtype: str | None) -> Rows:
-        """Of the file's own dtype, unless another is asked for."""
+        """Of the file's own dtypes, unless another is asked for."""
         if self.before is not None:
             return as_rows(inputs, self.before, dtype)
-        own = self._asked.given.given_as
-        if hasattr(inputs, "columns"):  # a table, of which a network sees numbers side by side
+        ports = self._asked.ports
+        is_frame = hasattr(inputs, "columns")
+        if len(ports) > 1:
+            if is_frame and are_columns(ports):
+                return as_rows(inputs, _Columns(self.input_names()), dtype or "float32")
+            return as_named(inputs, [each.wanted for each in ports], dtype)
+        if is_frame:  # a table, of which a network sees numbers side by side
             inputs = inputs.to_numpy()
+        own = ports[0].given_as
         return as_rows(inputs, None, dtype or (own if own in DTYPES else None))
 
     def read(self, rows: Rows, labels: Labels | None, classes: Sequence[Any] | None) -> Trained:
         asked, subject = self._asked, self.file.subject
-        truth = only(labels)
-        some = prepared(self.before, rows.take(slice(_TRIED)))
-        check_inputs(asked.given, some, subject)
+        some = asked.feeds(self.before, rows.take(slice(_TRIED)))
         found = asked.about(some)
-        check_alone(found, asked.about(some[:1]), subject)
-        head, read = meaning(
-            asked.cleaned, found, None if truth is None else truth[:_TRIED], classes, subject
-        )
-        source = OnnxSource(asked, self.before, head, read, fixed_sizes(asked.given, some.shape[1:]))
+        alone = asked.about({name: array[:1] for name, array in some.items()})
+        check_alone(found, alone, subject)
+        head, read = meaning(asked.cleaned, found, labels, classes, inputs=rows.arrays, subject=subject)
+        source = OnnxSource(asked, self.before, head, read, fixed_sizes(asked.ports, some))
         return Trained(source, partial(convert, source, rewritten(source, some, found)))
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What knows the columns of a DataFrame, as a fitted estimator does."""
+
+    feature_names_in_: tuple[str, ...]

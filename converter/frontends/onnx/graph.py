@@ -1,5 +1,6 @@
 """A rewritten ONNX model inside a graph of ours: preprocessing in front, labels behind."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,16 +8,17 @@ from onnx import helper
 
 from converter.frontends import before as preprocessing
 from converter.frontends.base import Converted, Parts
-from converter.frontends.onnx.lookups import lookups
-from converter.frontends.onnx.opsets import Settled
+from converter.frontends.onnx.ports import Port
+from converter.frontends.onnx.rewriting import Rewritten
 from converter.frontends.onnx.source import OnnxSource
-from converter.frontends.sklearn import given_to, outputs_of, refused
+from converter.frontends.sklearn import ends, given_to, outputs_of, refused
 from converter.graph import Graph
 from converter.inputs import Rows
 from converter.lowering import catalogue, registry
 from converter.source import Answer
 from converter.standard.graph import StandardGraph
 from converter.tracing.tensor import Tensor
+from edge_runtime.bundle.manifest import Input
 from edge_runtime.errors import UnsupportedModelError
 
 _NO_SPLITS = (np.empty(0, np.int64), np.empty(0, np.float64))
@@ -24,7 +26,7 @@ _NO_SPLITS = (np.empty(0, np.int64), np.empty(0, np.float64))
 
 def convert(
     source: OnnxSource,
-    made: Settled,
+    made: Rewritten,
     rows: Rows,
     expected: Answer,  # noqa: ARG001
     *,
@@ -41,51 +43,69 @@ def convert(
     declared = rows.declared()
     graph = (StandardGraph if standard else Graph)(made.opsets)
     with registry.recording() as said:
-        x = _prepared(source, made, given_to(graph, declared, is_table=rows.is_table))
-    values = source.head.values(*_answers(made, graph, x))
+        given = _given(source, graph, declared, is_table=rows.is_table)
+        names = [each.name for each in given]
+        answers = _answers(made, graph, names)
+        for guard, answer in zip(made.guards, answers[len(source.read) :], strict=True):
+            registry.refuse(guard.outside(answer), guard.why)
+    values = source.head.values(*map(_rounded, answers[: len(source.read)]))
     if said.refusals:
         values["refused"] = refused([mask for mask, _ in said.refusals])
-    outputs = {name: (tensor.name, tensor.dtype.name, tensor.shape) for name, tensor in values.items()}
+    outputs = outputs_of(values, [each.name for each in declared])
     return Converted(
-        onnx=graph.to_bytes(outputs),
+        onnx=graph.to_bytes(ends(outputs, values)),
         inputs=declared,
-        outputs=outputs_of(values),
+        outputs=outputs,
         steps=preprocessing.steps(source.before),
         exact="",
         splits=_NO_SPLITS,
         halves=None,
         refusals=tuple(why for _, why in said.refusals),
         parts=lambda: Parts(Graph(), ()),
+        preprocessing=graph.upstream(names),
         opsets=graph.opsets,
         ir_version=graph.ir_version,
     )
 
 
-def _prepared(source: OnnxSource, made: Settled, x: Any) -> Tensor:
-    """The graph's inputs, through the preprocessing where there is one, in the file's own dtype."""
+def _given(
+    source: OnnxSource, graph: Graph, declared: tuple[Input, ...], *, is_table: bool
+) -> list[Tensor]:
+    """The graph's inputs, through the preprocessing where there is one, as the model has them."""
     if source.before is not None:
-        x = preprocessing.lowered(source.before, x)
-    dtype = source.asked.given.dtype
-    if dtype.kind != "O":
-        x = x.astype(dtype)
-    limits = lookups(made.proto.graph) if dtype.kind in "iu" else None
-    if limits is not None:
-        outside, x = limits.split(x)
-        registry.refuse(outside, limits.told())
-    given: Tensor = x
-    return given
+        x = given_to(graph, declared, is_table=is_table)
+        tensors = [preprocessing.lowered(source.before, x)]
+    else:
+        tensors = [Tensor.input(graph, each.name, _dtype(each), each.shape) for each in declared]
+    return [_as_own(port, tensor) for port, tensor in zip(source.asked.ports, tensors, strict=True)]
 
 
-def _answers(made: Settled, graph: Graph, x: Tensor) -> list[Tensor]:
-    """The model's own outputs, those that are read."""
+def _dtype(declared: Input) -> np.dtype[Any]:
+    return np.dtype(object if declared.dtype == "string" else declared.dtype)
+
+
+def _as_own(port: Port, x: Any) -> Tensor:
+    """One input in the file's own dtype and rank."""
+    if x.ndim == 1 and len(port.sizes) == 2:
+        x = x[:, None]
+    own: Tensor = x if port.dtype.kind == "O" else x.astype(port.dtype)
+    return own
+
+
+def _answers(made: Rewritten, graph: Graph, given: Sequence[str]) -> list[Tensor]:
+    """The model's own outputs: those that are read, and those of its guards."""
     answers = []
-    for name, value in zip(graph.inline(made.proto, x.name), made.proto.graph.output, strict=True):
+    for name, value in zip(graph.inline(made.proto, *given), made.proto.graph.output, strict=True):
         tensor = value.type.tensor_type
         kind = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         sizes = [each.dim_value for each in tensor.shape.dim][1:]
-        answer = Tensor(graph, name, kind, (None, *sizes))
-        answers.append(answer.astype(np.float32) if kind.kind == "f" else answer)
+        answers.append(Tensor(graph, name, kind, (None, *sizes)))
     return answers
+
+
+def _rounded(answer: Tensor) -> Tensor:
+    rounded: Tensor = answer.astype(np.float32) if answer.dtype.kind == "f" else answer
+    return rounded
 
 
 def _check_standard(model: Any) -> None:

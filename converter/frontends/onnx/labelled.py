@@ -12,7 +12,7 @@ from converter.frontends.onnx.cleaning import classes_in
 from converter.graph import ML
 from converter.source import Answer, Tensors, apart
 from converter.tracing.tensor import Tensor
-from edge_runtime.bundle.manifest import Task
+from edge_runtime.bundle.manifest import Label, Task
 from edge_runtime.errors import ConversionError, InputError
 
 _HAND_ON = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
@@ -37,6 +37,14 @@ class Labelled:
     @property
     def classes(self) -> tuple[NDArray[Any], ...]:
         return (self.own,)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        return ()
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        return ()
 
     def answer(self, label: NDArray[Any], scores: NDArray[Any] | None = None) -> Answer:
         """What the file says: its label (n,) or (n, 1), and what it gives beside it."""

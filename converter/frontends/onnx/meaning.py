@@ -1,33 +1,39 @@
 """Which outputs of an ONNX model are read, and what they mean."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
-from converter.frontends.head import Head, read_head
+from converter.frontends.head import only
+from converter.frontends.heads import Heads, output_names, read_heads
 from converter.frontends.onnx.cleaning import Cleaned
 from converter.frontends.onnx.labelled import Labelled, classes_of, read_labelled
+from converter.inputs import Labels
 from edge_runtime.errors import UnsupportedModelError
 
 _HAND_ON = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 _LABEL_KINDS = "biuOSU"
 
-Reading = tuple[Head | Labelled, tuple[int, ...]]
+Reading = tuple[Heads | Labelled, tuple[int, ...]]
 
 
 def meaning(
     cleaned: Cleaned,
     found: Sequence[NDArray[Any]],
-    labels: NDArray[Any] | None,
+    labels: Labels | None,
     classes: Sequence[Any] | None,
+    *,
+    inputs: Collection[str],
     subject: str,
 ) -> Reading:
     """How outputs are read, and the places of those that are.
 
-    found: what the file answers to some inputs. labels: perhaps the truth of those.
-    A whole number or text beside at most one row of numbers is a label, with what stands beside it; one
-    row of numbers is what `read_head` makes of it. Raises UnsupportedModelError for anything else.
+    found: what the file answers to some inputs. labels: perhaps the truth. inputs: names that outputs
+    cannot have.
+    A whole number or text beside at most one row of numbers is a label, with what stands beside it;
+    numbers alone are what `read_heads` makes of them. Raises UnsupportedModelError for texts, InputError
+    for labels or classes that are not the model's.
     """
     graph = cleaned.proto.graph
     names = [value.name for value in graph.output]
@@ -42,18 +48,18 @@ def meaning(
         zipped = next(iter(cleaned.zipped.values()), None)
         known = classes_of(graph, names[at[0]]) if zipped is None else zipped
         scores = found[others[0]] if others else None
-        return read_labelled(known, found[at[0]], scores, labels, classes), read
-    if len(found) > 1:
-        raise UnsupportedModelError(
-            f"{subject}: expected one output, or a label and its probabilities; found {len(found)}: "
-            f"{', '.join(cleaned.outputs)[:200]}. Export the model with one of them."
-        )
-    if found[0].dtype.kind == "O":
+        return read_labelled(known, found[at[0]], scores, only(labels), classes), read
+    if any(each.dtype.kind == "O" for each in found):
         raise UnsupportedModelError(
             f"{subject}: expected numbers or a label as the output, found rows of texts. Export "
             "the model with numbers as its output."
         )
-    return read_head(found[0].shape[1:], last_operator(graph, names[0]), labels, classes), (0,)
+    called = output_names(cleaned.outputs, inputs)
+    lasts = [last_operator(graph, name) for name in names]
+    shapes = [each.shape[1:] for each in found]
+    return read_heads(list(zip(called, shapes, lasts, strict=True)), labels, classes), (
+        *range(len(found)),
+    )
 
 
 def _is_label(found: NDArray[Any]) -> bool:

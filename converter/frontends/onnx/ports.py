@@ -1,6 +1,6 @@
 """What goes into an ONNX model and comes out of it: names, dtypes, sizes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
+from converter.named import Wanted
 from edge_runtime.errors import InputError, UnsupportedModelError
 
 # What a device gives in place of a dtype that bundles do not have, and the graph casts.
@@ -35,6 +36,13 @@ class Port:
         first = self.sizes[0] if self.sizes else ""
         return first if isinstance(first, int) else None
 
+    @property
+    def wanted(self) -> Wanted:
+        """The same as `as_named` takes it."""
+        sizes = tuple(size if isinstance(size, int) else None for size in self.sizes[1:])
+        dtype = "string" if self.dtype.kind == "O" else self.given_as
+        return Wanted(self.name, sizes if self.sizes else None, dtype)
+
 
 def port(value: Any, subject: str) -> Port:
     """What a graph says of an input. Raises UnsupportedModelError for no tensor of ours."""
@@ -58,6 +66,16 @@ def port(value: Any, subject: str) -> Port:
 def _sizes(shape: Any) -> Iterator[int | str]:
     for at, size in enumerate(shape.dim):
         yield size.dim_value if size.HasField("dim_value") else size.dim_param or f"size_{at}"
+
+
+def are_columns(ports: Sequence[Port]) -> bool:
+    """Whether several inputs have one number or text a row each, as the columns of a table."""
+    return len(ports) > 1 and all(port.sizes[1:] in ((), (1,)) and port.sizes for port in ports)
+
+
+def batch_of(ports: Sequence[Port]) -> int | None:
+    """How many rows a file fixes, None where any number will do."""
+    return next((port.batch for port in ports if port.batch is not None), None)
 
 
 def check_inputs(port: Port, given: NDArray[Any], subject: str) -> None:

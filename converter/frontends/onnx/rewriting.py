@@ -1,6 +1,7 @@
 """A cleaned model made fit for bundles: its batch free, its operators ours, its names by place."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 
 from converter.frontends.naming import named_by_place
 from converter.frontends.onnx.batch import freed
-from converter.frontends.onnx.opsets import Settled, settled
-from converter.frontends.onnx.running import Running
+from converter.frontends.onnx.guards import Guard, guarded
+from converter.frontends.onnx.opsets import settled
+from converter.frontends.onnx.running import Feeds, Running
 from converter.frontends.onnx.source import OnnxSource
 from converter.parity import TOLERANCE
 from edge_runtime.errors import UnsupportedModelError
@@ -18,11 +20,20 @@ from edge_runtime.errors import UnsupportedModelError
 Arrays = Sequence[NDArray[Any]]
 
 
-def rewritten(source: OnnxSource, some: NDArray[Any], found: Arrays) -> Settled:
+@dataclass(frozen=True)
+class Rewritten:
+    """proto: the model. opsets: the versions of its operators by domain. guards: what the outputs behind
+    those that are read say, one each."""
+
+    proto: Any
+    opsets: dict[str, int]
+    guards: tuple[Guard, ...]
+
+
+def rewritten(source: OnnxSource, given: Feeds, found: Arrays) -> Rewritten:
     """The model of those outputs that are read, held to what the file answers.
 
-    some: inputs behind the preprocessing. found: the file's outputs to them. Raises
-    UnsupportedModelError.
+    given: inputs as the file takes them. found: all its outputs to them. Raises UnsupportedModelError.
     """
     asked, subject = source.asked, source.model.subject
     model = onnx.ModelProto()
@@ -30,21 +41,24 @@ def rewritten(source: OnnxSource, some: NDArray[Any], found: Arrays) -> Settled:
     outputs = [asked.cleaned.proto.graph.output[at] for at in source.read]
     model.graph.ClearField("output")
     model.graph.output.extend(outputs)
-    given, expected = asked.cast(some), [found[at] for at in source.read]
-    two = [0, len(some) - 1]
-    freed(model, asked.given, given[two], [each[two] for each in expected], subject)
+    expected = [found[at] for at in source.read]
+    two = [0, len(found[0]) - 1]
+    first = {name: array[two] for name, array in given.items()}
+    freed(model, asked.ports, first, [each[two] for each in expected], subject)
 
     def agrees(made: Any) -> bool:
         names = [value.name for value in made.graph.output]
+        inputs = [value.name for value in made.graph.input]
         try:
             running = Running(made.SerializeToString(), "the rewritten model")
-            heard = running.ask(names, {made.graph.input[0].name: given})
+            heard = running.ask(names, dict(zip(inputs, given.values(), strict=True)))
         except Exception:  # noqa: BLE001 -- ONNX Runtime's have no common base
             return False
         return all(map(_same, expected, heard))
 
     made = settled(model, agrees, subject)
-    return Settled(named_by_place(made.proto), made.opsets)
+    proto, guards = guarded(made.proto, first)
+    return Rewritten(named_by_place(proto), made.opsets, guards)
 
 
 def check_alone(found: Arrays, alone: Arrays, subject: str) -> None:

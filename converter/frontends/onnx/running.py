@@ -1,7 +1,7 @@
 """ONNX Runtime asked about an ONNX file as it is: the one module here that imports it, lazily."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from converter.foreign import translated
 from edge_runtime.errors import UnsupportedModelError
 
+Feeds = Mapping[str, NDArray[Any]]
 _BATCH = 256  # inputs that a model is asked about at once
 _SILENT = 4
 
@@ -37,7 +38,7 @@ class Running:
             )
         self._batch = batch
 
-    def ask(self, names: Sequence[str], inputs: dict[str, NDArray[Any]]) -> list[Any]:
+    def ask(self, names: Sequence[str], inputs: Feeds) -> list[Any]:
         """Outputs by name for n rows, whatever n: arrays (n, …), or lists of n maps.
 
         Raises what ONNX Runtime raises.
@@ -47,9 +48,7 @@ class Running:
         parts = [self._part(names, inputs, at, min(at + step, count)) for at in range(0, count, step)]
         return [_joined(found) for found in zip(*parts, strict=True)]
 
-    def _part(
-        self, names: Sequence[str], inputs: dict[str, NDArray[Any]], start: int, end: int
-    ) -> list[Any]:
+    def _part(self, names: Sequence[str], inputs: Feeds, start: int, end: int) -> list[Any]:
         where = np.arange(start, end if self._batch is None else start + self._batch).clip(max=end - 1)
         found = self._session.run(list(names), {name: array[where] for name, array in inputs.items()})
         for name, each in zip(names, found, strict=True):

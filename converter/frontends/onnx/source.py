@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from converter.foreign import translated
 from converter.frontends import before as preprocessing
 from converter.frontends.before import LIKE_TRAINING
-from converter.frontends.head import Head
+from converter.frontends.heads import Heads
 from converter.frontends.onnx.cleaning import Cleaned
 from converter.frontends.onnx.labelled import Labelled
-from converter.frontends.onnx.ports import Port
+from converter.frontends.onnx.ports import Port, batch_of, check_inputs
 from converter.frontends.onnx.reading import OnnxFile
-from converter.frontends.onnx.running import Running
+from converter.frontends.onnx.running import Feeds, Running
 from converter.inputs import Rows, with_missing_text
 from converter.source import Answer
 from edge_runtime.bundle.manifest import Label, Task
@@ -27,31 +27,44 @@ _MAX_PRODUCER = 60
 class Asked:
     """The file itself, in ONNX Runtime without optimizations.
 
-    cleaned: says which of its outputs were maps. given: its input.
+    cleaned: says which of its outputs were maps. ports: its inputs.
     """
 
     file: OnnxFile
     cleaned: Cleaned
-    given: Port
+    ports: tuple[Port, ...]
 
     @cached_property
     def _running(self) -> Running:
-        return Running(self.file.raw, self.file.subject, self.given.batch)
+        return Running(self.file.raw, self.file.subject, batch_of(self.ports))
 
-    def about(self, given: NDArray[Any]) -> list[NDArray[Any]]:
+    def about(self, given: Feeds) -> list[NDArray[Any]]:
         """Every output for inputs (n, …). Raises ConversionError where ONNX Runtime refuses them."""
-        what = f"{self.file.subject} refuses inputs of shape {given.shape}"
-        with translated(what, advice=LIKE_TRAINING):
-            found = self._running.ask(self.cleaned.outputs, {self.given.name: self.cast(given)})
+        shapes = ", ".join(str(array.shape) for array in given.values())
+        with translated(f"{self.file.subject} refuses inputs of shape {shapes}", advice=LIKE_TRAINING):
+            found = self._running.ask(self.cleaned.outputs, given)
         return [
             self._unzipped(name, each) for name, each in zip(self.cleaned.outputs, found, strict=True)
         ]
 
-    def cast(self, given: NDArray[Any]) -> NDArray[Any]:
-        """Inputs in the file's own dtype."""
-        if self.given.dtype.kind == "O":
-            return with_missing_text(given).astype(object)
-        return given.astype(self.given.dtype)
+    def feeds(self, before: Any, rows: Rows) -> dict[str, NDArray[Any]]:
+        """Rows as the file takes them, behind the preprocessing. Raises InputError for others."""
+        if before is not None:
+            arrays = {self.ports[0].name: preprocessing.transformed(before, rows)}
+        elif len(self.ports) == 1:
+            arrays = {self.ports[0].name: rows.array}
+        else:
+            arrays = rows.arrays
+        return {port.name: self._fed(port, arrays[port.name]) for port in self.ports}
+
+    def _fed(self, port: Port, array: NDArray[Any]) -> NDArray[Any]:
+        """One input, in the file's own dtype; a table's column as the file has it."""
+        if array.ndim == 1 and len(port.sizes) == 2:
+            array = array[:, None]
+        check_inputs(port, array, self.file.subject)
+        if port.dtype.kind == "O":
+            return with_missing_text(array).astype(object)
+        return array.astype(port.dtype)
 
     def _unzipped(self, name: str, found: Any) -> NDArray[Any]:
         """Maps of classes to probabilities as rows."""
@@ -72,7 +85,7 @@ class OnnxSource:
 
     asked: Asked
     before: Any
-    head: Head | Labelled
+    head: Heads | Labelled
     read: tuple[int, ...]
     fixed: str = ""
 
@@ -98,7 +111,7 @@ class OnnxSource:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        return self.head.labels if isinstance(self.head, Head) else ()
+        return self.head.labels
 
     @property
     def value_names(self) -> tuple[str, ...]:
@@ -123,10 +136,11 @@ class OnnxSource:
 
     def run(self, rows: Rows) -> Answer:
         """Ask the file about every row. Raises ConversionError when it refuses them."""
-        found = self.asked.about(prepared(self.before, rows))
-        return self.head.answer(*(found[at] for at in self.read))
+        found = self.asked.about(self.asked.feeds(self.before, rows))
+        read = (found[at] for at in self.read)
+        return self.head.answer(*(each if each.dtype.kind == "O" else _exact(each) for each in read))
 
 
-def prepared(before: Any, rows: Rows) -> NDArray[Any]:
-    """Rows behind the preprocessing, or as they are."""
-    return rows.array if before is None else preprocessing.transformed(before, rows)
+def _exact(array: NDArray[Any]) -> NDArray[Any]:
+    """Numbers in float64; whole ones as they are."""
+    return array.astype(np.float64) if array.dtype.kind == "f" else array

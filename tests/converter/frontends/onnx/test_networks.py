@@ -144,6 +144,26 @@ def test_a_number_that_an_embedding_does_not_have_is_refused(tmp_path: Path) -> 
         predicted(bundle, tmp_path, codes + np.array([0, 0, 0, 0, 20]))
 
 
+def test_numbers_picked_out_of_a_row_are_looked_up_too(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Slice", ["x", "zero", "one", "one"], ["first"]),
+        helper.make_node("Cast", ["first"], ["places"], to=INT64),
+        helper.make_node("Gather", ["table", "places"], ["found"]),
+        helper.make_node("ReduceSum", ["found", "one"], ["known"], keepdims=0),
+        helper.make_node("MatMul", ["x", "w"], ["seen"]),
+        helper.make_node("Add", ["known", "seen"], ["y"]),
+    ]
+    constants = [
+        constant("zero", [0]), constant("one", [1]), constant("w", WEIGHTS),
+        constant("table", RANDOM.normal(size=(4, 3)), np.float32),
+    ]  # fmt: skip
+    rows = np.concatenate([RANDOM.integers(0, 4, (40, 1)), ROWS[:, 1:]], axis=1).astype(np.float32)
+    bundle = converted(model(nodes, constants=constants), rows)
+    assert bundle.manifest.refusals == ("a number outside -4 to 3, which the model looks up in a table",)
+    with pytest.raises(InputError, match="row 0: a number outside -4 to 3"):
+        predicted(bundle, tmp_path, rows + 4)
+
+
 def test_training_inputs_are_sketched() -> None:
     assert converted(dense(), reference=ROWS).manifest.reference is not None
 
