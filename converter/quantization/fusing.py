@@ -25,14 +25,13 @@ _CLOSE = 1e-4
 def fused(raw: bytes, preprocessing: Collection[str] = frozenset(), feeds: Sequence[Feed] = ()) -> bytes:
     """The same function in fewer nodes, for quantization; the same bytes in any process.
 
-    raw: an ONNX file. preprocessing: names of nodes that are left as they are. feeds: calibration data;
-    where an output of float32 differs on its first batch by more than rounding, `raw` comes back.
-    Operator sets and IR version stay.
+    raw: an ONNX file. preprocessing: names of nodes that are left as they are. feeds: calibration data.
+    Where there is nothing to fuse, or an output of float32 differs on the first batch by more than
+    rounding, `raw` comes back. Operator sets and IR version stay.
     """
     edited = Edited(onnx.load_from_string(raw), preprocessing)
     ranks = _ranks(edited.model)
-    _fold_constants(edited)
-    _name_rectifiers(edited)
+    first = [_fold_constants(edited), _name_rectifiers(edited)]
     steps = (
         padding.joined,
         squeezing.sunk,
@@ -40,10 +39,11 @@ def fused(raw: bytes, preprocessing: Collection[str] = frozenset(), feeds: Seque
         normalization.folded,
         normalization.made_gemm,
     )
+    count = 0
     while any(step(edited, ranks) for step in steps):
-        pass
+        count += 1
     edited.forget_unread()
-    if not _agree(raw, edited.model, feeds[:1]):
+    if not (count or any(first)) or not _agree(raw, edited.model, feeds[:1]):
         return raw
     made: bytes = edited.model.SerializeToString(deterministic=True)
     return made
@@ -59,8 +59,9 @@ def _ranks(model: Any) -> dict[str, int]:
     } | {tensor.name: len(tensor.dims) for tensor in graph.initializer}
 
 
-def _fold_constants(edited: Edited) -> None:
-    """An Identity or a Transpose of a constant is a constant."""
+def _fold_constants(edited: Edited) -> bool:
+    """An Identity or a Transpose of a constant is a constant; whether there was one."""
+    count = 0
     for node in edited.nodes():
         if not is_standard(node, "Identity", "Transpose") or node.output[0] in edited.wiring.outputs:
             continue
@@ -69,10 +70,13 @@ def _fold_constants(edited: Edited) -> None:
             if node.op_type == "Transpose":
                 array = array.transpose(attributes(node).get("perm"))
             edited.replace_by_constant(node, array)
+            count += 1
+    return count > 0
 
 
-def _name_rectifiers(edited: Edited) -> None:
-    """The larger of a number and 0, as scikit-learn's networks compute it, is a Relu."""
+def _name_rectifiers(edited: Edited) -> bool:
+    """The larger of a number and 0, as scikit-learn's networks compute it, is a Relu; whether one was."""
+    count = 0
     for node in edited.nodes():
         arrays = [edited.wiring.array(name) for name in node.input]
         if is_standard(node, "Max") and len(arrays) == 2:
@@ -80,7 +84,9 @@ def _name_rectifiers(edited: Edited) -> None:
             if len(zeros) == 1 and arrays[zeros[0]] == 0 and is_float32(arrays[zeros[0]]):
                 node.op_type = "Relu"
                 node.input[:] = [node.input[1 - zeros[0]]]
+                count += 1
     edited.changed()
+    return count > 0
 
 
 def _agree(raw: bytes, model: Any, feeds: Sequence[Feed]) -> bool:

@@ -113,6 +113,14 @@ def test_a_maximum_of_0_is_a_relu_and_a_transposed_weight_a_weight() -> None:
     assert same(raw, fused(raw))
 
 
+def test_where_there_is_nothing_to_fuse_the_file_comes_back() -> None:
+    """Whatever it says besides, which a file written anew would not."""
+    model = onnx.load_from_string(rows())
+    model.graph.value_info.append(onnx.helper.make_tensor_value_info("dense0", 1, ["batch", 24]))
+    raw = model.SerializeToString()
+    assert fused(raw, feeds=[data(raw)]) == raw
+
+
 def test_preprocessing_is_left_as_it_is() -> None:
     """Even where a layer of the preprocessing is followed by what could become part of it."""
     net = Network()
