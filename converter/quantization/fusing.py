@@ -75,7 +75,7 @@ def _fold_constants(edited: Edited) -> bool:
 
 
 def _name_rectifiers(edited: Edited) -> bool:
-    """The larger of a number and 0, as scikit-learn's networks compute it, is a Relu; whether one was."""
+    """The larger of a number and 0, as scikit-learn computes it, is a Relu; whether there was one."""
     count = 0
     for node in edited.nodes():
         arrays = [edited.wiring.array(name) for name in node.input]
