@@ -151,7 +151,8 @@ def _agreement(manifest: Manifest, measured: Sequence[Measured]) -> Iterator[str
     for each in measured:
         if each.differences is not None:
             label = f"Differences between {each.variant.id} and the source model"
-            svg = plots.error_histogram(label, each.differences, each.variant.parity.tolerance)
+            limit = "allowed" if each.variant.accuracy is None else "of goldens at most"
+            svg = plots.error_histogram(label, each.differences, each.variant.parity.tolerance, limit)
             drawn.append(
                 markup.figure(svg, f"{each.variant.id}: inputs by largest absolute difference.")
             )
@@ -173,7 +174,8 @@ def _parity_table(manifest: Manifest) -> tuple[list[str], list[list[str]]]:
                 variant.id,
                 str(parity.inputs),
                 *(str(count) for _, count in zip(of_labels, counts, strict=False)),
-                *(f"{parity.max_abs_error:.1e}", f"{parity.tolerance:.1e}"),
+                f"{parity.max_abs_error:.1e}",
+                f"{parity.tolerance:.1e}" + ("" if variant.accuracy is None else " of goldens"),
             ]
         )
     return ["variant", "inputs", *of_labels, "difference", "allowed"], rows

@@ -50,9 +50,12 @@ def bars(label: str, rows: Sequence[tuple[str, str, float, float]]) -> str:
     return svg(len(rows) * 44, label, parts)
 
 
-def error_histogram(label: str, errors: NDArray[np.float64], allowed: float) -> str:
+def error_histogram(
+    label: str, errors: NDArray[np.float64], allowed: float, limit: str = "allowed"
+) -> str:
     """How many inputs differ by how much: half decades of a log scale, and a line at what is allowed.
 
+    limit: what is written at that line.
     The first bar is of equal answers and of differences more than six decades below `allowed`.
     """
     low, high = floor(log10(allowed)) - _DECADES, floor(log10(allowed)) + 2
@@ -75,7 +78,7 @@ def error_histogram(label: str, errors: NDArray[np.float64], allowed: float) -> 
         if (exponent - low) % 2:
             parts.append(word(x, bottom + 14, f"1e{exponent}", "middle small"))
     x = left + (1 + 2 * (log10(allowed) - low)) * step
-    parts += [line(x, 16, x, bottom, "limit"), word(x, 11, "allowed", "middle small")]
+    parts += [line(x, 16, x, bottom, "limit"), word(x, 11, limit, "middle small")]
     return svg(bottom + 20, label, parts)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,11 +31,10 @@ class Library:
 @cache
 def load() -> Library:
     """Import them. Raises MissingExtraError where one is missing."""
-    # What TensorFlow prints of the machine's instructions while it is imported concerns nobody here.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_standard_error():
             warnings.simplefilter("ignore")
             import keras
             import tensorflow as tf
@@ -107,6 +107,20 @@ def _keep_order(tf2onnx: Any) -> None:
 def versions() -> tuple[str, ...]:
     """The distributions that a conversion depends on."""
     return ("tensorflow", "keras", "tf2onnx")
+
+
+@contextmanager
+def _without_standard_error() -> Iterator[None]:
+    """Without what native code prints: of the machine's instructions TensorFlow does whatever is set."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextmanager
