@@ -164,7 +164,8 @@ def _mean_area(areas: list[Statistic]) -> Statistic:
     """Over the classes that were drawn at all; of none NaN."""
 
     def statistic(weights: Numbers) -> Numbers:
-        found = np.stack([area(weights) for area in areas])
+        by_input = np.ascontiguousarray(weights.T)
+        found = np.stack([area(by_input) for area in areas])
         is_there = np.isfinite(found)
         total = np.where(is_there, found, 0).sum(axis=0)
         nothing = np.full_like(total, np.nan)
@@ -175,24 +176,28 @@ def _mean_area(areas: list[Statistic]) -> Statistic:
 
 
 def _area(is_it: NDArray[np.bool_], given: NDArray[np.generic]) -> Statistic:
-    """Under the receiver operating characteristic, of one class against the rest; ties count half.
+    """Under the receiver operating characteristic, of one class against the rest; of weights (inputs, n).
 
-    NaN where one of the two sides was not drawn.
+    By ranks, as in Mann and Whitney (1947): whatever lies below one that is it counts, and half of what
+    ties with it; of that half of all pairs of two that are it are taken away. NaN where one of the two
+    sides was not drawn.
     """
     order = np.argsort(given, kind="stable")
-    ranked = given[order]
-    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-    is_it = is_it[order]
+    ranked, is_it = given[order], is_it[order]
+    places = np.flatnonzero(is_it)
+    first = np.searchsorted(ranked, ranked[places], side="left")
+    last = np.searchsorted(ranked, ranked[places], side="right")
 
     def statistic(weights: Numbers) -> Numbers:
-        drawn = weights[:, order]
-        hits = np.add.reduceat(drawn * is_it, starts, axis=1)
-        others = np.add.reduceat(drawn, starts, axis=1) - hits
-        below = np.cumsum(others, axis=1) - others / 2
-        pairs = hits.sum(axis=1) * others.sum(axis=1)
+        below = np.zeros((len(order) + 1, weights.shape[1]))
+        drawn = np.take(weights, order, axis=0, out=below[1:])
+        hits = drawn[places]
+        np.cumsum(drawn, axis=0, out=drawn)
+        ranks = np.einsum("ij,ij->j", hits, below[first] + below[last]) / 2
+        found = hits.sum(axis=0)
+        pairs = found * (below[-1] - found)
         nothing = np.full_like(pairs, np.nan)
-        right = (hits * below).sum(axis=1)
-        area: Numbers = np.divide(right, pairs, out=nothing, where=pairs > 0)
+        area: Numbers = np.divide(ranks - found**2 / 2, pairs, out=nothing, where=pairs > 0)
         return area
 
     return statistic
