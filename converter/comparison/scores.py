@@ -176,7 +176,7 @@ def _mean_area(areas: list[Statistic]) -> Statistic:
 
 
 def _area(is_it: NDArray[np.bool_], given: NDArray[np.generic]) -> Statistic:
-    """Under the receiver operating characteristic, of one class against the rest; of weights (inputs, n).
+    """Under the receiver operating characteristic, of one class, from weights (inputs, n).
 
     By ranks, as in Mann and Whitney (1947): whatever lies below one that is it counts, and half of what
     ties with it; of that half of all pairs of two that are it are taken away. NaN where one of the two
