@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 import converter
 import edge_runtime
@@ -162,6 +163,14 @@ def test_a_regression_is_judged_by_what_it_explains() -> None:
         if each.accuracy is not None:
             assert each.accuracy.measure == "r2"
             assert each.accuracy.source == pytest.approx(model.score(rows[300:], values[300:]))
+
+
+def test_a_model_that_gives_labels_and_nothing_else_is_tried_in_every_way() -> None:
+    model = SVC(gamma=1e-3).fit(DIGITS[:200], LABELS[:200])
+
+    tried = by_id(quantized(model, calibration=DIGITS[200:300]))
+
+    assert not [each.why for each in tried.values() if each.why.startswith("not made")]
 
 
 def test_a_budget_that_nothing_holds_leaves_fp32_and_the_report_says_why(perceptron: Any) -> None:
