@@ -98,7 +98,10 @@ def _thresholds(made: Restoring, tables: _Tables, feature: str, kind: Kind) -> s
         return made.node(
             "Gather", made.constant(different), made.node("Add", start, made.whole(rank, _INT32))
         )
-    if kind == "fp16":
+    n_features = int(features.max(initial=0)) + 1
+    if kind == "fp16" or (
+        kind == "int8" and 8 * n_features > len(numbers)
+    ):  # float16 is no larger there
         half = as_float16(numbers)
         return None if half is None else made.node("Cast", made.constant(half), to=_FLOAT)
     if (spaced := _evenly_spaced(features, numbers, LEVELS[kind])) is None:
