@@ -35,6 +35,7 @@ class Insertion:
         self, model: Any, flavour: Flavour, layers: Collection[str], followers: Collection[str]
     ) -> None:
         self._edited = Edited(model)
+        self._wiring = self._edited.wiring  # as it was in float
         self._flavour = flavour
         self._layers = frozenset(layers)
         self._inside = self._layers | frozenset(followers)
@@ -43,7 +44,7 @@ class Insertion:
 
     def run(self, scale_for: Callable[[str], Scale]) -> Any:
         """The quantized model. `scale_for` gives the scale of a value of the float graph."""
-        model, wiring = self._edited.model, self._edited.wiring
+        model, wiring = self._edited.model, self._wiring
         values = [value.name for value in model.graph.input]
         values += [name for node in model.graph.node for name in node.output]
         pairs = {name: self._pair(name, scale_for) for name in values if self._is_quantized(name)}
@@ -66,7 +67,7 @@ class Insertion:
 
     def _is_quantized(self, name: str) -> bool:
         """Whether a value gets a pair."""
-        wiring = self._edited.wiring
+        wiring = self._wiring
         readers = [node for node in wiring.readers.get(name, ()) if name in activations(node, wiring)]
         if not self._flavour.keeps:
             return any(node.name in self._layers for node in readers)
@@ -81,7 +82,7 @@ class Insertion:
 
     def _is_convolved(self, maker: Any) -> bool:
         if _is_rectifier(maker):
-            maker = self._edited.wiring.makers.get(maker.input[0])
+            maker = self._wiring.makers.get(maker.input[0])
         return maker is not None and maker.name in self._layers and is_standard(maker, "Conv")
 
     def _reads_quantized(self, node: Any, maker: Any) -> bool:
@@ -98,7 +99,7 @@ class Insertion:
 
     def _pair(self, name: str, scale_for: Callable[[str], Scale]) -> tuple[Any, Any]:
         """The two nodes behind a value; one that only moved has the scale of what it was moved from."""
-        maker: Any = self._edited.wiring.makers.get(name)
+        maker: Any = self._wiring.makers.get(name)
         moves = maker is not None and maker.op_type in MOVERS and maker.name in self._inside
         if moves and maker.input[0] in self._scales:
             self._scales[name] = self._scales[maker.input[0]]
@@ -124,7 +125,7 @@ class Insertion:
         if not (self._flavour.keeps and node.name in self._inside and is_standard(node, "Add")):
             return
         for at, name in enumerate(node.input):
-            array = self._edited.wiring.array(name)
+            array = self._wiring.array(name)
             if array is not None:
                 around_0 = Range(min(float(array.min()), 0.0), max(float(array.max()), 0.0))
                 scale = scale_of(around_0, self._flavour)
@@ -136,7 +137,7 @@ class Insertion:
 
     def _weighted(self, node: Any, made: Any) -> Iterator[Any]:
         """The weight and, for integer kernels, the bias of a layer; `made` reads the rounded ones."""
-        weight = self._edited.wiring.array(node.input[1])
+        weight = self._wiring.array(node.input[1])
         if weight is None or not is_float32(weight):
             raise ConversionError(
                 f"quantization: node {node.name!r}: expected a weight that is a constant of float32, "
@@ -163,7 +164,7 @@ class Insertion:
     def _bias_of(self, node: Any, count: int) -> NDArray[np.float32] | None:
         """A bias that is to be rounded, (outputs,); None where there is none, or it stays in float."""
         name = node.input[2] if len(node.input) > 2 else ""
-        array = self._edited.wiring.array(name) if self._flavour.rounds_bias else None
+        array = self._wiring.array(name) if self._flavour.rounds_bias else None
         given = attributes(node)
         is_plain = (given.get("alpha", 1.0), given.get("beta", 1.0)) == (1.0, 1.0)
         if array is None or not is_float32(array) or array.shape != (count,) or not is_plain:
