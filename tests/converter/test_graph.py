@@ -59,6 +59,18 @@ def test_equal_constants_are_stored_once_and_scalars_stay_scalars() -> None:
     assert [list(tensor.dims) for tensor in model.graph.initializer] == [[]]
 
 
+def test_tables_are_found_by_name_and_shared_with_nothing() -> None:
+    graph = Graph()
+    total = graph.input("rows", "float32", [3])
+    same = np.arange(3, dtype=np.float32)
+    tables = graph.tables("trees", left=same, right=same) + graph.tables("trees", left=same)
+    for name in (*tables, graph.constant(same)):
+        total = graph.node("Add", total, name)
+    kept = onnx.load_from_string(graph.to_bytes({"total": (total, "float32", [3])})).graph.initializer
+    names = [each.name for each in kept]
+    assert names == ["trees_1.left", "trees_1.right", "trees_2.left", "constant_0"]
+
+
 def test_what_no_output_needs_is_left_out() -> None:
     graph, value = doubled()
     graph.node("Mul", value, graph.constant(np.array(3, dtype=np.float32)))

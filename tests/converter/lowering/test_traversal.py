@@ -100,6 +100,18 @@ def test_a_tree_that_is_one_leaf_answers_with_it() -> None:
     assert answer.tolist() == [[2.5], [2.5], [2.5]]
 
 
+def test_leaves_come_last_in_the_tables_and_are_their_own_children() -> None:
+    table, truth = real_rows()
+    forest = read_forest(RandomForestClassifier(5, random_state=0).fit(table, truth))
+    kept = onnx.load_from_string(graph_of(forest, standard=True)).graph.initializer
+    tables = {each.name.partition(".")[2]: onnx.numpy_helper.to_array(each) for each in kept}
+    own, inner = np.arange(len(forest.node)), int(forest.inner.sum())
+    for child in ("left", "right"):
+        assert np.array_equal(tables[child] == own, own >= inner)
+    assert not tables["feature"][inner:].any()
+    assert not tables["leaves"][:inner].any()
+
+
 def test_the_graph_grows_with_the_depth_and_not_with_the_number_of_trees() -> None:
     table, truth = real_rows()
     counts = set()

@@ -98,6 +98,13 @@ def test_other_thresholds_err_by_a_step_of_their_feature(kind: Any, levels: int,
             assert moved.min() >= 0
 
 
+def test_thresholds_of_few_nodes_are_float16_beside_int8() -> None:
+    """A step for each of thirty features would take more bytes than it saves."""
+    raw = lowered(RandomForestClassifier(4, max_depth=4, random_state=0).fit(READINGS, ILL), READINGS)
+    found, exact = at_load(stored(raw, "int8")), tables(raw)
+    assert np.array_equal(found["threshold"], exact["threshold"].astype(np.float16).astype(np.float32))
+
+
 @pytest.mark.parametrize(
     ("kind", "step"), [("fp16", 2.0**-11), ("int8", 0.5 / 255), ("int16", 0.5 / 65_535)]
 )
