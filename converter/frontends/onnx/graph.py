@@ -8,6 +8,7 @@ from onnx import helper
 
 from converter.frontends import before as preprocessing
 from converter.frontends.base import Converted, Parts
+from converter.frontends.onnx.labelled import Labelled
 from converter.frontends.onnx.ports import Port
 from converter.frontends.onnx.rewriting import Rewritten
 from converter.frontends.onnx.source import OnnxSource
@@ -48,7 +49,8 @@ def convert(
         answers = _answers(made, graph, names)
         for guard, answer in zip(made.guards, answers[len(source.read) :], strict=True):
             registry.refuse(guard.outside(answer), guard.why)
-    values = source.head.values(*map(_rounded, answers[: len(source.read)]))
+    read = [_rounded(source, answer) for answer in answers[: len(source.read)]]
+    values = source.head.values(*read)
     if said.refusals:
         values["refused"] = refused([mask for mask, _ in said.refusals])
     outputs = outputs_of(values, [each.name for each in declared])
@@ -103,8 +105,10 @@ def _answers(made: Rewritten, graph: Graph, given: Sequence[str]) -> list[Tensor
     return answers
 
 
-def _rounded(answer: Tensor) -> Tensor:
-    rounded: Tensor = answer.astype(np.float32) if answer.dtype.kind == "f" else answer
+def _rounded(source: OnnxSource, answer: Tensor) -> Tensor:
+    """Numbers in float32, as bundles give them; a label as it is."""
+    is_label = isinstance(source.head, Labelled) and answer.dtype.kind != "f"
+    rounded: Tensor = answer if is_label else answer.astype(np.float32)
     return rounded
 
 

@@ -137,10 +137,7 @@ class OnnxSource:
     def run(self, rows: Rows) -> Answer:
         """Ask the file about every row. Raises ConversionError when it refuses them."""
         found = self.asked.about(self.asked.feeds(self.before, rows))
-        read = (found[at] for at in self.read)
-        return self.head.answer(*(each if each.dtype.kind == "O" else _exact(each) for each in read))
-
-
-def _exact(array: NDArray[Any]) -> NDArray[Any]:
-    """Numbers in float64; whole ones as they are."""
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
+        read = [found[at] for at in self.read]
+        if isinstance(self.head, Labelled):
+            return self.head.answer(*read)
+        return self.head.answer(*(each.astype(np.float64) for each in read))

@@ -89,6 +89,24 @@ def test_anything_else_is_a_regression(sizes: int, shape: tuple[int | None, ...]
     assert manifest.evaluation.r2 == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("sizes", [["n"], ["n", 6]])
+def test_whole_numbers_are_values_too(sizes: list[Any]) -> None:
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["most"], axes=[1], keepdims=0),
+        helper.make_node("Cast", ["most" if len(sizes) == 1 else "x"], ["y"], to=INT64),
+    ]
+    manifest = converted(model(nodes, made=("y", INT64, sizes)), ROWS * 10).manifest
+    assert (manifest.task, manifest.outputs[0].dtype) == ("regression", "float32")
+    assert manifest.variants[0].parity.max_abs_error == 0
+
+
+def test_a_label_without_scores_needs_its_classes() -> None:
+    net = model([helper.make_node("ArgMax", ["x"], ["y"], axis=1)], made=("y", INT64, ["n", 1]))
+    manifest = converted(net, classes=[f"class {at}" for at in range(6)]).manifest
+    assert manifest.task == "classification"
+    assert [output.name for output in manifest.outputs] == ["label"]
+
+
 def test_preprocessing_goes_before_the_network() -> None:
     manifest = converted(dense(), preprocessing=StandardScaler().fit(ROWS * 3 + 1)).manifest
     assert [step.name for step in manifest.preprocessing] == ["StandardScaler"]
