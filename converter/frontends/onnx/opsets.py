@@ -16,7 +16,7 @@ from converter.foreign import told
 from converter.graph import IR_VERSION, ML, OPSETS
 from edge_runtime.errors import UnsupportedModelError
 
-# What onnxruntime 1.18, the oldest that a device may have, runs (its docs/Versioning.md).
+# What onnxruntime 1.18, the oldest that a device may have, loads (tried); of ai.onnx.ml 5 it lacks some.
 DEVICE = {"": 21, ML: 4}
 
 
