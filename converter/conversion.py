@@ -60,7 +60,8 @@ def convert(
     """Convert a trained model into a bundle and prove that it agrees.
 
     model: a fitted scikit-learn estimator or Pipeline, a Keras 3 model, a SavedModel that TensorFlow
-        loaded, or the path of a .keras or .h5 file or of a SavedModel's folder.
+        loaded, an `onnx.ModelProto`, or the path of a .keras, .h5 or .onnx file or of a SavedModel's
+        folder.
     inputs: held out from training, (inputs, features) or (windows, samples, axes), or a DataFrame,
         whose columns become the bundle's inputs. Source model and variant are compared on all of them.
     labels: their truth, for accuracy; class names, or numbers for a regression. None: not measured.
@@ -72,7 +73,7 @@ def convert(
     golden_count: how many of the inputs travel in the bundle, for the device to check itself.
     preprocessing: a fitted transformer or Pipeline of them that goes before `model`, for a model that
         was trained on what it gives.
-    classes: of a Keras model or SavedModel, what its outputs are called, in their order. It is then a
+    classes: of a network, from Keras or ONNX, what its outputs are called, in their order. It is then a
         classification; without, it is one where its last operator is a softmax, or a sigmoid of one
         number, and `labels` are whole numbers or None.
     boards: names of what the bundle is for, such as "orin-nano". For boards with TensorRT a second
