@@ -96,7 +96,7 @@ _EPILOG = (
 )  # fmt: skip
 @click.option(
     "--classes", metavar="A,B,C",
-    help="Of a Keras model or SavedModel: what its outputs are called, in their order.",
+    help="Of a network, from Keras or ONNX: what its outputs are called, in their order.",
 )  # fmt: skip
 @click.option(
     "--compare", is_flag=True,
@@ -129,7 +129,7 @@ def convert(
     """Convert a trained MODEL with its preprocessing into one signed bundle.
 
     MODEL is a fitted scikit-learn estimator or Pipeline, saved by joblib or pickle, a Keras 3
-    model (.keras, .h5), or the folder of a SavedModel. The result is compared with MODEL on
+    model (.keras, .h5), the folder of a SavedModel, or an ONNX file (.onnx). The result is compared with MODEL on
     every input before anything is written; a difference is an error that says where.
 
     With --compare there are several MODELs, of which one is chosen.
