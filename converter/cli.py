@@ -129,8 +129,9 @@ def convert(
     """Convert a trained MODEL with its preprocessing into one signed bundle.
 
     MODEL is a fitted scikit-learn estimator or Pipeline, saved by joblib or pickle, a Keras 3
-    model (.keras, .h5), the folder of a SavedModel, or an ONNX file (.onnx). The result is compared with MODEL on
-    every input before anything is written; a difference is an error that says where.
+    model (.keras, .h5), the folder of a SavedModel, or an ONNX file (.onnx). The result
+    is compared with MODEL on every input before anything is written; a difference is an error
+    that says where.
 
     With --compare there are several MODELs, of which one is chosen.
     """
