@@ -23,10 +23,15 @@ _EPILOG = (
 )  # fmt: skip
 @click.option(
     "--inputs", required=True, metavar="FILE[:KEY]",
-    help="Inputs that were held out from training: (inputs, features) or (windows, samples, axes), or a "
-    ".csv with a line of titles for a model of named columns. The bundle must agree with MODEL on all.",
+    help="Inputs that were held out from training: (inputs, features) or (windows, samples, axes), a "
+    ".csv with a line of titles for a model of named columns, or an .npz with an array for each input of "
+    "a model of several. The bundle must agree with MODEL on all.",
 )  # fmt: skip
-@click.option("--labels", metavar="FILE[:KEY]", help="Their true labels or values, to measure accuracy.")
+@click.option(
+    "--labels", metavar="FILE[:KEY]",
+    help="Their true labels or values, to measure accuracy; of a network of several outputs an .npz "
+    "with an array for each.",
+)  # fmt: skip
 @click.option(
     "--training", metavar="FILE[:KEY]",
     help="Inputs that MODEL was trained on. The bundle gets sketches of them, for drift.",
@@ -206,8 +211,7 @@ def _converted(
 
     run = converter.convert  # first of all: it says when the extra is missing
     from converter.converted import check_folder
-    from converter.loading import load_model, read_inputs
-    from edge_runtime.arrays import read_array
+    from converter.loading import load_model, read_inputs, read_labels
     from edge_runtime.boards import supported
 
     for path in outputs:
@@ -226,11 +230,11 @@ def _converted(
     before = None if preprocessing is None else load_model(preprocessing)
     first = trained if before is None else before
     known = None if training is None else read_inputs(training, first)
-    truth = None if training_labels is None else read_array(training_labels, kind="labels")
+    truth = None if training_labels is None else read_labels(training_labels, trained)
     return run(
         trained,
         read_inputs(inputs, first),
-        None if labels is None else read_array(labels, kind="labels"),
+        None if labels is None else read_labels(labels, trained),
         window=window,
         preprocessing=before,
         classes=None if classes is None else [name.strip() for name in classes.split(",")],

@@ -36,6 +36,7 @@ class Graph:
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._tensors: list[Any] = []
         self._inputs: list[Any] = []
+        self._reserved: set[str] = set()
         self._count = 0
 
     @property
@@ -50,7 +51,12 @@ class Graph:
     def input(self, name: str, dtype: str, shape: Sequence[int | None]) -> str:
         """Declare an input; None in `shape` is a size known only when the model runs."""
         self._inputs.append(_value_info(name, dtype, shape))
+        self.reserve([name])
         return name
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Keep names for outputs to come, before there are nodes that might have them."""
+        self._reserved.update(names)
 
     def constant(self, array: NDArray[Any]) -> str:
         """A constant tensor; the same array is stored once however often it is asked for."""
@@ -59,7 +65,7 @@ class Graph:
         content = repr(array.tolist()).encode() if texts else array.tobytes()
         key = (array.dtype.str, array.shape, content)
         if key not in self._constants:
-            name = f"constant_{len(self._constants)}"
+            name = self._unreserved(f"constant_{len(self._constants)}")
             self._constants[key] = name
             self._tensors.append(numpy_helper.from_array(array, name))
         return self._constants[key]
@@ -164,7 +170,13 @@ class Graph:
 
     def _new(self, kind: str) -> str:
         self._count += 1
-        return f"{kind.lower()}_{self._count}"
+        return self._unreserved(f"{kind.lower()}_{self._count}")
+
+    def _unreserved(self, name: str) -> str:
+        """A name like this one that no input and no output has."""
+        while name in self._reserved:
+            name += "_"
+        return name
 
 
 def _value_info(name: str, dtype: str, shape: Sequence[int | None]) -> Any:

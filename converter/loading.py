@@ -9,10 +9,12 @@ import joblib
 from sklearn.exceptions import InconsistentVersionWarning
 
 from converter.foreign import told
+from converter.frontends.choice import front_end_of, is_network
 from converter.frontends.onnx import reading as onnx_files
 from converter.frontends.tensorflow import loading as saved
-from edge_runtime.arrays import read_array
+from edge_runtime.arrays import read_array, read_members
 from edge_runtime.errors import ConversionError, InputError, MissingExtraError
+from edge_runtime.tables import read_arrays
 
 SUFFIXES = (".joblib", ".pkl", ".pickle")
 
@@ -84,8 +86,11 @@ def _check_file(path: Path) -> None:
 def read_inputs(spec: str, model: Any) -> Any:
     """Inputs in a file: an array, or of a `.csv` for a model that knows its columns' names a DataFrame.
 
-    An empty cell is a missing value. Raises InputError, MissingExtraError without pandas.
+    Of a model of several inputs the arrays of an `.npz` that have their names. An empty cell is a
+    missing value. Raises InputError, MissingExtraError without pandas.
     """
+    if names := front_end_of(model, None).input_names():
+        return read_arrays(spec, names)
     known = getattr(model, "feature_names_in_", None)
     path = Path(spec)
     if known is None or path.suffix.lower() != ".csv":
@@ -112,3 +117,15 @@ def read_inputs(spec: str, model: Any) -> Any:
             f"{list(frame.columns)[:5]}."
         )
     return frame
+
+
+def read_labels(spec: str, model: Any) -> Any:
+    """Labels in a file: an array; for a network perhaps an `.npz` of several, by its outputs' names.
+
+    Raises InputError.
+    """
+    path = Path(spec)
+    if not is_network(model) or path.suffix.lower() != ".npz":
+        return read_array(spec, kind="labels")
+    found = read_members(path, lambda names: names)
+    return found if len(found) > 1 else read_array(spec, kind="labels")

@@ -20,15 +20,23 @@ def front_end_of(model: Any, preprocessing: Any) -> FrontEnd:
     Raises InputError where that does not transform, ConversionError for an ONNX model whose data is in
     other files, MissingExtraError without TensorFlow.
     """
-    is_onnx = isinstance(model, OnnxFile | onnx.ModelProto)
-    if preprocessing is not None and (is_onnx or _is_network(model)):
+    if not is_network(model):
+        return Estimator(model if preprocessing is None else joined(preprocessing, model))
+    if preprocessing is not None:
         check_transforms(preprocessing)
-    if is_onnx:
+    if _is_onnx(model):
         return OnnxModel(as_file(model), preprocessing)
-    if _is_network(model):
-        return Network(model, preprocessing)
-    return Estimator(model if preprocessing is None else joined(preprocessing, model))
+    return Network(model, preprocessing)
 
 
-def _is_network(model: Any) -> bool:
+def is_network(model: Any) -> bool:
+    """Whether a model is of another kind than scikit-learn's, and may have several inputs or outputs."""
+    return _is_onnx(model) or _is_tensorflow(model)
+
+
+def _is_onnx(model: Any) -> bool:
+    return isinstance(model, OnnxFile | onnx.ModelProto)
+
+
+def _is_tensorflow(model: Any) -> bool:
     return not _TENSORFLOW.isdisjoint(kind.__module__.partition(".")[0] for kind in type(model).__mro__)

@@ -102,8 +102,8 @@ def read_head(
     if len(sizes) > 1:
         if classes is not None:
             raise InputError(
-                f"classes: expected none for an output of shape {('inputs', *sizes)}, which is values; "
-                f"found {len(classes)}. Leave them out."
+                f"classes: expected none for an output of shape (inputs, {', '.join(map(str, sizes))}), "
+                f"which is values; found {len(classes)}. Leave them out."
             )
         return head
     if last == "Sigmoid" and not head.is_one and _is_yes_or_no(labels, sizes[0]):
@@ -124,7 +124,7 @@ def only(labels: Labels | None) -> NDArray[Any] | None:
     if len(labels) != 1:
         raise InputError(
             f"labels: expected an array, which is the truth of the model's one output; found "
-            f"{', '.join(map(repr, labels)) or 'none'}."
+            f"{', '.join(map(repr, labels)) or 'none'}. Of a file choose one with FILE:KEY."
         )
     return next(iter(labels.values()))
 

@@ -113,11 +113,16 @@ def _parts(write: Callable[[], _Written]) -> Parts:
     return Parts(graph, tuple(made.calls))
 
 
-def given_to(graph: Graph, declared: tuple[Input, ...], *, is_table: bool) -> Tensor | Table:
-    """The graph's inputs: one array, or a table of columns."""
-    tensors = [
+def tensors_of(graph: Graph, declared: tuple[Input, ...]) -> list[Tensor]:
+    """The graph's inputs, one tensor each."""
+    return [
         Tensor.input(graph, given.name, _numpy_dtype(given.dtype), given.shape) for given in declared
     ]
+
+
+def given_to(graph: Graph, declared: tuple[Input, ...], *, is_table: bool) -> Tensor | Table:
+    """The graph's inputs: one array, or a table of columns."""
+    tensors = tensors_of(graph, declared)
     if not is_table:
         return tensors[0]
     columns = tuple(tensor[:, None] for tensor in tensors)

@@ -27,35 +27,47 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Frozen:
-    """A model as TensorFlow's GraphDef. input, output: names of tensors.
+    """A model as TensorFlow's GraphDef. inputs, outputs: names of tensors.
 
-    tables: lookup tables by the name of the node that stands for them. last: the operator that the
-        output comes from, such as Softmax.
+    reads: places of the model's inputs that it reads; those are `inputs`. tables: lookup tables by the
+        name of the node that stands for them. lasts: the operator that each output comes from, such as
+        Softmax.
     """
 
     graph_def: Any
-    input: str
-    output: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    reads: tuple[int, ...]
     tables: dict[str, Lookup]
-    last: str
+    lasts: tuple[str, ...]
 
 
-def freeze(function: Any) -> Frozen:
-    """Freeze a concrete function of one tensor. Raises UnsupportedModelError."""
+def freeze(function: Any, count: int) -> Frozen:
+    """Freeze a concrete function of `count` tensors. Raises UnsupportedModelError."""
     library = load()
     tf = library.tf
     with translated("the model cannot be frozen by TensorFlow", UnsupportedModelError), quiet():
         frozen = library.freeze(function, lower_control_flow=False, aggressive_inlining=True)
         graph_def = frozen.graph.as_graph_def(add_shapes=True)
-        given, made = function.inputs[0].name, frozen.outputs[0].name
+        # Behind them come the tables that it captures.
+        given = [tensor.name for tensor in function.inputs[:count]]
+        made = [tensor.name for tensor in frozen.outputs]
         _inlinable(graph_def)
         with tf.Graph().as_default():  # a meta graph is made of the default one
             tf.import_graph_def(graph_def, name="")
-            graph_def = library.tf2onnx.tf_loader.tf_optimize([given], [made], graph_def)
-        _fold(graph_def, given)
+            graph_def = library.tf2onnx.tf_loader.tf_optimize(given, made, graph_def)
+        reads = _read(graph_def, given)
+        _fold(graph_def, [given[at] for at in reads])
         tables = _tables(function, graph_def)
         _shape_lookups(graph_def)
-    return Frozen(graph_def, given, made, tables, _last(graph_def, made))
+    lasts = tuple(_last(graph_def, name) for name in made)
+    return Frozen(graph_def, tuple(given[at] for at in reads), tuple(made), reads, tables, lasts)
+
+
+def _read(graph_def: Any, given: list[str]) -> tuple[int, ...]:
+    """The places of the inputs that nodes of the graph, or its outputs, still read."""
+    read = {name.partition(":")[0].lstrip("^") for node in graph_def.node for name in node.input}
+    return tuple(at for at, name in enumerate(given) if name.partition(":")[0] in read)
 
 
 def _inlinable(graph_def: Any) -> None:
@@ -71,7 +83,7 @@ def _inlinable(graph_def: Any) -> None:
                     del node.attr[mark]
 
 
-def _fold(graph_def: Any, given: str) -> None:
+def _fold(graph_def: Any, given: list[str]) -> None:
     """Make constants of sizes and scales that are computed, of nothing but an image's size."""
     tf = load().tf
     wanted = {
@@ -81,11 +93,9 @@ def _fold(graph_def: Any, given: str) -> None:
         return
     with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
         tf.import_graph_def(graph_def, name="")
-        shape = [1 if size is None else size for size in graph.get_tensor_by_name(given).shape]
-        dtype = graph.get_tensor_by_name(given).dtype.as_numpy_dtype
         found = session.run(
             {name: name if ":" in name else f"{name}:0" for name in wanted.values()},
-            {given: np.zeros(shape, dtype)},
+            {name: _zeros(graph.get_tensor_by_name(name)) for name in given},
         )
     nodes = {node.name: node for node in graph_def.node}
     for (name, at), value in wanted.items():
@@ -93,6 +103,12 @@ def _fold(graph_def: Any, given: str) -> None:
         constant.attr["dtype"].type = tf.as_dtype(found[value].dtype).as_datatype_enum
         constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(found[value]))
         nodes[name].input[at] = constant.name
+
+
+def _zeros(tensor: Any) -> NDArray[Any]:
+    """One input of nothing."""
+    shape = [1 if size is None else size for size in tensor.shape]
+    return np.zeros(shape, tensor.dtype.as_numpy_dtype)
 
 
 def _tables(function: Any, graph_def: Any) -> dict[str, Lookup]:

@@ -15,7 +15,7 @@ from edge_runtime.errors import UnsupportedModelError
 
 
 def translate(frozen: Frozen) -> Any:
-    """An `onnx.ModelProto` of one input and one output in the converter's operator sets.
+    """An `onnx.ModelProto` of `frozen`'s inputs and outputs in the converter's operator sets.
 
     Raises UnsupportedModelError, naming the layer and the operator, where no translation exists.
     """
@@ -30,13 +30,15 @@ def translate(frozen: Frozen) -> Any:
                 extra_opset=[onnx.helper.make_opsetid(ML, OPSETS[ML])],
                 custom_op_handlers=handlers(frozen.tables),
                 custom_rewriter=rewriters(),
-                input_names=[frozen.input],
-                output_names=[frozen.output],
+                input_names=list(frozen.inputs),
+                output_names=list(frozen.outputs),
             )
         # Catching its errors, the optimizer copies all weights before each of its passes.
         made = library.tf2onnx.optimizer.optimize_graph(made, catch_errors=False)
         model = made.make_model("model")
     _check_operators(model.graph.node)
+    for values, order in ((model.graph.input, frozen.inputs), (model.graph.output, frozen.outputs)):
+        values.sort(key=lambda value, order=order: order.index(value.name))
     return named_by_place(model)
 
 

@@ -1,7 +1,7 @@
 """What a Keras model or a SavedModel says itself: what the variant must agree with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,34 +10,36 @@ from numpy.typing import NDArray
 from converter.foreign import translated
 from converter.frontends import before as preprocessing
 from converter.frontends.before import LIKE_TRAINING
-from converter.frontends.head import Head, read_head
+from converter.frontends.head import Head
+from converter.frontends.heads import Heads, read_heads
 from converter.frontends.limits import Limits
-from converter.frontends.tensorflow import texts, tracing
+from converter.frontends.tensorflow import texts, tracing, unsupported
 from converter.frontends.tensorflow.freezing import Frozen, freeze
 from converter.frontends.tensorflow.library import load, quiet, versions
 from converter.frontends.tensorflow.limits import limits
-from converter.inputs import Rows
+from converter.inputs import Labels, Rows
 from converter.source import Answer
 from edge_runtime.bundle.manifest import Label, Task
-from edge_runtime.errors import ConversionError
+from edge_runtime.errors import ConversionError, UnsupportedModelError
 
 _BATCH = 256  # inputs that the model is asked about at once
+Arrays = list[NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class KerasSource:
-    """A trained model of one input and one output, and what it predicts.
+    """A trained model and what it predicts.
 
     before: fitted preprocessing whose output the model was trained on; None for none. frozen: the model
-        as TensorFlow's graph. head: how its output is read. limits: of the numbers that it looks up in
-        a table.
+        as TensorFlow's graph. heads: how its outputs are read. limits: of the numbers that it looks up
+        in a table, by the place of the input.
     """
 
     callee: tracing.Callee
     before: Any
     frozen: Frozen
-    head: Head
-    limits: Limits | None = None
+    heads: Heads
+    limits: dict[int, Limits] = field(default_factory=dict)
 
     @property
     def model(self) -> Any:
@@ -45,15 +47,15 @@ class KerasSource:
 
     @property
     def task(self) -> Task:
-        return self.head.task
+        return self.heads.task
 
     @property
     def classes(self) -> tuple[NDArray[Any], ...]:
-        return self.head.classes
+        return self.heads.classes
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return self.head.class_names
+        return self.heads.class_names
 
     @property
     def is_multi_label(self) -> bool:
@@ -61,11 +63,11 @@ class KerasSource:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        return self.head.labels
+        return self.heads.labels
 
     @property
     def value_names(self) -> tuple[str, ...]:
-        return () if self.classes else ("value",)
+        return self.heads.value_names
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -80,55 +82,94 @@ class KerasSource:
     def run(self, rows: Rows) -> Answer:
         """Ask the model about every row. Raises ConversionError when it refuses them."""
         given = prepared(self.before, rows, self.callee)
-        found = np.concatenate(
-            [self.asked(given[at : at + _BATCH]) for at in range(0, len(given), _BATCH)]
-        ).astype(np.float64)
-        return self.head.answer(found)
+        parts = [
+            self.asked([array[at : at + _BATCH] for array in given])
+            for at in range(0, len(rows), _BATCH)
+        ]
+        found = [np.concatenate(arrays).astype(np.float64) for arrays in zip(*parts, strict=True)]
+        return self.heads.answer(*found)
 
-    def asked(self, given: NDArray[Any]) -> NDArray[Any]:
-        """The model's own output to at most a few hundred inputs. Raises ConversionError."""
-        what = f"the source model {self.describe()} refuses inputs of shape {given.shape}"
+    def asked(self, given: Arrays) -> Arrays:
+        """The model's own outputs to at most a few hundred inputs. Raises ConversionError."""
+        shapes = ", ".join(str(array.shape) for array in given)
+        what = f"the source model {self.describe()} refuses inputs of shape {shapes}"
         with translated(what, advice=LIKE_TRAINING), quiet():
-            x = load().tf.constant(given, dtype=self.callee.dtype)
-            return np.asarray(tracing.single(self.callee.call(x)))
+            tensors = [
+                load().tf.constant(array, dtype=wanted.dtype)
+                for array, wanted in zip(given, self.callee.inputs, strict=True)
+            ]
+            return [np.asarray(each) for each in self.callee.answers(*tensors).values()]
 
 
-def prepared(before: Any, rows: Rows, callee: tracing.Callee) -> NDArray[Any]:
-    """Rows as the model itself takes them: behind the preprocessing, or as texts of their tokens."""
-    if before is None:
-        given = rows.for_source()
-        return texts.joined(given) if texts.length(callee.model) is not None else given
-    return preprocessing.transformed(before, rows)
+def prepared(before: Any, rows: Rows, callee: tracing.Callee) -> Arrays:
+    """Rows as the model takes them, one array an input: behind the preprocessing, or as texts of their
+    tokens."""
+    if before is not None:
+        return [preprocessing.transformed(before, rows)]
+    given = rows.for_source()
+    if rows.is_several:
+        return list(given.values())
+    return [texts.joined(given) if texts.length(callee.model) is not None else given]
 
 
 def read(
-    model: Any, before: Any, rows: Rows, labels: NDArray[Any] | None, classes: Sequence[Any] | None
+    model: Any, before: Any, rows: Rows, labels: Labels | None, classes: Sequence[Any] | None
 ) -> KerasSource:
     """Look at a trained model; `rows` are what it will be asked about, `labels` perhaps their truth.
 
-    What its output means: see `read_head`. Raises UnsupportedModelError, ConversionError when it refuses
-    the first of `rows`, InputError when their shape, or `classes`, are not the model's.
+    What its outputs mean: see `read_heads`. Raises UnsupportedModelError, ConversionError when it
+    refuses the first of `rows`, InputError when their shape, or `classes`, are not the model's.
     """
     callee = tracing.callee(model)
     first = rows.take(slice(1))
-    given = first.array if before is None else prepared(before, first, callee)
-    frozen = freeze(tracing.concrete(callee, given.shape[1:]))
-    source = KerasSource(callee, before, frozen, Head((), frozen.last))
-    sizes = source.run(first).tensors["value"].shape[1:]
-    head = read_head(sizes, frozen.last, labels, classes)
-    return replace(source, head=head, limits=_limits(source, given))
+    is_plain = before is None and not rows.is_several
+    given = [first.array] if is_plain else prepared(before, first, callee)
+    traced = tracing.concrete(callee, [array.shape[1:] for array in given])
+    frozen = freeze(traced.function, len(given))
+    unsupported.check(frozen.graph_def)
+    nothing = Heads(dict.fromkeys(traced.outputs, Head((), "")))
+    source = KerasSource(callee, before, frozen, nothing)
+    answers = source.asked(prepared(before, first, callee))
+    outputs = [
+        (name, _sizes(name, answer), last)
+        for name, answer, last in zip(traced.outputs, answers, frozen.lasts, strict=True)
+    ]
+    heads = read_heads(outputs, labels, classes)
+    return replace(source, heads=heads, limits=_limits(source, given))
 
 
-def _limits(source: KerasSource, given: NDArray[Any]) -> Limits | None:
-    dtype = np.dtype(source.callee.dtype if source.callee.dtype != "string" else object)
-    if dtype not in (np.int32, np.int64, np.float32):
-        return None
+def _sizes(name: str, answer: NDArray[Any]) -> tuple[int, ...]:
+    """Of an output to one input, without the batch. Raises UnsupportedModelError for no numbers."""
+    if answer.dtype.kind not in "biuf" or answer.shape[:1] != (1,):
+        kind = f"{answer.dtype} of shape {answer.shape}" if answer.dtype.kind in "biuf" else "texts"
+        raise UnsupportedModelError(
+            f"model: output {name!r}: expected numbers, for one input of shape (1, ...); found {kind}. "
+            "Convert a model without it."
+        )
+    return answer.shape[1:]
+
+
+def _limits(source: KerasSource, given: Arrays) -> dict[int, Limits]:
+    """Of each input, while the others are as given."""
+    found: dict[int, Limits] = {}
+    for at, wanted in enumerate(source.callee.inputs):
+        dtype = np.dtype(wanted.dtype if wanted.dtype != "string" else object)
+        if dtype in (np.int32, np.int64, np.float32) and at in source.frozen.reads:
+            of = limits(source.frozen, _taker(source, given, at), int(np.nanmax(given[at])))
+            found |= {at: of} if of is not None else {}
+    return found
+
+
+def _taker(source: KerasSource, given: Arrays, at: int) -> Any:
+    """Whether the model has an answer to a number in one of its inputs."""
 
     def takes(number: int) -> bool:
+        filled = list(given)
+        filled[at] = np.full(given[at].shape, number, source.callee.inputs[at].dtype)
         try:
-            source.asked(np.full(given.shape, number, dtype))
+            source.asked(filled)
         except ConversionError:
             return False
         return True
 
-    return limits(source.frozen, takes, int(np.nanmax(given)))
+    return takes

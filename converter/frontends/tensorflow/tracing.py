@@ -1,13 +1,16 @@
-"""A trained model as one function of one tensor, with a batch of unknown size, at inference."""
+"""A trained model as one function of its inputs, with a batch of unknown size, at inference."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from converter.foreign import translated
+from converter.frontends.heads import output_names
 from converter.frontends.tensorflow import texts
 from converter.frontends.tensorflow.library import load, quiet
+from converter.frontends.tensorflow.structure import inputs_of, packed, told_names
+from converter.named import Wanted
 from edge_runtime.errors import ConversionError, InputError, UnsupportedModelError
 
 _SIGNATURES = ("serving_default", "serve")
@@ -17,15 +20,14 @@ _SIGNATURES = ("serving_default", "serve")
 class Callee:
     """What is asked for answers: a Keras model, or a signature of a SavedModel.
 
-    call: of one tensor, batch first; gives a tensor, or several. shape: of its input without the batch;
-        a size that may vary is None, and None in its place where the model does not say, as a class of
-        the author's own. dtype: of its input.
+    call: of one tensor for each of the inputs, batch first; gives a tensor, or a structure of several.
+    outputs: what the model calls several that come as a list; empty where it does not say.
     """
 
     model: Any
     call: Any
-    shape: tuple[int | None, ...] | None
-    dtype: str
+    inputs: tuple[Wanted, ...]
+    outputs: tuple[str, ...] = ()
 
     @property
     def is_keras(self) -> bool:
@@ -35,17 +37,30 @@ class Callee:
     def name(self) -> str:
         return f"Keras {type(self.model).__name__}" if self.is_keras else "TensorFlow SavedModel"
 
+    def answers(self, *given: Any) -> dict[str, Any]:
+        """The model's outputs to one tensor an input, by the names they have in a bundle.
+
+        An only one is called `value`, whatever the model calls it.
+        """
+        made = self.call(*given)
+        names = told_names(made, self.outputs)
+        flat = load().keras.tree.flatten(made)
+        if len(flat) == 1:
+            return {"value": flat[0]}
+        taken = [each.name for each in self.inputs]
+        return dict(zip(output_names(names, taken), flat, strict=True))
+
 
 def callee(model: Any) -> Callee:
-    """How a model is called. Raises UnsupportedModelError where it has several inputs, ConversionError
-    where it was never built."""
+    """How a model is called. Raises UnsupportedModelError for inputs that no bundle holds,
+    ConversionError where it was never built."""
     keras = load().keras
     if isinstance(model, keras.Model):
         return _of_keras(model)
     signatures = getattr(model, "signatures", {})
     for name in _SIGNATURES:
         if name in signatures:
-            return _of_signature(model, signatures[name], name)
+            return _of_signature(model, signatures[name])
     raise UnsupportedModelError(
         f"model: expected a Keras 3 model, or a SavedModel with the signature {_SIGNATURES[0]!r}; found "
         f"{type(model).__module__.partition('.')[0]} {type(model).__name__} with the signatures "
@@ -59,75 +74,73 @@ def _of_keras(model: Any) -> Callee:
             f"model: Keras {type(model).__name__} has no weights yet: it was never called. Train it "
             "first."
         )
-    inputs = getattr(model, "inputs", None) or []
-    _check_one("inputs", len(inputs) or 1)
-    shape, dtype = None, "float32"
-    if inputs:
-        shape, dtype = tuple(inputs[0].shape[1:]), inputs[0].dtype
+    structure, inputs = inputs_of(model)
 
-    def call(x: Any) -> Any:
+    def call(*given: Any) -> Any:
         with stateless(model):
-            return model(x, training=False)
+            return model(packed(structure, given), training=False)
 
-    return Callee(model, call, shape, dtype)
+    return Callee(model, call, inputs, tuple(getattr(model, "output_names", ()) or ()))
 
 
-def _of_signature(model: Any, signature: Any, name: str) -> Callee:
+def _of_signature(model: Any, signature: Any) -> Callee:
     _, given = signature.structured_input_signature
-    _check_one(f"inputs of the signature {name!r}", len(given))
-    ((key, spec),) = given.items()
-    known = spec.shape.rank is not None
-    return Callee(
-        model,
-        lambda x: signature(**{key: x}),
-        tuple(spec.shape[1:]) if known else None,
-        spec.dtype.name,
+    inputs = tuple(
+        Wanted(key, tuple(spec.shape[1:]) if spec.shape.rank is not None else None, spec.dtype.name)
+        for key, spec in sorted(given.items())  # in the order they were saved in tells nothing
     )
 
+    def call(*tensors: Any) -> Any:
+        return signature(**{each.name: tensor for each, tensor in zip(inputs, tensors, strict=True)})
 
-def _check_one(what: str, found: int) -> None:
-    if found != 1:
-        raise UnsupportedModelError(
-            f"model: expected one of its {what}, found {found}. Convert a model of one input and one "
-            "output; join several in front of it."
-        )
+    return Callee(model, call, inputs)
 
 
-def concrete(of: Callee, shape: tuple[int, ...]) -> Any:
-    """The model traced for inputs of `shape`: a concrete function of one tensor.
+@dataclass(frozen=True)
+class Traced:
+    """A concrete function of one tensor an input, and what its outputs are called, in their order."""
 
-    Raises InputError where the model takes no such shape, UnsupportedModelError for several outputs.
+    function: Any
+    outputs: tuple[str, ...]
+
+
+def concrete(of: Callee, shapes: Sequence[tuple[int, ...]]) -> Traced:
+    """The model traced for inputs of `shapes`, the batch not counted.
+
+    Raises InputError where the only input is of no such shape; those of several were looked at before.
     """
-    check_shape(of, shape)
+    if len(of.inputs) == 1:
+        check_shape(of, shapes[0])
     tf = load().tf
-    spec = tf.TensorSpec([None, *shape], of.dtype, name="input")
+    specs = [
+        tf.TensorSpec([None, *shape], each.dtype, name=f"input_{at}" if at else "input")
+        for at, (shape, each) in enumerate(zip(shapes, of.inputs, strict=True))
+    ]
+    names: list[str] = []
 
-    def one(x: Any) -> Any:
-        return single(of.call(x))
+    def together(*given: Any) -> Any:
+        answers = of.answers(*given)
+        names[:] = answers
+        if len(answers) == 1:
+            return list(answers.values())
+        # Two outputs that are one tensor are two of the graph's.
+        return [tf.identity(each) for each in answers.values()]
 
     advice = "Give inputs like those that the model was trained on."
-    what = f"{of.name} refuses inputs of shape {shape}"
+    what = f"{of.name} refuses inputs of shape {', '.join(map(str, shapes))}"
     with translated(what, advice=advice), quiet(), texts.from_tokens(of.model):
-        return tf.function(one, autograph=False).get_concrete_function(spec)
-
-
-def single(answer: Any) -> Any:
-    """The one tensor of an answer."""
-    found = load().tf.nest.flatten(answer)
-    _check_one("outputs", len(found))
-    return found[0]
+        function = tf.function(together, autograph=False).get_concrete_function(*specs)
+    return Traced(function, tuple(names))
 
 
 def check_shape(of: Callee, shape: tuple[int, ...]) -> None:
-    """Whether a model takes inputs of `shape`. Raises InputError."""
-    wanted = of.shape if (length := texts.length(of.model)) is None else (length,)
-    if wanted is None:
-        return
-    fits = len(wanted) == len(shape) and all(w in (None, g) for w, g in zip(wanted, shape, strict=True))
-    if not fits:
-        sizes = ", ".join("any" if size is None else str(size) for size in wanted)
+    """Whether a model of one input takes inputs of `shape`. Raises InputError."""
+    (wanted,) = of.inputs
+    if (length := texts.length(of.model)) is not None:
+        wanted = Wanted(wanted.name, (length,), wanted.dtype)
+    if not wanted.fits(shape):
         raise InputError(
-            f"inputs: expected shape (inputs, {sizes}), which the model {of.name} takes; found "
+            f"inputs: expected shape {wanted.shown}, which the model {of.name} takes; found "
             f"(inputs, {', '.join(map(str, shape))})."
         )
 

@@ -53,4 +53,39 @@ def _bucketize(ctx: Any, node: Any) -> None:
     write.done(count)
 
 
-HANDLERS = {"Erfc": _erfc, "Log1p": _log1p, "Expm1": _expm1, "Bucketize": _bucketize}
+def _floor_mod(ctx: Any, node: Any) -> None:
+    write = Writer(ctx, node)
+    write.done(_rest(write))
+
+
+def _floor_div(ctx: Any, node: Any) -> None:
+    write = Writer(ctx, node)
+    x, y = write.given
+    if write.dtype(x).kind == "f":
+        write.done(write.op("Floor", write.op("Div", x, y)))
+    else:
+        write.done(write.op("Div", write.op("Sub", x, _rest(write)), y))
+
+
+def _rest(write: Writer) -> str:
+    """x - floor(x / y) y. ONNX's Div of whole numbers rounds towards 0, and so does the first rest; with
+    one y more that is not between 0 and y, but cuts off to what is."""
+    x, y = write.given
+    if write.dtype(x).kind == "f":
+        return write.op("Sub", x, write.op("Mul", write.op("Floor", write.op("Div", x, y)), y))
+    more = write.op("Add", _cut(write, x, y), y)
+    return _cut(write, more, y)
+
+
+def _cut(write: Writer, x: str, y: str) -> str:
+    return write.op("Sub", x, write.op("Mul", write.op("Div", x, y), y))
+
+
+HANDLERS = {
+    "Erfc": _erfc,
+    "Log1p": _log1p,
+    "Expm1": _expm1,
+    "Bucketize": _bucketize,
+    "FloorMod": _floor_mod,
+    "FloorDiv": _floor_div,
+}

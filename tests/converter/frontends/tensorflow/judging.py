@@ -69,13 +69,14 @@ def _errors(model: Any, inputs: list[NDArray[Any]]) -> list[float]:
 
 def predictions(model: Any, given: NDArray[Any]) -> NDArray[np.float64]:
     with quiet():
-        answer = tracing.callee(model).call(load().tf.constant(given))
+        (answer,) = tracing.callee(model).answers(load().tf.constant(given)).values()
     return np.asarray(answer).astype(np.float64)
 
 
 def converted(model: Any, given: NDArray[Any], said: NDArray[Any]) -> bytes:
     """The model's graph alone: input `given` and output `answer`."""
-    made = graph.translate(freezing.freeze(tracing.concrete(tracing.callee(model), given.shape[1:])))
+    traced = tracing.concrete(tracing.callee(model), [given.shape[1:]])
+    made = graph.translate(freezing.freeze(traced.function, 1))
     kind = onnx.helper.tensor_dtype_to_np_dtype(made.graph.output[0].type.tensor_type.elem_type)
     whole = Graph()
     x = whole.input("given", "object" if given.dtype.kind == "O" else given.dtype.name, _sizes(given))

@@ -14,7 +14,7 @@ import pytest
 
 from edge_runtime.cli import run
 from edge_runtime.errors import ConversionError, InputError, UnsupportedModelError
-from tests.converter.frontends.tensorflow.models import ROWS, WINDOWS, converted, kit, rows_model
+from tests.converter.frontends.tensorflow.models import ROWS, converted, kit, rows_model
 
 
 def test_a_layer_without_translation_is_named_with_its_operator() -> None:
@@ -22,15 +22,6 @@ def test_a_layer_without_translation_is_named_with_its_operator() -> None:
     texts = np.array([["a", "b"]] * 4, dtype=object)
     with pytest.raises(UnsupportedModelError, match=r"layer 'buckets.*StringToHashBucketFast has no"):
         converted(model, texts)
-
-
-def test_several_inputs_or_outputs_are_refused() -> None:
-    keras, layers = kit().keras, kit().layers
-    first, second = keras.Input((6,)), keras.Input((6,))
-    with pytest.raises(UnsupportedModelError, match="one of its inputs, found 2"):
-        converted(keras.Model([first, second], layers.Add()([first, second])), ROWS)
-    with pytest.raises(UnsupportedModelError, match="one of its outputs, found 2"):
-        converted(keras.Model(first, [layers.Dense(2)(first), layers.Dense(3)(first)]), ROWS)
 
 
 def test_a_model_that_was_never_built_is_refused() -> None:
