@@ -1,37 +1,37 @@
 """The journey from a trained model to a bundle, in one function: `convert`."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from converter import evaluate
 from converter.assembly import Assembled, assembled
 from converter.boards import check_taken
-from converter.bundling import check_golden_count, identity, provenance
+from converter.bundling import identity, provenance
 from converter.case import Case
 from converter.converted import ConvertedBundle
 from converter.documents import documents
 from converter.evidence import Evidence
 from converter.frontends.base import Converted
-from converter.frontends.choice import front_end_of
-from converter.inputs import Rows, as_labels, is_missing
-from converter.loading import opened
+from converter.given import Given, read_given
 from converter.quantization.choices import FILE as CHOICES
+from converter.quantization.choosing import choose
+from converter.quantization.making import Graphs
 from converter.quantization.outcome import Tried
-from converter.quantization.wanted import MAX_ACCURACY_DROP, read_wanted
+from converter.quantization.wanted import MAX_ACCURACY_DROP
 from converter.shipped import Shipped
 from converter.sketching import referenced
+from converter.source import Source
 from converter.standard.variant import for_boards
-from converter.training import cross_validated, read_training
+from converter.training import cross_validated
 from converter.window import WindowSpec
-from edge_runtime.boards import supported
 from edge_runtime.bundle.manifest import Evaluation
-from edge_runtime.errors import ConversionError, InputError
+from edge_runtime.errors import ConversionError
+
+Progress = Callable[[str], None]
 
 
 def convert(
@@ -55,7 +55,7 @@ def convert(
     calibration: Any = None,
     max_accuracy_drop: float = MAX_ACCURACY_DROP,
     choices: Any = None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> ConvertedBundle:
     """Convert a trained model into a bundle and prove that it agrees.
 
@@ -97,68 +97,65 @@ def convert(
     labels that do not fit; ConfigError or ManifestError for name, version, release or window.
     """
     named = identity(name, version, release)
-    made_for = supported(boards)
-    check_golden_count(golden_count)
-    front_end = front_end_of(opened(model), preprocessing)
-    rows_of = partial(front_end.rows, dtype=input_dtype)
-    rows = rows_of(inputs)
-    given = None if labels is None else as_labels(labels, len(rows))
-    with _missing_is_told(rows):
-        read = front_end.read(rows, given, classes)
-    source = read.source
-    truth = None if given is None else evaluate.truth_of(source, given)
-    trained = read_training(source, rows, training, reference, rows_of=rows_of, folds=cross_validation)
-    wanted = read_wanted(
+    given = read_given(
+        model,
+        inputs,
+        labels,
+        preprocessing=preprocessing,
+        classes=classes,
+        input_dtype=input_dtype,
+        training=training,
+        reference=reference,
+        cross_validation=cross_validation,
         quantize=quantize,
         calibration=calibration,
         choices=choices,
-        allowed=max_accuracy_drop,
-        like=rows,
-        known=trained.reference,
-        rows_of=rows_of,
+        max_accuracy_drop=max_accuracy_drop,
+        boards=boards,
+        golden_count=golden_count,
     )
-    progress(f"asking the source model about {len(rows)} inputs")
-    with _missing_is_told(rows):
-        expected = source.run(rows)
-    case = Case(named, source, rows, expected, window)
+    progress(f"asking the source model about {len(given.rows)} inputs")
+    case = given.case(named, window)
     progress("converting to ONNX")
-    converted = read.convert(rows, expected)
+    converted = given.model.convert(case.rows, case.expected)
     progress("proving parity")
     fp32 = case.fp32(converted)
-    check_taken(fp32.variant, made_for)
-    evaluation = None if truth is None else evaluate.evaluated(source, truth, fp32.found)
-    if trained.folds:
-        progress(f"cross-validating in {trained.folds} folds")
-        evaluation = cross_validated(source, trained, evaluation)
-    lower = _once(partial(read.convert, rows, expected, standard=True))
-    lowered = for_boards(made_for, lower, case.proved, progress)
-    tried: tuple[Tried, ...] = ()
-    if wanted:
-        from converter.quantization.choosing import choose
-        from converter.quantization.making import Graphs
+    check_taken(fp32.variant, given.boards)
+    evaluation = _evaluation(given, fp32, progress)
+    made = _assembled(case, given, fp32, progress)
+    bundle = _bundle(case, fp32, made, evaluation)
+    return _completed(bundle, case, given, made, progress)
 
-        tried = choose(case, Graphs(converted, lower), wanted, truth, boards=made_for, progress=progress)
-    made = assembled(
+
+def _evaluation(given: Given, fp32: Shipped, progress: Progress) -> Evaluation | None:
+    """How well the model does, on held-out inputs and, fitted anew, on training data."""
+    source, truth = given.model.source, given.truth
+    found = None if truth is None else evaluate.evaluated(source, truth, fp32.found)
+    if not given.trained.folds:
+        return found
+    progress(f"cross-validating in {given.trained.folds} folds")
+    return cross_validated(source, given.trained, found)
+
+
+def _assembled(case: Case, given: Given, fp32: Shipped, progress: Progress) -> Assembled:
+    """fp32 and all other variants, and the goldens of all of them."""
+    boards = given.boards
+    lower = _once(partial(given.model.convert, case.rows, case.expected, standard=True))
+    lowered = for_boards(boards, lower, case.proved, progress)
+    tried: tuple[Tried, ...] = ()
+    if given.wanted:
+        is_network = not isinstance(case.source, Source)
+        graphs = Graphs(fp32.whole, lower, is_network=is_network)
+        tried = choose(case, graphs, given.wanted, given.truth, boards=boards, progress=progress)
+    return assembled(
         case,
         fp32,
         lowered,
         tried,
-        boards=made_for,
-        choices=wanted.choices if wanted else None,
-        golden_count=golden_count,
+        boards=boards,
+        choices=given.wanted.choices if given.wanted else None,
+        golden_count=given.golden_count,
     )
-    bundle = _bundle(case, fp32, made, evaluation)
-    manifest = msgspec.structs.replace(bundle.manifest, provenance=provenance(source, rows, given))
-    evidence = Evidence(rows, expected.tensors, truth, made.whole())
-    bundle = replace(bundle, manifest=manifest, notes=made.notes, tried=made.tried, evidence=evidence)
-    if trained.reference is not None:
-        progress(f"sketching {len(trained.reference)} training inputs")
-        added, described = referenced(manifest, source, trained.reference)
-        bundle = bundle.adding(added, reference=described)
-    if wanted:
-        digest = wanted.calibration.sha256 if wanted.calibration else ""
-        bundle = bundle.adding({CHOICES: made.choices(digest).to_bytes()})
-    return bundle.adding(documents(bundle.manifest, made_for))
 
 
 def _bundle(
@@ -181,6 +178,34 @@ def _bundle(
     return case.bundle(manifest, files, made.goldens)
 
 
+def _completed(
+    bundle: ConvertedBundle,
+    case: Case,
+    given: Given,
+    made: Assembled,
+    progress: Progress,
+) -> ConvertedBundle:
+    """With where it comes from, sketches of training data, choices, and the documents about all that."""
+    origin = provenance(case.source, case.rows, given.labels)
+    evidence = Evidence(case.rows, case.expected.tensors, given.truth, made.whole())
+    bundle = replace(
+        bundle,
+        manifest=msgspec.structs.replace(bundle.manifest, provenance=origin),
+        notes=made.notes,
+        tried=made.tried,
+        evidence=evidence,
+    )
+    if given.trained.reference is not None:
+        progress(f"sketching {len(given.trained.reference)} training inputs")
+        added, described = referenced(bundle.manifest, case.source, given.trained.reference)
+        bundle = bundle.adding(added, reference=described)
+    if given.wanted:
+        calibration = given.wanted.calibration
+        chosen = made.choices("" if calibration is None else calibration.sha256)
+        bundle = bundle.adding({CHOICES: chosen.to_bytes()})
+    return bundle.adding(documents(bundle.manifest, given.boards))
+
+
 def _once(lower: Callable[[], Converted]) -> Callable[[], Converted]:
     """The same graph for whoever asks, or the same error."""
     found: list[Converted | ConversionError] = []
@@ -196,22 +221,3 @@ def _once(lower: Callable[[], Converted]) -> Callable[[], Converted]:
         return found[0]
 
     return lowered
-
-
-@contextmanager
-def _missing_is_told(rows: Rows) -> Iterator[None]:
-    """Where the model refuses a missing number, say which it is."""
-    try:
-        yield
-    except ConversionError as error:
-        for name, array in rows.arrays.items():
-            if "NaN" in str(error) and (places := np.argwhere(is_missing(array))).size:
-                row, *rest = places[0].tolist()
-                place = f"column {name if rows.is_table else rest[-1]!r}"
-                if rows.is_several:
-                    place = f"input {name!r}"
-                raise InputError(
-                    f"inputs: row {row} has a missing value in {place}, and the model takes none. Put "
-                    "an imputer into the model, or leave such rows out."
-                ) from error
-        raise

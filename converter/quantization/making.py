@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -28,16 +27,13 @@ _TIE = 1e-3
 class Graphs:
     """A model's graph for ONNX Runtime, and what makes the one in standard operators and float32.
 
-    lower: raises ConversionError, every time, where there is none.
+    lower: raises ConversionError, every time, where there is none. is_network: whether the plain graph
+    computes in float32, as networks do; what scikit-learn made computes in float64 or is trees.
     """
 
     plain: Converted
     lower: Callable[[], Converted]
-
-    @cached_property
-    def is_network(self) -> bool:
-        """Whether the plain graph computes in float32 what is quantized; classic models take float64."""
-        return bool(layers(self.plain.onnx, self.plain.preprocessing))
+    is_network: bool
 
     def base(self, engine: str) -> Converted:
         """The graph that variants for an engine are made of."""
