@@ -46,7 +46,9 @@ class _Tables:
     inner: int
 
 
-def restored_tables(constants: Mapping[str, Any], kind: Kind) -> Iterator[Restoring]:
+def restored_tables(
+    constants: Mapping[str, Any], kind: Kind, restoring: type[Restoring]
+) -> Iterator[Restoring]:
     """For each ensemble of trees among a graph's constants what makes its tables again.
 
     constants: an `onnx.TensorProto` for each name.
@@ -63,7 +65,7 @@ def restored_tables(constants: Mapping[str, Any], kind: Kind) -> Iterator[Restor
         for each in (names, arrays) if are_split else ():
             each["leaves"] = each.pop(SPLIT_LEAVES)
         inner = int((arrays["left"] != np.arange(len(arrays["left"]))).sum())
-        made = Restoring(prefix)
+        made = restoring(prefix)
         _restore(made, _Tables(names, **arrays, are_split=are_split, inner=inner), kind)
         yield made
 

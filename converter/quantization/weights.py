@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from converter.quantization.codes import Restoring, as_float16, symmetric
+from converter.quantization.codes import RESTORING, Engine, Restoring, as_float16, symmetric
 from converter.quantization.tables import LEVELS, Kind, is_table, restored_tables
 from converter.quantization.wiring import Wiring, attributes, wired
 from edge_runtime.errors import ConversionError
@@ -25,13 +25,20 @@ _COMPARE = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
 _RECURRENT = {"GRU", "LSTM", "RNN"}
 
 
-def stored(raw: bytes, kind: Kind, preprocessing: Collection[str] = frozenset()) -> bytes:
+def stored(
+    raw: bytes,
+    kind: Kind,
+    preprocessing: Collection[str] = frozenset(),
+    engine: Engine = "onnxruntime",
+) -> bytes:
     """The same ONNX graph, its larger constants stored as `kind`; every value keeps its dtype.
 
     kind: "fp16" rounds to float16; "int8" and "int16" to that many evenly spaced levels, with a scale
         for each output of a layer, each row of an embedding and each feature that trees compare. Trees
         are those of a `StandardGraph`. Whole numbers are never rounded, nor what is compared with.
     preprocessing: names of nodes whose constants stay as they are.
+    engine: what the graph is for. ONNX Runtime runs that for TensorRT as well, but takes more memory to
+        load it.
 
     A constant changes only where the file becomes smaller, and float16 holds it. The bytes depend on
     what is given only. Raises ConversionError where no constant changes.
@@ -42,7 +49,10 @@ def stored(raw: bytes, kind: Kind, preprocessing: Collection[str] = frozenset())
     open_to_it = {name: tensor for name, tensor in wiring.constants.items() if name not in kept}
     made = [
         each
-        for each in (*restored_tables(open_to_it, kind), *_each_alone(open_to_it, kind, wiring))
+        for each in (
+            *restored_tables(open_to_it, kind, RESTORING[engine]),
+            *_each_alone(open_to_it, kind, RESTORING[engine], wiring),
+        )
         if each.size_bytes < sum(open_to_it[name].ByteSize() for name in each.restored)
     ]
     if not made:
@@ -69,13 +79,15 @@ def _rebuilt(model: Any, first: list[Any], tensors: list[Any]) -> bytes:
     return raw
 
 
-def _each_alone(constants: Mapping[str, Any], kind: Kind, wiring: Wiring) -> Iterator[Restoring]:
+def _each_alone(
+    constants: Mapping[str, Any], kind: Kind, restoring: type[Restoring], wiring: Wiring
+) -> Iterator[Restoring]:
     """What makes each constant again that is no table of trees and may change."""
     for name, tensor in constants.items():
         readers = wiring.readers.get(name, ())
         if is_table(name) or not readers:
             continue
-        made = Restoring(name)
+        made = restoring(name)
         array = numpy_helper.to_array(tensor)
         value = None
         if tensor.data_type in _WHOLE and array.min(initial=0) >= 0:

@@ -21,6 +21,7 @@ from tests.converter.quantization.at_load import constants, digest, in_another_p
 from tests.converter.quantization.networks import run
 
 KINDS: list[Any] = ["fp16", "int8", "int16"]
+ROLES = ("feature", "threshold", "left", "right", "leaves", "split_leaves")
 PROFILE = Profile(min_rows=1, opt_rows=1, max_rows=64)
 COUNTS, DIGITS = load_digits(return_X_y=True)
 READINGS, ILL = load_breast_cancer(return_X_y=True)
@@ -46,8 +47,8 @@ def tables(raw: bytes) -> dict[str, np.ndarray]:
 
 def at_load(raw: bytes) -> dict[str, np.ndarray]:
     """The same tables as ONNX Runtime has them once it has loaded a graph."""
-    found = constants(raw)
-    return {name.partition(".")[2]: array for name, array in found.items() if name.startswith("trees_")}
+    split = {name.partition("."): array for name, array in constants(raw).items()}
+    return {role: array for (_, _, role), array in split.items() if role in ROLES}
 
 
 def answers(raw: bytes, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -170,6 +171,19 @@ def test_trees_of_one_split_have_no_tables_of_nodes() -> None:
     assert np.array_equal(said["value"], heard["value"])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_for_tensorrt_are_the_same_tables(
+    kind: Any, forest: bytes, boosted: bytes
+) -> None:
+    for raw in (forest, boosted):
+        own, other = (
+            at_load(stored(raw, kind, engine=engine)) for engine in ("onnxruntime", "tensorrt")
+        )
+        assert own.keys() == other.keys()
+        for role, table in own.items():
+            assert np.array_equal(table, other[role])
+
+
 def test_the_bytes_are_the_same_in_every_process(forest: bytes) -> None:
     call = f"converter.quantization.weights:b''.join(stored(raw, kind) for kind in {KINDS})"
     assert in_another_process(call, forest) == digest(b"".join(stored(forest, kind) for kind in KINDS))
@@ -178,6 +192,6 @@ def test_the_bytes_are_the_same_in_every_process(forest: bytes) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_tensorrt_builds_a_plan_as_large_as_of_the_plain_tables(kind: Any, boosted: bytes) -> None:
     (plain,) = try_builds(boosted, PROFILE, ["8.6"])
-    for trial in try_builds(stored(boosted, kind), PROFILE, ["8.6", "12.0"]):
+    for trial in try_builds(stored(boosted, kind, engine="tensorrt"), PROFILE, ["8.6", "12.0"]):
         assert trial.why == ""
         assert abs(trial.plan_bytes - plain.plan_bytes) < 0.15 * plain.plan_bytes

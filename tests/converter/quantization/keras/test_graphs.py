@@ -119,7 +119,7 @@ def test_stored_weights_are_folded_at_load(name: str, kind: str) -> None:
 @pytest.mark.parametrize("name", FOR_TENSORRT)
 def test_tensorrt_takes_stored_weights_and_float16(name: str) -> None:
     raw, inputs = made(name, standard=True)
-    for found in (stored(raw, "int8"), half(raw)):
+    for found in (stored(raw, "int8", engine="tensorrt"), half(raw)):
         (trial,) = try_builds(found, PROFILE, ["8.6"])
         assert trial.why == ""
     assert 0 < moved(raw, with_rounding(half(raw)), inputs) < 5e-3
