@@ -55,6 +55,15 @@ def test_numbers_on_a_boundary_belong_above_it(dtype: str) -> None:
     np.testing.assert_array_equal(run(converted(model, given, said), given), said)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64", "float32"])
+@pytest.mark.parametrize("by", [3, -3])
+def test_quotients_are_rounded_down_and_rests_have_the_sign_of_what_divides(dtype: str, by: int) -> None:
+    given = np.array([[-7, -6, -4, -3, -1, 0, 1, 2, 3, 5, 6, 7]], dtype)
+    said, heard, _ = both(lambda tf, x: tf.stack([x % by, x // by], axis=1), given)
+    assert said.tolist() == [[(given[0] % by).tolist(), (given[0] // by).tolist()]]
+    np.testing.assert_array_equal(heard, said)
+
+
 @pytest.mark.parametrize("length", [20, 33, 64])
 def test_a_transform_of_frames_that_are_cut_or_filled_up(length: int) -> None:
     given = np.random.default_rng(0).normal(size=(3, 33)).astype(np.float32)
