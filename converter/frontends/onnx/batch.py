@@ -84,11 +84,8 @@ def _free_reshapes(model: Any, batch: int) -> None:
         if node.op_type != "Reshape" or len(node.input) < 2 or node.input[1] not in constants:
             continue
         sizes = numpy_helper.to_array(constants[node.input[1]]).copy()
-        if (
-            not sizes.size
-            or sizes[0] != batch
-            or any(each.name == "allowzero" for each in node.attribute)
-        ):
+        has_zeros = any(each.name == "allowzero" for each in node.attribute)
+        if has_zeros or not sizes.size or sizes[0] != batch:
             continue
         sizes[0] = 0 if -1 in sizes else -1  # 0: as the first size of what is reshaped
         # Of its own: another node may read the same shape.

@@ -9,10 +9,11 @@ from converter.foreign import told
 from converter.frontends.onnx.opsets import imports
 from converter.frontends.onnx.reading import OnnxFile
 from converter.frontends.onnx.walking import graphs_of, nodes_of
+from converter.graph import OPSETS
 from edge_runtime.engine.onnx_file import DOMAINS
 from edge_runtime.errors import UnsupportedModelError
 
-_NEWEST = {"": onnx.defs.onnx_opset_version()}
+_NEWEST = onnx.defs.onnx_opset_version()
 _OLDEST = 7  # what ONNX Runtime takes
 
 
@@ -27,7 +28,7 @@ def checked(file: OnnxFile) -> Any:
             f"{subject}: expected a model for inference, found a training graph in it. Export the model "
             "without."
         )
-    check_opset(opsets_of(file.proto, subject).get("", _OLDEST), subject)
+    _check_opset(_opsets_of(file.proto, subject).get("", _OLDEST), subject)
     model = onnx.ModelProto()
     model.CopyFrom(file.proto)
     _same_domains(model, subject)
@@ -45,7 +46,7 @@ def checked(file: OnnxFile) -> Any:
     return model
 
 
-def opsets_of(model: Any, subject: str) -> dict[str, int]:
+def _opsets_of(model: Any, subject: str) -> dict[str, int]:
     """Operator sets by domain, "" for ONNX's own. Raises UnsupportedModelError for two of one domain."""
     found: dict[str, int] = {}
     for each in model.opset_import:
@@ -58,18 +59,18 @@ def opsets_of(model: Any, subject: str) -> dict[str, int]:
     return found
 
 
-def check_opset(found: int, subject: str) -> None:
+def _check_opset(found: int, subject: str) -> None:
     """Whether this version of ONNX's operators is known here. Raises UnsupportedModelError."""
-    if not _OLDEST <= found <= _NEWEST[""]:
+    if not _OLDEST <= found <= _NEWEST:
         raise UnsupportedModelError(
-            f"{subject}: expected opset {_OLDEST} to {_NEWEST['']}, found {found}. Export the model "
+            f"{subject}: expected opset {_OLDEST} to {_NEWEST}, found {found}. Export the model "
             "with opset_version=17."
         )
 
 
 def _same_domains(model: Any, subject: str) -> None:
     """ONNX's own domain has two names; after this it has one, and is imported once."""
-    opsets = opsets_of(model, subject)
+    opsets = {"": OPSETS[""], **_opsets_of(model, subject)}  # a model of ai.onnx.ml alone has no other
     functions = [node for function in model.functions for node in function.node]
     for node in nodes_of([*model.graph.node, *functions]):
         if node.domain == "ai.onnx":
@@ -90,7 +91,7 @@ def _check_domains(model: Any, subject: str) -> None:
         if node.domain not in DOMAINS:
             raise UnsupportedModelError(
                 f"{subject}: expected operators of {', '.join(sorted(DOMAINS - {''}))}, found "
-                f"{node.op_type} of the domain {node.domain[:100]!r}, which no device has. Export "
+                f"{node.op_type[:100]} of the domain {node.domain[:100]!r}, which no device has. Export "
                 "the model in standard operators."
             )
 

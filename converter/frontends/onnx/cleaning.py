@@ -46,7 +46,7 @@ def clean(model: Any, subject: str) -> Cleaned:
     for value in model.graph.output:
         if not value.type.HasField("tensor_type"):
             raise UnsupportedModelError(
-                f"{subject}: expected outputs that are tensors, found {value.name!r}, a "
+                f"{subject}: expected outputs that are tensors, found {value.name[:100]!r}, a "
                 f"{(value.type.WhichOneof('value') or 'value').removesuffix('_type')}. Export the "
                 "model with tensors as its outputs."
             )

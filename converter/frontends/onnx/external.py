@@ -26,8 +26,8 @@ def embed(model: Any, folder: Path | None, subject: str, most: int) -> bool:
     outside = [each for each in tensors_of(model) if each.data_location == TensorProto.EXTERNAL]
     if outside and folder is None:
         raise ConversionError(
-            f"{subject}: expected a whole model, found tensor {outside[0].name!r} kept in a file. Give "
-            "the path of the file in place of the model."
+            f"{subject}: expected a whole model, found tensor {outside[0].name[:100]!r} kept in a "
+            "file. Give the path of the file in place of the model."
         )
     for tensor in outside:
         assert folder is not None
@@ -45,7 +45,7 @@ class _Place:
     def __init__(self, tensor: Any, subject: str) -> None:
         said = {entry.key: entry.value for entry in tensor.external_data}
         self._name = said.get("location", "")
-        self._subject = f"{subject}: tensor {tensor.name!r}, kept in {self._name[:200]!r}"
+        self._subject = f"{subject}: tensor {tensor.name[:100]!r}, kept in {self._name[:200]!r}"
         self._offset = self._number(said, "offset") or 0
         self._length = self._number(said, "length")
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
+
 from converter.frontends.base import Trained
 from converter.frontends.onnx.batch import fixed_sizes
 from converter.frontends.onnx.checking import checked
@@ -54,7 +56,8 @@ class OnnxModel:
         is_frame = hasattr(inputs, "columns")
         if len(ports) > 1:
             if is_frame and are_columns(ports):
-                return as_rows(inputs, _Columns(self.input_names()), dtype or "float32")
+                own = "float64" if any(each.dtype == np.float64 for each in ports) else "float32"
+                return as_rows(inputs, _Columns(self.input_names()), dtype or own)
             return as_named(inputs, [each.wanted for each in ports], dtype)
         if is_frame:  # a table, of which a network sees numbers side by side
             inputs = inputs.to_numpy()
@@ -65,8 +68,8 @@ class OnnxModel:
         asked, subject = self._asked, self.file.subject
         some = asked.feeds(self.before, rows.take(slice(_TRIED)))
         found = asked.about(some)
-        alone = asked.about({name: array[:1] for name, array in some.items()})
-        check_alone(found, alone, subject)
+        one = {name: array[:1] for name, array in some.items()}
+        check_alone(found, asked.about(one), asked.about(one), subject)
         head, read = meaning(asked.cleaned, found, labels, classes, inputs=rows.arrays, subject=subject)
         source = OnnxSource(asked, self.before, head, read, fixed_sizes(asked.ports, some))
         return Trained(source, partial(convert, source, rewritten(source, some, found)))

@@ -47,8 +47,7 @@ def convert(
         given = _given(source, graph, declared, is_table=rows.is_table)
         names = [each.name for each in given]
         answers = _answers(made, graph, names)
-        for guard, answer in zip(made.guards, answers[len(source.read) :], strict=True):
-            registry.refuse(guard.outside(answer), guard.why)
+        _refuse(made, answers[len(source.read) :])
     read = [_rounded(source, answer) for answer in answers[: len(source.read)]]
     values = source.head.values(*read)
     if said.refusals:
@@ -103,6 +102,16 @@ def _answers(made: Rewritten, graph: Graph, given: Sequence[str]) -> list[Tensor
         sizes = [each.dim_value for each in tensor.shape.dim][1:]
         answers.append(Tensor(graph, name, kind, (None, *sizes)))
     return answers
+
+
+def _refuse(made: Rewritten, said: Sequence[Tensor]) -> None:
+    """Rows for which the file stops; one reason stands for all that it is true of."""
+    outside: dict[str, Any] = {}
+    for guard, value in zip(made.guards, said, strict=True):
+        mask = guard.outside(value)
+        outside[guard.why] = outside[guard.why] | mask if guard.why in outside else mask
+    for why, mask in outside.items():
+        registry.refuse(mask, why)
 
 
 def _rounded(source: OnnxSource, answer: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ A graph cannot raise. So here a table is asked about its nearest place, an encod
 they were asked about becomes an output, by which a device refuses the row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,16 +47,17 @@ def guarded(model: Any, first: Feeds) -> tuple[Any, tuple[Guard, ...]]:
     """
     made = onnx.ModelProto()
     made.CopyFrom(model)
+    found = list(_candidates(made.graph))
+    shapes = _looked_at(model, [name for _, name, _ in found], first)
     guards = []
-    for node, name, guard in list(_candidates(made.graph)):
-        output = _output(model, name, first)
-        if output is None:
+    for node, name, guard in found:
+        if name not in shapes:
             continue
         if guard.limits is None:
             _give_zeros(node)
         else:
-            _stay_inside(made.graph, node, guard.limits, output.type.tensor_type.elem_type)
-        made.graph.output.append(output)
+            _stay_inside(made.graph, node, guard.limits, shapes[name].type.tensor_type.elem_type)
+        made.graph.output.append(shapes[name])
         guards.append(guard)
     return made, tuple(guards)
 
@@ -76,19 +77,24 @@ def _number(node: Any, name: str, default: int) -> int:
     return next((each.i for each in node.attribute if each.name == name), default)
 
 
-def _output(model: Any, name: str, first: Feeds) -> Any:
-    """A value as an output, its shape found by asking; None where it has no row for each input."""
+def _looked_at(model: Any, names: Sequence[str], first: Feeds) -> dict[str, Any]:
+    """Values as outputs, their shapes found by asking; without those that have no row for each input."""
+    if not names:
+        return {}
     looking = onnx.ModelProto()
     looking.CopyFrom(model)
-    looking.graph.output.add().name = name
-    running = Running(looking.SerializeToString(), "the model")
-    try:
-        for count in (1, 2):
-            (found,) = running.ask([name], {key: array[:count] for key, array in first.items()})
-    except UnsupportedModelError:
-        return None
-    kind = helper.np_dtype_to_tensor_dtype(found.dtype)
-    return helper.make_tensor_value_info(name, kind, ["batch", *found.shape[1:]])
+    for name in dict.fromkeys(names):
+        looking.graph.output.add().name = name
+    running, found = Running(looking.SerializeToString(), "the model"), {}
+    for name in names:
+        try:
+            for count in (1, 2):
+                (array,) = running.ask([name], {key: each[:count] for key, each in first.items()})
+        except UnsupportedModelError:
+            continue
+        kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+        found[name] = helper.make_tensor_value_info(name, kind, ["batch", *array.shape[1:]])
+    return found
 
 
 def _give_zeros(encoder: Any) -> None:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from converter.frontends.onnx.cleaning import classes_in
+from converter.frontends.onnx.walking import HAND_ON
 from converter.graph import ML
 from converter.source import Answer, Tensors, apart
 from converter.tracing.tensor import Tensor
 from edge_runtime.bundle.manifest import Label, Task
 from edge_runtime.errors import ConversionError, InputError
 
-_HAND_ON = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 _PICK = {"ArrayFeatureExtractor", "Gather"}
 _SUM_WITHIN = 1e-3
 
@@ -155,7 +155,7 @@ def classes_of(graph: Any, name: str) -> NDArray[Any] | None:
             if picked.dtype.kind in "OSU":
                 return np.array([_text(each) for each in picked.tolist()], dtype=object)
             return np.asarray(picked, dtype=np.int64)
-        if node.op_type not in _HAND_ON:
+        if node.op_type not in HAND_ON:
             return None
         name = node.input[0]
     return None

@@ -9,11 +9,12 @@ from converter.frontends.head import only
 from converter.frontends.heads import Heads, output_names, read_heads
 from converter.frontends.onnx.cleaning import Cleaned
 from converter.frontends.onnx.labelled import Labelled, classes_of, read_labelled
+from converter.frontends.onnx.walking import HAND_ON
 from converter.inputs import Labels
 from edge_runtime.errors import UnsupportedModelError
 
-_HAND_ON = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 _LABEL_KINDS = "biuOSU"
+_MAX_NAME = 100
 
 Reading = tuple[Heads | Labelled, tuple[int, ...]]
 
@@ -54,7 +55,11 @@ def meaning(
             f"{subject}: expected numbers or a label as the output, found rows of texts. Export "
             "the model with numbers as its output."
         )
-    called = output_names(cleaned.outputs, inputs)
+    shown = (
+        name if name.isprintable() and 0 < len(name) <= _MAX_NAME else f"output_{at}"
+        for at, name in enumerate(cleaned.outputs)
+    )
+    called = output_names(shown, inputs)
     lasts = [last_operator(graph, name) for name in names]
     shapes = [each.shape[1:] for each in found]
     return read_heads(list(zip(called, shapes, lasts, strict=True)), labels, classes), (
@@ -70,7 +75,7 @@ def last_operator(graph: Any, name: str) -> str:
     """The operator that makes a value's numbers, such as Softmax; "" for an input."""
     makers = {output: node for node in graph.node for output in node.output}
     while (node := makers.get(name)) is not None:
-        if node.op_type not in _HAND_ON:
+        if node.op_type not in HAND_ON:
             return str(node.op_type) if node.op_type != "Softmax" or _is_of_rows(node) else ""
         name = node.input[0]
     return ""

@@ -12,7 +12,6 @@ from typing import Any
 import onnx
 from onnx import helper, version_converter
 
-from converter.foreign import told
 from converter.graph import IR_VERSION, ML, OPSETS
 from edge_runtime.errors import UnsupportedModelError
 
@@ -31,23 +30,20 @@ class Settled:
 def settled(model: Any, agrees: Callable[[Any], bool], subject: str) -> Settled:
     """The model in the converter's operator sets, else in the newest that a device has.
 
-    agrees: whether a model answers as the file does. Raises UnsupportedModelError, naming an operator,
-    where nothing is left.
+    agrees: whether a model answers as the file does. Raises UnsupportedModelError, naming an operator
+    where there is one to blame, where nothing is left.
     """
     own = {each.domain: each.version for each in model.opset_import}
-    whys = []
+    why = "answers otherwise when it is rewritten"
     for wanted in _wanted(own):
-        try:
-            made = _rewritten(model, own, wanted)
-        except Exception as error:  # noqa: BLE001 -- the version converter's and the checker's
-            whys.append(told(error))
-            continue
-        if agrees(made):
+        made = _rewritten(model, own, wanted)
+        if made is not None and agrees(made):
             return Settled(made, {**OPSETS, **wanted})
-    operator = _newer(model, own)
+    if operator := _newer(model, own):
+        why = f"has {operator}, which cannot be rewritten"
     raise UnsupportedModelError(
         f"{subject}: expected operators of opset {OPSETS['']}, or of {DEVICE['']} at most; found opset "
-        f"{own['']}, of which {operator} cannot be rewritten. Export the model with opset_version=17."
+        f"{own['']}, which {why}. Export the model with opset_version=17."
     )
 
 
@@ -63,18 +59,21 @@ def _wanted(own: dict[str, int]) -> Iterator[dict[str, int]]:
 
 
 def _rewritten(model: Any, own: dict[str, int], wanted: dict[str, int]) -> Any:
-    """The model in these versions. Raises where it is not valid in them."""
+    """The model in these versions; None where it has no form in them."""
     made = onnx.ModelProto()
     made.CopyFrom(model)
     # Older IR versions want constants to be inputs.
     made.ir_version = max(
         IR_VERSION, helper.find_min_ir_version_for(imports(wanted), ignore_unknown=True)
     )
-    if own[""] != wanted[""]:
-        made = version_converter.convert_version(made, wanted[""])
-    made.ClearField("opset_import")
-    made.opset_import.extend(each for each in imports(wanted) if each.domain in own)
-    onnx.checker.check_model(made)
+    try:
+        if own[""] != wanted[""]:
+            made = version_converter.convert_version(made, wanted[""])
+        made.ClearField("opset_import")
+        made.opset_import.extend(each for each in imports(wanted) if each.domain in own)
+        onnx.checker.check_model(made)
+    except Exception:  # noqa: BLE001 -- the version converter's and the checker's
+        return None
     return made
 
 
@@ -84,10 +83,10 @@ def imports(opsets: dict[str, int]) -> list[Any]:
 
 
 def _newer(model: Any, own: dict[str, int]) -> str:
-    """The first operator that is newer than devices have, or simply the first."""
+    """The first operator that is newer than devices have; "" for none."""
     for node in model.graph.node:
         if node.domain in DEVICE and onnx.defs.has(node.op_type, own[node.domain], node.domain):
             since = onnx.defs.get_schema(node.op_type, own[node.domain], node.domain).since_version
             if since > DEVICE[node.domain]:
                 return str(node.op_type)
-    return str(model.graph.node[0].op_type)
+    return ""

@@ -65,7 +65,8 @@ def port(value: Any, subject: str) -> Port:
 
 def _sizes(shape: Any) -> Iterator[int | str]:
     for at, size in enumerate(shape.dim):
-        yield size.dim_value if size.HasField("dim_value") else size.dim_param or f"size_{at}"
+        # Some exporters write a size that may vary as 0 or -1.
+        yield size.dim_value if size.dim_value > 0 else size.dim_param or f"size_{at}"
 
 
 def are_columns(ports: Sequence[Port]) -> bool:

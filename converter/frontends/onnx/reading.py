@@ -7,13 +7,13 @@ from typing import Any
 
 import onnx
 
+from converter.foreign import translated
 from converter.frontends.onnx.external import embed
 from edge_runtime.errors import ConversionError
 
 SUFFIX = ".onnx"
-MAX_BYTES = (
-    1 << 30
-)  # with the data beside it; protobuf ends at 2 GiB, and converting takes several copies
+# With the data beside it. Protobuf ends at 2 GiB, and converting takes several copies.
+MAX_BYTES = 1 << 30
 _AGAIN = "Export the model again."
 
 
@@ -47,12 +47,12 @@ def as_file(model: Any) -> OnnxFile:
     """A file or an `onnx.ModelProto` as a file. Raises ConversionError for data kept elsewhere."""
     if isinstance(model, OnnxFile):
         return model
-    size = model.ByteSize()
-    if size > MAX_BYTES:
-        raise _too_large("model", size)
-    raw = model.SerializeToString(deterministic=True)
-    copied = _parsed(raw, "model")
-    embed(copied, None, "model", 0)
+    with translated("model: cannot be written as an ONNX file"):  # of more than 2 GiB protobuf raises
+        size = model.ByteSize()
+        if size > MAX_BYTES:
+            raise _too_large("model", size)
+        raw = model.SerializeToString(deterministic=True)
+    embed(_parsed(raw, "model"), None, "model", 0)
     return OnnxFile(raw, "model")
 
 

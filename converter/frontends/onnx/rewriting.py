@@ -61,8 +61,16 @@ def rewritten(source: OnnxSource, given: Feeds, found: Arrays) -> Rewritten:
     return Rewritten(named_by_place(proto), made.opsets, guards)
 
 
-def check_alone(found: Arrays, alone: Arrays, subject: str) -> None:
-    """Raises UnsupportedModelError where the first of several rows has another answer than alone."""
+def check_alone(found: Arrays, alone: Arrays, again: Arrays, subject: str) -> None:
+    """Raises UnsupportedModelError where a row has another answer each time, or alone.
+
+    found: the file's answers to several. alone, again: to the first of them, asked twice.
+    """
+    if not all(map(_same, alone, again)):
+        raise UnsupportedModelError(
+            f"{subject}: expected one answer to one row, found another each time: it draws random "
+            "numbers. Export the model for inference."
+        )
     if not all(_same(one, several[:1]) for one, several in zip(alone, found, strict=True)):
         raise UnsupportedModelError(
             f"{subject}: expected a row's answer to be its own, found one that depends on the other "

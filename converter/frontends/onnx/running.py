@@ -36,7 +36,7 @@ class Running:
             self._session = onnxruntime.InferenceSession(
                 raw, options, providers=["CPUExecutionProvider"]
             )
-        self._batch = batch
+        self._batch, self._what = batch, what
 
     def ask(self, names: Sequence[str], inputs: Feeds) -> list[Any]:
         """Outputs by name for n rows, whatever n: arrays (n, …), or lists of n maps.
@@ -54,8 +54,8 @@ class Running:
         for name, each in zip(names, found, strict=True):
             if np.ndim(each) == 0 or len(each) != len(where):
                 raise UnsupportedModelError(
-                    f"model: expected of output {name[:100]!r} a row for each of {len(where)} inputs, "
-                    f"found shape {np.shape(each)}. Export the model with the batch as the first axis."
+                    f"{self._what}: expected of output {name[:100]!r} a row for each of {len(where)} "
+                    f"inputs, found shape {np.shape(each)}. Export the model with its batch first."
                 )
         return [each[: end - start] for each in found]
 

@@ -115,7 +115,7 @@ class OnnxSource:
 
     @property
     def value_names(self) -> tuple[str, ...]:
-        return () if self.classes else ("value",)
+        return self.head.value_names
 
     @property
     def libraries(self) -> tuple[str, ...]:

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+# They hand numbers on as they are, perhaps in another shape or dtype.
+HAND_ON = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
+
 
 def graphs_in(node: Any) -> Iterator[Any]:
     """The graphs that a node holds: branches and bodies."""

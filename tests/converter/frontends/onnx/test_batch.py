@@ -108,3 +108,12 @@ def test_an_answer_without_a_row_for_each_input_is_refused() -> None:
     nodes = [helper.make_node("ReduceMean", ["x"], ["y"], axes=[0], keepdims=0)]
     with pytest.raises(UnsupportedModelError, match=r"output 'y' a row for each of 40 inputs"):
         converted(model(nodes, made=("y", FLOAT, [6])))
+
+
+def test_an_answer_that_is_another_each_time_is_refused() -> None:
+    nodes = [
+        helper.make_node("RandomUniformLike", ["x"], ["noise"]),
+        helper.make_node("Add", ["x", "noise"], ["y"]),
+    ]
+    with pytest.raises(UnsupportedModelError, match="found another each time: it draws random numbers"):
+        converted(model(nodes, made=("y", FLOAT, ["n", 6])))
