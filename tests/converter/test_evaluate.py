@@ -1,10 +1,13 @@
 """Against scikit-learn's own metrics."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from sklearn import metrics
 
-from converter.evaluate import class_indices, classification, regression
+from converter.evaluate import class_indices, classification, regression, truth_of, values_of
+from edge_runtime.bundle.manifest import Label
 from edge_runtime.errors import InputError
 
 
@@ -110,3 +113,34 @@ def test_labels_of_the_wrong_shape_or_kind_are_refused() -> None:
     for truth, what in ((["a", "b"], "numbers"), (np.zeros((2, 2)), "shape"), ([1, np.nan], "finite")):
         with pytest.raises(InputError, match=what):
             regression(np.array(truth), np.zeros(2))
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Of a source model, what the truth is compared with."""
+
+    task: str = "regression"
+    value_names: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
+    classes: tuple[np.ndarray, ...] = ()
+    is_multi_label: bool = False
+
+
+def test_truth_by_name_lies_side_by_side_as_the_values_do() -> None:
+    speed, grid = np.array([1, 2]), np.arange(12.0).reshape(2, 3, 2)
+    source = Outputs(value_names=("speed", "grid"))
+    truth = truth_of(source, {"grid": grid, "speed": speed})
+    assert truth.shape == (2, 7)
+    assert np.array_equal(truth, values_of({"speed": speed, "grid": grid}))
+    assert regression(truth, values_of({"speed": speed, "grid": grid + 1})).mean_absolute_error == 6 / 7
+    with pytest.raises(InputError, match="one an output by its name: 'speed', 'grid'; found 'speed'"):
+        truth_of(source, {"speed": speed})
+    assert truth_of(Outputs(value_names=("value",)), {"own": grid}).shape == grid.shape
+
+
+def test_truth_by_name_of_several_labels() -> None:
+    labels = tuple(Label(name=name, classes=("0", "1")) for name in ("wet", "cold"))
+    classes = (np.arange(2),) * 2
+    source = Outputs("classification", labels=labels, classes=classes, is_multi_label=True)
+    truth = truth_of(source, {"cold": np.array([0, 1]), "wet": np.array([1, 1])})
+    assert truth.tolist() == [[1, 0], [1, 1]]

@@ -132,3 +132,17 @@ def test_a_node_may_have_several_outputs() -> None:
     values, _ = graph.nodes_of("TopK", rows, graph.constant(np.array([2])), outputs=2, axis=1)
     (out,) = run_onnx(finish(graph, values), ROWS)
     assert np.array_equal(out, ROWS[:, ::-1])
+
+
+def test_inner_values_leave_the_names_of_inputs_and_outputs_alone() -> None:
+    graph = Graph()
+    given = [graph.input(name, "float32", [None]) for name in ("add_1", "constant_0")]
+    graph.reserve(["mul_2"])
+    total = graph.node("Add", *given)
+    product = graph.node("Mul", total, graph.constant(np.array(3, dtype=np.float32)))
+    ends = {"mul_2": (total, "float32", (None,)), "end": (product, "float32", (None,))}
+    model = onnx.load_from_string(graph.to_bytes(ends))
+    assert [value.name for value in model.graph.input] == ["add_1", "constant_0"]
+    names = [name for node in model.graph.node for name in node.output]
+    assert len(set(names)) == len(names)
+    assert {"mul_2", "end"} <= set(names)

@@ -4,7 +4,6 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LinearRegression
 
-from converter.digests import digest, rows_digest
 from converter.inputs import Rows, as_labels, as_rows, is_missing
 from edge_runtime.errors import InputError
 
@@ -148,19 +147,43 @@ def test_a_column_of_labels_is_a_list_of_labels() -> None:
         as_labels(["a", "b"], 3)
 
 
-def test_a_digest_knows_dtype_shape_and_texts() -> None:
-    arrays = [
-        np.zeros(4, np.float32), np.zeros(4, np.int32), np.zeros((2, 2), np.float32),
-        np.array(["a", "b"]), np.array(["ab", ""]),
-    ]  # fmt: skip
-    assert len({digest(array) for array in arrays}) == len(arrays)
-    assert digest(np.array(["a", "b"], dtype=object)) == digest(arrays[3])
+def test_labels_by_name_stay_apart() -> None:
+    found = as_labels({"speed": [[1], [2]], "map": np.zeros((2, 3, 3))}, 2)
+    assert isinstance(found, dict)
+    assert {name: array.shape for name, array in found.items()} == {"speed": (2,), "map": (2, 3, 3)}
+    with pytest.raises(InputError, match="labels: 'speed': expected 2, one an input"):
+        as_labels({"speed": [1]}, 2)
 
 
-def test_a_tables_digest_knows_its_names() -> None:
-    column = np.zeros(3)
-    digests = {rows_digest(Rows({name: column}, is_table=True)) for name in ("a", "b")}
-    assert len(digests | {rows_digest(Rows({"rows": column[:, None]}))}) == 3
+SEVERAL = Rows({"a": np.arange(6.0).reshape(3, 2), "b": np.array([1, 2, 3])})
+
+
+def test_several_arrays_are_rows_without_one_array_or_one_shape() -> None:
+    assert SEVERAL.is_several
+    assert len(SEVERAL) == 3
+    assert SEVERAL.shape == ()
+    assert SEVERAL.given is SEVERAL.arrays
+    taken = SEVERAL.take([2]).joined([SEVERAL.take([0])])
+    assert taken.arrays["a"].tolist() == [[4, 5], [0, 1]]
+    given = taken.for_source()
+    given["b"][0] = 9
+    assert taken.arrays["b"].tolist() == [3, 1]
+    assert [(each.name, each.dtype, each.shape) for each in SEVERAL.declared()] == [
+        ("a", "float64", (None, 2)),
+        ("b", "int64", (None,)),
+    ]
+    with pytest.raises(ValueError, match="too many values"):
+        _ = SEVERAL.array
+
+
+def test_one_array_and_a_table_are_not_several() -> None:
+    for rows in (as_rows(np.zeros((3, 2))), as_rows(FRAME[["age", "ratio"]])):
+        assert not rows.is_several
+
+
+def test_arrays_by_name_for_a_model_of_one_are_told_to_be_a_data_frame() -> None:
+    with pytest.raises(InputError, match="found arrays by name: 'x', 'y'"):
+        as_rows({"x": [1.0], "y": [2.0]}, fitted_on("x", "y"))
 
 
 def test_missing_is_nan_or_none() -> None:

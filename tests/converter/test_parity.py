@@ -18,7 +18,7 @@ from converter.edge_rows import edge_rows
 from converter.frontends import sklearn as front_end
 from converter.frontends.base import Converted
 from converter.inputs import Rows, as_rows
-from converter.parity import Variants, prove
+from converter.parity import Variants, allowances, allowed, prove, within
 from converter.source import Source, Tensors, read_source
 from edge_runtime.bundle.manifest import Parity
 from edge_runtime.errors import ParityError
@@ -208,3 +208,16 @@ def test_columns_of_a_table_lie_on_thresholds_too() -> None:
         assert made.arrays[name].dtype == dtype
         assert np.isin(on, made.arrays[name]).all()
         assert np.isin(np.nextafter(on, dtype(np.inf)), made.arrays[name]).all()
+
+
+def test_each_output_is_held_to_the_size_of_its_own_values() -> None:
+    expected = {"large": np.array([1e6, 0.0]), "small": np.array([[0.5, 1.0], [0.0, 0.1]])}
+    limits = allowances(expected)
+    assert limits == {"large": pytest.approx(10), "small": pytest.approx(1e-5)}
+    assert allowed(expected) == pytest.approx(10)
+    near = {"large": expected["large"] + 9, "small": expected["small"]}
+    assert within(expected, near, limits).tolist() == [True, True]
+    wrong = {**near, "small": expected["small"] + np.array([[0, 0], [0, 2e-5]])}
+    assert within(expected, wrong, limits).tolist() == [True, False]
+    lost = {**near, "small": np.array([[np.nan, 1.0], [0.0, 0.1]])}
+    assert within(expected, lost, limits).tolist() == [False, True]

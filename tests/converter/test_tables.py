@@ -10,7 +10,7 @@ import pytest
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import KNNImputer, SimpleImputer
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -201,3 +201,18 @@ def test_the_commands_take_tables_as_csv(tmp_path: Path, capsys: pytest.CaptureF
     assert run(["predict", bundle, "--inputs", str(table), "--allow-unsigned"]) == 0
     read_again = pd.read_csv(table)
     assert capsys.readouterr().out.split() == model.predict(read_again).tolist()
+
+
+def test_columns_may_be_called_as_outputs_and_inner_values_are(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    columns = ["value", "label", "constant_0", "unsqueeze_1", "add_2"]
+    frame = pd.DataFrame(rng.normal(size=(30, 5)), columns=columns)
+    target = frame["value"] - frame["add_2"]
+    model = make_pipeline(StandardScaler(), Ridge()).fit(frame, target)
+    bundle = converter.convert(model, frame, target, name="odd", version="1.0.0")
+    assert [each.name for each in bundle.manifest.outputs] == ["value_output"]
+    with edge_runtime.load(bundle.save(tmp_path / "odd.edge"), allow_unsigned=True) as device:
+        np.testing.assert_allclose(device.predict(frame), model.predict(frame), atol=1e-5)
+    sorts = LogisticRegression().fit(frame, target > 0)
+    made = converter.convert(sorts, frame, name="odd", version="1.0.0").manifest
+    assert [each.name for each in made.outputs] == ["label_output", "probabilities"]
