@@ -53,6 +53,19 @@ def _bucketize(ctx: Any, node: Any) -> None:
     write.done(count)
 
 
+def _one_hot(ctx: Any, node: Any) -> None:
+    """On where an index is the place, else off: ONNX' own operator counts negative ones from the end."""
+    write = Writer(ctx, node)
+    indices, _, on, off = write.given
+    axis = node.get_attr_value("axis", -1)
+    rank = len(write.shape(indices))
+    places = np.arange(write.known(1), dtype=write.dtype(indices))
+    at = rank if axis == -1 else axis
+    wide = write.op("Unsqueeze", indices, write.constant(np.array([at])))
+    beside = places.reshape(-1, *(1 for _ in range(rank - at)))
+    write.done(write.op("Where", write.op("Equal", wide, write.constant(beside)), on, off))
+
+
 def _floor_mod(ctx: Any, node: Any) -> None:
     write = Writer(ctx, node)
     write.done(_rest(write))
@@ -86,6 +99,7 @@ HANDLERS = {
     "Log1p": _log1p,
     "Expm1": _expm1,
     "Bucketize": _bucketize,
+    "OneHot": _one_hot,
     "FloorMod": _floor_mod,
     "FloorDiv": _floor_div,
 }

@@ -55,6 +55,15 @@ def test_numbers_on_a_boundary_belong_above_it(dtype: str) -> None:
     np.testing.assert_array_equal(run(converted(model, given, said), given), said)
 
 
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_an_index_that_is_no_place_is_hot_nowhere(dtype: str, axis: int) -> None:
+    given = np.array([[-5, -1, 0, 3, 4, 100]], dtype)
+    said, heard, _ = both(lambda tf, x: tf.one_hot(x, 4, 2.0, -1.0, axis), given)
+    assert (said == 2).sum() == 2
+    np.testing.assert_array_equal(heard, said)
+
+
 @pytest.mark.parametrize("dtype", ["int32", "int64", "float32"])
 @pytest.mark.parametrize("by", [3, -3])
 def test_quotients_are_rounded_down_and_rests_have_the_sign_of_what_divides(dtype: str, by: int) -> None:
