@@ -23,7 +23,6 @@ Writes benchmarks/results/blocks-DATE.md and .json.
 import logging
 import sys
 import tempfile
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,10 @@ from typing import Any
 import click
 import numpy as np
 import onnx
-from interleaving import Peers, asking, interleave
+from interleaving import MIN_SHARE, Peers, asking, interleave, least_disturbed
 from machine import describe_machine, in_words, load_average, save, today
 from sklearn.pipeline import make_pipeline
+from tables import table
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -49,7 +49,6 @@ from tests.converter.blocks.in_graph import graph_of
 PEERS = ("graph", "call", "numpy", "library", "bundle", "transform")
 OTHERS = ("scipy",)
 ROTATING = 100
-MIN_SHARE = 0.9
 
 
 @click.command(help=__doc__.splitlines()[0])
@@ -129,17 +128,12 @@ def timed(peers: Peers, inputs: np.ndarray, *, limit_s: float) -> dict[str, Any]
     ones = [inputs[at : at + 1].copy() for at in range(len(inputs))]
     for ask in peers.values():
         ask(ones[0])
-    best: dict[str, Any] = {"share_of_processor": 0.0}
-    for _ in range(3):
-        wall, own = time.perf_counter(), time.process_time()
+
+    def measure_once() -> dict[str, Any]:
         times = interleave(peers, ones, 5_000, block=10, limit_s=limit_s)
-        share = (time.process_time() - own) / (time.perf_counter() - wall)
-        if share > best["share_of_processor"]:
-            us = {name: float(np.median(taken)) for name, taken in times.items()}
-            best = {"share_of_processor": round(share, 3), "us": us}
-        if share >= MIN_SHARE:
-            break
-    return best
+        return {"us": {name: float(np.median(taken)) for name, taken in times.items()}}
+
+    return least_disturbed(measure_once)
 
 
 def in_short(each: dict[str, Any]) -> str:
@@ -166,8 +160,6 @@ def report(result: dict[str, Any]) -> str:
         ]
         for name, us, each in ((name, each["us"], each) for name, each in found.items())
     ]  # fmt: skip
-    rule = "|---|" + "---:|" * (len(heads) - 1)
-    table = "\n".join([f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(line)} |" for line in lines)])
     busy = sum(each["share_of_processor"] < MIN_SHARE for each in found.values())
     return f"""# Blocks: one window at a time, {result["date"]}
 
@@ -180,7 +172,7 @@ what it is compared with: the same in scikit-learn, inputs checked on both sides
 Errors are the larger of the graph's and numpy's, over the answer's largest absolute value, against the
 library in float64.
 
-{table}
+{table(heads, lines)}
 
 Slower in a bundle than in scikit-learn: {listed([n for n, e in found.items() if held_up(e)])}
 

@@ -15,8 +15,6 @@ Bounds: the forest in under 10 s, with at most 4 times the loaded model's memory
 Writes benchmarks/results/convert-DATE.md and .json.
 """
 
-import ctypes
-import gc
 import json
 import subprocess
 import sys
@@ -32,6 +30,7 @@ import joblib
 import numpy as np
 from interleaving import interleave
 from machine import describe_machine, in_words, load_average, save, today
+from memory import MIB, forget_peak, resident
 from sklearn.datasets import make_classification
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -44,7 +43,6 @@ FEATURES = 20
 MAX_SECONDS, MAX_TIMES_MODEL = 10.0, 4.0
 FOREST = "random forest of 100 trees"
 CONVERTERS = ("convert", "skl2onnx")
-MIB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ def measure_memory(model_path: str, inputs_path: str, by: str) -> dict[str, floa
     model = joblib.load(model_path)
     loaded = resident("VmRSS")
     convert = converters(model, inputs)[by]
-    Path("/proc/self/clear_refs").write_text("5")
+    forget_peak()
     convert(None)
     peak = resident("VmHWM")
     taken = loaded - before
@@ -182,15 +180,6 @@ def measure_memory(model_path: str, inputs_path: str, by: str) -> dict[str, floa
         "added_mib": (peak - loaded) / MIB,
         "times_model": (peak - loaded) / taken,
     }
-
-
-def resident(field: str) -> int:
-    """Bytes, by the kernel's count. What is freed but kept for later is given back first."""
-    if field == "VmRSS":
-        gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
 def report(result: dict[str, Any]) -> str:

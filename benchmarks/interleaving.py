@@ -12,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 Peers = dict[str, Callable[[Any], Any]]
+MIN_SHARE = 0.9
 
 
 def interleave(
@@ -45,6 +46,23 @@ def interleave(
     finally:
         gc.enable()
     return {name: taken[:done] / 1e3 for name, taken in times.items()}
+
+
+def least_disturbed(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `measure` finds while this process has MIN_SHARE of the time or more; up to three attempts.
+
+    Where each attempt was disturbed, the one that was least; `share_of_processor` says how much.
+    """
+    best: dict[str, Any] = {"share_of_processor": -1.0}
+    for _ in range(3):
+        wall, own = time.perf_counter(), time.process_time()
+        found = measure()
+        share = (time.process_time() - own) / (time.perf_counter() - wall)
+        if share > best["share_of_processor"]:
+            best = {"share_of_processor": round(share, 3), **found}
+        if share >= MIN_SHARE:
+            break
+    return best
 
 
 def asking(raw: bytes) -> Callable[[Any], list[Any]]:

@@ -4,9 +4,11 @@ import json
 import os
 import platform
 from datetime import datetime, timezone
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
+
+import click
 
 RESULTS = Path(__file__).parent / "results"
 _MEASURED = ("onnxruntime", "scikit-learn", "numpy")
@@ -19,6 +21,14 @@ def load_average() -> float:
 
 def today() -> str:
     return datetime.now(timezone.utc).date().isoformat()
+
+
+def not_installed(*names: str) -> list[str]:
+    """Those distributions of peers that are missing; tells how they are had."""
+    missing = [name for name in names if not any(distributions(name=name))]
+    for name in missing:
+        click.echo(f"  {name} is missing: pip install -e '.[bench]'", err=True)
+    return missing
 
 
 def describe_machine(load: float, *others: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Each family of models: our graph, skl2onnx's graph, the source, and compiled code where there is some.
 
-    python benchmarks/variants.py [--quick] [--family NAME] [--no-save]
+    python benchmarks/variants.py [--quick] [--family NAME] [--neural] [--no-save]
 
 All peers of a family run in one process, one thread each, on the same rotating rows, interleaved in
 random order. A family during which the machine was busy (this process got less than 90% of the time) is
@@ -17,7 +17,8 @@ Peers
     tl2cgen     treelite's trees as C, compiled by gcc
     m2cgen      the model as C, compiled by gcc: raw numbers, no labels
 
-Writes benchmarks/results/variants-DATE.md and .json.
+Writes benchmarks/results/variants-DATE.md and .json. Keras models, with `--neural`, have peers and a
+result of their own: neural.py.
 """
 
 import logging
@@ -26,16 +27,17 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import click
 import compiled
 import families
+import neural
 import numpy as np
-from interleaving import Peers, asking, interleave
-from machine import describe_machine, in_words, load_average, save, today
+from interleaving import Peers, asking, interleave, least_disturbed
+from machine import describe_machine, in_words, load_average, not_installed, save, today
+from tables import table
 from threadpoolctl import threadpool_limits
 
 import converter
@@ -48,20 +50,21 @@ OTHERS = ("skl2onnx", "xgboost-cpu", "lightgbm")
 CAPABILITIES = ("8.6", "12.0")
 OPSETS = {"": 17, "ai.onnx.ml": 3}  # the ones that `convert` writes
 BATCH, ROTATING = 1_000, 500
-MIN_SHARE = 0.9
 SLOWER = 1.1  # times skl2onnx's graph, from which on it is listed: below is noise
 
 
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--quick", is_flag=True, help="A fifth of the time; nothing is compiled.")
-@click.option("--family", "only", multiple=True, help="Only this family; may be repeated.")
+@click.option("--family", "only", multiple=True, help="Only this family or network; may be repeated.")
+@click.option("--neural", "networks", is_flag=True, help="Keras models instead, as neural.py does.")
 @click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
-def main(quick: bool, only: tuple[str, ...], keep: bool) -> None:
+def main(quick: bool, only: tuple[str, ...], networks: bool, keep: bool) -> None:
+    if networks:
+        neural.compare(quick=quick, only=only, keep=keep)
+        return
     load_before = load_average()
     logging.getLogger("converter").setLevel(logging.ERROR)  # that bundles here are not signed
-    missing = [name for name in ("treelite", "tl2cgen", "m2cgen") if not installed(name)]
-    for name in missing:
-        click.echo(f"  {name} is missing: pip install -e '.[bench]'", err=True)
+    missing = not_installed("treelite", "tl2cgen", "m2cgen")
     found = {}
     with threadpool_limits(1), warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
@@ -81,14 +84,6 @@ def main(quick: bool, only: tuple[str, ...], keep: bool) -> None:
     click.echo(text)
     if keep:
         save("variants", result, text)
-
-
-def installed(name: str) -> bool:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def measure(family: families.Family, folder: Path, *, quick: bool) -> dict[str, Any]:
@@ -154,17 +149,13 @@ def timed(peers: Peers, inputs: np.ndarray, *, limit_s: float) -> dict[str, Any]
     for ask in peers.values():
         ask(rows[0])
         ask(batches[0])
-    best: dict[str, Any] = {"share_of_processor": 0.0}
-    for _ in range(3):
-        wall, own = time.perf_counter(), time.process_time()
+
+    def measure_once() -> dict[str, Any]:
         one = interleave(peers, rows, 5_000, block=25, limit_s=limit_s)
         many = interleave(peers, batches, 200, block=1, limit_s=limit_s)
-        share = (time.process_time() - own) / (time.perf_counter() - wall)
-        if share > best["share_of_processor"]:
-            best = {"share_of_processor": share, "row_us": medians(one), "batch_us": medians(many)}
-        if share >= MIN_SHARE:
-            break
-    return best
+        return {"row_us": medians(one), "batch_us": medians(many)}
+
+    return least_disturbed(measure_once)
 
 
 def medians(times: dict[str, Any]) -> dict[str, float]:
@@ -232,11 +223,6 @@ Size and time of the lowered graph's plan, by compute capability. Built, not exe
 
 {notes(found)}
 """
-
-
-def table(heads: tuple[str, ...], lines: list[list[str]]) -> str:
-    rule = "|---|" + "---:|" * (len(heads) - 1)
-    return "\n".join([f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(line)} |" for line in lines)])
 
 
 def ratios(found: dict[str, Any], key: str) -> str:
