@@ -15,8 +15,9 @@ _MOST_TICKS = 5
 
 def section(told: Told) -> str:
     """All of a comparison."""
+    title = told.metric.title
     caption = (
-        f"{told.metric.title} with its 95 % interval, and the median time of one row. Blue: chosen. "
+        f"{title[0].upper()}{title[1:]} with its 95 % interval, and the median time of one row. Blue: chosen. "
         f"{'Higher' if told.metric.higher_is_better else 'Lower'} and further to the left is better."
     )
     return markup.section(
