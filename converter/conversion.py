@@ -64,7 +64,9 @@ def convert(
         folder.
     inputs: held out from training, (inputs, features) or (windows, samples, axes), or a DataFrame,
         whose columns become the bundle's inputs. Source model and variant are compared on all of them.
-    labels: their truth, for accuracy; class names, or numbers for a regression. None: not measured.
+        Of a model of several inputs a dict of arrays by their names.
+    labels: their truth, for accuracy; class names, or numbers for a regression; of a model of several
+        outputs perhaps a dict of arrays by their names. None: not measured.
     name, version: what the bundle is called; 1 to 64 of a-z, 0-9 and "-"; a semantic version.
     release: a counter that must grow for devices to move on; by default it follows the version.
     window: channel names, rate and stride of the stream that the model's windows are cut from.
@@ -75,7 +77,7 @@ def convert(
         was trained on what it gives.
     classes: of a network, from Keras or ONNX, what its outputs are called, in their order. It is then a
         classification; without, it is one where its last operator is a softmax, or a sigmoid of one
-        number, and `labels` are whole numbers or None.
+        number, and `labels` are whole numbers or None. Of several labels, what these are called.
     boards: names of what the bundle is for, such as "orin-nano". For boards with TensorRT a second
         variant is made, in standard operators and float32; where it cannot be had the plain one ships
         alone, and the report says why.
