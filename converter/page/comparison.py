@@ -17,8 +17,8 @@ def section(told: Told) -> str:
     """All of a comparison."""
     title = told.metric.title
     caption = (
-        f"{title[0].upper()}{title[1:]} with its 95 % interval, and the median time of one row. Blue: chosen. "
-        f"{'Higher' if told.metric.higher_is_better else 'Lower'} and further to the left is better."
+        f"{title[0].upper()}{title[1:]} with its 95 % interval, and the median time of one row. Blue: "
+        f"chosen. {'Higher' if told.metric.higher_is_better else 'Lower'} and further left is better."
     )
     return markup.section(
         f"Chosen among {len(told.candidates)} candidates",
