@@ -99,9 +99,7 @@ def test_scores_that_are_all_the_same_are_a_picture_too() -> None:
 
 
 def test_of_errors_lower_is_said_to_be_better() -> None:
-    assert "Lower and further left is better" in section(
-        replace(TOLD, metric=METRICS["log-loss"])
-    )
+    assert "Lower and further left is better" in section(replace(TOLD, metric=METRICS["log-loss"]))
 
 
 def test_names_and_reasons_are_shown_and_do_nothing() -> None:

@@ -91,6 +91,7 @@ def _rest(write: Writer) -> str:
 
 
 def _cut(write: Writer, x: str, y: str) -> str:
+    """x less as many y as go into it."""
     return write.op("Sub", x, write.op("Mul", write.op("Div", x, y), y))
 
 
