@@ -1,5 +1,6 @@
 """The command `edge-runtime`: finds its subcommands by entry point and imports only the one in use."""
 
+import contextlib
 import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
@@ -61,7 +62,7 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except EdgeError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"{_level()}error: {error}", err=True)
         _trace()
         return error.exit_code
     except BrokenPipeError:
@@ -70,12 +71,22 @@ def run(arguments: list[str] | None = None) -> int:
         return 0
     except Exception as error:  # the last net: a fault of ours, told without a traceback
         click.echo(
-            f"error: internal fault, {type(error).__name__}: {error}. Please report it with the output "
-            "of the same command under EDGE_RUNTIME_DEBUG=1.",
+            f"{_level()}error: internal fault, {type(error).__name__}: {error}. Please report it with "
+            "the output of the same command under EDGE_RUNTIME_DEBUG=1.",
             err=True,
         )
         _trace()
         return 70
+
+
+def _level() -> str:
+    """In systemd's journal the last line is one of level error."""
+    from edge_runtime.service.journal import Level, goes_to_journal, prefix
+
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if goes_to_journal(sys.stderr.fileno()):
+            return prefix(Level.ERROR)
+    return ""
 
 
 def _trace() -> None:

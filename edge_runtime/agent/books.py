@@ -6,14 +6,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from edge_runtime.agent.brokers import broker
-from edge_runtime.agent.log import say
+from edge_runtime.agent.log import alert, say, warn
 from edge_runtime.config import Config
 from edge_runtime.errors import InputError, StorageError
+from edge_runtime.service.journal import Level
 from edge_runtime.telemetry.messages import Event, ModelReport, Row, Topics
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 
 _MAX_DETAIL = 2_000
+_AS_IT_SHOULD_BE = {"installed", "activated"}
+_NEEDS_SOMEBODY = {
+    "install failed",
+    "internal fault",
+    "model cannot start",
+    "outbox broken",
+    "rejected",
+    "rolled back",
+    "store trouble",
+    "trial failed",
+}
+
+
+def level_of(event: str) -> Level:
+    """How bad an event is for whoever reads the log; one that is not known is a warning."""
+    if event in _AS_IT_SHOULD_BE:
+        return Level.INFO
+    return Level.ERROR if event in _NEEDS_SOMEBODY else Level.WARNING
 
 
 class Books:
@@ -44,7 +63,7 @@ class Books:
                 self._lost += len(rows)
                 first, self._full = not self._full, True
             if first:
-                say(f"outbox: {error} Rows are dropped until it takes some again.")
+                alert(f"outbox: {error} Rows are dropped until it takes some again.")
             return False
         with self._lock:
             again, self._full = self._full, False
@@ -57,7 +76,7 @@ class Books:
         try:
             return self._outbox.recall(key)
         except StorageError as error:
-            say(f"outbox: {error}")
+            alert(f"outbox: {error}")
             return None
 
     def note(
@@ -65,7 +84,7 @@ class Books:
     ) -> None:
         """An event, to the fleet and to whoever watches."""
         about = " ".join(part for part in (model, version) if part)
-        say(f"{about}{about and ': '}{event}{detail and ': '}{detail}")
+        say(f"{about}{about and ': '}{event}{detail and ': '}{detail}", level_of(event))
         row = Event(
             seq=0,
             time=time.time(),
@@ -124,7 +143,7 @@ def open_books(config: Config) -> Iterator[Books]:
                 Topics(config.device.id),
                 acknowledge=fleet.acknowledge,
                 on_up=lambda: say(f"fleet's broker {found.url} is connected"),
-                on_down=lambda reason: say(f"fleet's broker: {reason}"),
+                on_down=lambda reason: warn(f"fleet's broker: {reason}"),
             )
             stack.enter_context(publisher)
         yield Books(outbox, publisher)

@@ -16,7 +16,14 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     help="Write a JSON document there once everything runs, and again when process ids change.",
 )
-def run(config_file: Path, ready_file: Path | None) -> None:
+@click.option(
+    "--log-level",
+    type=click.Choice(["error", "warning", "info", "debug"]),
+    default="info",
+    show_default=True,
+    help="Tell what is as bad as this, or worse.",
+)
+def run(config_file: Path, ready_file: Path | None, log_level: str) -> None:
     """Run this device's agent until it is interrupted.
 
     It installs what FILE names, hears the sensors, runs each model in a process of its own, keeps the
@@ -25,8 +32,9 @@ def run(config_file: Path, ready_file: Path | None) -> None:
     """
     from edge_runtime import config
     from edge_runtime.agent import supervisor
+    from edge_runtime.service.journal import Level
 
-    supervisor.run(config.load(config_file), ready_file)
+    supervisor.run(config.load(config_file), ready_file, Level.named(log_level))
 
 
 @click.group("config")

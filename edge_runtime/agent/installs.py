@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 
 from edge_runtime.agent.books import Books
-from edge_runtime.agent.log import say
+from edge_runtime.agent.log import say, warn
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.serving import Installed, back_off_s
 from edge_runtime.agent.streamable import why_not
@@ -156,7 +156,7 @@ class Installs:
             digest,
             lambda: self._installed(name, digest),
             timeout_s=configured.load_timeout_s if configured else 60.0,
-            on_line=lambda line: say(f"{name}: worker: {line}"),
+            on_line=lambda line: warn(f"{name}: worker: {line}"),
         )
 
     def _finish_trials(self) -> None:

@@ -1,4 +1,8 @@
-"""What the agent tells the person who watches it: one line a thing, on standard error."""
+"""What the agent tells the person who watches it: one line an event, on standard error.
+
+In systemd's journal a line begins with its level as `<3>`, and has no time of its own; anywhere else it
+begins with the local time and a word.
+"""
 
 import contextlib
 import logging
@@ -6,13 +10,43 @@ import os
 import sys
 from datetime import datetime
 
+from edge_runtime.service.journal import Level, goes_to_journal, prefix
 
-def say(text: str) -> None:
-    """Write one line with the local time; a standard error that is gone is no reason to stop."""
-    stamp = datetime.now().astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"{stamp} {' '.join(text.split())}\n")
-        sys.stderr.flush()
+_FOREIGN = {logging.ERROR: Level.ERROR, logging.WARNING: Level.WARNING, logging.INFO: Level.INFO}
+_DEPTH = {Level.ERROR: logging.ERROR, Level.DEBUG: logging.DEBUG}
+
+
+class Log:
+    """Writes lines up to a level; the agent has one, because its process has one standard error."""
+
+    def __init__(self) -> None:
+        self.level = Level.INFO
+
+    def say(self, text: str, level: Level = Level.INFO) -> None:
+        """Write one line; a standard error that is gone is no reason to stop."""
+        if level > self.level:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"{_beginning(level)}{' '.join(text.split())}\n")
+            sys.stderr.flush()
+
+
+_LOG = Log()
+say = _LOG.say
+
+
+def alert(text: str) -> None:
+    """Something does not work, and somebody has to do something about it."""
+    say(text, Level.ERROR)
+
+
+def warn(text: str) -> None:
+    """Something was lost or may be wrong; the agent goes on by itself."""
+    say(text, Level.WARNING)
+
+
+def debug(text: str) -> None:
+    say(text, Level.DEBUG)
 
 
 class SayingHandler(logging.Handler):
@@ -20,13 +54,24 @@ class SayingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         cause = record.exc_info[1] if record.exc_info else None
-        say(record.getMessage() + (f" ({type(cause).__name__}: {cause})" if cause else ""))
+        level = _FOREIGN.get(min(record.levelno, logging.ERROR), Level.DEBUG)
+        say(record.getMessage() + (f" ({type(cause).__name__}: {cause})" if cause else ""), level)
         if cause and os.environ.get("EDGE_RUNTIME_DEBUG"):
             import traceback
 
             traceback.print_exception(cause)
 
 
-def install_logging() -> None:
-    """Let what libraries and our own modules log be said, warnings and worse."""
-    logging.basicConfig(handlers=[SayingHandler()], level=logging.WARNING, force=True)
+def install_logging(level: Level = Level.INFO) -> None:
+    """Say what is as bad as `level` or worse, and what libraries log: warnings, or more for DEBUG."""
+    _LOG.level = level
+    depth = _DEPTH.get(level, logging.WARNING)
+    logging.basicConfig(handlers=[SayingHandler()], level=depth, force=True)
+
+
+def _beginning(level: Level) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        if goes_to_journal(sys.stderr.fileno()):
+            return prefix(level)
+    stamp = datetime.now().astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
+    return f"{stamp} {level.word:<7} "

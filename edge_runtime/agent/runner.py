@@ -10,7 +10,7 @@ import msgspec
 
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.brokers import broker
-from edge_runtime.agent.log import say
+from edge_runtime.agent.log import warn
 from edge_runtime.agent.rows import Losses, predictions
 from edge_runtime.agent.sensor import Sensor, geometry
 from edge_runtime.agent.serving import Installed, Serving
@@ -162,7 +162,7 @@ class ModelRunner:
             installed,
             worker,
             load_timeout_s=self._model.load_timeout_s,
-            on_line=lambda line: say(f"{self.name}: worker: {line}"),
+            on_line=lambda line: warn(f"{self.name}: worker: {line}"),
             note=lambda event, detail: self._books.note(
                 event, self.name, installed.manifest.version, detail
             ),
@@ -286,7 +286,7 @@ class ModelRunner:
         self._failures = Counter()
         if events:
             for event in events:
-                say(f"{self.name}: {event.count} {event.event}{event.detail and ': ' + event.detail}")
+                warn(f"{self.name}: {event.count} {event.event}{event.detail and ': ' + event.detail}")
             self._books.write(events)
 
     def _nudge(self) -> None:

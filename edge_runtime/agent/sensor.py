@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_runtime.agent.log import say
+from edge_runtime.agent.log import say, warn
 from edge_runtime.bundle.manifest import Window
 from edge_runtime.config import ModelConfig
 from edge_runtime.errors import StorageError
@@ -78,7 +78,7 @@ class Sensor:
         self.connected = False
         self.stream.connected(False)
         if not self._closing:
-            say(f"{self._name}: sensor's broker: {reason}")
+            warn(f"{self._name}: sensor's broker: {reason}")
 
 
 def geometry(model: ModelConfig, window: Window) -> Geometry:

@@ -11,12 +11,14 @@ import msgspec
 from edge_runtime import durable
 from edge_runtime.agent.books import Books, open_books
 from edge_runtime.agent.installs import Installs
-from edge_runtime.agent.log import install_logging, say
+from edge_runtime.agent.log import install_logging, say, warn
 from edge_runtime.agent.metrics import Meter
 from edge_runtime.agent.rows import report
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.config import Config
 from edge_runtime.errors import EdgeError
+from edge_runtime.service.journal import Level
+from edge_runtime.service.notify import Notifier
 from edge_runtime.signals import stop_signals
 from edge_runtime.store.disk import Store
 
@@ -38,29 +40,53 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     fleet: bool
 
 
-def run(config: Config, ready_file: Path | None = None) -> None:
+def status(ready: Ready, *, fleet_configured: bool) -> str:
+    """What runs, in one line: for `systemctl status`."""
+    parts = []
+    for name, hears in ready.hears.items():
+        version = ready.running.get(name)
+        sensor = "hears its sensor" if hears else "does not hear its sensor"
+        parts.append(f"{name} {version} {sensor}" if version else f"{name} does not run")
+    if not ready.running:
+        parts = ["nothing to serve yet", *parts]
+    if fleet_configured:
+        parts.append(f"the fleet's broker is {'' if ready.fleet else 'not '}connected")
+    return "; ".join(parts)
+
+
+def run(config: Config, ready_file: Path | None = None, log_level: Level = Level.INFO) -> None:
     """Be the agent of this device until SIGTERM or SIGINT.
 
     Raises StoreBusyError when another agent runs on the same data, StoreError or StorageError when
     the data folder cannot be used. Anything later is reported and does not end the agent.
     """
-    install_logging()
+    install_logging(log_level)
     store = Store(config.store)
     with ExitStack() as stack:
+        notifier = Notifier.from_environment()
+        stack.callback(notifier.close)
         stopped = stack.enter_context(stop_signals())
         stack.enter_context(store.agent_lock())
         store.recover()
         books = stack.enter_context(open_books(config))
-        Supervisor(config, store, books, ready_file).run(stopped)
+        Supervisor(config, store, books, notifier, ready_file).run(stopped)
 
 
 class Supervisor:
     """Owns the runners, the trials and what is told of them. Everything happens in one thread."""
 
-    def __init__(self, config: Config, store: Store, books: Books, ready_file: Path | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        books: Books,
+        notifier: Notifier,
+        ready_file: Path | None = None,
+    ) -> None:
         """Raises ConfigError when a file that a broker's settings name cannot be used."""
         self._config = config
         self._books = books
+        self._notifier = notifier
         self._ready_file = ready_file
         self._runners = {model.name: ModelRunner(config, model, books) for model in config.models}
         self._installs = Installs(config, store, books, self._runners)
@@ -78,9 +104,11 @@ class Supervisor:
             while not stopped():
                 for act in (self._installs.step, self._meter.step, self._report, self._tell_ready):
                     self._guarded(act)
+                self._notifier.went_round()
                 time.sleep(POLL_S)
             say("agent stops")
         finally:
+            self._notifier.stopping()
             self._stop()
 
     def _guarded(self, act: Callable[[], None]) -> None:
@@ -98,17 +126,20 @@ class Supervisor:
             self._books.report(models)
 
     def _tell_ready(self) -> None:
-        if self._ready_file is None:
-            return
+        """Tell the service manager and the ready file, once what can run runs, and on every change."""
         ready = self._now()
         if ready == self._ready:
             return
         if self._ready is None and not self._settled() and time.monotonic() - self._started < _SETTLE_S:
             return
-        try:
-            durable.replace_file(self._ready_file, msgspec.json.encode(ready))
-        except EdgeError as error:
-            say(f"ready file: {error}")
+        if self._ready_file is not None:
+            try:
+                durable.replace_file(self._ready_file, msgspec.json.encode(ready))
+            except EdgeError as error:
+                warn(f"ready file: {error}")
+        self._notifier.status(status(ready, fleet_configured=self._config.fleet is not None))
+        if self._ready is None:
+            self._notifier.ready()
         self._ready = ready
 
     def _now(self) -> Ready:

@@ -1,6 +1,7 @@
 """A real agent in a process of its own, with its folder, its configuration and its books."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -26,6 +27,7 @@ class AgentRig:
     """One device: `edge-runtime run` on a configuration of one model named `tiny`.
 
     `settings` are more members of the model's source, `model` of the model, `fleet` of the fleet.
+    `environment` may be set before a start.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class AgentRig:
         self.config = folder / "agent.toml"
         self.log = folder / "agent.log"
         self._ready = folder / "ready.json"
+        self.environment: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "root.json").write_bytes(root_bytes())
         source = {"url": sensor_url, "topic": "sensors/watch", **settings}
@@ -77,6 +80,7 @@ class AgentRig:
                 [*prefix, COMMAND, "run", "--config", self.config, "--ready-file", self._ready],
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **self.environment},
             )
 
     @property
@@ -95,6 +99,12 @@ class AgentRig:
     @property
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process that was started: `prefix`'s, if there was one."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """SIGKILL: no last words."""

@@ -1,0 +1,1 @@
+"""Living under a service manager: its unit, and what it is told while we run."""

@@ -1,0 +1,126 @@
+"""An agent under a service manager: what it hears over a real socket, and how the agent ends."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.agent import AgentRig
+from tests.support.brokers import Mosquitto
+from tests.support.manager import ManagerSocket
+from tests.support.sensor import SensorRig
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.end_to_end
+
+WATCHDOG_S = 1.0
+STOP_S = 10.0  # a third of the unit's TimeoutStopSec
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ManagerSocket]:
+    with ManagerSocket(tmp_path) as manager:
+        yield manager
+
+
+def managed(folder: Path, manager: ManagerSocket, url: str, **options: object) -> AgentRig:
+    rig = AgentRig(folder, url, **options)  # type: ignore[arg-type]
+    rig.environment = manager.environment(WATCHDOG_S)
+    return rig
+
+
+def test_it_is_ready_when_it_serves_and_tells_what(
+    tmp_path: Path, broker: Mosquitto, manager: ManagerSocket
+) -> None:
+    rig = managed(tmp_path, manager, broker.url)
+    try:
+        rig.start_without_waiting()
+        manager.wait_for("READY=1")
+        assert manager.heard[: manager.heard.index("READY=1")] == [
+            *["WATCHDOG=1"] * (manager.heard.index("READY=1") - 1),
+            "STATUS=tiny 1.0.0 hears its sensor",
+        ]
+        broker.kill()
+        manager.wait_for("STATUS=tiny 1.0.0 does not hear its sensor")
+        assert rig.stop() == 0
+        assert "STOPPING=1" in manager.listen()
+    finally:
+        rig.close()
+
+
+def test_a_device_with_nothing_to_serve_is_ready_and_says_so(tmp_path: Path) -> None:
+    with ManagerSocket(tmp_path, abstract=True) as manager:
+        rig = managed(tmp_path, manager, "mqtt://127.0.0.1:1")
+        (tmp_path / "tiny-1.0.0.edge").unlink()
+        try:
+            rig.start_without_waiting()
+            manager.wait_for("READY=1")
+            assert "STATUS=nothing to serve yet; tiny does not run" in manager.heard
+        finally:
+            rig.close()
+
+
+def test_the_watchdog_hears_of_the_main_loop_and_of_nothing_else(
+    tmp_path: Path, broker: Mosquitto, manager: ManagerSocket
+) -> None:
+    """The loop is stalled by a state file that never ends; threads and workers go on."""
+    rig = managed(tmp_path, manager, broker.url)
+    try:
+        rig.start()
+        wait_for(lambda: manager.beats() > 3, "the watchdog's beats")
+        state = rig.data / "store" / "state.json"
+        shutil.copy(state, tmp_path / "state.json")
+        os.mkfifo(tmp_path / "endless")
+        os.rename(tmp_path / "endless", state)
+        with SensorRig(broker.url) as sensor:
+            time.sleep(1)
+            manager.listen()
+            sensor.send(20)
+            wait_for(lambda: len(rig.starts()) >= 9, "predictions while the loop stands")
+        assert manager.silent_for(2 * WATCHDOG_S)
+        assert rig.alive
+    finally:
+        rig.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_bounded_time_with_status_0_and_keeps_what_was_not_sent(
+    tmp_path: Path, broker: Mosquitto, manager: ManagerSocket, number: signal.Signals
+) -> None:
+    fleet = {"url": "mqtt://127.0.0.1:1"}
+    rig = managed(tmp_path, manager, broker.url, fleet=fleet)
+    try:
+        rig.start()
+        worker = rig.ready["workers"]["tiny"]
+        with SensorRig(broker.url) as sensor:
+            sensor.send(50)
+            wait_for(lambda: len(rig.starts()) >= 24, "the predictions")
+        began = time.monotonic()
+        assert rig.stop(number) == 0
+        assert time.monotonic() - began < STOP_S
+        assert not Path(f"/proc/{worker}").exists()
+        assert rig.starts() == list(range(0, 47, 2))
+        assert "Traceback" not in rig.said
+    finally:
+        rig.close()
+
+
+def test_it_ends_in_bounded_time_though_a_worker_hangs(
+    tmp_path: Path, broker: Mosquitto, manager: ManagerSocket
+) -> None:
+    rig = managed(tmp_path, manager, broker.url, model={"run_timeout_s": 600})
+    try:
+        rig.start()
+        os.kill(rig.ready["workers"]["tiny"], signal.SIGSTOP)
+        with SensorRig(broker.url) as sensor:
+            sensor.send(20)
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert rig.stop() == 0
+        assert time.monotonic() - began < STOP_S
+    finally:
+        rig.close()
