@@ -17,11 +17,10 @@ MAX_BYTES = 2 << 20
 class Numbers(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="numbers"):
     """How the numbers of one feature, axis or output lie.
 
-    tensor, index: of which input or output (its meaning; of several values its name), and where along its
-    axes. name: for people. count,
-    missing: how many there were, and how many NaN beside them. edges: float32, ascending; counts[i]
-    of the numbers are below edges[i] and not below edges[i - 1], so there is one count more than edges.
-    min, max, mean: None where there is none.
+    tensor, index: of which input or output (its meaning; of several values its name), and where along
+    its axes. name: for people. count, missing: how many there were, and how many NaN beside them.
+    edges: float32, ascending; counts[i] of the numbers are below edges[i] and not below edges[i - 1], so
+    there is one count more than edges. min, max, mean: None where there is none.
     """
 
     tensor: str

@@ -85,25 +85,26 @@ class NamedRow(Row):
 
     def __init__(self, bound: BoundRow, checks: Mapping[str, InputCheck], reader: OutputReader) -> None:
         super().__init__(bound, reader)
-        self._buffers = dict(zip(checks, bound.inputs, strict=True))
-        self._checks = tuple(zip(checks, checks.values(), bound.inputs, strict=True))
+        self._parts = tuple(
+            (name, buffer, np.zeros(buffer.shape, np.bool_), check)
+            for (name, check), buffer in zip(checks.items(), bound.inputs, strict=True)
+        )
+        self._given = {name: (buffer.shape, buffer.dtype) for name, buffer, _, _ in self._parts}
 
     def fits(self, values: Any) -> TypeGuard[Any]:
         """See `Row.fits`: a dict of exactly the inputs."""
-        buffers = self._buffers
-        if type(values) is not dict or values.keys() != buffers.keys():
+        if type(values) is not dict or values.keys() != self._given.keys():
             return False
-        return all(
-            type(array) is np.ndarray
-            and array.shape == buffers[name].shape
-            and array.dtype == buffers[name].dtype
-            for name, array in values.items()
-        )
+        for name, (shape, dtype) in self._given.items():
+            array = values[name]
+            if type(array) is not np.ndarray or array.shape != shape or array.dtype != dtype:
+                return False
+        return True
 
     def _execute(self, values: Mapping[str, Array]) -> None:
-        for name, check, buffer in self._checks:
+        for name, buffer, mask, check in self._parts:
             buffer[...] = values[name]
-            if not check.is_clean(buffer):
+            if check.wrong in check.look(buffer, mask).tobytes():
                 check.explain(buffer, buffer)
         self._run()
 
