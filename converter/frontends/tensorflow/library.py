@@ -50,6 +50,7 @@ def load() -> Library:
         ) from error
     _check(keras)
     _keep_order(tf2onnx)
+    _take_scalars(tf2onnx)
     return Library(tf, keras, tf2onnx, convert_to_constants.convert_variables_to_constants_v2)
 
 
@@ -102,6 +103,21 @@ def _keep_order(tf2onnx: Any) -> None:
 
     graph._register_input_name, graph.replace_all_inputs = register_in_order, replace_in_order
     graph.extract_sub_graph_nodes = extract_in_order
+
+
+def _take_scalars(tf2onnx: Any) -> None:
+    """Have tf2onnx move a Transpose past the addition of a scalar, as in Keras' hard swish.
+
+    Behind a convolution without a bias it takes every constant for one, and asks a scalar for its size.
+    """
+    optimizer = tf2onnx.optimizer.transpose_optimizer.TransposeOptimizer
+    add = optimizer._add_handler
+
+    def add_or_scalar(self: Any, trans: Any, node: Any) -> Any:
+        is_scalar = node.inputs[1].is_const() and not node.inputs[1].get_tensor_value(as_list=False).ndim
+        return self._handle_node_having_branches(trans, node) if is_scalar else add(self, trans, node)
+
+    optimizer._add_handler = add_or_scalar
 
 
 def versions() -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def _one_hot(ctx: Any, node: Any) -> None:
     indices, _, on, off = write.given
     axis = node.get_attr_value("axis", -1)
     rank = len(write.shape(indices))
-    places = np.arange(write.known(1), dtype=write.dtype(indices))
+    places = np.arange(int(write.known(1)), dtype=write.dtype(indices))
     at = rank if axis == -1 else axis
     wide = write.op("Unsqueeze", indices, write.constant(np.array([at])))
     beside = places.reshape(-1, *(1 for _ in range(rank - at)))

@@ -73,6 +73,14 @@ def test_quotients_are_rounded_down_and_rests_have_the_sign_of_what_divides(dtyp
     np.testing.assert_array_equal(heard, said)
 
 
+@pytest.mark.parametrize("size", [3, 1])
+def test_a_scalar_behind_a_convolution_without_a_bias_is_no_bias(size: int) -> None:
+    given = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype(np.float32)
+    kernel = np.random.default_rng(1).normal(size=(3, 3, 1, size)).astype(np.float32)
+    said, heard, _ = both(lambda tf, x: tf.nn.conv2d(x, kernel, 1, "SAME") + 3.0, given)
+    np.testing.assert_allclose(heard, said, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("length", [20, 33, 64])
 def test_a_transform_of_frames_that_are_cut_or_filled_up(length: int) -> None:
     given = np.random.default_rng(0).normal(size=(3, 33)).astype(np.float32)
