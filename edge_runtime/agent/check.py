@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_runtime import config as settings
 from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.streamable import why_not
 from edge_runtime.bundle import Root, load_root, open_bundle
@@ -22,6 +23,14 @@ class Finding(msgspec.Struct, frozen=True):
     subject: str
     text: str
     problem: str = ""
+
+
+def check_file(file: Path, *, connect: bool) -> list[Finding]:
+    """The same for a file; where it is no configuration, its faults."""
+    found = settings.read(file)
+    if isinstance(found, Config):
+        return check(found, connect=connect)
+    return [Finding(fault.key, "", fault.text) for fault in found]
 
 
 def check(config: Config, *, connect: bool) -> list[Finding]:

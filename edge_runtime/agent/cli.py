@@ -1,4 +1,4 @@
-"""Commands of the agent: `run`, and `config check`."""
+"""Commands of the agent: `run`, `config check` and `config example`."""
 
 import json
 from pathlib import Path
@@ -42,6 +42,16 @@ def config() -> None:
     """Look at an agent's configuration file."""
 
 
+@config.command(short_help="Print a commented example.")
+def example() -> None:
+    """Print a configuration file with every setting and what it is for; it passes `config check`."""
+    from importlib import resources
+
+    click.echo(
+        resources.files("edge_runtime.config").joinpath("example.toml").read_text("utf-8"), nl=False
+    )
+
+
 @config.command(short_help="Check a configuration file; start nothing.")
 @click.argument("file", metavar="FILE", type=_PATH)
 @click.option("--connect", is_flag=True, help="Try the brokers, too.")
@@ -49,13 +59,13 @@ def config() -> None:
 def check(file: Path, connect: bool, as_json: bool) -> None:
     """Check FILE without starting anything, and tell what the agent would do.
 
-    The files it names are read, the bundle's signature is verified and its contents are hashed.
+    Every fault is told with its key. The files that FILE names are read, the bundle's signature is
+    verified and its contents are hashed.
     """
-    from edge_runtime import config as settings
-    from edge_runtime.agent.check import check as look
+    from edge_runtime.agent.check import check_file
     from edge_runtime.errors import ConfigError
 
-    findings = look(settings.load(file), connect=connect)
+    findings = check_file(file, connect=connect)
     problems = [finding for finding in findings if finding.problem]
     if as_json:
         document = {
@@ -68,9 +78,10 @@ def check(file: Path, connect: bool, as_json: bool) -> None:
         click.echo(json.dumps(document))
     else:
         for one in findings:
-            click.echo(
-                f"{'PROBLEM' if one.problem else 'ok     '}  {one.subject}: {one.problem or one.text}"
-            )
+            mark, about = "PROBLEM" if one.problem else "ok     ", one.subject and f"{one.subject}: "
+            click.echo(f"{mark}  {about}{one.problem or one.text}")
+    if len(problems) == 1:
+        about = problems[0].subject and f"`{problems[0].subject}`: "
+        raise ConfigError(f"{file}: {about}{problems[0].problem}")
     if problems:
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        raise ConfigError(f"{file}: {count}, the first at `{problems[0].subject}`.")
+        raise ConfigError(f"{file}: {len(problems)} problems, the first at `{problems[0].subject}`.")

@@ -113,3 +113,20 @@ def test_the_agent_does_not_start_when_a_file_of_its_brokers_is_missing(tmp_path
     done = rig.command("run", "--config", rig.config)
     assert done.returncode == 3
     assert "the password cannot be read" in done.stderr
+
+
+def test_every_fault_of_a_file_is_told_at_once(rig: AgentRig) -> None:
+    rig.config.write_text("[device]\nid = 5\n[flete]\n[telemetry]\ninterval_s = true\n")
+    found = problems(rig)
+    assert list(found) == ["flete", "device.id", "telemetry.interval_s"]
+    assert found["flete"] == "no such setting. Did you mean 'fleet'?"
+    done = rig.command("config", "check", rig.config)
+    assert done.returncode == 3
+    assert done.stdout.count("PROBLEM  ") == 3
+    assert done.stderr == f"error: {rig.config}: 3 problems, the first at `flete`.\n"
+
+
+def test_the_example_passes_the_check(rig: AgentRig) -> None:
+    example = CliRunner().invoke(config_command, ["example"])
+    rig.config.write_text(example.stdout)
+    assert problems(rig) == {}

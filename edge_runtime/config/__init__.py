@@ -1,0 +1,36 @@
+"""The agent's configuration file: TOML in, frozen values out (docs/agent.md, docs/schemas/config.json).
+
+Unknown keys are refused with the nearest known name, relative paths count from the file's own folder,
+and every complaint names the key by its path, such as `models[0].source.topic`.
+"""
+
+from edge_runtime.config.faults import Fault
+from edge_runtime.config.reading import MAX_CONFIG_BYTES, load, parse, read
+from edge_runtime.config.tables import (
+    BrokerConfig,
+    Config,
+    DeviceConfig,
+    FleetConfig,
+    ModelConfig,
+    SourceConfig,
+    TelemetryConfig,
+    files,
+)
+from edge_runtime.config.values import MAX_MODELS
+
+__all__ = [
+    "MAX_CONFIG_BYTES",
+    "MAX_MODELS",
+    "BrokerConfig",
+    "Config",
+    "DeviceConfig",
+    "Fault",
+    "FleetConfig",
+    "ModelConfig",
+    "SourceConfig",
+    "TelemetryConfig",
+    "files",
+    "load",
+    "parse",
+    "read",
+]

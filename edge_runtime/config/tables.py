@@ -1,0 +1,133 @@
+"""The tables of the file. What a number may be stands at its key, for checks and schema alike."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+
+def _about(text: str, **schema: Any) -> Any:
+    """What a key is for, and more for the published schema that other code checks."""
+    return msgspec.Meta(description=text, extra_json_schema=schema)
+
+
+def _number(low: float, high: float, text: str, unit: str = "") -> Any:
+    """A key for numbers from `low` to `high`."""
+    return msgspec.Meta(
+        description=text,
+        extra_json_schema={"minimum": low, "maximum": high},
+        extra={"low": low, "high": high, "unit": unit},
+    )
+
+
+_Timeout = _number(0.1, 3_600, "Seconds.")
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class DeviceConfig(Part, frozen=True, kw_only=True):
+    """`data` holds the store, the outbox and the journals; `trust` is pinned at the first install."""
+
+    id: Annotated[
+        str,
+        _about("The device's name in every topic.", pattern="^[a-z0-9][a-z0-9-]{0,63}$"),
+    ]
+    data: Annotated[Path, _about("Folder of store, outbox and journals.", default="state")] = (
+        msgspec.field(default_factory=lambda: Path("state"))
+    )
+    trust: Annotated[Path, _about("Root file that says whose bundles count.")] | None = None
+
+
+class BrokerConfig(Part, frozen=True, kw_only=True):
+    """Where an MQTT broker is: `mqtt://host:port`, or `mqtts://` for TLS."""
+
+    url: Annotated[str, _about("mqtt://host:port, or mqtts:// for TLS.", pattern="^mqtts?://[^/@]+/?$")]
+    ca: Annotated[Path, _about("PEM file; else the system's authorities are trusted.")] | None = None
+    certificate: Annotated[Path, _about("PEM file that shows who we are; needs key.")] | None = None
+    key: Annotated[Path, _about("PEM file without a passphrase; needs certificate.")] | None = None
+    username: Annotated[str, _about("For brokers that ask for a password.")] = ""
+    password_file: Annotated[Path, _about("File of one line; needs username.")] | None = None
+
+
+class FleetConfig(BrokerConfig, frozen=True, kw_only=True):
+    """`acknowledge`: rows leave the outbox when the collector has committed them, or on a PUBACK."""
+
+    acknowledge: Literal["collector", "broker"] = "collector"
+
+
+class SourceConfig(BrokerConfig, frozen=True, kw_only=True):
+    """A model's sensor.
+
+    `stride` (samples) overrides the manifest's. `journal` is the file that keeps recent samples.
+    A missing sample is waited for `wait_s`; after a reconnect `redelivery_s`, because a broker may
+    take its own acknowledgement time-out (nats-server: 30 s) to send again what it had in flight.
+    """
+
+    topic: Annotated[
+        str, _about("One topic, one sensor.", pattern=r"^[^\s+#]+$", minLength=1, maxLength=200)
+    ]
+    stride: (
+        Annotated[int, _number(1, 1_000_000, "Samples between two windows' beginnings.", "samples")]
+        | None
+    ) = None
+    journal: Annotated[Path, _about("File of the recent samples.")] | None = None
+    wait_s: Annotated[float, _number(0, 3_600, "How long a missing sample is waited for.")] = 2.0
+    redelivery_s: Annotated[float, _number(0, 3_600, "The same after a reconnect.")] = 35.0
+
+
+class ModelConfig(Part, frozen=True, kw_only=True):
+    """`bundle` is installed at start when the device has no such model yet.
+
+    A worker that needs more than `load_timeout_s` to be ready, golden inputs included, or
+    `run_timeout_s` for one run of windows, is ended.
+    """
+
+    name: Annotated[str, _about("The name in the bundle's manifest.", minLength=1)]
+    source: SourceConfig
+    bundle: Annotated[Path, _about("Installed if this model has nothing installed.")] | None = None
+    load_timeout_s: Annotated[float, _Timeout] = 60.0
+    run_timeout_s: Annotated[float, _Timeout] = 10.0
+
+
+class TelemetryConfig(Part, frozen=True, kw_only=True):
+    """What is measured how often, and how much of it may wait on the disk."""
+
+    interval_s: Annotated[float, _number(0.1, 86_400, "Seconds between two rows of metrics.")] = 10.0
+    max_outbox_bytes: Annotated[
+        int, _number(1_000_000, 1 << 40, "Beyond it the oldest rows are dropped, and counted.")
+    ] = 100_000_000
+
+
+class Config(Part, frozen=True, kw_only=True):
+    """The whole file. Without `fleet` the device works alone and keeps its rows in the outbox."""
+
+    device: DeviceConfig
+    models: tuple[ModelConfig, ...] = ()
+    fleet: FleetConfig | None = None
+    telemetry: TelemetryConfig = TelemetryConfig()
+
+    @property
+    def store(self) -> Path:
+        return self.device.data / "store"
+
+    @property
+    def outbox(self) -> Path:
+        return self.device.data / "outbox.db"
+
+    def journal(self, model: ModelConfig) -> Path:
+        return model.source.journal or self.device.data / "journals" / f"{model.name}.ring"
+
+
+def files(config: Config) -> dict[str, Path]:
+    """The files that the agent reads, by the key that names them."""
+    found = {"device.trust": config.device.trust}
+    brokers: dict[str, BrokerConfig] = {"fleet": config.fleet} if config.fleet else {}
+    for index, model in enumerate(config.models):
+        found[f"models[{index}].bundle"] = model.bundle
+        brokers[f"models[{index}].source"] = model.source
+    for where, broker in brokers.items():
+        for key in ("ca", "certificate", "key", "password_file"):
+            found[f"{where}.{key}"] = getattr(broker, key)
+    return {key: path for key, path in found.items() if path is not None}
