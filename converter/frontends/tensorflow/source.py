@@ -155,7 +155,8 @@ def _limits(source: KerasSource, given: Arrays) -> dict[int, Limits]:
     for at, wanted in enumerate(source.callee.inputs):
         dtype = np.dtype(wanted.dtype if wanted.dtype != "string" else object)
         if dtype in (np.int32, np.int64, np.float32) and at in source.frozen.reads:
-            of = limits(source.frozen, _taker(source, given, at), int(np.nanmax(given[at])))
+            known = given[at][np.isfinite(given[at])]
+            of = limits(source.frozen, _taker(source, given, at), int(known.max()) if known.size else 0)
             found |= {at: of} if of is not None else {}
     return found
 

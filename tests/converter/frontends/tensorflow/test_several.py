@@ -1,55 +1,19 @@
 """Keras models and SavedModels of several inputs and outputs, into a bundle that a device runs."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.preprocessing import StandardScaler
 
 import edge_runtime
-from converter import WindowSpec
 from edge_runtime.bundle.sketches import decode
 from edge_runtime.cli import run
-from edge_runtime.errors import ConfigError, InputError, UnsupportedModelError
+from edge_runtime.errors import InputError
 from tests.converter.frontends.tensorflow.kit import randomized
 from tests.converter.frontends.tensorflow.models import ROWS, WINDOWS, called, converted, kit
-
-RANDOM = np.random.default_rng(7)
-# Names that a graph of ours might have for something else, and one that a bundle's output has.
-GIVEN = {
-    "add_1": RANDOM.normal(size=(40, 3)).astype(np.float32),
-    "value": RANDOM.normal(size=(40, 4, 2)).astype(np.float32),
-    "place": RANDOM.integers(0, 5, (40, 1)),
-}
-Outputs = Callable[[Any, Any], Any]
-
-
-def of_two(layers: Any, x: Any) -> Any:
-    return [layers.Dense(2, name="add")(x), layers.Reshape((3, 2), name="map")(layers.Dense(6)(x))]
-
-
-def of_classes(layers: Any, x: Any) -> Any:
-    return {"kind": layers.Dense(3, "softmax")(x), "on": layers.Dense(1, "sigmoid")(x)}
-
-
-def three_inputs(outputs: Outputs = of_two, *, as_dict: bool = False) -> Any:
-    """Two arrays of floats and places in a table, joined; the outputs are made of six features."""
-    keras, layers = kit().keras, kit().layers
-    ins = [keras.Input((3,), name="add_1"), keras.Input((4, 2), name="value"),
-           keras.Input((1,), name="place", dtype="int64")]  # fmt: skip
-    parts = [ins[0], layers.Flatten()(ins[1]), layers.Flatten()(layers.Embedding(5, 2)(ins[2]))]
-    x = layers.Dense(6, "tanh")(layers.Concatenate()(parts))
-    given = dict(zip(GIVEN, ins, strict=True)) if as_dict else ins
-    return randomized(keras.Model(given, outputs(layers, x)))
-
-
-def said(model: Any) -> list[np.ndarray]:
-    """What the model itself says of GIVEN, output by output."""
-    given = GIVEN if isinstance(model._inputs_struct, dict) else list(GIVEN.values())
-    return [np.asarray(each) for each in kit().keras.tree.flatten(model(given, training=False))]
+from tests.converter.frontends.tensorflow.several import GIVEN, of_classes, said, three_inputs
 
 
 def device(bundle: Any, folder: Path) -> Any:
@@ -86,6 +50,13 @@ def test_numbers_that_one_input_looks_up_are_refused_by_its_name(tmp_path: Path)
         given = {**GIVEN, "place": np.where(np.arange(40)[:, None] == 3, 9, GIVEN["place"])}
         with pytest.raises(InputError, match=r"row 3: input 'place': a number outside .* to 4"):
             loaded.predict(given)
+
+
+def test_numbers_that_are_all_missing_in_the_first_row_are_no_hindrance() -> None:
+    given = {**GIVEN, "add_1": GIVEN["add_1"].copy()}
+    given["add_1"][0] = np.nan
+    allowed = {each.name: each.allow_nan for each in converted(three_inputs(), given).manifest.inputs}
+    assert allowed == {"add_1": True, "value": False, "place": False}
 
 
 def test_one_output_of_several_inputs_is_an_array_whatever_it_is_called(tmp_path: Path) -> None:
@@ -201,19 +172,6 @@ def test_a_class_of_ones_own_takes_the_structure_it_was_built_on(kind: type) -> 
     assert {each.name for each in manifest.outputs} == {"sum", "refused_1"}
 
 
-def test_structures_inside_structures_are_refused() -> None:
-    keras = kit().keras
-
-    class Nested(keras.Model):  # type: ignore[name-defined, misc]
-        def call(self, given: Any) -> Any:
-            return given["a"][0] + given["a"][1]
-
-    model = Nested()
-    model({"a": [ROWS, ROWS], "b": ROWS})
-    with pytest.raises(UnsupportedModelError, match="Nested was built on structures inside one another"):
-        converted(model, {"a": ROWS, "b": ROWS})
-
-
 def test_outputs_of_one_name_or_of_one_tensor_are_several() -> None:
     keras, layers = kit().keras, kit().layers
     given = keras.Input((10, 4))
@@ -275,59 +233,6 @@ def test_a_sigmoid_of_several_numbers_gives_a_label_each_where_labels_are_0_or_1
 def test_boards_with_tensorrt_get_a_variant() -> None:
     bundle = converted(three_inputs(), GIVEN, boards=["rtx-50"])
     assert [each.id for each in bundle.manifest.variants] == ["fp32", "tensorrt-fp32"]
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ({"add_1": GIVEN["add_1"]}, "'add_1', 'value', 'place'; found 'add_1': 'value' is missing"),
-        ({**GIVEN, "more": ROWS}, "'more' is none of the model's"),
-        (
-            {**GIVEN, "value": ROWS},
-            r"'value': expected shape \(inputs, 4, 2\), which the model takes; f",
-        ),
-        ({**GIVEN, "place": [[0]] * 3}, "'place': expected 40 rows as of 'add_1', found 3"),
-        (
-            {**GIVEN, "place": GIVEN["place"] + 0.5},
-            "'place': expected whole numbers within int64, found",
-        ),
-        ({**GIVEN, "value": np.full((40, 4, 2), "a")}, "'value': expected numbers, found dtype <U1"),
-        (GIVEN["add_1"], "found ndarray. Give a dict of them"),
-    ],
-)
-def test_inputs_that_are_not_the_models_are_one_sentence(given: Any, told: str) -> None:
-    with pytest.raises(InputError, match=f"^inputs: .*{told}"):
-        converted(three_inputs(), given)
-
-
-@pytest.mark.parametrize(
-    ("labels", "told"),
-    [
-        ({"kind": [0] * 40}, "one an output by its name: 'kind', 'on'; found 'kind'"),
-        ({"kind": ["a"] * 40, "on": [0] * 40}, "labels: found texts, and the model numbers the classes"),
-        ({"kind": [0] * 40, "on": [0] * 3}, "labels: 'on': expected 40, one an input"),
-        ({"kind": [7] * 40, "on": [0] * 40}, "row 0: expected one of the model's classes"),
-    ],
-)
-def test_labels_that_are_not_the_outputs_are_one_sentence(labels: Any, told: str) -> None:
-    with pytest.raises(InputError, match=told):
-        converted(three_inputs(of_classes), GIVEN, labels)
-
-
-def test_what_several_inputs_cannot_have_is_one_sentence() -> None:
-    scaler = StandardScaler().fit(ROWS)
-    with pytest.raises(InputError, match="preprocessing: expected none before a model of 3 inputs"):
-        converted(three_inputs(), GIVEN, preprocessing=scaler)
-    with pytest.raises(ConfigError, match="window: this model takes several inputs, not windows"):
-        converted(three_inputs(), GIVEN, window=WindowSpec(channels=("a",)))
-    with pytest.raises(InputError, match="classes: expected none for a model of 2 outputs"):
-        converted(three_inputs(of_classes), GIVEN, classes=["a", "b"])
-    keras, layers = kit().keras, kit().layers
-    words, row = keras.Input((1,), name="words", dtype="string"), keras.Input((6,), name="row")
-    looked_up = layers.StringLookup(vocabulary=["x"], output_mode="one_hot")(words)
-    model = keras.Model([words, row], layers.Concatenate()([looked_up, row]))
-    with pytest.raises(UnsupportedModelError, match="input 'words' takes texts, and of several inputs"):
-        converted(model, {"words": [["x"]] * 60, "row": ROWS})
 
 
 def test_the_commands_take_an_npz_of_arrays_by_name(
