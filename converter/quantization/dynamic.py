@@ -39,11 +39,12 @@ def dynamic(raw: bytes, preprocessing: Collection[str] = frozenset()) -> bytes:
     model = onnx.load_from_string(raw)
     edited = Edited(model, preprocessing)
     products = set(layers(model, preprocessing))
+    integers = _Products(edited)
     nodes: list[Any] = []
     for node in list(model.graph.node):
         made = None
         if node.name in products and is_standard(node, "MatMul", "Gemm"):
-            made = _product(node, edited)
+            made = integers.add(node)
         elif is_standard(node, "LSTM") and edited.may_change(node):
             made = _recurrent(node, edited)
         nodes.extend([node] if made is None else made)
@@ -70,37 +71,65 @@ def _finished(edited: Edited, nodes: list[Any]) -> bytes:
     return raw
 
 
-def _product(node: Any, edited: Edited) -> list[Any] | None:
-    """What computes a MatMul or Gemm in integers; None where it is small or scales its result.
+class _Products:
+    """MatMul and Gemm in integers. What several read, weights or activations, is quantized once."""
 
-    ONNX Runtime makes the first five nodes one.
-    """
-    options = attributes(node)
-    weight = edited.wiring.array(node.input[1])
-    if not _is_large(weight) or {options.get("alpha", 1.0), options.get("beta", 1.0)} != {1.0}:
-        return None
-    assert weight is not None
-    by_output = weight if options.get("transB", 0) else weight.T  # (outputs, inputs)
-    codes, scale = _quantized(by_output)
-    name, out = node.name, node.output[0]
-    given, step, zero = (edited.fresh(f"{name}_{what}") for what in ("codes", "step", "zero"))
-    whole, sums, steps = (edited.fresh(f"{name}_{what}") for what in ("whole", "sums", "steps"))
-    bias = node.input[2] if len(node.input) > 2 else ""
-    last = edited.fresh(f"{name}_product") if bias else out
-    weights = edited.constant(np.ascontiguousarray(codes.T), f"{name}_weights")
-    scales = edited.constant(scale, f"{name}_scales")
-    made = [
-        helper.make_node("DynamicQuantizeLinear", [node.input[0]], [given, step, zero]),
-        helper.make_node("MatMulInteger", [given, weights, zero], [whole]),
-        helper.make_node("Cast", [whole], [sums], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [step, scales], [steps]),
-        helper.make_node("Mul", [sums, steps], [last]),
-    ]
-    if bias:
-        made.append(helper.make_node("Add", [last, bias], [out]))
-    for each in made:
-        each.name = edited.fresh(f"{name}_{each.op_type}")
-    return made
+    def __init__(self, edited: Edited) -> None:
+        self._edited = edited
+        self._weights: dict[tuple[str, int], tuple[str, str]] = {}
+        self._given: dict[str, tuple[str, str, str]] = {}
+
+    def add(self, node: Any) -> list[Any] | None:
+        """What computes a node; None where it is small or scales its result.
+
+        ONNX Runtime makes the first five nodes one where nothing else reads the first.
+        """
+        options = attributes(node)
+        weight = self._edited.wiring.array(node.input[1])
+        if not _is_large(weight) or {options.get("alpha", 1.0), options.get("beta", 1.0)} != {1.0}:
+            return None
+        made: list[Any] = []
+        given, step, zero = self._quantized_input(node, made)
+        weights, scales = self._quantized_weight(node, options.get("transB", 0))
+        whole, sums, steps = (self._named(node, what) for what in ("whole", "sums", "steps"))
+        bias = node.input[2] if len(node.input) > 2 else ""
+        last = self._named(node, "product") if bias else node.output[0]
+        made += [
+            helper.make_node("MatMulInteger", [given, weights, zero], [whole]),
+            helper.make_node("Cast", [whole], [sums], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [step, scales], [steps]),
+            helper.make_node("Mul", [sums, steps], [last]),
+        ]
+        if bias:
+            made.append(helper.make_node("Add", [last, bias], [node.output[0]]))
+        for each in made:
+            each.name = self._named(node, each.op_type)
+        return made
+
+    def _named(self, node: Any, what: str) -> str:
+        return self._edited.fresh(f"{node.name}_{what}")
+
+    def _quantized_input(self, node: Any, made: list[Any]) -> tuple[str, str, str]:
+        """Codes, step and zero of what a node is given."""
+        name = node.input[0]
+        if name not in self._given:
+            codes, step, zero = (self._named(node, what) for what in ("codes", "step", "zero"))
+            self._given[name] = codes, step, zero
+            made.append(helper.make_node("DynamicQuantizeLinear", [name], [codes, step, zero]))
+        return self._given[name]
+
+    def _quantized_weight(self, node: Any, is_turned: int) -> tuple[str, str]:
+        """Codes (inputs, outputs) and scales (outputs,) of a node's weight."""
+        key = node.input[1], is_turned
+        if key not in self._weights:
+            weight = self._edited.wiring.array(node.input[1])
+            assert weight is not None
+            codes, scale = _quantized(weight if is_turned else weight.T)
+            self._weights[key] = (
+                self._edited.constant(np.ascontiguousarray(codes.T), f"{node.name}_weights"),
+                self._edited.constant(scale, f"{node.name}_scales"),
+            )
+        return self._weights[key]
 
 
 def _recurrent(node: Any, edited: Edited) -> list[Any] | None:

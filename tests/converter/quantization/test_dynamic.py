@@ -76,6 +76,18 @@ def test_onnx_runtime_makes_one_node_of_a_product() -> None:
     assert operators(dynamic(layer("Gemm", WEIGHT, bias=True))) == {"DynamicQuantizeMatMul": 1}
 
 
+def test_what_several_products_read_is_quantized_once() -> None:
+    net = networks.Network()
+    weight = net.drawn("w", 16, 16)
+    for name in ("left", "right"):
+        net.node("MatMul", "x", weight, to=name)
+    net.node("MatMul", "x", net.drawn("v", 16, 16), to="other")
+    net.node("Sum", "left", "right", "other", to="value")
+    made = dynamic(net.raw([16], {"value": ["batch", 16]}))
+    assert [node.op_type for node in networks.nodes(made).values()].count("DynamicQuantizeLinear") == 1
+    assert [array.shape for array in stored(made).values() if array.dtype == np.int8] == [(16, 16)] * 2
+
+
 @pytest.mark.parametrize(("directions", "way"), [(1, "forward"), (1, "reverse"), (2, "bidirectional")])
 def test_an_lstm_is_onnx_runtimes_own(directions: int, way: str) -> None:
     raw = lstm(directions, direction=way)
