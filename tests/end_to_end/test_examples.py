@@ -24,6 +24,7 @@ def test_an_example_runs_and_every_claim_it_prints_held(script: Path, tmp_path: 
     assert "held     " in done.stdout
     assert "NOT HELD" not in done.stdout
     assert list(tmp_path.glob("*.edge"))
+    assert list(tmp_path.glob("*.png"))
 
 
 def test_every_numbered_example_is_run() -> None:
