@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.bundle.manifest import Dtype, Input
 from edge_runtime.errors import InputError
-from edge_runtime.tables import read_table
+from edge_runtime.tables import read_arrays, read_table
 
 
 def column(name: str, dtype: Dtype, *, allow_nan: bool = False) -> Input:
@@ -208,3 +208,19 @@ def test_a_single_column_may_be_a_file_of_its_own(tmp_path: Path) -> None:
         InputError, match=r"expected a table: a \.csv with a line of titles, or an \.npz"
     ):
         read_table(tmp_path / "x.npy", STRICT)
+
+
+def test_arrays_by_name_are_read_as_they_were_stored(tmp_path: Path) -> None:
+    image = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
+    np.savez(tmp_path / "a.npz", image=image, place=[1.5], other=["x"])
+    found = read_arrays(tmp_path / "a.npz", ["place", "image"])
+
+    assert list(found) == ["place", "image"]
+    assert np.array_equal(found["image"], image)
+    assert found["image"].dtype == np.uint8
+    with pytest.raises(
+        InputError, match="'image', 'map', one an input, found 'image', 'place', 'other'"
+    ):
+        read_arrays(tmp_path / "a.npz", ["image", "map"])
+    with pytest.raises(InputError, match=r"an \.npz with the arrays 'image', one an input, found \.csv"):
+        read_arrays(tmp_path / "a.csv", ["image"])
