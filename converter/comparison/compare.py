@@ -10,12 +10,12 @@ from converter.card import with_choice
 from converter.comparison.choice import Limits, Measures, checked_limits, decide
 from converter.comparison.metrics import check_metric, metric_for
 from converter.comparison.scores import Score, scored
-from converter.comparison.timing import one_row_us
 from converter.comparison.wording import Candidate, Measured, Told, none_within, outcome
 from converter.conversion import convert
 from converter.converted import ConvertedBundle
 from converter.evidence import rows_to_time
 from converter.page.comparison import section
+from converter.timing import one_row_us
 from converter.variant import loaded, run
 from edge_runtime.engine.base import Values
 from edge_runtime.errors import ConfigError, ConversionError, EdgeError, InputError, StorageError

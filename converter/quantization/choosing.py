@@ -23,12 +23,13 @@ from converter.quantization.budget import lost
 from converter.quantization.choices import Choices, Recipe
 from converter.quantization.making import Graphs, Maker
 from converter.quantization.outcome import Tried
-from converter.quantization.paying import FP32, Offer, needless, time_ratios
+from converter.quantization.paying import FP32, Offer, needless
 from converter.quantization.recipes import recipes_for
 from converter.quantization.wanted import Wanted
 from converter.shipped import Shipped
 from converter.source import Tensors
 from converter.standard.variant import Plans, planned, with_tensorrt
+from converter.timing import time_ratios
 from edge_runtime.boards import Board
 from edge_runtime.bundle.manifest import Parity
 from edge_runtime.errors import ConversionError, EdgeError
@@ -168,7 +169,8 @@ def _timed(case: Case, plain: Converted, tried: Sequence[Tried]) -> list[Tried]:
         for name, shipped in there.items():
             models[name] = stack.enter_context(case.model(shipped.whole))
         rows = rows_to_time(models[FP32], case.rows)
-        ratios = time_ratios({name: each.predict for name, each in models.items()}, rows, over=FP32)
+        asked = [(each.predict, rows) for each in models.values()]
+        ratios = dict(zip(models, time_ratios(asked), strict=True))
     return [replace(each, time_ratio=ratios.get(each.id)) for each in tried]
 
 

@@ -3,19 +3,11 @@
 A variant is kept if it is at least 10 % faster, or at least 30 % smaller and at most 1.1 times slower.
 """
 
-import gc
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 FP32 = "fp32"  # the variant that always ships
 FASTER, SMALLER, SLOWER = 0.9, 0.7, 1.1
-_ROUNDS = 24
-_ROUND_S = 0.01
-_WARM_UP_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -55,40 +47,3 @@ def needless(offers: Mapping[str, Offer]) -> dict[str, str]:
 
 def _pays_beside(one: Offer, other: Offer) -> bool:
     return pays(one.time / other.time, one.size / other.size)
-
-
-def time_ratios(
-    ask: Mapping[str, Callable[[Any], object]], rows: Sequence[Any], *, over: str
-) -> dict[str, float]:
-    """The time of one row of each, over the time of `over`: below 1 is faster.
-
-    Rounds of 10 ms by turns, rows rotating, so that whatever else the machine does hits all alike; a
-    round's median is compared with the same round of `over`, and of those ratios the median counts.
-    """
-    medians: dict[str, list[float]] = {name: [] for name in ask}
-    for name in ask:
-        _median_of_round(ask[name], rows, _WARM_UP_S)
-    was_collecting = gc.isenabled()
-    gc.disable()
-    try:
-        for _ in range(_ROUNDS):
-            for name in ask:
-                medians[name].append(_median_of_round(ask[name], rows, _ROUND_S))
-    finally:
-        if was_collecting:
-            gc.enable()
-    first = np.array(medians[over])
-    return {name: float(np.median(np.array(found) / first)) for name, found in medians.items()}
-
-
-def _median_of_round(ask: Callable[[Any], object], rows: Sequence[Any], seconds: float) -> float:
-    """Nanoseconds of one row; at least three are asked, however long that takes."""
-    clock = time.perf_counter_ns
-    taken: list[int] = []
-    end = clock() + int(seconds * 1e9)
-    while len(taken) < 3 or clock() < end:
-        row = rows[len(taken) % len(rows)]
-        started = clock()
-        ask(row)
-        taken.append(clock() - started)
-    return float(np.median(taken))
