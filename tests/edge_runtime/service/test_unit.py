@@ -1,0 +1,160 @@
+"""The unit, judged by systemd's own tools, and what it forbids against what an agent does."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.errors import ConfigError
+from edge_runtime.service.unit import NAME, Unit
+from tests.edge_runtime.service.conftest import TracedRun
+from tests.support.programs import program
+
+EXPOSURE = 1.5  # of 10, as `systemd-analyze security` counts; docs/device.md tells it
+
+
+def unit(**changes: object) -> Unit:
+    values: dict[str, object] = {
+        "command": Path(sys.executable),  # `verify` wants a program that exists
+        "config": Path("/etc/edge-runtime/agent.toml"),
+        "user": "edge-runtime",
+        "writable": [Path("/var/lib/edge-runtime"), Path("/var/lib/edge-runtime/journals")],
+        **changes,
+    }
+    return Unit(**values)  # type: ignore[arg-type]
+
+
+def analyze(*arguments: object) -> subprocess.CompletedProcess[str]:
+    words = [program("systemd-analyze"), *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / NAME
+    path.write_text(unit().text())
+    return path
+
+
+def settings(name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", unit().text(), re.MULTILINE)
+
+
+def test_systemd_finds_nothing_wrong_with_it(written: Path) -> None:
+    done = analyze("verify", "--man=no", written)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_systemd_would_complain_of_a_wrong_line(written: Path) -> None:
+    written.write_text(written.read_text().replace("WatchdogSec=", "WatchdogSecs="))
+    assert "WatchdogSecs" in analyze("verify", "--man=no", written).stderr
+
+
+def test_its_exposure_is_what_the_page_says(written: Path) -> None:
+    options = ("--offline=true", "--no-pager")
+    done = analyze("security", *options, f"--threshold={EXPOSURE * 10:.0f}", written)
+    assert done.returncode == 0, done.stdout
+    weakened = written.read_text().replace("CapabilityBoundingSet=\n", "")
+    written.write_text(weakened.replace("PrivateDevices=yes", "PrivateDevices=no"))
+    done = analyze("security", *options, f"--threshold={EXPOSURE * 10:.0f}", written)
+    assert done.returncode != 0
+
+
+def test_the_outermost_folders_are_writable_and_those_of_systemd_are_made() -> None:
+    assert settings("StateDirectory") == ["edge-runtime"]
+    assert settings("ReadWritePaths") == []
+    folders = [Path("/srv/models"), Path("/run/edge"), Path("/var/lib/edge/deep")]
+    lines = unit(writable=folders).text().splitlines()
+    assert "ReadWritePaths=/srv/models" in lines
+    assert "RuntimeDirectory=edge" in lines
+    assert "ReadWritePaths=/var/lib/edge/deep" in lines
+
+
+def test_no_word_is_left_open() -> None:
+    assert "@" not in re.sub(r"@(system-service|privileged|resources)\b", "", unit().text())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"config": Path("/home/me/agent.toml")}, "/home/me/agent.toml: a service does not see /home."),
+        ({"command": Path("/tmp/env/bin/edge-runtime")}, "a service does not see /tmp."),
+        ({"needed": [Path("/root/key.pem")]}, "/root/key.pem: a service does not see /root."),
+        ({"writable": [Path("state")]}, "state: expected an absolute path without '..'"),
+        ({"writable": [Path("/srv/../home")]}, "expected an absolute path without '..'"),
+        (
+            {"config": Path("/etc/my agent.toml")},
+            "expected no spaces, quotes, '%', '$' or ';', found ' '",
+        ),
+        ({"config": Path("/etc/a\nExecStart=b")}, "found '\\n' in"),
+        ({"config": Path("/etc/%h")}, "found '%' in"),
+        ({"user": ""}, "user of a service: expected no spaces, quotes, '%', '$' or ';', found none"),
+    ],
+)
+def test_what_the_service_could_not_see_or_a_unit_not_hold_is_refused(
+    changes: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        unit(**changes).text()
+
+
+def _sets() -> dict[str, set[str]]:
+    """systemd's sets of system calls, by name."""
+    found: dict[str, set[str]] = {}
+    name = ""
+    for line in analyze("syscall-filter", "--no-pager").stdout.splitlines():
+        if line.startswith("@"):
+            name = line.strip()
+            found[name] = set()
+        elif line.startswith("    ") and not line.strip().startswith("#"):
+            found[name].add(line.strip())
+    return found
+
+
+def _calls(sets: dict[str, set[str]], name: str) -> set[str]:
+    members = sets[name]
+    return {call for each in members for call in (_calls(sets, each) if each[0] == "@" else {each})}
+
+
+@pytest.mark.end_to_end
+class TestWhatAnAgentDoes:
+    """The sandbox forbids nothing that an agent and its workers do from start to end."""
+
+    def test_its_system_calls_are_allowed(self, traced_run: TracedRun) -> None:
+        sets = _sets()
+        allowed = _calls(sets, "@default")
+        for line in settings("SystemCallFilter"):
+            calls = _calls(sets, line.removeprefix("~"))
+            allowed = allowed - calls if line.startswith("~") else allowed | calls
+        assert len(traced_run.trace.names) > 50
+        # As root SQLite gives its files to their folder's owner, but the unit's user is not root.
+        of_root = {"fchown"} if os.geteuid() == 0 else set()
+        assert traced_run.trace.names - allowed - of_root == set()
+
+    def test_limits_of_processes_can_be_set(self) -> None:
+        calls = _calls(_sets(), "@system-service") - _calls(_sets(), "@privileged")
+        assert {"prlimit64", "setrlimit", "prctl", "clone3", "execve", "mmap"} <= calls
+
+    def test_its_sockets_are_allowed(self, traced_run: TracedRun) -> None:
+        (allowed,) = settings("RestrictAddressFamilies")
+        assert {"AF_UNIX", "AF_INET"} <= traced_run.trace.families() <= set(allowed.split())
+
+    def test_it_writes_only_where_it_may(self, traced_run: TracedRun) -> None:
+        allowed = (traced_run.folder / "state", Path("/dev/null"), Path("/proc/self/oom_score_adj"))
+        ready = traced_run.folder / "ready.json.tmp"
+        written = traced_run.trace.written() - {ready}
+        assert traced_run.folder / "state" / "outbox.db" in written
+        assert {
+            path for path in written if not any(one in (path, *path.parents) for one in allowed)
+        } == set()
+
+    def test_no_memory_becomes_code(self, traced_run: TracedRun) -> None:
+        assert settings("MemoryDenyWriteExecute") == ["yes"]
+        assert traced_run.trace.made_executable() == []
+
+    def test_it_ends_in_order(self, traced_run: TracedRun) -> None:
+        assert traced_run.said.rstrip().splitlines()[-1].endswith("agent stops")
+        assert "Traceback" not in traced_run.said
