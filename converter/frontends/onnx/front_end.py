@@ -13,13 +13,13 @@ from converter.frontends.onnx.checking import checked
 from converter.frontends.onnx.cleaning import clean
 from converter.frontends.onnx.graph import convert
 from converter.frontends.onnx.meaning import meaning
-from converter.frontends.onnx.ports import are_columns, port
+from converter.frontends.onnx.ports import port
 from converter.frontends.onnx.reading import OnnxFile
 from converter.frontends.onnx.rewriting import check_alone, rewritten
 from converter.frontends.onnx.source import Asked, OnnxSource
 from converter.inputs import DTYPES, Labels, Rows, as_rows
 from converter.named import as_named
-from edge_runtime.errors import UnsupportedModelError
+from edge_runtime.errors import InputError, UnsupportedModelError
 
 _TRIED = 256  # inputs on which a rewritten model is held to the file
 
@@ -46,7 +46,8 @@ class OnnxModel:
 
     def input_names(self) -> tuple[str, ...]:
         names = tuple(each.name for each in self._asked.ports)
-        return names if len(names) > 1 and self.before is None else ()
+        is_one = len(names) == 1 or self.before is not None or self.file.feature_names_in_ is not None
+        return () if is_one else names
 
     def rows(self, inputs: Any, dtype: str | None) -> Rows:
         """Of the file's own dtypes, unless another is asked for."""
@@ -55,9 +56,15 @@ class OnnxModel:
         ports = self._asked.ports
         is_frame = hasattr(inputs, "columns")
         if len(ports) > 1:
-            if is_frame and are_columns(ports):
+            known = self.file.feature_names_in_
+            if is_frame and known:
                 own = "float64" if any(each.dtype == np.float64 for each in ports) else "float32"
-                return as_rows(inputs, _Columns(self.input_names()), dtype or own)
+                return as_rows(inputs, self.file, dtype or own)
+            if known and any(each.dtype.kind == "O" for each in ports):
+                raise InputError(
+                    f"inputs: expected a DataFrame of the columns {', '.join(map(repr, known[:20]))}, "
+                    f"found {type(inputs).__name__}."
+                )
             return as_named(inputs, [each.wanted for each in ports], dtype)
         if is_frame:  # a table, of which a network sees numbers side by side
             inputs = inputs.to_numpy()
@@ -73,10 +80,3 @@ class OnnxModel:
         head, read = meaning(asked.cleaned, found, labels, classes, inputs=rows.arrays, subject=subject)
         source = OnnxSource(asked, self.before, head, read, fixed_sizes(asked.ports, some))
         return Trained(source, partial(convert, source, rewritten(source, some, found)))
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """What knows the columns of a DataFrame, as a fitted estimator does."""
-
-    feature_names_in_: tuple[str, ...]

@@ -69,11 +69,6 @@ def _sizes(shape: Any) -> Iterator[int | str]:
         yield size.dim_value if size.dim_value > 0 else size.dim_param or f"size_{at}"
 
 
-def are_columns(ports: Sequence[Port]) -> bool:
-    """Whether several inputs have one number or text a row each, as the columns of a table."""
-    return len(ports) > 1 and all(port.sizes[1:] in ((), (1,)) and port.sizes for port in ports)
-
-
 def batch_of(ports: Sequence[Port]) -> int | None:
     """How many rows a file fixes, None where any number will do."""
     return next((port.batch for port in ports if port.batch is not None), None)

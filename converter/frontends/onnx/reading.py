@@ -33,6 +33,17 @@ class OnnxFile:
         """The `onnx.ModelProto`, to be read only."""
         return onnx.load_model_from_string(self.raw)
 
+    @property
+    def feature_names_in_(self) -> tuple[str, ...] | None:
+        """Of a file with one number or text a row in each of several inputs their names, by the name
+        that scikit-learn has for the columns of a DataFrame; else None."""
+        fixed = {tensor.name for tensor in self.proto.graph.initializer}
+        inputs = [value for value in self.proto.graph.input if value.name not in fixed]
+        ranks = [len(value.type.tensor_type.shape.dim) for value in inputs]
+        widths = {size.dim_value for value in inputs for size in value.type.tensor_type.shape.dim[1:]}
+        is_table = len(inputs) > 1 and set(ranks) <= {1, 2} and widths <= {1}
+        return tuple(value.name for value in inputs) if is_table else None
+
 
 def load_onnx(path: Path) -> OnnxFile:
     """Read a file. Raises ConversionError where it, or the data beside it, is not what it should be."""

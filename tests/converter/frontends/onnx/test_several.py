@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from onnx import helper
@@ -15,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import edge_runtime
+from edge_runtime.cli import run
 from edge_runtime.errors import InputError, UnsupportedModelError
 from tests.converter.frontends.onnx.models import (
     FLOAT,
@@ -101,6 +103,29 @@ def test_an_input_a_column_is_a_table(tmp_path: Path) -> None:
         assert device.predict(FRAME).tolist() == said.tolist()
         with pytest.raises(InputError, match="row 1: a category that training never saw"):
             device.predict(FRAME.replace("south", "moon"))
+
+
+def test_a_table_comes_from_a_file_with_titles(tmp_path: Path) -> None:
+    onnx.save_model(of_columns()[0], tmp_path / "net.onnx")
+    FRAME.to_csv(tmp_path / "rows.csv", index=False)
+    arguments = ["--inputs", str(tmp_path / "rows.csv"), "--name", "net", "--version", "1.0.0"]
+    output = ["--unsigned", "--output", str(tmp_path / "net.edge")]
+    assert run(["convert", str(tmp_path / "net.onnx"), *arguments, *output]) == 0
+
+
+def test_columns_of_texts_need_a_table() -> None:
+    with pytest.raises(
+        InputError, match="a DataFrame of the columns .size., .site., found dict"
+    ):
+        converted(of_columns()[0], {name: FRAME[name].to_numpy() for name in FRAME})
+
+
+def test_several_arrays_come_from_one_file(tmp_path: Path) -> None:
+    onnx.save_model(of_two_inputs(), tmp_path / "net.onnx")
+    np.savez(tmp_path / "rows.npz", codes=CODES, readings=ROWS)
+    arguments = ["--inputs", str(tmp_path / "rows.npz"), "--name", "net", "--version", "1.0.0"]
+    output = ["--unsigned", "--output", str(tmp_path / "net.edge")]
+    assert run(["convert", str(tmp_path / "net.onnx"), *arguments, *output]) == 0
 
 
 def of_two_outputs(*lasts: str) -> Any:
