@@ -114,9 +114,7 @@ def test_a_table_comes_from_a_file_with_titles(tmp_path: Path) -> None:
 
 
 def test_columns_of_texts_need_a_table() -> None:
-    with pytest.raises(
-        InputError, match="a DataFrame of the columns .size., .site., found dict"
-    ):
+    with pytest.raises(InputError, match="a DataFrame of the columns 'size', 'site', found dict"):
         converted(of_columns()[0], {name: FRAME[name].to_numpy() for name in FRAME})
 
 
