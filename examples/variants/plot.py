@@ -28,6 +28,7 @@ def draw(found: Sequence[Outcome], allowed: float, path: Path) -> None:
             else:
                 axis.barh(at, ratio, color=colour)
     lost.axvline(allowed, color=LIMIT, linestyle="--")
+    lost.locator_params(axis="x", nbins=4)
     lost.set_xlabel(f"accuracy lost, 95 % interval; {allowed:g} allowed")
     size.set_xlabel("file, of fp32's")
     time.set_xlabel("time of one input here, of fp32's")
