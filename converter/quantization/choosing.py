@@ -21,7 +21,7 @@ from converter.frontends.base import Converted
 from converter.parity import NEAR_TIE, differences
 from converter.quantization.budget import lost
 from converter.quantization.choices import Choices, Recipe
-from converter.quantization.making import Graphs, Maker
+from converter.quantization.making import Graphs, Made, Maker
 from converter.quantization.outcome import Tried
 from converter.quantization.paying import FP32, Offer, needless
 from converter.quantization.recipes import recipes_for
@@ -84,24 +84,24 @@ class _Judge:
     def tried(self, recipe: Recipe, progress: Progress) -> Tried:
         """A variant within the budget, not yet measured; or why there is none."""
         try:
-            recipe, made = self.maker.make(recipe, is_fixed=self.wanted.choices is not None)
-            found = self.case.answers(made)
-            return self._judged(recipe, made, found, progress)
+            made = self.maker.make(recipe, is_fixed=self.wanted.choices is not None)
+            return self._judged(made, progress)
         except EdgeError as error:
             return Tried(recipe, f"not made: {told(error).rstrip('.')}")
 
-    def _judged(self, recipe: Recipe, made: Converted, found: Tensors, progress: Progress) -> Tried:
-        size = len(made.onnx)
+    def _judged(self, made: Made, progress: Progress) -> Tried:
+        recipe, size = made.recipe, len(made.onnx)
         tried = Tried(
             recipe,
             "",
             size_bytes=size,
             size_ratio=size / len(self.graphs.plain.onnx),
-            weights_ratio=self.maker.weights_ratio(recipe, made),
+            weights_ratio=self.maker.weights_ratio(made),
         )
         if recipe.method == "float32":
-            parity, found = self.case.proved(made)  # the same model, so the same gate
-            return replace(tried, shipped=_for_onnxruntime(recipe, made, found, parity))
+            parity, found = self.case.proved(made.whole)  # the same model, so the same gate
+            return replace(tried, shipped=_for_onnxruntime(made, found, parity))
+        found = self.case.answers(made.whole)
         if why := self._broken(found):
             return tried.dropped(why)
         accuracy = lost(self.case.expected.tensors, found, self.truth, self.wanted.allowed)
@@ -110,12 +110,12 @@ class _Judge:
         if why := self._too_far(recipe, parity, accuracy.drop):
             return tried.dropped(why)
         if recipe.engine == "onnxruntime":
-            return replace(tried, shipped=_for_onnxruntime(recipe, made, found, parity))
+            return replace(tried, shipped=_for_onnxruntime(made, found, parity))
         plans = planned(made.onnx, with_tensorrt(self.boards), progress)
         if not plans.built:
             return tried.dropped(f"TensorRT takes it for none of the boards: {_first_why(plans)}")
         variant = plans.variant(recipe.id, precision=recipe.precision, parity=parity)
-        return replace(tried, shipped=Shipped(variant, plans.artifacts(recipe.id), made, found))
+        return replace(tried, shipped=Shipped(variant, plans.artifacts(recipe.id), made.whole, found))
 
     def _broken(self, found: Tensors) -> str:
         """Why no number of a variant counts; '' where they do."""
@@ -152,11 +152,10 @@ def _first_why(plans: Plans) -> str:
     return next(trial.why for trial in plans.trials.values() if trial.why)
 
 
-def _for_onnxruntime(recipe: Recipe, made: Converted, found: Tensors, parity: Parity) -> Shipped:
-    variant = variant_of(
-        made.onnx, id=recipe.id, precision=recipe.precision, exact=made.exact, parity=parity
-    )
-    return Shipped(variant, {variant.file: made.onnx}, made, found)
+def _for_onnxruntime(made: Made, found: Tensors, parity: Parity) -> Shipped:
+    recipe, exact = made.recipe, made.whole.exact
+    variant = variant_of(made.onnx, id=recipe.id, precision=recipe.precision, exact=exact, parity=parity)
+    return Shipped(variant, {variant.file: made.onnx}, made.whole, found)
 
 
 def _timed(case: Case, plain: Converted, tried: Sequence[Tried]) -> list[Tried]:

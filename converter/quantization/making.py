@@ -15,6 +15,7 @@ from converter.inputs import Rows, with_missing_text
 from converter.quantization import dynamic, half, search, static, weights
 from converter.quantization.budget import lost
 from converter.quantization.choices import Recipe
+from converter.quantization.half_rounding import with_rounding
 from converter.quantization.layers import layers
 from edge_runtime.errors import ConversionError
 
@@ -40,6 +41,16 @@ class Graphs:
         return self.plain if engine == "onnxruntime" and self.is_network else self.lower()
 
 
+@dataclass(frozen=True)
+class Made:
+    """A variant. recipe: with what was left open. onnx: what ships. whole: what ONNX Runtime runs here,
+    the same but for float16, which it would compute in float32 if it were not told to round."""
+
+    recipe: Recipe
+    onnx: bytes
+    whole: Converted
+
+
 class Maker:
     """Makes variants of one model; what calibration finds out is found once for each graph."""
 
@@ -52,15 +63,16 @@ class Maker:
         self._allowed = allowed
         self._observed: dict[int, tuple[bytes, static.Observed]] = {}
 
-    def make(self, recipe: Recipe, *, is_fixed: bool) -> tuple[Recipe, Converted]:
-        """The variant, and its recipe with what was left open.
+    def make(self, recipe: Recipe, *, is_fixed: bool) -> Made:
+        """Make a variant.
 
         is_fixed: whether the recipe says all; else calibration and exclusions are searched for.
         Raises ConversionError where it cannot be had.
         """
         base = self._graphs.base(recipe.engine)
         if recipe.method == "float32":
-            return recipe, self._in_float32(base)
+            whole = self._in_float32(base)
+            return Made(recipe, whole.onnx, whole)
         if recipe.method == "static":
             recipe, raw = self._static(recipe, base, is_fixed=is_fixed)
         elif recipe.method == "stored":
@@ -70,7 +82,8 @@ class Maker:
             raw = half.half(base.onnx, base.preprocessing)
         else:
             raw = dynamic.dynamic(base.onnx, base.preprocessing)
-        return recipe, replace(base, onnx=raw, exact="", halves=None)
+        run = with_rounding(raw) if recipe.method == "half" else raw
+        return Made(recipe, raw, replace(base, onnx=run, exact="", halves=None))
 
     def _in_float32(self, base: Converted) -> Converted:
         """What is faster than the plain graph and still the same model, rounding apart."""
@@ -81,11 +94,11 @@ class Maker:
             raise ConversionError("it has nothing to fuse, and computes in float32 as it is")
         return replace(base, onnx=raw)
 
-    def weights_ratio(self, recipe: Recipe, made: Converted) -> float | None:
+    def weights_ratio(self, made: Made) -> float | None:
         """Of a statically quantized variant: its layers' weights over their float32."""
-        if recipe.method != "static":
+        if made.recipe.method != "static":
             return None
-        fused, _ = self._observe(self._graphs.base(recipe.engine))
+        fused, _ = self._observe(self._graphs.base(made.recipe.engine))
         return static.weights_ratio(fused, made.onnx)
 
     def _static(self, recipe: Recipe, base: Converted, *, is_fixed: bool) -> tuple[Recipe, bytes]:
