@@ -34,6 +34,7 @@ NEAR_TIE = 1e-6
 # Edge rows of a graph without exact leaves lie far outside the data, where float32 and float64
 # arithmetic part further; they are there to find wrong branches and overflow, not rounding.
 EDGE_SLACK = 10.0
+_MOST_SHOWN = 10  # numbers of one output in a message
 
 Run = Callable[[Rows], Tensors]
 
@@ -247,15 +248,24 @@ def _fault(case: _Case, source: SourceModel, found: Tensors, row: int, where: st
         if unequal[0] or not error[0] <= allowances[name]:
             output = name
             break
-    said, heard = expected[output][row].tolist(), found[output][row].tolist()
+    said, heard, at = expected[output][row].tolist(), found[output][row].tolist(), ""
     if output == "label":
         said, heard = _named(source, said), _named(source, heard)
+    elif np.size(said) > _MOST_SHOWN:
+        said, heard, at = _worst(expected[output][row], found[output][row])
     what = f" {_shown(case.rows, row)}" if case.kind == "edge row" else ""
     return ParityError(
-        f"parity: output {output!r}, {case.kind} {row}{what}: expected {said} as the source model "
+        f"parity: output {output!r}{at}, {case.kind} {row}{what}: expected {said} as the source model "
         f"says, found {heard}; allowed difference {allowances[output]:g}. {where}"
         "The model was not converted."
     )
+
+
+def _worst(said: NDArray[Any], heard: NDArray[Any]) -> tuple[float, float, str]:
+    """The two numbers of many that are furthest apart, and their place in words."""
+    apart = np.nan_to_num(np.abs(said - heard), nan=np.inf)
+    place = np.unravel_index(int(apart.argmax()), said.shape)
+    return float(said[place]), float(heard[place]), f" at {', '.join(map(str, map(int, place)))}"
 
 
 def _shown(rows: Rows, row: int) -> list[Any]:

@@ -23,7 +23,7 @@ from converter.quantization.budget import lost
 from converter.quantization.choices import Choices, Recipe
 from converter.quantization.making import Graphs, Made, Maker
 from converter.quantization.outcome import Tried
-from converter.quantization.paying import FP32, Offer, needless
+from converter.quantization.paying import FP32, HARDLY_SMALLER, Offer, needless
 from converter.quantization.recipes import recipes_for
 from converter.quantization.wanted import Wanted
 from converter.shipped import Shipped
@@ -196,6 +196,10 @@ def _decided(each: Tried, better: str, elsewhere: tuple[str, ...]) -> Tried:
     if each.shipped is None:
         return each
     if each.engine == "tensorrt":
+        if each.size_ratio is not None and each.size_ratio > HARDLY_SMALLER:
+            return each.dropped(
+                f"hardly anything of it is quantized: {each.size_ratio:.2f} of fp32's size"
+            )
         return _kept(each, "kept, unproven: TensorRT built a plan, and nobody has timed it", ())
     measured = f"{each.time_ratio:.2f} of fp32's time and {each.size_ratio:.2f} of its size"
     if not better:

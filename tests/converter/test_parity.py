@@ -221,3 +221,20 @@ def test_each_output_is_held_to_the_size_of_its_own_values() -> None:
     assert within(expected, wrong, limits).tolist() == [True, False]
     lost = {**near, "small": np.array([[np.nan, 1.0], [0.0, 0.1]])}
     assert within(expected, lost, limits).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("wrong", [5.0, np.nan])
+def test_of_many_numbers_the_message_names_the_one_that_is_furthest_off(wrong: float) -> None:
+    targets = np.random.default_rng(0).normal(size=(150, 40))
+    source, converted = convert(LinearRegression().fit(ROWS, targets), ROWS)
+
+    def lies(rows: Rows) -> Tensors:
+        found = run(converted, rows)
+        found["value"][3, 8] += 1
+        found["value"][3, 17] += wrong
+        return found
+
+    with pytest.raises(
+        ParityError, match=r"output 'value' at 17, input 3: expected \S+ as .*found \S+;"
+    ):
+        proven(source, converted, ROWS, lies)
