@@ -13,6 +13,7 @@ from converter.frontends.onnx.walking import graphs_of
 from edge_runtime.errors import UnsupportedModelError
 
 _ZIP_MAP = "ZipMap"
+_CONSTANTS_ARE_NO_INPUTS = 4  # the IR version since which
 _LABELS = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
 
 
@@ -39,6 +40,7 @@ def clean(model: Any, subject: str) -> Cleaned:
     for field in ("metadata_props", "doc_string", "producer_name", "producer_version", "domain",
                   "model_version", "functions"):  # fmt: skip
         model.ClearField(field)
+    model.ir_version = max(model.ir_version, _CONSTANTS_ARE_NO_INPUTS)
     for graph in graphs_of(model.graph):
         _without_texts(graph)
     outputs = tuple(value.name for value in model.graph.output)

@@ -43,6 +43,7 @@ def convert(
     catalogue.load()
     declared = rows.declared()
     graph = (StandardGraph if standard else Graph)(made.opsets)
+    graph.reserve(source.value_names)
     with registry.recording() as said:
         given = _given(source, graph, declared, is_table=rows.is_table)
         names = [each.name for each in given]

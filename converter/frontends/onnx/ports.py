@@ -19,7 +19,7 @@ _KINDS = "biufO"
 
 @dataclass(frozen=True)
 class Port:
-    """An input. sizes: numbers, or names where any size will do."""
+    """An input. sizes: at least one, numbers, or names where any size will do."""
 
     name: str
     dtype: np.dtype[Any]
@@ -33,15 +33,14 @@ class Port:
     @property
     def batch(self) -> int | None:
         """How many rows the file fixes, None where any number will do."""
-        first = self.sizes[0] if self.sizes else ""
-        return first if isinstance(first, int) else None
+        return self.sizes[0] if isinstance(self.sizes[0], int) else None
 
     @property
     def wanted(self) -> Wanted:
         """The same as `as_named` takes it."""
         sizes = tuple(size if isinstance(size, int) else None for size in self.sizes[1:])
         dtype = "string" if self.dtype.kind == "O" else self.given_as
-        return Wanted(self.name, sizes if self.sizes else None, dtype)
+        return Wanted(self.name, sizes, dtype)
 
 
 def port(value: Any, subject: str) -> Port:
@@ -59,6 +58,11 @@ def port(value: Any, subject: str) -> Port:
         raise UnsupportedModelError(
             f"{what}: expected numbers of numpy's dtypes or texts, found {dtype}. Export the model in "
             "float32."
+        )
+    if not tensor.shape.dim:
+        raise UnsupportedModelError(
+            f"{what}: expected a row for each input, found one number for all of them. Export the model "
+            "with that number as a constant."
         )
     return Port(value.name, dtype, tuple(_sizes(tensor.shape)))
 
@@ -83,10 +87,10 @@ def check_inputs(port: Port, given: NDArray[Any], subject: str) -> None:
             f"inputs: expected {kinds[0]}, which {port.name!r} of {subject} takes, found {kinds[1]}."
         )
     sizes = port.sizes[1:]
-    fits = bool(port.sizes) and len(sizes) == given.ndim - 1
+    fits = len(sizes) == given.ndim - 1
     if fits and all(isinstance(w, str) or w == g for w, g in zip(sizes, given.shape[1:], strict=True)):
         return
-    shape = ", ".join(str(size) for size in ("inputs", *sizes)) if port.sizes else ""
+    shape = ", ".join(str(size) for size in ("inputs", *sizes))
     raise InputError(
         f"inputs: expected shape ({shape}), which {port.name!r} of {subject} takes; found "
         f"(inputs, {', '.join(map(str, given.shape[1:]))})."

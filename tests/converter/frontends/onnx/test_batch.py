@@ -1,8 +1,10 @@
 """The first axis of an ONNX model's input is the batch, whatever the file calls or fixes it."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -89,10 +91,20 @@ def test_inputs_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
         converted(dense(), np.zeros((10, *shape), np.float32))
 
 
-def test_a_model_of_one_number_without_a_batch_is_refused() -> None:
+def test_an_input_without_a_batch_is_refused() -> None:
     net = model([helper.make_node("Neg", ["x"], ["y"])], given=("x", FLOAT, []), made=("y", FLOAT, []))
-    with pytest.raises(InputError, match="expected shape"):
+    with pytest.raises(UnsupportedModelError, match="a row for each input, found one number"):
         converted(net)
+
+
+@pytest.mark.parametrize("name", ["light_shufflenet", "light_squeezenet"])
+def test_networks_of_another_exporter_for_one_image_at_a_time(name: str) -> None:
+    """Of Caffe2, in onnx's own test data: IR version 3, opset 9, constants among the inputs."""
+    (path,) = (Path(onnx.__file__).parent / "backend" / "test" / "data" / "light").glob(f"{name}.onnx")
+    images = RANDOM.uniform(size=(3, 3, 224, 224)).astype(np.float32)
+    bundle = checked(converted(path, images, golden_count=1))
+    assert bundle.manifest.inputs[0].shape == (None, 3, 224, 224)
+    assert bundle.manifest.variants[0].parity.max_abs_error < 1e-5
 
 
 def test_an_answer_that_depends_on_the_other_rows_is_refused() -> None:
