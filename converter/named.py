@@ -1,6 +1,6 @@
 """Inputs of a model that takes several arrays: which array is which input, checked once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from converter.inputs import DTYPES, Rows, as_array, as_numbers
 from edge_runtime.bundle.consistency import why_no_name
 from edge_runtime.errors import InputError, UnsupportedModelError
+
+_MAX_LISTED = 20
+MAX_INPUTS = 128  # each has a file of goldens, and a bundle has at most 256 files
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ def as_named(inputs: Any, wanted: Sequence[Wanted], dtype: str | None) -> Rows:
 
 def check_wanted(wanted: Sequence[Wanted]) -> None:
     """Raises UnsupportedModelError unless each is numbers, with a name that a bundle may hold."""
+    if len(wanted) > MAX_INPUTS:
+        raise UnsupportedModelError(
+            f"model: expected at most {MAX_INPUTS} inputs, found {len(wanted)}. Join columns in front "
+            "of it into one array."
+        )
     for each in wanted:
         if why := why_no_name(each.name):
             raise UnsupportedModelError(f"model: an input's name {why}. Name its inputs otherwise.")
@@ -78,15 +86,20 @@ def _found(inputs: Any, names: list[str]) -> Mapping[str, Any]:
         inputs = {name: np.asarray(inputs[name]) for name in inputs.columns}
     if isinstance(inputs, list | tuple) and len(inputs) == len(names):
         inputs = dict(zip(names, inputs, strict=True))
-    told = f"inputs: expected arrays by the names of the model's inputs, {', '.join(map(repr, names))}"
+    told = f"inputs: expected arrays by the names of the model's inputs, {_listed(names)}"
     if not isinstance(inputs, Mapping):
         raise InputError(f"{told}; found {type(inputs).__name__}. Give a dict of them.")
-    listed = ", ".join(map(repr, list(inputs)[:20])) or "none"
     for name in (*names, *inputs):
         if name not in inputs or name not in names:
             what = "is missing" if name in names else "is none of the model's"
-            raise InputError(f"{told}; found {listed}: {name!r} {what}.")
+            raise InputError(f"{told}; found {_listed(inputs)}: {name!r} {what}.")
     return inputs
+
+
+def _listed(names: Iterable[Any]) -> str:
+    listed = [repr(name) for name in names]
+    more = len(listed) - _MAX_LISTED
+    return ", ".join(listed[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "") or "none"
 
 
 def _array(given: Any, wanted: Wanted, dtype: str | None) -> NDArray[Any]:

@@ -72,6 +72,14 @@ def test_what_does_not_fit_is_one_sentence(given: Any, told: str) -> None:
         as_named(given, [IMAGE, PLACE], None)
 
 
+def test_more_inputs_than_a_bundle_has_files_for_are_refused() -> None:
+    many = [Wanted(f"x{at}", (1,), "float32") for at in range(129)]
+    with pytest.raises(UnsupportedModelError, match="at most 128 inputs, found 129"):
+        as_named({}, many, None)
+    with pytest.raises(InputError, match="'x19' and 108 more; found none: 'x0' is missing"):
+        as_named({}, many[:128], None)
+
+
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [

@@ -2,7 +2,8 @@
 
     library     the one module that imports TensorFlow, Keras and tf2onnx
     loading     .keras, .h5 and SavedModel folders
-    tracing     a model as one function of one tensor, its batch unknown
+    structure   which inputs a Keras model takes, what its outputs are called
+    tracing     a model as one function of a tensor an input, its batch unknown
     freezing    that function as a graph of constants
     handlers/   operators that tf2onnx lacks
     graph       tf2onnx called, its result made the same in every process

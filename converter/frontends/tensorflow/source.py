@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.batches import at_once
 from converter.foreign import translated
 from converter.frontends import before as preprocessing
 from converter.frontends.before import LIKE_TRAINING
 from converter.frontends.head import Head
-from converter.frontends.heads import Heads, read_heads
+from converter.frontends.heads import Heads, output_names, read_heads
 from converter.frontends.limits import Limits
 from converter.frontends.tensorflow import texts, tracing, unsupported
 from converter.frontends.tensorflow.freezing import Frozen, freeze
@@ -82,9 +83,10 @@ class KerasSource:
     def run(self, rows: Rows) -> Answer:
         """Ask the model about every row. Raises ConversionError when it refuses them."""
         given = prepared(self.before, rows, self.callee)
+        count = at_once(given, _BATCH)
         parts = [
-            self.asked([array[at : at + _BATCH] for array in given])
-            for at in range(0, len(rows), _BATCH)
+            self.asked([array[at : at + count] for array in given])
+            for at in range(0, len(rows), count)
         ]
         found = [np.concatenate(arrays).astype(np.float64) for arrays in zip(*parts, strict=True)]
         return self.heads.answer(*found)
@@ -130,9 +132,10 @@ def read(
     nothing = Heads(dict.fromkeys(traced.outputs, Head((), "")))
     source = KerasSource(callee, before, frozen, nothing)
     answers = source.asked(prepared(before, first, callee))
+    names = output_names(traced.outputs, rows.arrays)
     outputs = [
         (name, _sizes(name, answer), last)
-        for name, answer, last in zip(traced.outputs, answers, frozen.lasts, strict=True)
+        for name, answer, last in zip(names, answers, frozen.lasts, strict=True)
     ]
     heads = read_heads(outputs, labels, classes)
     return replace(source, heads=heads, limits=_limits(source, given))

@@ -38,17 +38,10 @@ class Callee:
         return f"Keras {type(self.model).__name__}" if self.is_keras else "TensorFlow SavedModel"
 
     def answers(self, *given: Any) -> dict[str, Any]:
-        """The model's outputs to one tensor an input, by the names they have in a bundle.
-
-        An only one is called `value`, whatever the model calls it.
-        """
+        """The model's outputs to one tensor an input, by different names."""
         made = self.call(*given)
-        names = told_names(made, self.outputs)
-        flat = load().keras.tree.flatten(made)
-        if len(flat) == 1:
-            return {"value": flat[0]}
-        taken = [each.name for each in self.inputs]
-        return dict(zip(output_names(names, taken), flat, strict=True))
+        names = output_names(told_names(made, self.outputs), ())
+        return dict(zip(names, load().keras.tree.flatten(made), strict=True))
 
 
 def callee(model: Any) -> Callee:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 import edge_runtime
 from edge_runtime.bundle.sketches import decode
@@ -187,6 +188,17 @@ def test_outputs_of_one_name_or_of_one_tensor_are_several() -> None:
         ("same", (None, 10, 4)),
     ]
     assert twice.window is not None
+
+
+def test_outputs_called_as_the_bundles_inputs_get_a_number(tmp_path: Path) -> None:
+    keras, layers = kit().keras, kit().layers
+    given = keras.Input((6,))
+    model = keras.Model(given, [layers.Dense(2, name="rows")(given), layers.Dense(2, name="b")(given)])
+    with device(converted(model, ROWS), tmp_path) as loaded:
+        assert list(loaded.predict(ROWS)) == ["rows_1", "b"]
+    frame = pd.DataFrame(ROWS, columns=list("abcdef"))
+    made = converted(model, frame, preprocessing=StandardScaler().fit(frame)).manifest
+    assert [each.name for each in made.outputs] == ["rows", "b_1"]
 
 
 def test_an_input_that_nothing_reads_is_still_asked_for(tmp_path: Path) -> None:
