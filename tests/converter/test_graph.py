@@ -146,3 +146,16 @@ def test_inner_values_leave_the_names_of_inputs_and_outputs_alone() -> None:
     names = [name for node in model.graph.node for name in node.output]
     assert len(set(names)) == len(names)
     assert {"mul_2", "end"} <= set(names)
+
+
+@pytest.mark.parametrize("opset", [17, 18, 21])
+def test_axes_of_a_reduction_are_written_as_the_operator_set_has_them(opset: int) -> None:
+    graph = Graph({"": opset, "ai.onnx.ml": 3})
+    rows = graph.input("rows", "float32", (None, 2))
+    most = graph.node("ReduceMax", rows, axes=[1], keepdims=1)
+    raw = graph.to_bytes({"out": (most, "float32", (None, 1))})
+    (out,) = run_onnx(raw, ROWS)
+    assert out.tolist() == [[2], [4]]
+    model = onnx.load_model_from_string(raw)
+    assert model.opset_import[0].version == opset
+    assert model.ir_version == graph.ir_version == (10 if opset == 21 else 8)
