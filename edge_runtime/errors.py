@@ -18,7 +18,8 @@
     ├── MissingExtraError         10   an optional part of the installation is missing
     ├── StorageError              11   the disk is full or not writable
     ├── BrokerError               12   an MQTT broker cannot be reached or refuses us
-    └── WorkerError               13   a model's worker process died or did not answer
+    ├── WorkerError               13   a model's worker process died or did not answer
+    └── MachineError              14   the doctor found a problem on this machine
 
 The numbers are the exit codes of the commands. 0 is success, 2 a wrong command line, 70 a fault of
 ours, 130 an interrupt. A message names the subject, what was expected, what was found and what to do
@@ -104,3 +105,7 @@ class BrokerError(EdgeError):
 
 class WorkerError(EdgeError):
     exit_code = 13
+
+
+class MachineError(EdgeError):
+    exit_code = 14

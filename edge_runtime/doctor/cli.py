@@ -1,0 +1,57 @@
+"""The command `doctor`."""
+
+import json
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+_USUAL = Path("/etc/edge-runtime/agent.toml")
+_MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=_PATH,
+    help=f"The agent's TOML file; {_USUAL} where there is one.",
+)
+@click.option(
+    "--store", metavar="DIR", type=_PATH, help="Look at this store; for a machine without agent."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+def doctor(config_file: Path | None, store: Path | None, as_json: bool) -> None:
+    """Tell what is wrong on this machine, and what to do; change nothing.
+
+    Run it as the agent's user: sudo -u edge-runtime edge-runtime doctor. It ends with 0 when there is no
+    problem (warnings may be), else with 14.
+    """
+    from edge_runtime import config as settings
+    from edge_runtime.doctor.checks import checks_for
+    from edge_runtime.doctor.checkup import examine
+    from edge_runtime.doctor.findings import Device
+    from edge_runtime.errors import MachineError
+
+    if config_file is None and store is None and _USUAL.exists():
+        config_file = _USUAL
+    read = settings.read(config_file) if config_file else None
+    config = read if isinstance(read, settings.Config) else None
+    device = Device(config_file, config, store)
+    findings = examine(device, checks_for(device))
+    problems = [each for each in findings if each.state == "problem"]
+    if as_json:
+        rows = [
+            {"check": each.check, "state": each.state, "what": each.what, "advice": each.advice}
+            for each in findings
+        ]
+        click.echo(json.dumps({"ok": not problems, "findings": rows}))
+    else:
+        for each in findings:
+            click.echo(f"{_MARKS[each.state]}  {each.check}: {each.what}")
+            if each.advice:
+                click.echo(f"         {each.advice}")
+    if problems:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise MachineError(f"{count} on this machine, the first with {problems[0].check}. See above.")

@@ -1,0 +1,116 @@
+"""Whether we may read and write what we have to, and whether others may not."""
+
+import os
+import pwd
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from edge_runtime.bundle import load_root
+from edge_runtime.config import files as files_of
+from edge_runtime.doctor.certificates import judge_certificate
+from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
+from edge_runtime.doctor.folders import nearest, try_to_write
+
+_MAX_ENTRIES = 20_000
+_SECRETS = ("key", "password_file")
+_READ_BY_OTHERS = 0o007
+
+
+def folders(device: Device) -> Iterator[Finding]:
+    """The data folder, tried; and whether all in it belongs to whom it belongs to."""
+    data = device.data
+    assert data is not None
+    wanted = {data}
+    if device.config is not None:
+        wanted |= {device.config.journal(model).parent for model in device.config.models}
+    for folder in sorted(wanted):
+        yield _writable(folder)
+    if data.is_dir():
+        yield from _owners(data)
+
+
+def _writable(folder: Path) -> Finding:
+    there = nearest(folder)
+    me = _user(os.geteuid())
+    try:
+        try_to_write(there)
+    except OSError as error:
+        return problem(
+            f"{there}: user {me} cannot write there: {error.strerror}.",
+            f"Make {folder} and give it to the agent's user; run the doctor as that user: sudo -u USER",
+        )
+    made = "" if there == folder else f", where {folder} will be made"
+    return ok(f"{there}: user {me} can write there{made}.")
+
+
+def _owners(data: Path) -> Iterator[Finding]:
+    owner = data.stat().st_uid
+    strangers = []
+    for path in islice(data.rglob("*"), _MAX_ENTRIES):
+        try:
+            if path.lstat().st_uid != owner:
+                strangers.append(path)
+        except OSError:
+            continue  # it went while we looked
+    if strangers:
+        first = strangers[0]
+        yield problem(
+            f"{data} belongs to {_user(owner)}, but {len(strangers)} in it do not, such as {first}, of "
+            f"{_user(first.lstat().st_uid)}: the agent may not change them.",
+            f"Give them back: chown -R {_user(owner)} {data}. Run edge-runtime as that user: sudo -u "
+            f"{_user(owner)}",
+        )
+    elif os.geteuid() == 0 and owner != 0:
+        yield warning(
+            f"The doctor runs as root, who may do everything; {data} belongs to {_user(owner)}.",
+            f"Run it as the agent's user: sudo -u {_user(owner)} edge-runtime doctor",
+        )
+
+
+def named(device: Device) -> Iterator[Finding]:
+    """The files that the configuration names: there, readable, and secrets for us alone."""
+    assert device.config is not None
+    paths = files_of(device.config)
+    for key, path in paths.items():
+        yield from _readable(key, path)
+    if device.config.device.trust is not None and os.access(device.config.device.trust, os.R_OK):
+        root = load_root(device.config.device.trust)
+        yield ok(f"`device.trust`: root file version {root.version} is in order.")
+    if not paths:
+        yield ok("The configuration names no other files.")
+
+
+def _readable(key: str, path: Path) -> Iterator[Finding]:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+    except OSError as error:
+        yield problem(
+            f"`{key}`: {path}: user {_user(os.geteuid())} cannot read it: {error.strerror}.",
+            "Put the file there, and let the agent's user read it: chown, chmod.",
+        )
+        return
+    if key.rsplit(".", 1)[-1] in _SECRETS and mode & _READ_BY_OTHERS:
+        yield warning(
+            f"`{key}`: everybody on this machine may read {path}.", f"Close it: chmod o= {path}"
+        )
+    else:
+        yield ok(f"`{key}`: {path} can be read.")
+
+
+def certificates(device: Device) -> Iterator[Finding]:
+    """How long the certificates that the configuration names are good for."""
+    assert device.config is not None
+    paths = files_of(device.config)
+    for key, path in paths.items():
+        if key.rsplit(".", 1)[-1] in ("ca", "certificate") and os.access(path, os.R_OK):
+            yield judge_certificate(f"`{key}`: {path}", path.read_bytes()[: 1 << 20], time.time())
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

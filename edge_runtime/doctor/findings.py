@@ -1,0 +1,53 @@
+"""What a check answers with: one sentence that says what is, and one that says what to do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edge_runtime.config import Config
+
+State = Literal["ok", "warning", "problem"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """`advice` is '' only where all is well. `check` is filled in by who runs the checks."""
+
+    state: State
+    what: str
+    advice: str = ""
+    check: str = ""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What the checks look at. `root` is where /proc and /sys are; tests have made-up ones."""
+
+    config_file: Path | None = None
+    config: Config | None = None
+    store: Path | None = None
+    root: Path = Path("/")
+
+    @property
+    def data(self) -> Path | None:
+        """The folder that has to be written to, wherever it was named."""
+        return self.config.device.data if self.config else self.store
+
+
+def ok(what: str) -> Finding:
+    return Finding("ok", what)
+
+
+def warning(what: str, advice: str) -> Finding:
+    """It works now, or may."""
+    return Finding("warning", what, advice)
+
+
+def problem(what: str, advice: str) -> Finding:
+    """It does not work."""
+    return Finding("problem", what, advice)
+
+
+def mebibytes(size: float) -> str:
+    return f"{size / (1 << 20):,.0f} MiB"

@@ -1,0 +1,30 @@
+"""Whether a folder can be written to, really tried, with nothing left behind."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+_BYTES = 4096
+_NO_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
+
+
+def nearest(path: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists."""
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+
+
+def try_to_write(folder: Path) -> None:
+    """Write a block to a file without a name, which a crash cannot leave behind. Raises OSError."""
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in _NO_NAMELESS_FILES:
+            raise
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_BYTES))
+        return
+    try:
+        os.write(descriptor, bytes(_BYTES))
+    finally:
+        os.close(descriptor)

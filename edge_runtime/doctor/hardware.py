@@ -1,0 +1,109 @@
+"""Heat, power and memory, as far as /sys and /proc tell."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from edge_runtime.doctor.findings import Device, Finding, mebibytes, ok, problem, warning
+
+_MAX_BYTES = 64 << 10
+_HOT_C, _TOO_HOT_C = 80.0, 95.0
+_LITTLE, _TOO_LITTLE = 200 << 20, 64 << 20
+_SERVICE = "system.slice/edge-runtime.service"
+_PI = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_COOL = "Give it air, shade or a heat sink; clean the fan."
+_SUPPLY = "Use the power supply that the board's maker names, and a short, thick cable."
+_MORE = "Stop other programs, use a smaller model, or raise the limit (MemoryMax)."
+
+
+def temperature(device: Device) -> Iterator[Finding]:
+    hottest = max(_zones(device.root), default=None)
+    if hottest is None:
+        yield ok("This machine does not tell its temperature.")
+    else:
+        yield judge_temperature(*hottest)
+
+
+def judge_temperature(celsius: float, zone: str) -> Finding:
+    told = f"{zone} is at {celsius:.0f} °C"
+    if celsius >= _TOO_HOT_C:
+        return problem(f"{told}: it is about to switch itself off.", _COOL)
+    if celsius >= _HOT_C:
+        return warning(f"{told}: it runs slower to stay alive.", _COOL)
+    return ok(f"{told}.")
+
+
+def _zones(root: Path) -> Iterator[tuple[float, str]]:
+    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*"))[:64]:
+        with suppress(OSError, ValueError):
+            celsius = int(_read(zone / "temp")) / 1000
+            if -60 < celsius < 200:
+                yield celsius, _read(zone / "type").strip() or zone.name
+
+
+def power(device: Device) -> Iterator[Finding]:
+    """What a Raspberry Pi's firmware says of its supply; other boards do not tell."""
+    try:
+        bits = int(_read(device.root / _PI), 16)
+    except (OSError, ValueError):
+        yield ok("This board does not tell of its power supply.")
+        return
+    yield judge_power(bits)
+
+
+def judge_power(bits: int) -> Finding:
+    """`bits` of vcgencmd get_throttled: 0 too little voltage, 2 throttled, 16 and 18 since the boot."""
+    if bits & 1:
+        return problem(
+            "The power supply is too weak right now: the board may stop or spoil its card.", _SUPPLY
+        )
+    if bits & 1 << 2:
+        return warning("The processor is slowed down right now, by heat or a weak supply.", _COOL)
+    if bits & 1 << 16:
+        return warning("The power supply was too weak since the last start.", _SUPPLY)
+    if bits & 1 << 18:
+        return warning("The processor was slowed down since the last start.", _COOL)
+    return ok("The power supply is strong enough.")
+
+
+def memory(device: Device) -> Iterator[Finding]:
+    with suppress(OSError, ValueError, KeyError, IndexError):
+        lines = (line.split(":") for line in _read(device.root / "proc/meminfo").splitlines())
+        kibibytes = {line[0]: int(line[1].split()[0]) for line in lines if len(line) > 1}
+        yield judge_memory("This machine", 1024 * kibibytes["MemAvailable"])
+    for name, folder in _groups(device.root):
+        with suppress(OSError, ValueError):
+            limit = _read(folder / "memory.max").strip()
+            if limit != "max":
+                left = int(limit) - int(_read(folder / "memory.current"))
+                yield judge_memory(f"{name}, limited to {mebibytes(int(limit))},", left)
+        with suppress(OSError, ValueError):
+            events = dict(line.split() for line in _read(folder / "memory.events").splitlines())
+            if killed := int(events.get("oom_kill", 0)):
+                yield warning(f"{name}: {killed} processes were ended for want of memory.", _MORE)
+
+
+def judge_memory(subject: str, left: int) -> Finding:
+    told = f"{subject} has {mebibytes(left)} of memory left"
+    if left < _TOO_LITTLE:
+        return problem(f"{told}: a model's process will be ended for want of it.", _MORE)
+    if left < _LITTLE:
+        return warning(f"{told}: that is little for a model.", _MORE)
+    return ok(f"{told}.")
+
+
+def _groups(root: Path) -> Iterator[tuple[str, Path]]:
+    """The cgroups (version 2) that count: the service's, and ours."""
+    base = root / "sys/fs/cgroup"
+    if (base / _SERVICE).is_dir():
+        yield "The service", base / _SERVICE
+    with suppress(OSError, StopIteration):
+        own = next(
+            line for line in _read(root / "proc/self/cgroup").splitlines() if line.startswith("0::/")
+        )
+        yield "This process's group", base / own.removeprefix("0::/")
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_MAX_BYTES).decode("utf-8", "replace")

@@ -1,0 +1,82 @@
+"""Whether the programs are there that a model needs."""
+
+import platform
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import edge_runtime
+from edge_runtime.doctor.findings import Device, Finding, ok, problem
+
+OLDEST = (3, 10)
+_IMPORT_S = 50.0
+# In a process of its own: on a processor it was not built for, importing it ends the process.
+_IMPORT = """
+from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine
+why = OnnxRuntimeEngine().why_unavailable()
+if not why:
+    import onnxruntime
+print(why and "!" + why or onnxruntime.__version__)
+"""
+
+
+def python(_device: Device) -> Iterator[Finding]:
+    yield judge_python(sys.version_info[:2], struct.calcsize("P") * 8, platform.machine())
+
+
+def judge_python(version: tuple[int, int], bits: int, machine: str) -> Finding:
+    name = f"Python {version[0]}.{version[1]}"
+    if version < OLDEST:
+        return problem(
+            f"{name} is older than the oldest that works, 3.10.",
+            "Install a newer Python, and make the environment anew with it.",
+        )
+    if bits != 64:
+        return problem(
+            f"{name} is a {bits}-bit program, and the engine is made for 64 bits only.",
+            "Put a 64-bit operating system on this machine.",
+        )
+    return ok(f"{name} on {machine}, edge-runtime {edge_runtime.__version__} in {sys.prefix}.")
+
+
+def onnxruntime(_device: Device) -> Iterator[Finding]:
+    yield import_in(Path(sys.executable))
+
+
+def import_in(interpreter: Path) -> Finding:
+    """Whether the engine can be imported by this interpreter, tried in a process of its own."""
+    try:
+        done = subprocess.run(
+            [interpreter, "-c", _IMPORT],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_IMPORT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return problem(
+            f"onnxruntime could not be imported within {_IMPORT_S:g} s.",
+            "Look whether the disk is slow or failing: dmesg",
+        )
+    said = done.stdout.strip()
+    if done.returncode == 0 and said and not said.startswith("!"):
+        return ok(f"onnxruntime {said} can be imported.")
+    pip = interpreter.with_name("pip")
+    if done.returncode == -signal.SIGILL:
+        return problem(
+            "onnxruntime ends at once (SIGILL): the processor lacks instructions it was built for.",
+            "Use an onnxruntime that was built for this processor, or another board.",
+        )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        return problem(f"The engine's process fails: {last[:300]}.", f"Install it anew: {_again(pip)}")
+    return problem(f"onnxruntime: {said[1:]}.", f"Install it: {pip} install onnxruntime")
+
+
+def _again(pip: Path) -> str:
+    return f"{pip} install --force-reinstall edge-runtime"

@@ -1,0 +1,54 @@
+"""Checks run side by side, each within its time, and none ends the others."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+from edge_runtime.doctor.checkup import Check, examine
+from edge_runtime.doctor.findings import Device, Finding, ok
+from edge_runtime.errors import StoreError
+
+
+def fine(_device: Device) -> Iterator[Finding]:
+    yield ok("One.")
+    yield ok("Two.")
+
+
+def refused(_device: Device) -> Iterator[Finding]:
+    raise StoreError("The store is damaged.")
+
+
+def faulty(_device: Device) -> Iterator[Finding]:
+    yield ok("Lost, as what follows fails.")
+    raise ZeroDivisionError("a fault")
+
+
+def test_findings_come_in_the_order_of_the_checks_with_their_names() -> None:
+    checks = [Check("slow", lambda device: (time.sleep(0.1), fine(device))[1]), Check("quick", fine)]
+    found = examine(Device(), checks)
+    assert [(each.check, each.what) for each in found] == [
+        ("slow", "One."), ("slow", "Two."), ("quick", "One."), ("quick", "Two."),
+    ]  # fmt: skip
+
+
+def test_what_a_check_raises_is_a_problem_of_its_own() -> None:
+    found = examine(Device(), [Check("a", refused), Check("b", faulty), Check("c", fine)])
+    assert [each.state for each in found] == ["problem", "problem", "ok", "ok"]
+    assert found[0].what == "The store is damaged."
+    assert found[1].what == "This could not be looked at: ZeroDivisionError: a fault."
+    assert all(each.advice for each in found[:2])
+
+
+def test_a_check_that_hangs_is_not_waited_for() -> None:
+    end = threading.Event()
+
+    def hangs(_device: Device) -> Iterator[Finding]:
+        end.wait(30)
+        yield ok("Too late.")
+
+    began = time.monotonic()
+    found = examine(Device(), [Check(str(n), hangs, limit_s=0.2) for n in range(3)] + [Check("x", fine)])
+    assert time.monotonic() - began < 2
+    assert [each.what for each in found[:3]] == ["No answer within 0.2 s."] * 3
+    assert found[3].what == "One."
+    end.set()

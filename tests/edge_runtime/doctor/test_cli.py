@@ -1,0 +1,113 @@
+"""The command: one look at a whole device, in words or JSON, that changes nothing."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.agent import COMMAND, AgentRig
+from tests.support.brokers import Mosquitto
+
+NOBODY = "mqtt://127.0.0.1:1"
+
+
+def doctor(*arguments: object) -> subprocess.CompletedProcess[str]:
+    words = [str(word) for word in (COMMAND, "doctor", *arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=90)
+
+
+def findings(*arguments: object) -> dict[str, list[dict[str, str]]]:
+    done = doctor(*arguments, "--json")
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (0 if document["ok"] else 14), done.stderr
+    assert "Traceback" not in done.stderr
+    found: dict[str, list[dict[str, str]]] = {}
+    for each in document["findings"]:
+        assert set(each) == {"check", "state", "what", "advice"}
+        assert bool(each["advice"]) == (each["state"] != "ok")
+        found.setdefault(each["check"], []).append(each)
+    return found
+
+
+def tree(folder: Path) -> dict[str, tuple[int, int, int]]:
+    return {
+        str(path): (found.st_ino, found.st_size, found.st_mtime_ns)
+        for path in [folder, *folder.rglob("*")]
+        for found in [path.lstat()]
+    }
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> AgentRig:
+    return AgentRig(tmp_path, NOBODY)
+
+
+def test_a_device_in_order_has_no_problem_and_nothing_is_changed(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "broker") as broker:
+        (tmp_path / "device").mkdir()
+        rig = AgentRig(tmp_path / "device", broker.url, fleet={"url": broker.url})
+        installed = rig.command(
+            *(
+                "install",
+                rig.bundle(),
+                "--store",
+                rig.data / "store",
+                "--trust",
+                rig.folder / "root.json",
+            )
+        )
+        assert installed.returncode == 0, installed.stderr
+        before = tree(rig.folder)
+        found = findings("--config", rig.config)
+        assert tree(rig.folder) == before
+    assert [name for name, each in found.items() if any(one["state"] == "problem" for one in each)] == []
+    assert {"onnxruntime", "clock", "folders", "disk", "store", "fleet", "sensor of tiny"} <= set(found)
+    assert found["store"][0]["what"] == "tiny: version 1.0.0 is active."
+
+
+def test_every_trouble_is_told_and_the_end_is_14(rig: AgentRig) -> None:
+    (rig.folder / "root.json").unlink()
+    (rig.data / "store").mkdir(parents=True)
+    (rig.data / "store" / "state.json").write_text("{")
+    done = doctor("--config", rig.config)
+    assert done.returncode == 14
+    told = [line for line in done.stdout.splitlines() if line.startswith("PROBLEM  ")]
+    assert [line.split(":")[0].removeprefix("PROBLEM  ") for line in told] == [
+        "store", "files", "sensor of tiny",
+    ]  # fmt: skip
+    assert done.stderr == "error: 3 problems on this machine, the first with store. See above.\n"
+
+
+def test_a_running_agent_is_seen(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "broker") as broker:
+        rig = AgentRig(tmp_path, broker.url)
+        try:
+            rig.start()
+            what = [each["what"] for each in findings("--config", rig.config)["store"]]
+            assert what[-1].endswith("an agent runs on it now.")
+        finally:
+            rig.close()
+
+
+def test_faults_of_the_configuration_are_problems_and_the_machine_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text("[device]\nid = 5\n[flete]\n")
+    found = findings("--config", tmp_path / "agent.toml")
+    assert [each["state"] for each in found["configuration"]] == ["problem", "problem"]
+    assert found["onnxruntime"][0]["state"] == "ok"
+    assert "fleet" not in found
+
+
+def test_a_store_alone_can_be_looked_at(tmp_path: Path) -> None:
+    found = findings("--store", tmp_path / "store")
+    assert found["configuration"][0]["state"] == "warning"
+    assert "nothing is installed yet" in found["store"][0]["what"]
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_is_no_store_is_told(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    assert findings("--store", tmp_path / "photos")["store"][0]["state"] == "problem"
