@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.batches import at_once
 from converter.foreign import translated
 from edge_runtime.errors import UnsupportedModelError
 
@@ -44,7 +45,7 @@ class Running:
         Raises what ONNX Runtime raises.
         """
         count = len(next(iter(inputs.values())))
-        step = self._batch or _BATCH
+        step = self._batch or at_once(inputs.values(), _BATCH)
         parts = [self._part(names, inputs, at, min(at + step, count)) for at in range(0, count, step)]
         return [_joined(found) for found in zip(*parts, strict=True)]
 
