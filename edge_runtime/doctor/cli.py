@@ -10,7 +10,7 @@ _USUAL = Path("/etc/edge-runtime/agent.toml")
 _MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 
-@click.command()
+@click.command(short_help="Tell what is wrong on this machine.")
 @click.option(
     "--config",
     "config_file",
