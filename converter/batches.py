@@ -6,10 +6,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 # A network of images keeps many times its input while it runs.
-_BYTES = 16 << 20
+_BYTES = 4 << 20
 
 
 def at_once(arrays: Iterable[NDArray[Any]], most: int) -> int:
-    """At most `most` rows, at least one, and no more than take 16 MB."""
+    """At most `most` rows, at least one, and no more than take 4 MB."""
     row_bytes = sum(array[:1].nbytes for array in arrays)
     return max(1, min(most, _BYTES // max(1, row_bytes)))
