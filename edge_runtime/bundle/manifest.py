@@ -117,10 +117,10 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """How a variant agreed with the source model, on `inputs` rows the model was not trained on.
 
     `near_ties` of `label_disagreements` are rows where the source's own two best class scores differ
-    by less than 1e-6, that is, by the rounding of a sum. `tolerance`: the largest absolute difference that
-    goldens may have. `rounded_splits` are rows where a computed
-    feature (behind a block) lies within rounding of a tree's threshold: the trees were shown to agree
-    on the variant's own features; these rows do not count in `max_abs_error`.
+    by less than 1e-6, that is, by the rounding of a sum. `tolerance`: the largest absolute difference
+    that goldens may have. `rounded_splits` are rows where a computed feature (behind a block) lies within
+    rounding of a tree's threshold: the trees were shown to agree on the variant's own features; these
+    rows do not count in `max_abs_error`.
     """
 
     inputs: int
@@ -145,8 +145,8 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     `host`: of a variant for TensorRT whose model reads texts or float64, the ONNX file that ONNX Runtime
     runs first; its outputs are inputs of `file`, by name. `profile`: what TensorRT needs to know to
     build a plan; the precision is in the graph, which is strongly typed. `boards`: what it was made for.
-    `accuracy`: of a quantized variant, what it loses. `unproven`: whether nobody has measured, on a machine
-    like the one it is for, that it pays; a device prefers it only once it has measured that itself.
+    `accuracy`: of a quantized variant, what it loses. `unproven`: whether nobody has measured, on a
+    machine like the one it is for, that it pays; a device prefers it once it has measured that itself.
     """
 
     id: str
