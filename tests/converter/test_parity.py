@@ -238,3 +238,10 @@ def test_of_many_numbers_the_message_names_the_one_that_is_furthest_off(wrong: f
         ParityError, match=r"output 'value' at 17, input 3: expected \S+ as .*found \S+;"
     ):
         proven(source, converted, ROWS, lies)
+
+
+def test_one_infinite_value_does_not_excuse_the_others() -> None:
+    expected = {"value": np.array([np.inf, -np.inf, np.nan, 3.0])}
+    assert allowances(expected)["value"] == pytest.approx(3e-5)
+    found = {"value": np.array([np.inf, -np.inf, np.nan, 4.0])}
+    assert within(expected, found, allowances(expected)).tolist() == [True, True, True, False]

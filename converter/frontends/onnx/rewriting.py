@@ -82,5 +82,5 @@ def _same(said: NDArray[Any], heard: NDArray[Any]) -> bool:
     """Whether labels are equal, and numbers as close as parity demands."""
     if said.shape != heard.shape or said.dtype.kind != "f":
         return np.array_equal(said, heard)
-    scale = max(1.0, float(np.nanmax(np.abs(said), initial=0.0)))
+    scale = max(1.0, float(np.abs(said[np.isfinite(said)]).max(initial=0.0)))
     return np.allclose(heard, said, rtol=0, atol=TOLERANCE * scale, equal_nan=True)
