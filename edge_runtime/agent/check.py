@@ -9,6 +9,7 @@ from edge_runtime import config as settings
 from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.streamable import why_not
 from edge_runtime.bundle import Root, load_root, open_bundle
+from edge_runtime.bundle.rotation import decides
 from edge_runtime.config import BrokerConfig, Config, ModelConfig
 from edge_runtime.errors import ConfigError, EdgeError, StoreError
 from edge_runtime.mqtt import check as try_out
@@ -75,8 +76,9 @@ def _trust(config: Config) -> str:
             return "names no root file: the first `edge-runtime install` has to, with --trust"
         return f"trusts the root file version {pinned.version} that the store has pinned"
     given = load_root(root)
-    if pinned is not None and pinned.raw != given.raw:
-        raise ConfigError(f"{root}: the store has pinned another root file, version {pinned.version}.")
+    decides(pinned, given)
+    if pinned is not None and pinned.version > given.version:
+        return f"trusts root file version {pinned.version}, which took the place of {root}"
     return f"trusts root file version {given.version}, {root}"
 
 

@@ -6,6 +6,7 @@
 from edge_runtime.bundle.archive import Entry, read_index, write_archive
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.bundle.reader import Bundle, open_bundle, open_folder
+from edge_runtime.bundle.root_file import make_root
 from edge_runtime.bundle.signature import (
     Signed,
     generate_private_key,
@@ -14,7 +15,7 @@ from edge_runtime.bundle.signature import (
     sign,
     verify,
 )
-from edge_runtime.bundle.trust import Root, decode_root, is_expired, load_root, make_root
+from edge_runtime.bundle.trust import Root, decode_root, is_expired, load_root
 from edge_runtime.bundle.writer import seal
 
 __all__ = [

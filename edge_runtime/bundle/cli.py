@@ -41,7 +41,7 @@ def generate(folder: Path, name: str, expires_days: int, as_json: bool) -> None:
     from datetime import datetime, timedelta, timezone
 
     from edge_runtime.bundle.keys import encode_private_key, generate_private_key, key_id
-    from edge_runtime.bundle.trust import make_root
+    from edge_runtime.bundle.root_file import make_root
     from edge_runtime.durable import create_file, sync_folder
 
     if not _KEY_NAME.match(name):

@@ -8,13 +8,15 @@
 The role `root` says who may sign root files, `bundle` who may sign bundles. Signatures are over the
 canonical JSON of "signed". Pure: nothing here looks at a clock.
 
+How one is made and signed: `root_file.py`; how a next one takes its place: `rotation.py`.
+
 Source for roles and thresholds: https://theupdateframework.github.io/specification/latest
 """
 
 import base64
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -22,20 +24,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge_runtime.bundle.files import read_small
-from edge_runtime.bundle.keys import decode_public_key, encode_public_key, key_id
-from edge_runtime.bundle.manifest import canonical_json
-from edge_runtime.bundle.signature import Signed, sign_bytes, verify, verify_bytes
+from edge_runtime.bundle.keys import decode_public_key, key_id
+from edge_runtime.bundle.manifest import MAX_RELEASE, canonical_json
+from edge_runtime.bundle.signature import Signed, verify, verify_bytes
 from edge_runtime.bundle.strict_json import as_shape, decode_any
 from edge_runtime.errors import TrustError
 
 if TYPE_CHECKING:
-    from edge_runtime.bundle.keys import PrivateKey, PublicKey
+    from edge_runtime.bundle.keys import PublicKey
 
 ROOT_FORMAT = 1
 MAX_ROOT_BYTES = 64 << 10
 MAX_KEYS = 32
-_DEFAULT_EXPIRY = datetime(2046, 1, 1, tzinfo=timezone.utc)
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 _TIME_SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z\Z")
 
 
@@ -49,7 +50,11 @@ class Role:
 
 @dataclass(frozen=True)
 class Root:
-    """A checked root file. `raw` is the file itself, for whoever keeps it."""
+    """A checked root file.
+
+    `raw` is the file itself, for whoever keeps it; `signed` is the canonical JSON that its signatures
+    are over. Two files with the same `signed` are one root, whoever has signed them since.
+    """
 
     version: int
     expires: datetime
@@ -57,6 +62,7 @@ class Root:
     root: Role
     bundle: Role
     raw: bytes
+    signed: bytes
 
     def keys_of(self, role: Role) -> dict[str, "PublicKey"]:
         return {name: self.keys[name] for name in role.key_ids}
@@ -77,19 +83,60 @@ def load_root(path: str | os.PathLike[str]) -> Root:
         raise TrustError(f"{path}: {error}") from error
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A root file whose signatures were not counted yet: base64 by key id, each id once."""
+
+    root: Root
+    signatures: Mapping[str, str]
+
+    def signers(self, role_of: Root) -> frozenset[str]:
+        """The distinct root keys of a root that signed this one.
+
+        Raises TrustError when a signature filed under one of them is wrong; other keys' are passed over.
+        """
+        own = role_of.keys_of(role_of.root)
+        signers = frozenset(self.signatures.keys() & own.keys())
+        for name in sorted(signers):
+            if not verify_bytes(_base64(self.signatures[name]), self.root.signed, own[name]):
+                raise TrustError(
+                    f"root file: expected a valid signature by key {name}, found a wrong one. "
+                    "The file was altered or damaged: fetch it again."
+                )
+        return signers
+
+
 def decode_root(raw: bytes) -> Root:
     """Read and check a root file's bytes.
 
     It must be signed by enough of its own root keys; each role needs a threshold from 1 to the number
     of its keys. Raises TrustError.
     """
+    draft = decode_draft(raw)
+    signers, needed = draft.signers(draft.root), draft.root.root.threshold
+    if len(signers) < needed:
+        raise TrustError(
+            f"root file: expected signatures by {needed} of its own root keys, found {len(signers)}. "
+            "`edge-runtime keys sign-root` adds one; a device gets its fleet's."
+        )
+    return draft.root
+
+
+def decode_draft(raw: bytes) -> Draft:
+    """Read a root file that more people may have to sign; all but the signatures is checked.
+
+    Raises TrustError.
+    """
     value = decode_any(raw, subject="root file", max_bytes=MAX_ROOT_BYTES)
     file = as_shape(value, _File, subject="root file")
     body = file.signed
     if (body.type, body.format) != ("root", ROOT_FORMAT):
         raise _fault(f"type 'root' and format {ROOT_FORMAT}", f"{body.type!a} and {body.format}")
-    if body.version < 1:
-        raise _fault("a version of 1 or more", str(body.version))
+    if not 1 <= body.version <= MAX_RELEASE:
+        raise _fault(f"a version of 1 or more, up to {MAX_RELEASE}", str(body.version))
+    names = [signature.keyid for signature in file.signatures]
+    if len(names) > MAX_KEYS or len(set(names)) != len(names):
+        raise _fault(f"at most {MAX_KEYS} signatures, one for each key", f"{len(names)} of them")
     keys = _keys(body.keys)
     root = Root(
         version=body.version,
@@ -98,53 +145,15 @@ def decode_root(raw: bytes) -> Root:
         root=_role("root", body.roles.root, keys),
         bundle=_role("bundle", body.roles.bundle, keys),
         raw=raw,
+        signed=_canonical(value["signed"]),
     )
-    # Rotation adds a check here: a next version must also be signed by enough of this one's root keys.
-    _check_signed_by(root, file.signatures, _canonical(value["signed"]))
-    return root
-
-
-def make_root(
-    bundle_keys: Sequence["PublicKey"],
-    *signing_keys: "PrivateKey",
-    version: int = 1,
-    expires: datetime = _DEFAULT_EXPIRY,
-    bundle_threshold: int = 1,
-    root_threshold: int = 1,
-) -> bytes:
-    """The bytes of a root file that trusts `bundle_keys` for bundles.
-
-    `signing_keys` sign it, and their public halves become its root keys. Raises TrustError when what
-    is asked for would not be accepted by `decode_root`.
-    """
-    signers = {key_id(key.public_key()): key for key in signing_keys}
-    bundle_ids = {key_id(key): key for key in bundle_keys}
-    public = bundle_ids | {name: key.public_key() for name, key in signers.items()}
-    signed = {
-        "_type": "root",
-        "format": ROOT_FORMAT,
-        "version": version,
-        "expires": expires.astimezone(timezone.utc).strftime(_TIME),
-        "keys": {name: encode_public_key(key) for name, key in public.items()},
-        "roles": {
-            "root": {"keyids": sorted(signers), "threshold": root_threshold},
-            "bundle": {"keyids": sorted(bundle_ids), "threshold": bundle_threshold},
-        },
-    }
-    body = canonical_json(signed)
-    signatures = [
-        {"keyid": name, "sig": base64.b64encode(sign_bytes(body, signers[name])).decode()}
-        for name in sorted(signers)
-    ]
-    raw = canonical_json({"signed": signed, "signatures": signatures})
-    decode_root(raw)
-    return raw
+    return Draft(root, {each.keyid: each.sig for each in file.signatures})
 
 
 def is_expired(root: Root, now: datetime) -> bool:
     """Whether a root file's time has passed; `now` carries its time zone.
 
-    Only ever a warning today: a device's clock may be wrong by years until it has met a network.
+    Whether `now` can be believed is not asked here: see `edge_runtime.bundle.expiry`.
     """
     return now >= root.expires
 
@@ -160,7 +169,7 @@ def signed_files(root: Root, signatures: Mapping[str, bytes]) -> Signed:
     if not signatures:
         raise TrustError(
             f"expected a signature by one of the trusted keys {_listed(trusted)}, found none. "
-            "Sign it with `edge-runtime convert --signing-key`, or allow unsigned bundles on purpose."
+            "Sign it with `edge-runtime sign`, or allow unsigned bundles on purpose."
         )
     found = [
         verify(signatures[name], {name: trusted[name]}) for name in sorted(trusted.keys() & signatures)
@@ -176,26 +185,6 @@ def signed_files(root: Root, signatures: Mapping[str, bytes]) -> Signed:
     if any(each.files != found[0].files for each in found):
         raise TrustError("expected all signers to have signed the same files, found different ones.")
     return Signed(found[0].files, signers)
-
-
-def _check_signed_by(root: Root, signatures: Sequence["_RootSignature"], body: bytes) -> None:
-    """Demand valid signatures by enough distinct root keys; raises TrustError."""
-    names = [signature.keyid for signature in signatures]
-    if len(names) > MAX_KEYS or len(set(names)) != len(names):
-        raise _fault(f"at most {MAX_KEYS} signatures, one for each key", f"{len(names)} of them")
-    own = root.keys_of(root.root)
-    signers = 0
-    for signature in signatures:
-        if (public := own.get(signature.keyid)) is None:
-            continue  # the root before this one signs it too, with keys that need not be ours
-        if not verify_bytes(_base64(signature.sig), body, public):
-            raise TrustError(
-                f"root file: expected a valid signature by key {signature.keyid}, found a wrong one. "
-                "The file was altered or damaged: fetch it again."
-            )
-        signers += 1
-    if signers < root.root.threshold:
-        raise _fault(f"signatures by {root.root.threshold} of its own root keys", str(signers))
 
 
 def _keys(pems: Mapping[str, str]) -> dict[str, "PublicKey"]:
@@ -229,7 +218,7 @@ def _role(name: str, role: "_FileRole", keys: Mapping[str, Any]) -> Role:
 def _time(text: str) -> datetime:
     try:
         if _TIME_SHAPE.match(text):
-            return datetime.strptime(text, _TIME).replace(tzinfo=timezone.utc)
+            return datetime.strptime(text, TIME).replace(tzinfo=timezone.utc)
     except ValueError:
         pass
     raise _fault("an expiry such as 2036-01-01T00:00:00Z", f"{text[:40]!a}")

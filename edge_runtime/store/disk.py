@@ -2,7 +2,7 @@
 
     STORE/state.json            which slot is what; replacing it is the commit point of every change
     STORE/slots/MODEL/DIGEST/   one bundle, unpacked; `DIGEST.new` while it is written
-    STORE/trust/root.json       whom this store trusts, since its first install
+    STORE/trust/root.json       whom this store trusts: since its first install, by rotation since then
     STORE/lock                  held around a change of state.json (short)
     STORE/install.lock          held by the one that writes a slot (long)
     STORE/agent.lock            held by the agent for its life
@@ -11,12 +11,12 @@
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from edge_runtime import durable
-from edge_runtime.bundle import Bundle, Root, load_root, open_bundle
+from edge_runtime.bundle import Bundle, Root, load_root, open_bundle, rotation
 from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError, TrustError
 from edge_runtime.store import locks, slots, state_file
 from edge_runtime.store.slots import ModelState, Slot, State
@@ -74,6 +74,30 @@ class Store:
             pass  # load_root says what is wrong: one that cannot be read is not one that is not there
         return load_root(self._root_path)
 
+    def update_trust(self, raws: Sequence[bytes]) -> Root:
+        """Let a chain of next root files take the pinned one's place; returns the one that decides now.
+
+        What is installed stays and runs on. Nothing changes where one of them is refused, or where the
+        last is the pinned one already. Raises TrustError, StoreError, StoreBusyError, StorageError.
+        """
+        self.state()
+        # Under the lock of installs: none may verify with the old root and commit after the new one.
+        with self._installing(self._lock_wait_s):
+            if (pinned := self.trusted_root()) is None:
+                raise StoreError(
+                    f"{self.root}: expected a store that trusts a root file, found one without. "
+                    "The first `edge-runtime install` tells it, with --trust."
+                )
+            try:
+                root = rotation.followed(pinned, raws)
+            except TrustError as error:
+                raise TrustError(f"{self._root_path}: {error}") from error
+            if root is not pinned:
+                durable.replace_file(self._root_path, root.raw)
+            else:
+                durable.sync_folder(self._root_path.parent)  # its writer may have been killed before
+            return root
+
     def install(
         self, bundle_path: Path, *, root: Root | None = None, allow_unsigned: bool = False
     ) -> Slot:
@@ -83,7 +107,7 @@ class Store:
         activated and mends its files when they are damaged.
         Raises BundleError, TrustError, OlderReleaseError, StoreError, StoreBusyError, StorageError.
         """
-        root = self._agreed(root, self.trusted_root())
+        root = self._agreed(root)
         with open_bundle(
             bundle_path, root=root, allow_unsigned=allow_unsigned and root is None
         ) as bundle:
@@ -203,26 +227,21 @@ class Store:
             self.root / "install.lock", wait_s=wait_s, purpose="another install is under way"
         )
 
-    def _agreed(self, given: Root | None, pinned: Root | None) -> Root | None:
-        """The root to verify with; raises TrustError when the given one is not the pinned one."""
-        if given is not None and pinned is not None and given.raw != pinned.raw:
-            raise TrustError(
-                f"{self._root_path}: this store trusts another root file than the one given (version "
-                f"{pinned.version}, given {given.version}), since its first install. Leave --trust out, "
-                "or use another store; a root cannot be exchanged yet."
-            )
-        return pinned or given
+    def _agreed(self, given: Root | None) -> Root | None:
+        """The root to verify with; raises TrustError when the given one contradicts the pinned one."""
+        try:
+            return rotation.decides(self.trusted_root(), given)
+        except TrustError as error:
+            raise TrustError(f"{self._root_path}: {error}") from error
 
     def _pin(self, verified_with: Root | None) -> None:
-        """Keep the root a bundle was verified with; another process may have pinned one meanwhile."""
+        """Keep the root a bundle was verified with; another process may have changed it meanwhile."""
         pinned = self.trusted_root()
         if verified_with is not None and pinned is None:
             durable.create_folder(self._root_path.parent)
             durable.replace_file(self._root_path, verified_with.raw)
-        elif verified_with is None and pinned is not None:
-            raise TrustError(f"{self._root_path}: this store was told whom to trust. Try again.")
-        else:
-            self._agreed(verified_with, pinned)
+        elif pinned is not None and (verified_with is None or verified_with.signed != pinned.signed):
+            raise TrustError(f"{self._root_path}: this store was told anew whom to trust. Try again.")
 
     def _create(self) -> None:
         """Make the store's folder where there is none."""

@@ -1,0 +1,28 @@
+"""A root file for people and for programs. Values in, text and documents out."""
+
+from typing import Any
+
+from edge_runtime.bundle.trust import TIME, Role, Root
+
+
+def as_text(root: Root) -> str:
+    """A few lines: version, expiry, and for both roles how many of which keys must sign."""
+    lines = [f"root file version {root.version}, expires {root.expires:%Y-%m-%d}"]
+    for what, role in (("bundles are", root.bundle), ("root files are", root.root)):
+        count = len(role.key_ids)
+        lines.append(f"  {what} signed by {role.threshold} of {count} key{'s' * (count > 1)}:")
+        lines += [f"    {name}" for name in role.key_ids]
+    return "\n".join(lines)
+
+
+def as_document(root: Root) -> dict[str, Any]:
+    """The same as one JSON value."""
+    return {
+        "version": root.version,
+        "expires": root.expires.strftime(TIME),
+        "roles": {"root": _role(root.root), "bundle": _role(root.bundle)},
+    }
+
+
+def _role(role: Role) -> dict[str, Any]:
+    return {"key_ids": list(role.key_ids), "threshold": role.threshold}
