@@ -114,10 +114,14 @@ class ModelRunner:
             self._upcoming = (installed, worker)
         self._nudge()
 
-    def stop(self, patience_s: float = 3.0) -> None:
-        """Finish the windows in hand, or give them up after `patience_s`; close everything."""
+    def begin_stop(self) -> None:
+        """No new windows; `stop` waits for those in hand."""
         self._stopping = True
         self._nudge()
+
+    def stop(self, patience_s: float) -> None:
+        """Finish the windows in hand, or give them up after `patience_s`; close everything."""
+        self.begin_stop()
         self._thread.join(patience_s)
         while self._thread.is_alive():
             if serving := self._serving:

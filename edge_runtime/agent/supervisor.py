@@ -23,6 +23,7 @@ from edge_runtime.signals import stop_signals
 from edge_runtime.store.disk import Store
 
 POLL_S = 0.2
+_PATIENCE_S = 3.0  # for the windows in hand at the end, of all models together
 _SETTLE_S = 10.0  # after so long, readiness is declared with what there is
 
 
@@ -159,7 +160,10 @@ class Supervisor:
     def _stop(self) -> None:
         self._installs.stop()
         for runner in self._runners.values():
-            runner.stop()
+            runner.begin_stop()
+        until = time.monotonic() + _PATIENCE_S
+        for runner in self._runners.values():
+            runner.stop(max(0.0, until - time.monotonic()))
         self._meter.step(last=True)
         self._report()
         if self._ready_file is not None:

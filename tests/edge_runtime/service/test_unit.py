@@ -11,7 +11,12 @@ import pytest
 from edge_runtime.errors import ConfigError
 from edge_runtime.service.unit import NAME, Unit
 from tests.edge_runtime.service.conftest import TracedRun
+from tests.support import confined
+from tests.support.agent import AgentRig
+from tests.support.brokers import Mosquitto
 from tests.support.programs import program
+from tests.support.sensor import SensorRig
+from tests.support.waiting import wait_for
 
 EXPOSURE = 1.5  # of 10, as `systemd-analyze security` counts; docs/device.md tells it
 
@@ -114,6 +119,16 @@ def _sets() -> dict[str, set[str]]:
     return found
 
 
+def _allowed() -> set[str]:
+    """The system calls that the unit's lines leave."""
+    sets = _sets()
+    allowed = _calls(sets, "@default")
+    for line in settings("SystemCallFilter"):
+        calls = _calls(sets, line.removeprefix("~"))
+        allowed = allowed - calls if line.startswith("~") else allowed | calls
+    return allowed
+
+
 def _calls(sets: dict[str, set[str]], name: str) -> set[str]:
     members = sets[name]
     return {call for each in members for call in (_calls(sets, each) if each[0] == "@" else {each})}
@@ -124,19 +139,33 @@ class TestWhatAnAgentDoes:
     """The sandbox forbids nothing that an agent and its workers do from start to end."""
 
     def test_its_system_calls_are_allowed(self, traced_run: TracedRun) -> None:
-        sets = _sets()
-        allowed = _calls(sets, "@default")
-        for line in settings("SystemCallFilter"):
-            calls = _calls(sets, line.removeprefix("~"))
-            allowed = allowed - calls if line.startswith("~") else allowed | calls
+        allowed = _allowed()
         assert len(traced_run.trace.names) > 50
         # As root SQLite gives its files to their folder's owner, but the unit's user is not root.
         of_root = {"fchown"} if os.geteuid() == 0 else set()
         assert traced_run.trace.names - allowed - of_root == set()
 
     def test_limits_of_processes_can_be_set(self) -> None:
-        calls = _calls(_sets(), "@system-service") - _calls(_sets(), "@privileged")
-        assert {"prlimit64", "setrlimit", "prctl", "clone3", "execve", "mmap"} <= calls
+        assert {"prlimit64", "setrlimit", "prctl", "clone3", "execve", "mmap"} <= _allowed()
+
+    def test_it_serves_when_the_kernel_enforces_it(self, tmp_path: Path) -> None:
+        """The filter, no capabilities, no memory that becomes code: for the agent and its workers."""
+        if why := confined.why_not():
+            pytest.skip(why)
+        (tmp_path / "calls").write_text("\n".join(_allowed()))
+        with Mosquitto(tmp_path / "broker") as broker, SensorRig(broker.url) as sensor:
+            rig = AgentRig(tmp_path, broker.url)
+            try:
+                rig.start([sys.executable, confined.__file__, str(tmp_path / "calls")])
+                for pid in (rig.pid, rig.ready["workers"]["tiny"]):
+                    status = Path(f"/proc/{pid}/status").read_text()
+                    assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
+                    assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
+                sensor.send(50)
+                wait_for(lambda: len(rig.starts()) >= 24, "the predictions")
+                assert rig.stop() == 0
+            finally:
+                rig.close()
 
     def test_its_sockets_are_allowed(self, traced_run: TracedRun) -> None:
         (allowed,) = settings("RestrictAddressFamilies")
