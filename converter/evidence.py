@@ -45,22 +45,27 @@ class Measured:
 
     differences: (inputs,), the largest absolute difference of probabilities, values or score of a row;
         None for a model that gives labels only. residuals: of a regression whose truth is known, value
-        less truth, of all outputs; else None.
+        less truth, of all outputs; else None. latency: None of one for TensorRT, which was not run.
     """
 
     variant: Variant
     differences: NDArray[np.float64] | None
     residuals: NDArray[np.float64] | None
-    latency: Latency
+    latency: Latency | None
 
 
 def measured(manifest: Manifest, artifacts: dict[str, bytes], evidence: Evidence) -> Iterator[Measured]:
-    """Each variant, answering the held-out inputs and timed on rotating single rows, one thread."""
+    """Each variant, answering the held-out inputs and timed on rotating single rows, one thread.
+
+    One for TensorRT answers as the graph that it was cut from, in ONNX Runtime.
+    """
     for variant in manifest.variants:
         alone, files = _in_onnxruntime(manifest, artifacts, variant, evidence.whole)
         with loaded(alone, files) as model:
             found = run(model, evidence.rows)
-            latency = measure_rows(model.predict, rows_to_time(model, evidence.rows), _SECONDS)
+            latency = None
+            if variant.engine == "onnxruntime":
+                latency = measure_rows(model.predict, rows_to_time(model, evidence.rows), _SECONDS)
         _, apart = differences(evidence.expected, found)
         has_numbers = evidence.expected.keys() != {"label"}
         residuals = None

@@ -85,8 +85,7 @@ def _tiles(manifest: Manifest, measured: Sequence[Measured]) -> Iterator[tuple[s
         within = f"on {parity.inputs} inputs; {parity.tolerance:.1e} is allowed"
         yield "Largest difference", f"{parity.max_abs_error:.1e}", within
     yield "Size", size(manifest.variants[0].size_bytes), manifest.variants[0].id
-    if measured:
-        latency = measured[0].latency
+    if measured and (latency := measured[0].latency):
         yield "One row takes", f"{latency.p50_us:,.0f} µs", "median on the machine that made this"
 
 
@@ -187,21 +186,22 @@ def _costs(manifest: Manifest, measured: Sequence[Measured]) -> Iterator[str]:
         for each in manifest.variants
     ]
     drawn = [markup.figure(plots.bars("Size by variant", sizes), "Size of each variant's model.")]
-    if measured:
-        times = [
-            (
-                each.variant.id,
-                f"{each.latency.p50_us:,.0f} µs, 90 % in {each.latency.p90_us:,.0f}",
-                each.latency.p50_us,
-                each.latency.p90_us,
-            )
-            for each in measured
-        ]
+    times = [
+        (
+            each.variant.id,
+            f"{of.p50_us:,.0f} µs, 90 % in {of.p90_us:,.0f}",
+            of.p50_us,
+            of.p90_us,
+        )
+        for each in measured
+        if (of := each.latency)
+    ]
+    if times:
         caption = (
             "One row, median and 90th percentile, rotating inputs, one thread, in onnxruntime on the "
             "machine that made this page. A board's own times differ: compare ratios."
         )
-        if any(each.variant.engine == "tensorrt" for each in measured):
+        if len(times) < len(measured):
             caption += " TensorRT itself was not measured."
         drawn.append(markup.figure(plots.bars("Latency by variant", times), caption))
     yield markup.figures(*drawn)
