@@ -16,7 +16,8 @@ def look(device: Device) -> Iterator[Finding]:
         return
     found = settings.read(file)
     if isinstance(found, settings.Config):
-        yield ok(f"{file} is the configuration of {found.device.id}, with {len(found.models)} models.")
+        names = ", ".join(model.name for model in found.models) or "none"
+        yield ok(f"{file} is the configuration of {found.device.id}; its models: {names}.")
         return
     for fault in found:
         yield problem(f"{file}: {fault}", f"Mend it, and run: edge-runtime config check {file}")

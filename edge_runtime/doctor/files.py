@@ -12,6 +12,7 @@ from edge_runtime.config import files as files_of
 from edge_runtime.doctor.certificates import judge_certificate
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.folders import nearest, try_to_write
+from edge_runtime.service.unit import MADE_BY_SYSTEMD
 
 _MAX_ENTRIES = 20_000
 _SECRETS = ("key", "password_file")
@@ -37,12 +38,23 @@ def _writable(folder: Path) -> Finding:
     try:
         try_to_write(there)
     except OSError as error:
-        return problem(
-            f"{there}: user {me} cannot write there: {error.strerror}.",
-            f"Make {folder} and give it to the agent's user; run the doctor as that user: sudo -u USER",
-        )
+        return judge_unwritable(folder, there, me, error.strerror or type(error).__name__)
     made = "" if there == folder else f", where {folder} will be made"
     return ok(f"{there}: user {me} can write there{made}.")
+
+
+def judge_unwritable(folder: Path, there: Path, user: str, why: str) -> Finding:
+    """`folder` is wanted, `there` is it or the nearest above it, and `user` cannot write to it."""
+    makes = next((above for above in MADE_BY_SYSTEMD if above in folder.parents), None)
+    if there == makes:
+        return warning(
+            f"{folder} is not there yet, and user {user} cannot make it.",
+            "systemd makes it at the service's first start: systemctl start edge-runtime",
+        )
+    return problem(
+        f"{there}: user {user} cannot write there: {why}.",
+        f"Make {folder} and give it to the agent's user; run the doctor as that user: sudo -u USER",
+    )
 
 
 def _owners(data: Path) -> Iterator[Finding]:

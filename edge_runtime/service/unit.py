@@ -12,7 +12,7 @@ from edge_runtime.errors import ConfigError
 
 NAME = "edge-runtime.service"
 # What lies right in these, systemd makes for the service, and gives to its user.
-_MADE = {Path("/var/lib"): "StateDirectory", Path("/run"): "RuntimeDirectory"}
+MADE_BY_SYSTEMD = {Path("/var/lib"): "StateDirectory", Path("/run"): "RuntimeDirectory"}
 # What PrivateTmp and ProtectHome hide from a service.
 _HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # noqa: S108
 _UNSAFE = set("\"'\\%$;") | {chr(code) for code in range(0x21)}
@@ -51,7 +51,7 @@ def _writable(folders: Sequence[Path]) -> list[str]:
     for folder in dict.fromkeys(folders):
         if any(other in folder.parents for other in folders):
             continue
-        if kind := _MADE.get(folder.parent):
+        if kind := MADE_BY_SYSTEMD.get(folder.parent):
             lines += [f"{kind}={folder.name}", f"{kind}Mode=0750"]
         else:
             lines.append(f"ReadWritePaths={folder}")

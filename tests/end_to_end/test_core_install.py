@@ -157,6 +157,9 @@ def test_the_doctor_finds_the_fresh_environment_in_order(device: Path) -> None:
     text = (device / "agent.toml").read_text().replace("/var/lib/edge-runtime", "state")
     (device / "agent.toml").write_text(text)
     _run(command, "config", "check", "agent.toml", cwd=device)
+    unit = "from pathlib import Path; from edge_runtime.service.unit import Unit; "
+    unit += "print(Unit(Path('/opt/e'), Path('/etc/e'), 'e', [Path('/var/lib/e')]).text())"
+    assert "ExecStart=/opt/e run" in _run(device / "env/bin/python", "-c", unit, cwd=device).stdout
 
     done = _run(command, "doctor", "--config", "agent.toml", "--json", cwd=device, check=False)
 

@@ -43,6 +43,15 @@ def test_a_folder_that_takes_nothing_is_a_problem(tmp_path: Path) -> None:
     assert "give it to the agent's user" in found.advice
 
 
+def test_a_folder_that_systemd_will_make_is_no_problem_yet() -> None:
+    folder = Path("/var/lib/edge-runtime/journals")
+    found = files.judge_unwritable(folder, Path("/var/lib"), "edge-runtime", "Permission denied")
+    assert found.state == "warning"
+    assert "systemctl start edge-runtime" in found.advice
+    found = files.judge_unwritable(folder, folder.parent, "edge-runtime", "Permission denied")
+    assert found.state == "problem"
+
+
 @as_root
 def test_what_root_left_in_the_agents_folder_is_a_problem(tmp_path: Path) -> None:
     data = tmp_path / "state"
