@@ -98,6 +98,8 @@ class Installs:
                         f"{bundle.manifest.name!r}."
                     )
             self._store.install(model.bundle, root=load_root(trust) if trust else None)
+            if warning := self._store.expiry_warning():
+                warn(f"{model.name}: {warning}")
         except EdgeError as error:
             self._failed(model.name, "", "install failed", error)
 

@@ -100,24 +100,23 @@ def verify(path: Path, trust: Path, as_json: bool) -> None:
     """Check everything about a bundle: its structure, who signed it, and every byte of every file.
 
     BUNDLE is an .edge file or an unpacked one. The exit status is 0 only if a device that has this
-    root file would accept it. What the model computes is checked on the device, when it is installed.
+    root file, and this machine's clock, would accept it. What the model computes is
+    checked on the device, when it is installed.
     """
-    from datetime import datetime, timezone
-
+    from edge_runtime import clock
+    from edge_runtime.bundle.expiry import demand_current
     from edge_runtime.bundle.report import verdict
-    from edge_runtime.bundle.trust import is_expired, load_root
+    from edge_runtime.bundle.root_report import as_document, expiry_document
+    from edge_runtime.bundle.trust import load_root
 
     root = load_root(trust)
-    if expired := is_expired(root, datetime.now(timezone.utc)):
-        click.echo(
-            f"warning: {trust}: this root file expired on {root.expires:%Y-%m-%d}. It is still used; "
-            "replace it on your devices.",
-            err=True,
-        )
+    expiry = demand_current(root, clock.read(None))
+    if expiry.warning:
+        click.echo(f"warning: {trust}: {expiry.warning}", err=True)
     with _opened(path, root=root) as bundle:
         checked = _read_everything(bundle)
         if not as_json:
-            click.echo(verdict(bundle, root, trust, checked))
+            click.echo(verdict(bundle, root, trust, expiry, checked))
             return
         found = {
             "verified": True,
@@ -128,8 +127,7 @@ def verify(path: Path, trust: Path, as_json: bool) -> None:
             "key_ids": list(bundle.key_ids),
             "threshold": root.bundle.threshold,
             "root_version": root.version,
-            "root_expires": root.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "root_expired": expired,
+            "root": as_document(root) | expiry_document(expiry),
             "files": len(bundle.names),
             "bytes": checked,
         }

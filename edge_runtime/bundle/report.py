@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from edge_runtime.bundle.expiry import Expiry
 from edge_runtime.bundle.layout import MAX_LISTED, cut, plain, size, table
 from edge_runtime.bundle.manifest import Input, Manifest, Variant
 from edge_runtime.bundle.reader import Bundle
+from edge_runtime.bundle.root_report import expiry_text
 from edge_runtime.bundle.scores import score_lines
 from edge_runtime.bundle.trust import Root
 
@@ -34,16 +36,19 @@ def summary(bundle: Bundle) -> str:
     return "\n".join(lines)
 
 
-def verdict(bundle: Bundle, root: Root, root_path: Path, checked_bytes: int) -> str:
+def verdict(bundle: Bundle, root: Root, root_path: Path, expiry: Expiry, checked_bytes: int) -> str:
     """What was trusted and why, after everything was checked."""
     manifest = bundle.manifest
-    role, signers, expiry = root.bundle, len(bundle.key_ids), f"{root.expires:%Y-%m-%d}"
+    role, signers = root.bundle, len(bundle.key_ids)
+    others = sorted(set(bundle.signed_by()) - set(bundle.key_ids))
     lines = [
         f"verified: {manifest.name} {manifest.version}, release {manifest.release}",
         f"  digest   {bundle.digest}",
         *[f"  signed   by {name}" for name in bundle.key_ids],
-        f"  trusted  by {root_path}, version {root.version}, which expires {expiry}:",
+        *[f"  signed   by {name}, which the root file does not name: not counted" for name in others],
+        f"  trusted  by {root_path}, version {root.version}, which expires {root.expires:%Y-%m-%d}:",
         f"           {role.threshold} of its {len(role.key_ids)} bundle keys must, {signers} did",
+        f"  expiry   {expiry_text(root, expiry).strip()}",
         f"  checked  {len(bundle.names)} files, {size(checked_bytes)}: none altered, missing or added",
     ]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from edge_runtime.bundle.expiry import Expiry
 from edge_runtime.bundle.trust import TIME, Role, Root
 
 
@@ -21,6 +22,29 @@ def as_document(root: Root) -> dict[str, Any]:
         "version": root.version,
         "expires": root.expires.strftime(TIME),
         "roles": {"root": _role(root.root), "bundle": _role(root.bundle)},
+    }
+
+
+def expiry_text(root: Root, found: Expiry) -> str:
+    """One line: whether it has expired, and whether the clock that says so is believed."""
+    clock = f"the clock {found.clock.why}"
+    if not found.expired:
+        days = (root.expires - found.clock.now).days
+        return f"  in force for {days} more days: {clock}"
+    verdict = "nothing new is accepted" if found.refusal else "a warning only"
+    return f"  expired, {verdict}: {clock}"
+
+
+def expiry_document(found: Expiry) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "expired": found.expired,
+        "accepts_new": not found.refusal,
+        "clock": {
+            "now": found.clock.now.strftime(TIME),
+            "believed": found.clock.believed,
+            "why": found.clock.why,
+        },
     }
 
 

@@ -62,6 +62,6 @@ def _demand_it_signs(path: Path, envelope: bytes, key: "PrivateKey", digests: di
     own = key_id(key.public_key())
     if verify(envelope, {own: key.public_key()}).files != digests:
         raise TrustError(
-            f"{path}: expected the signature by key {own} to be over this bundle's files, found one over "
-            "others. The bundle was put together from two: fetch or convert it again."
+            f"{path}: expected the signature by key {own} to be over this bundle's files, found one "
+            "over others. The bundle was put together from two: fetch or convert it again."
         )

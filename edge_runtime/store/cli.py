@@ -58,6 +58,8 @@ def install(
     store = Store(folder)
     click.echo(f"verifying and unpacking {bundle}", err=True)
     slot = store.install(bundle, root=root, allow_unsigned=allow_unsigned)
+    if warning := store.expiry_warning():
+        click.echo(f"warning: {warning}", err=True)
     _finish(store, slot, "installed", wait_s, as_json)
 
 

@@ -3,6 +3,7 @@
     STORE/state.json            which slot is what; replacing it is the commit point of every change
     STORE/slots/MODEL/DIGEST/   one bundle, unpacked; `DIGEST.new` while it is written
     STORE/trust/root.json       whom this store trusts: since its first install, by rotation since then
+    STORE/trust/seen            the newest time seen while the clock was synchronized
     STORE/lock                  held around a change of state.json (short)
     STORE/install.lock          held by the one that writes a slot (long)
     STORE/agent.lock            held by the agent for its life
@@ -16,9 +17,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from edge_runtime import durable
-from edge_runtime.bundle import Bundle, Root, load_root, open_bundle, rotation
+from edge_runtime.bundle import Bundle, Root, expiry, load_root, open_bundle, rotation
+from edge_runtime.clock import Clock, ReadClock
+from edge_runtime.clock import read as read_clock
 from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError, TrustError
-from edge_runtime.store import locks, slots, state_file
+from edge_runtime.store import locks, seen, slots, state_file
 from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.store.unpack import MARGIN_BYTES, check_space, is_intact, new_name, unpack
 
@@ -31,17 +34,25 @@ class Store:
     """One store folder. Reading takes no lock; every change is one durable step or none.
 
     `lock_wait_s` bounds the wait for another process's change, `margin_bytes` stays free on the disk.
+    `read_clock` judges this device's clock by the newest time seen here.
     """
 
     def __init__(
-        self, root: Path, *, lock_wait_s: float = LOCK_WAIT_S, margin_bytes: int = MARGIN_BYTES
+        self,
+        root: Path,
+        *,
+        lock_wait_s: float = LOCK_WAIT_S,
+        margin_bytes: int = MARGIN_BYTES,
+        read_clock: ReadClock = read_clock,
     ) -> None:
         self.root = root
         self._lock_wait_s = lock_wait_s
         self._margin_bytes = margin_bytes
+        self._read_clock = read_clock
         self._state_path = root / state_file.NAME
         self._slots = root / "slots"
         self._root_path = root / "trust" / "root.json"
+        self._seen_path = root / "trust" / seen.NAME
 
     def state(self) -> State:
         """What is installed; raises StoreError when there is no store, or its state is damaged."""
@@ -98,12 +109,22 @@ class Store:
                 durable.sync_folder(self._root_path.parent)  # its writer may have been killed before
             return root
 
+    def clock(self) -> Clock:
+        """This device's clock, judged by the newest time seen here as well."""
+        return self._read_clock(seen.read(self._seen_path))
+
+    def expiry_warning(self) -> str:
+        """What is to be said of the pinned root's expiry, '' for nothing; raises TrustError."""
+        root = self.trusted_root()
+        return "" if root is None else expiry.judged(root, self.clock()).warning
+
     def install(
         self, bundle_path: Path, *, root: Root | None = None, allow_unsigned: bool = False
     ) -> Slot:
         """Verify, unpack and commit a bundle; it is pending then, unless it is active already.
 
-        The first `root` that is given is pinned. Installing what is here already asks for it to be
+        What is not here yet is refused while the root has expired by a clock that can be believed. The
+        first `root` that is given is pinned. Installing what is here already asks for it to be
         activated and mends its files when they are damaged.
         Raises BundleError, TrustError, OlderReleaseError, StoreError, StoreBusyError, StorageError.
         """
@@ -111,14 +132,19 @@ class Store:
         with open_bundle(
             bundle_path, root=root, allow_unsigned=allow_unsigned and root is None
         ) as bundle:
+            now = self.clock()
+            if root is not None and not self._has(bundle):
+                expiry.demand_current(root, now)
             self._create()
             with self._installing(self._lock_wait_s):
                 self._pin(root)
+                if root is not None:
+                    seen.record(self._seen_path, now)
                 self._change(slots.recovered, nobody_installs=True)
                 return self._install(bundle)
 
     def rollback(self, model: str | None = None) -> Slot:
-        """Make the slot that ran before pending; `model` may be left out when there is only one."""
+        """Ask for the slot to go back to, and which that is; `model` may be None when there is one."""
         found: list[Slot] = []
 
         def decide(state: State) -> State:
@@ -129,9 +155,55 @@ class Store:
         self._change(decide)
         return found[0]
 
-    def activated(self, model: str, digest: str) -> None:
-        """The pending slot runs: active and good. StoreError when it is not pending any more."""
-        self._change(lambda state: slots.activated(state, model, digest))
+    def activate(self, model: str | None = None, which: str | None = None) -> Slot:
+        """Make an installed slot pending, by version or digest; without `which` what is pending stays."""
+        found: list[Slot] = []
+
+        def decide(state: State) -> State:
+            found.append(slots.named(state, model, which))
+            return slots.requested(state, found[0].model, found[0].digest)
+
+        self._change(decide)
+        return found[0]
+
+    def tried(
+        self, model: str, digest: str, attempts: int = trials.DEFAULT_ATTEMPTS, why: str = ""
+    ) -> Slot:
+        """Count one attempt of the pending slot, before it is loaded; the slot as it is then.
+
+        It is bad when it had none left. `why` tells how the attempt before ended.
+        """
+        now = self._change(lambda state: trials.tried(state, model, digest, attempts, why))
+        known = now.models[model]
+        return known.slots.get(digest) or known.bad[digest]
+
+    def proved(self, model: str, digest: str) -> None:
+        """The pending slot gave its golden outputs on this device."""
+        self._change(lambda state: trials.proved(state, model, digest))
+
+    def refunded(self, model: str, digest: str) -> None:
+        """A trial was stopped on purpose: its attempt does not count."""
+        self._change(lambda state: trials.refunded(state, model, digest))
+
+    def confirmed(self, model: str, digest: str) -> None:
+        """The pending slot is good and active. StoreError when it is not pending any more."""
+        self._change(lambda state: slots.confirmed(state, model, digest))
+
+    def confirm(self, model: str | None = None) -> Slot:
+        """Confirm what is on trial, on the word of whoever asks; the slot that is active then."""
+        found: list[str] = []
+
+        def decide(state: State) -> State:
+            found.append(slots.named(state, model, None).model)
+            return trials.confirmed_by_hand(state, found[0])
+
+        now = self._change(decide).models[found[0]]
+        assert now.active is not None
+        return now.slots[now.active]
+
+    def prune(self, keep: int | None = None) -> State:
+        """Keep `keep` good slots of each model from now on, and remove the files of all others."""
+        return self._change(lambda state: slots.pruned(state, keep))
 
     def rejected(self, model: str, digest: str, reason: str) -> None:
         """The pending or active slot does not work here and is never tried again."""
@@ -167,7 +239,7 @@ class Store:
             release=manifest.release,
             state="writing",
         )
-        if digest in self.state().models.get(model, ModelState()).slots:
+        if self._has(bundle):
             bundle.check()  # what is here is kept, but a damaged file is never called a success
             if not is_intact(folder, digest):
                 check_space(self.root, bundle, self._margin_bytes)
@@ -242,6 +314,11 @@ class Store:
             durable.replace_file(self._root_path, verified_with.raw)
         elif pinned is not None and (verified_with is None or verified_with.signed != pinned.signed):
             raise TrustError(f"{self._root_path}: this store was told anew whom to trust. Try again.")
+
+    def _has(self, bundle: Bundle) -> bool:
+        if not os.path.isdir(self.root):
+            return False
+        return bundle.digest in self.state().models.get(bundle.manifest.name, ModelState()).slots
 
     def _create(self) -> None:
         """Make the store's folder where there is none."""

@@ -30,7 +30,8 @@ def trust() -> None:
 @_JSON
 def show(folder: Path, as_json: bool) -> None:
     """Show the root file this store trusts: its version, expiry, keys and thresholds."""
-    from edge_runtime.bundle.root_report import as_document, as_text
+    from edge_runtime.bundle.expiry import judged
+    from edge_runtime.bundle.root_report import as_document, as_text, expiry_document, expiry_text
     from edge_runtime.errors import StoreError
     from edge_runtime.store.disk import Store
 
@@ -41,7 +42,9 @@ def show(folder: Path, as_json: bool) -> None:
             f"{folder}: expected a store that trusts a root file, found one without. "
             "The first `edge-runtime install` tells it, with --trust."
         )
-    click.echo(json.dumps(as_document(root)) if as_json else as_text(root))
+    expired = judged(root, store.clock())
+    document = {**as_document(root), **expiry_document(expired)}
+    click.echo(json.dumps(document) if as_json else f"{as_text(root)}\n{expiry_text(root, expired)}")
 
 
 @trust.command(short_help="Put the next root file in the place of the old one.")

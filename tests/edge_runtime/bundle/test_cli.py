@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from edge_runtime import cli
+from edge_runtime import cli, clock
 from edge_runtime.bundle import key_id, load_private_key, load_root, make_root, seal, write_archive
+from edge_runtime.bundle.keys import encode_private_key
 from edge_runtime.bundle.manifest import (
     ClassScore,
     CrossValidation,
@@ -221,14 +222,63 @@ def test_verify_refuses_strangers_and_unsigned_bundles(bundle: Path, root: Path,
     assert "found none" in capsys.readouterr().err
 
 
-def test_verify_warns_of_a_root_file_whose_time_has_passed(bundle: Path, root: Path, capsys) -> None:
-    past = datetime(2020, 1, 1, tzinfo=timezone.utc)
+@pytest.fixture
+def expired(root: Path) -> Path:
+    past = datetime(2026, 2, 1, tzinfo=timezone.utc)
     root.write_bytes(make_root([KEY.public_key()], KEY, expires=past))
+    return root
 
-    assert cli.run(["verify", str(bundle), "--trust", str(root), "--json"]) == 0
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, *, synchronized: bool) -> None:
+    """What the kernel would say of another machine's clock."""
+    now = datetime(2026, 6, 1, tzinfo=timezone.utc)
+
+    def read(newest_seen: datetime | None) -> clock.Clock:
+        return clock.judged(clock.Evidence(now, synchronized, newest_seen, has_chip=False))
+
+    monkeypatch.setattr(clock, "read", read)
+
+
+def test_verify_warns_of_an_expired_root_file_where_the_clock_is_not_believed(
+    bundle: Path, expired: Path, capsys, monkeypatch
+) -> None:
+    set_clock(monkeypatch, synchronized=False)
+
+    assert cli.run(["verify", str(bundle), "--trust", str(expired), "--json"]) == 0
     shown = capsys.readouterr()
-    assert json.loads(shown.out)["root_expired"] is True
-    assert "this root file expired on 2020-01-01" in shown.err
+    root = json.loads(shown.out)["root"]
+    assert (root["expired"], root["accepts_new"], root["clock"]["believed"]) == (True, True, False)
+    assert "version 1 expired on 2026-02-01, if the clock were right" in shown.err
+    assert cli.run(["verify", str(bundle), "--trust", str(expired)]) == 0
+    assert "expired, a warning only: the clock is not synchronized" in capsys.readouterr().out
+
+
+def test_verify_refuses_an_expired_root_file_where_the_clock_is_believed(
+    bundle: Path, expired: Path, capsys, monkeypatch
+) -> None:
+    set_clock(monkeypatch, synchronized=True)
+
+    assert cli.run(["verify", str(bundle), "--trust", str(expired)]) == 6
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "expired on 2026-02-01, and the clock is kept right, as the kernel says" in shown.err
+
+
+def test_verify_explains_expiry_and_signatures_that_do_not_count(
+    bundle: Path, root: Path, capsys, monkeypatch
+) -> None:
+    set_clock(monkeypatch, synchronized=True)
+    key = bundle.with_name("other.pem")
+    key.write_bytes(encode_private_key(OTHER_KEY))
+    assert cli.run(["sign", str(bundle), "--signing-key", str(key)]) == 0
+    capsys.readouterr()
+
+    assert cli.run(["verify", str(bundle), "--trust", str(root)]) == 0
+    shown = capsys.readouterr().out
+    stranger = key_id(OTHER_KEY.public_key())
+    assert f"signed   by {stranger}, which the root file does not name: not counted" in shown
+    assert "1 of its 1 bundle keys must, 1 did" in shown
+    assert "expiry   in force for 7154 more days: the clock is kept right, as the kernel says" in shown
 
 
 def test_a_missing_bundle_or_root_file_is_one_line(bundle: Path, root: Path, capsys) -> None:
