@@ -45,10 +45,6 @@ def warn(text: str) -> None:
     say(text, Level.WARNING)
 
 
-def debug(text: str) -> None:
-    say(text, Level.DEBUG)
-
-
 class SayingHandler(logging.Handler):
     """Log records as lines like all others; tracebacks only under EDGE_RUNTIME_DEBUG."""
 

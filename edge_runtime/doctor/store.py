@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_runtime.doctor.findings import Device, Finding, ok, problem
+from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.errors import EdgeError
 from edge_runtime.store.disk import Store
 
@@ -15,11 +15,13 @@ def look(device: Device) -> Iterator[Finding]:
         yield ok(f"{path}: nothing is installed yet; the first install makes the store.")
         return
     yield from _installed(path)
-    store = Store(path)
-    if store.agent_running():
+    if Store(path).agent_running():
         yield ok(f"{path}: an agent runs on it now.")
-    else:
-        yield ok(f"{path}: no agent runs on it now.")
+    elif device.config:
+        yield warning(
+            f"{path}: no agent runs on it now.",
+            "Start it: systemctl start edge-runtime. Why it ended: journalctl -u edge-runtime",
+        )
 
 
 def _installed(path: Path) -> Iterator[Finding]:
@@ -29,7 +31,7 @@ def _installed(path: Path) -> Iterator[Finding]:
         store.trusted_root()
     except EdgeError as error:
         what, _, advice = str(error).partition(". ")
-        yield problem(f"{what}.", advice or "Look at who may read it, and at the disk.")
+        yield problem(f"{what.rstrip('.')}.", advice or "Look at who may read it, and at the disk.")
         return
     for name, model in models.items():
         if model.active is None:

@@ -12,7 +12,7 @@ from edge_runtime.service.journal import Level
 
 SAYS = """
 import logging, os, sys
-from edge_runtime.agent.log import alert, debug, install_logging, say, warn
+from edge_runtime.agent.log import alert, install_logging, say, warn
 from edge_runtime.service.journal import Level
 if len(sys.argv) > 2:
     found = os.fstat(2)
@@ -21,7 +21,7 @@ install_logging(Level.named(sys.argv[1]))
 alert("broken\\nin two")
 warn("odd")
 say("fine")
-debug("detail")
+say("detail", Level.DEBUG)
 try:
     raise ValueError("deep")
 except ValueError:
