@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from edge_runtime.bundle import roots_cli
+
 _FILE = click.Path(path_type=Path)
 _KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
@@ -31,16 +33,23 @@ def keys() -> None:
     show_default=True,
     help="Days until the root file asks to be renewed.",
 )
+@click.option("--key-only", is_flag=True, help="Make no root file: another one will name this key.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
-def generate(folder: Path, name: str, expires_days: int, as_json: bool) -> None:
+def generate(folder: Path, name: str, expires_days: int, key_only: bool, as_json: bool) -> None:
     """Make a private key, DIR/NAME.pem, and a root file that trusts it, DIR/root.json.
 
-    The private key is not encrypted and only its owner may read it: keep it secret, and off devices.
+    Its public half is DIR/NAME.pub.pem, for `keys root` and `keys rotate`. The private key is
+    not encrypted and only its owner may read it: keep it secret, and off devices.
     The root file is public: every device gets a copy. Nothing is ever overwritten.
     """
     from datetime import datetime, timedelta, timezone
 
-    from edge_runtime.bundle.keys import encode_private_key, generate_private_key, key_id
+    from edge_runtime.bundle.keys import (
+        encode_private_key,
+        encode_public_key,
+        generate_private_key,
+        key_id,
+    )
     from edge_runtime.bundle.root_file import make_root
     from edge_runtime.durable import create_file, sync_folder
 
@@ -48,30 +57,44 @@ def generate(folder: Path, name: str, expires_days: int, as_json: bool) -> None:
         raise click.BadParameter(
             "expected 1 to 64 letters, digits, '.', '_' or '-'.", param_hint="--name"
         )
-    private_path, root_path = folder / f"{name}.pem", folder / "root.json"
-    _demand_new(folder, private_path, root_path)
+    private_path, public_path = folder / f"{name}.pem", folder / f"{name}.pub.pem"
+    root_path = None if key_only else folder / "root.json"
+    _demand_new(folder, private_path, public_path, *([root_path] if root_path else []))
     private = generate_private_key()
+    public = private.public_key()
     expires = datetime.now(timezone.utc) + timedelta(days=expires_days)
-    root = make_root([private.public_key()], private, expires=expires)
     create_file(private_path, [encode_private_key(private)], mode=0o600)
-    create_file(root_path, [root])
+    create_file(public_path, [encode_public_key(public).encode()])
+    if root_path:
+        create_file(root_path, [make_root([public], private, expires=expires)])
     sync_folder(folder)
     made = {
-        "key_id": key_id(private.public_key()),
+        "key_id": key_id(public),
         "private_key": str(private_path),
-        "root": str(root_path),
-        "expires": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "public_key": str(public_path),
     }
-    if as_json:
-        click.echo(json.dumps(made))
-        return
-    click.echo(
-        f"Made key {made['key_id']}.\n"
-        f"  {private_path}  signs bundles (convert --signing-key). Keep it secret and backed up, and "
-        "never put it on a device: whoever has it can make your devices run anything.\n"
-        f"  {root_path}  names the key to trust (--trust). It is public: copy it to every device. "
-        f"It expires on {expires:%Y-%m-%d}."
-    )
+    if root_path:
+        made |= {"root": str(root_path), "expires": expires.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    click.echo(json.dumps(made) if as_json else _made(made))
+
+
+def _made(made: dict[str, str]) -> str:
+    advice = "Keep it secret and backed up, and never put it on a device: whoever has it can make your "
+    lines = [
+        f"Made key {made['key_id']}.",
+        f"  {made['private_key']}  signs bundles (convert --signing-key). {advice}devices run anything.",
+        f"  {made['public_key']}  is its public half, for `keys root` and `keys rotate`.",
+    ]
+    if "root" in made:
+        lines.append(
+            f"  {made['root']}  names the key to trust (--trust). It is public: copy it to every device."
+            f" It expires on {made['expires'][:10]}."
+        )
+    return "\n".join(lines)
+
+
+for _command in (roots_cli.root, roots_cli.rotate, roots_cli.sign_root, roots_cli.show):
+    keys.add_command(_command)
 
 
 @click.command()

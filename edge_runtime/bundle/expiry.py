@@ -26,7 +26,7 @@ def judged(root: Root, clock: Clock) -> Expiry:
         return Expiry(
             True,
             clock,
-            refusal=f"{told}, and the clock {clock.why}. What runs runs on, and nothing new is accepted. "
+            refusal=f"{told}, and the clock {clock.why}. What runs runs on, nothing new is accepted. "
             "Put the next root file in its place with `edge-runtime trust update`.",
         )
     return Expiry(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     PublicKey: TypeAlias = ec.EllipticCurvePublicKey
 
 MAX_PEM_BYTES = 16 << 10
+PASSPHRASE = "EDGE_RUNTIME_KEY_PASSPHRASE"  # noqa: S105 - where it is, not what it is
 
 
 def generate_private_key() -> "PrivateKey":
@@ -69,9 +70,9 @@ def encode_private_key(private: "PrivateKey") -> bytes:
 
 
 def load_private_key(path: str | os.PathLike[str]) -> "PrivateKey":
-    """Read a private key from a PEM file without a password.
+    """Read a private key from a PEM file; a passphrase is taken from EDGE_RUNTIME_KEY_PASSPHRASE.
 
-    Raises TrustError when it cannot be read, has a password, or is not on P-256.
+    Raises TrustError when it cannot be read, has another passphrase, or is not on P-256.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -81,14 +82,20 @@ def load_private_key(path: str | os.PathLike[str]) -> "PrivateKey":
         pem = read_small(path, MAX_PEM_BYTES)
     except OSError as error:
         raise TrustError(f"{path}: the private key cannot be read: {error.strerror}.") from error
+    passphrase = os.environb.get(PASSPHRASE.encode()) if _is_encrypted(pem) else None
     try:
-        private = serialization.load_pem_private_key(pem, password=None)
+        private = serialization.load_pem_private_key(pem, password=passphrase)
     except TypeError as error:
         raise TrustError(
-            f"{path}: expected a private key without a password, found an encrypted one. "
-            f"Remove the password with: openssl pkcs8 -topk8 -nocrypt -in {path} -out NEW.pem"
+            f"{path}: expected the passphrase of this encrypted private key in the environment, found "
+            f"none. Set {PASSPHRASE} for this command."
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
+        if passphrase is not None:
+            raise TrustError(
+                f"{path}: expected the passphrase of this encrypted private key in {PASSPHRASE}, found "
+                "another, or the file is damaged."
+            ) from error
         raise TrustError(
             f"{path}: expected a private key as PEM, found something else. "
             "`edge-runtime keys generate` makes one."
@@ -101,6 +108,30 @@ def load_private_key(path: str | os.PathLike[str]) -> "PrivateKey":
             "`edge-runtime keys generate` makes one."
         )
     return private
+
+
+def load_public_key(path: str | os.PathLike[str]) -> "PublicKey":
+    """Read a public key from a PEM file, in whatever spelling; raises TrustError."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        public = serialization.load_pem_public_key(read_small(path, MAX_PEM_BYTES))
+    except OSError as error:
+        raise TrustError(f"{path}: the public key cannot be read: {error.strerror}.") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise TrustError(
+            f"{path}: expected a public key as PEM, found something else. `edge-runtime keys show "
+            "--public` prints the public half of a private key."
+        ) from error
+    if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
+        raise TrustError(f"{path}: expected an ECDSA key on P-256, found {_kind(public)}.")
+    return public
+
+
+def _is_encrypted(pem: bytes) -> bool:
+    return b"ENCRYPTED" in pem
 
 
 def _kind(key: object) -> str:

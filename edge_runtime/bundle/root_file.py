@@ -69,13 +69,13 @@ def next_terms(
     *,
     expires: datetime,
     add: Mapping[str, Sequence["PublicKey"]],
-    remove: Sequence[str],
+    remove: Mapping[str, Sequence[str]],
     root_threshold: int | None = None,
     bundle_threshold: int | None = None,
 ) -> Terms:
-    """What the root after `old` says: its keys less `remove` (key ids), and `add` by role."""
+    """What the root after `old` says: its keys less `remove` (key ids) and `add`, both by role."""
     kept = {
-        name: [old.keys[each] for each in role.key_ids if each not in remove]
+        name: [old.keys[each] for each in role.key_ids if each not in remove.get(name, ())]
         for name, role in (("root", old.root), ("bundle", old.bundle))
     }
     return Terms(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from edge_runtime.bundle.expiry import Expiry
-from edge_runtime.bundle.trust import TIME, Role, Root
+from edge_runtime.bundle.trust import TIME, Draft, Role, Root
 
 
 def as_text(root: Root) -> str:
@@ -50,3 +50,36 @@ def expiry_document(found: Expiry) -> dict[str, Any]:
 
 def _role(role: Role) -> dict[str, Any]:
     return {"key_ids": list(role.key_ids), "threshold": role.threshold}
+
+
+def signatures_text(draft: Draft, before: Root | None) -> str:
+    """Who has signed a root file, and how many are missing; `before` is the version before it."""
+    lines = [_count("its own root keys", draft.root, draft.signers(draft.root))]
+    if before is not None:
+        lines.append(_count(f"the root keys of version {before.version}", before, draft.signers(before)))
+    elif draft.root.version > 1:
+        lines.append(f"  version {draft.root.version - 1}'s root keys must have signed it too")
+    strangers = draft.signatures.keys() - draft.root.root.key_ids - set(_ids(before))
+    lines += [f"  signed by {name}, which is none of these keys" for name in sorted(strangers)]
+    return "\n".join(lines)
+
+
+def signatures_document(draft: Draft, before: Root | None) -> dict[str, Any]:
+    """The same for programs; `complete` is whether a device that has `before` would take it."""
+    counts = {"own": (draft.root, draft.signers(draft.root))}
+    if before is not None:
+        counts["before"] = (before, draft.signers(before))
+    return {
+        "signed_by": {name: sorted(signers) for name, (_, signers) in counts.items()},
+        "complete": all(len(signers) >= root.root.threshold for root, signers in counts.values()),
+    }
+
+
+def _count(whose: str, root: Root, signers: frozenset[str]) -> str:
+    missing = root.root.threshold - len(signers)
+    told = f"{missing} more must sign it" if missing > 0 else "enough"
+    return f"  signed by {len(signers)} of {whose}, {root.root.threshold} must: {told}"
+
+
+def _ids(root: Root | None) -> tuple[str, ...]:
+    return () if root is None else root.root.key_ids

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.bundle import generate_private_key, key_id, load_private_key
-from edge_runtime.bundle.keys import decode_public_key, encode_private_key, encode_public_key
+from edge_runtime.bundle.keys import (
+    PASSPHRASE,
+    decode_public_key,
+    encode_private_key,
+    encode_public_key,
+    load_public_key,
+)
 from edge_runtime.errors import TrustError
 from tests.support.programs import program
 from tests.support.tiny_bundle import KEY
@@ -64,7 +70,9 @@ def test_keys_of_another_kind_are_refused(key, found: str, tmp_path: Path) -> No
         decode_public_key(public, subject="key")
 
 
-def test_a_key_with_a_password_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_an_encrypted_key_is_opened_by_the_passphrase_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     locked = KEY.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -72,8 +80,33 @@ def test_a_key_with_a_password_is_refused_with_the_way_out(tmp_path: Path) -> No
     )
     (tmp_path / "key.pem").write_bytes(locked)
 
-    with pytest.raises(TrustError, match=r"without a password, found an encrypted one.*openssl pkcs8"):
+    monkeypatch.delenv(PASSPHRASE, raising=False)
+    with pytest.raises(TrustError, match=f"found none. Set {PASSPHRASE}"):
         load_private_key(tmp_path / "key.pem")
+    monkeypatch.setenv(PASSPHRASE, "guess")
+    with pytest.raises(TrustError, match=f"in {PASSPHRASE}, found another"):
+        load_private_key(tmp_path / "key.pem")
+    monkeypatch.setenv(PASSPHRASE, "secret")
+    assert key_id(load_private_key(tmp_path / "key.pem").public_key()) == key_id(KEY.public_key())
+
+
+def test_a_passphrase_does_not_get_in_the_way_of_a_key_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key.pem").write_bytes(encode_private_key(KEY))
+    monkeypatch.setenv(PASSPHRASE, "secret")
+
+    assert load_private_key(tmp_path / "key.pem")
+
+
+def test_a_public_key_file_may_be_spelt_as_any_tool_does(tmp_path: Path) -> None:
+    pem = encode_public_key(KEY.public_key())
+    (tmp_path / "key.pem").write_text("made elsewhere\n" + pem.replace("\n", "\r\n"))
+
+    assert key_id(load_public_key(tmp_path / "key.pem")) == key_id(KEY.public_key())
+    (tmp_path / "key.pem").write_bytes(encode_private_key(KEY))
+    with pytest.raises(TrustError, match="expected a public key as PEM"):
+        load_public_key(tmp_path / "key.pem")
 
 
 def test_a_key_file_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
