@@ -1,4 +1,4 @@
-"""The worker process: `python -m edge_runtime.worker SOCKET PARENT FOLDER THREADS`, for the agent only.
+"""The worker process, for the agent: `python -m edge_runtime.worker SOCKET PARENT FOLDER THREADS BYTES`.
 
 It never outlives its parent: the kernel kills it when the thread that started it ends
 (PR_SET_PDEATHSIG), and where that is not known it leaves when its socket closes.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeError, EngineError
+from edge_runtime.worker.limits import limit_memory
 from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Result, WireError, pack
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    descriptor, parent, folder, threads = sys.argv[1:5]
+    descriptor, parent, folder, threads, max_bytes = sys.argv[1:6]
     _stay_tied_to(int(parent))
+    limit_memory(int(max_bytes))
     for number in (signal.SIGINT, signal.SIGTERM):  # our parent decides when we go
         signal.signal(number, signal.SIG_IGN)
     end = socket.socket(fileno=int(descriptor))

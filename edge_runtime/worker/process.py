@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from edge_runtime import errors
 from edge_runtime.errors import EdgeError, WorkerError
+from edge_runtime.worker.limits import default_bytes
 from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Reply, Result, WireError, unpack
 
 Info = Ready
@@ -47,10 +48,12 @@ class Worker:
         slot_folder: Path,
         *,
         threads: int = 1,
+        max_bytes: int | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         """Start the process; `wait_ready` tells when its model is loaded.
 
+        `max_bytes`: the memory it may take, three quarters of the machine's where nothing is said.
         `on_line` hears each line the process writes to its standard output or error.
         """
         self._name = slot_folder.name[:12]
@@ -59,7 +62,7 @@ class Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._child = _Child(theirs, slot_folder, threads, on_line)
+                self._child = _Child(theirs, slot_folder, threads, max_bytes or default_bytes(), on_line)
             except BaseException:
                 ours.close()
                 raise
@@ -72,10 +75,11 @@ class Worker:
         *,
         threads: int = 1,
         timeout_s: float = 60,
+        max_bytes: int | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> "Worker":
         """Load an unpacked bundle in a new process and replay its golden inputs; see `wait_ready`."""
-        worker = cls(slot_folder, threads=threads, on_line=on_line)
+        worker = cls(slot_folder, threads=threads, max_bytes=max_bytes, on_line=on_line)
         try:
             worker.wait_ready(timeout_s)
         except BaseException:
@@ -171,14 +175,19 @@ class _Child:
     """
 
     def __init__(
-        self, theirs: socket.socket, folder: Path, threads: int, on_line: Callable[[str], None] | None
+        self,
+        theirs: socket.socket,
+        folder: Path,
+        threads: int,
+        max_bytes: int,
+        on_line: Callable[[str], None] | None,
     ) -> None:
         self._on_line = on_line
         self._tail: deque[str] = deque(maxlen=_STDERR_LINES)
         self._process: subprocess.Popen[bytes] | None = None
         self._fault: OSError | None = None
         self._started = threading.Event()
-        arguments = [theirs.fileno(), os.getpid(), folder.absolute(), threads]
+        arguments = [theirs.fileno(), os.getpid(), folder.absolute(), threads, max_bytes]
         command = [sys.executable, "-m", "edge_runtime.worker", *map(str, arguments)]
         self._keeper = threading.Thread(
             target=self._keep, args=(command, theirs.fileno()), name="worker-keeper", daemon=True
