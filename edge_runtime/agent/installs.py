@@ -149,7 +149,8 @@ class Installs:
                 continue
             if time.monotonic() < self._not_before.get(name, 0):
                 continue
-            self._trials[name] = self._try(name, model.pending)
+            if self._store.tried(name, model.pending).state != "bad":
+                self._trials[name] = self._try(name, model.pending)
 
     def _try(self, name: str, digest: str) -> Trial:
         configured = self._models.get(name)
@@ -178,7 +179,8 @@ class Installs:
         before = self._model(name)
         back = slot.state == "good" and before.active is not None
         try:
-            self._store.activated(name, slot.digest)
+            self._store.proved(name, slot.digest)
+            self._store.confirmed(name, slot.digest)
         except EdgeError:
             trial.cancel()
             self._wait_longer(name)

@@ -17,7 +17,9 @@ _POLL_S = 0.1
 
 
 def bring_up(store: Store, slot: Slot, *, wait_s: float) -> Activator:
-    """Return when the pending `slot` is active, and who did it.
+    """Return when the pending `slot` is confirmed, so active, and who did it.
+
+    Without an agent there is no stream to prove it by: its golden outputs are what confirms it.
 
     Raises EngineError, WorkerError or BundleError when it does not work here, StoreError when the agent
     does not decide within `wait_s` seconds or another request came between.
@@ -31,11 +33,21 @@ def bring_up(store: Store, slot: Slot, *, wait_s: float) -> Activator:
         if is_active(store.state(), slot):
             return "agent"
         if time.monotonic() >= deadline:
-            raise StoreError(
-                f"{slot.model} {slot.version}: it is installed and pending, but the agent has not "
-                f"activated it within {wait_s:g} s. `edge-runtime status` shows when it has."
-            )
+            raise StoreError(_not_yet(store.state(), slot, wait_s))
         time.sleep(_POLL_S)
+
+
+def _not_yet(state: State, slot: Slot, wait_s: float) -> str:
+    now = state.models[slot.model].slots.get(slot.digest, slot)
+    if now.state == "trial" and now.proved:
+        return (
+            f"{slot.model} {slot.version}: it runs, on trial; the agent has not confirmed it within "
+            f"{wait_s:g} s. `edge-runtime status` tells; `edge-runtime confirm` vouches for it."
+        )
+    return (
+        f"{slot.model} {slot.version}: it is installed and pending, but the agent has not "
+        f"activated it within {wait_s:g} s. `edge-runtime status` shows when it has."
+    )
 
 
 def is_active(state: State, slot: Slot) -> bool:
@@ -48,7 +60,7 @@ def is_active(state: State, slot: Slot) -> bool:
         return True
     if bad := now.bad.get(slot.digest):
         raise EngineError(
-            f"{slot.model} {slot.version}: the agent rejected it: {_sentence(bad.reason)} {runs(now)}"
+            f"{slot.model} {slot.version}: it was rejected: {_sentence(bad.reason)} {runs(now)}"
         )
     if slot.digest != now.pending:
         raise StoreError(
@@ -80,21 +92,28 @@ def _be_the_agent(store: Store, stack: ExitStack) -> bool:
 
 def _activate(store: Store, slot: Slot) -> None:
     """Replay the golden inputs in a process of its own, and remember how it went."""
-    from edge_runtime.worker import Worker
-
     if is_active(store.state(), slot):
         return
+    if store.tried(slot.model, slot.digest).state == "bad":
+        is_active(store.state(), slot)  # says why
     try:
-        folder = store.slot_path(slot.model, slot.digest)
-        with Worker.start(folder, timeout_s=READY_TIMEOUT_S) as worker:
-            if worker.info.digest != slot.digest:
-                raise BundleError(
-                    f"{folder}: expected the bundle {slot.digest}, found another. Install it again."
-                )
+        _replay(store, slot)
     except BundleError:
         store.withdrawn(slot.model, slot.digest)
         raise
     except (EngineError, WorkerError) as error:
         store.rejected(slot.model, slot.digest, str(error))
         raise type(error)(f"{_sentence(error)} {runs(store.state().models[slot.model])}") from error
-    store.activated(slot.model, slot.digest)
+    store.proved(slot.model, slot.digest)
+    store.confirmed(slot.model, slot.digest)
+
+
+def _replay(store: Store, slot: Slot) -> None:
+    from edge_runtime.worker import Worker
+
+    folder = store.slot_path(slot.model, slot.digest)
+    with Worker.start(folder, timeout_s=READY_TIMEOUT_S) as worker:
+        if worker.info.digest != slot.digest:
+            raise BundleError(
+                f"{folder}: expected the bundle {slot.digest}, found another. Install it again."
+            )

@@ -23,6 +23,7 @@ from edge_runtime.clock import read as read_clock
 from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError, TrustError
 from edge_runtime.store import locks, seen, slots, state_file
 from edge_runtime.store.slots import ModelState, Slot, State
+from edge_runtime.store.steps import Steps
 from edge_runtime.store.unpack import MARGIN_BYTES, check_space, is_intact, new_name, unpack
 
 LOCK_WAIT_S = 30.0
@@ -30,7 +31,7 @@ _OWN = {"state.json", "state.json.tmp", "slots", "trust", "lock", "install.lock"
 _NOT_OURS_BUT_FINE = {"lost+found"}  # the store may be a file system of its own
 
 
-class Store:
+class Store(Steps):
     """One store folder. Reading takes no lock; every change is one durable step or none.
 
     `lock_wait_s` bounds the wait for another process's change, `margin_bytes` stays free on the disk.
@@ -142,30 +143,6 @@ class Store:
                     seen.record(self._seen_path, now)
                 self._change(slots.recovered, nobody_installs=True)
                 return self._install(bundle)
-
-    def rollback(self, model: str | None = None) -> Slot:
-        """Make the slot that ran before pending; `model` may be left out when there is only one."""
-        found: list[Slot] = []
-
-        def decide(state: State) -> State:
-            state, slot = slots.request_rollback(state, model)
-            found.append(slot)
-            return state
-
-        self._change(decide)
-        return found[0]
-
-    def activated(self, model: str, digest: str) -> None:
-        """The pending slot runs: active and good. StoreError when it is not pending any more."""
-        self._change(lambda state: slots.activated(state, model, digest))
-
-    def rejected(self, model: str, digest: str, reason: str) -> None:
-        """The pending or active slot does not work here and is never tried again."""
-        self._change(lambda state: slots.rejected(state, model, digest, reason))
-
-    def withdrawn(self, model: str, digest: str) -> None:
-        """The pending or active slot's files are damaged; the same bundle may be installed again."""
-        self._change(lambda state: slots.withdrawn(state, model, digest))
 
     def recover(self) -> None:
         """Remove what a crash left; for an agent's start. An install that is under way is left alone."""

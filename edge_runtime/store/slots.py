@@ -2,17 +2,18 @@
 
 A slot is a place for one bundle, named by the bundle's digest. Its life:
 
-    writing ──► staged ──► good        installed, then proved by its golden inputs
-                   └─────► bad         remembered by digest and reason; its files go
+    writing ──► staged ──► trial ──► good      installed, tried, confirmed
+                             └─────► bad       remembered by digest and reason; its files go
 
-    active     the slot that runs; always good
-    pending    the slot that shall run next: staged, or good when it is a way back
-    previous   the slot that ran before; good; the way back
+    active     the last slot that was confirmed; always good
+    pending    the slot that shall be active next: staged, on trial, or good when it is a way back
+    previous   the slot that was active before; good; the way back
+    older      more good ones, newest first, where more than two are kept
 
-Between staged and good there is room for a trial: a further slot state `trial` with the attempts that
-are left, entered where `activated` is called now, and a transition `confirmed` that leads to good.
+A trial ends by a confirm or a rejection; `trials.py` counts its attempts. The active slot stays what it
+was meanwhile, so giving a trial up needs nothing but forgetting it.
 
-The floor is the highest release that was ever activated. It gates what is written, not what is kept: a
+The floor is the highest release that was ever confirmed. It gates what is written, not what is kept: a
 slot that is good here may be activated again.
 """
 
@@ -22,22 +23,31 @@ import msgspec
 
 from edge_runtime.errors import OlderReleaseError, StoreError
 
-FORMAT = 1
+FORMAT = 2
 MAX_MODELS = 64
 MAX_BAD = 256  # of one model; the oldest are forgotten
 MAX_REASON = 500  # characters
+MAX_KEEP = 16
+DEFAULT_KEEP = 2  # the active one and the way back
 
-SlotState = Literal["writing", "staged", "good", "bad"]
+SlotState = Literal["writing", "staged", "trial", "good", "bad"]
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """One bundle on this device. `reason` says why it is bad."""
+    """One bundle on this device.
+
+    On trial, `attempts` of the `allowed` ones are left, and `proved` says that it gave its golden
+    outputs here. `reason` says why it is bad, or why the last attempt of its trial ended.
+    """
 
     model: str
     digest: str
     version: str
     release: int
     state: SlotState
+    attempts: int = 0
+    allowed: int = 0
+    proved: bool = False
     reason: str = ""
 
 
@@ -47,15 +57,17 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     active: str | None = None
     pending: str | None = None
     previous: str | None = None
+    older: tuple[str, ...] = ()
     floor: int = 0
     slots: dict[str, Slot] = {}
     bad: dict[str, Slot] = {}
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store holds; the content of `state.json`."""
+    """What the store holds; the content of `state.json`. `keep`: good slots of each model."""
 
     format: int = FORMAT
+    keep: int = DEFAULT_KEEP
     models: dict[str, ModelState] = {}
 
 
@@ -82,7 +94,7 @@ def begin_write(state: State, slot: Slot) -> State:
     if model not in state.models and len(state.models) >= MAX_MODELS:
         raise StoreError(f"{model}: this store holds {MAX_MODELS} models already, the most it takes.")
     writing = msgspec.structs.replace(slot, state="writing", reason="")
-    return _with(state, model, slots={**now.slots, slot.digest: writing})
+    return with_model(state, model, slots={**now.slots, slot.digest: writing})
 
 
 def staged(state: State, model: str, digest: str) -> State:
@@ -91,7 +103,7 @@ def staged(state: State, model: str, digest: str) -> State:
     if now.slots[digest].state != "writing":
         raise AssertionError(f"{model}: slot {digest} is not being written")
     slot = msgspec.structs.replace(now.slots[digest], state="staged")
-    return _with(state, model, pending=digest, slots={**now.slots, digest: slot})
+    return with_model(state, model, pending=digest, slots={**now.slots, digest: slot})
 
 
 def requested(state: State, model: str, digest: str) -> State:
@@ -102,16 +114,39 @@ def requested(state: State, model: str, digest: str) -> State:
     now = state.models.get(model, ModelState())
     if digest not in now.slots or now.slots[digest].state == "writing":
         raise StoreError(f"{model}: {_short(digest)} is not installed any more. Install it again.")
-    return _with(state, model, pending=None if digest == now.active else digest)
+    return with_model(state, model, pending=None if digest == now.active else digest)
 
 
-def request_rollback(state: State, model: str | None) -> tuple[State, Slot]:
-    """The slot that ran before shall run next, and which that is; `model` may be None when there is one.
+def named(state: State, model: str | None, which: str | None) -> Slot:
+    """The installed slot of that version or beginning of a digest; None means the pending or active one.
 
-    Raises StoreError when there is no such model or no way back.
+    `model` may be None when there is one. Raises StoreError unless exactly one slot fits.
     """
     model = _chosen(state, model)
     now = state.models[model]
+    whole = [slot for slot in now.slots.values() if slot.state != "writing"]
+    if which is None:
+        fits = [slot for slot in whole if slot.digest == (now.pending or now.active)]
+    else:
+        fits = [slot for slot in whole if slot.version == which or slot.digest.startswith(which)]
+    if len(fits) == 1:
+        return fits[0]
+    found = ", ".join(f"{slot.version} ({_short(slot.digest)})" for slot in whole) or "none"
+    raise StoreError(
+        f"{model}: expected one installed version {which or 'to activate'}, found: {found}. "
+        "Name one of these by its version or digest, or install it."
+    )
+
+
+def request_rollback(state: State, model: str | None) -> tuple[State, Slot]:
+    """Which slot to go back to: from a trial to the active one, else to the one before it.
+
+    `model` may be None when there is one. Raises StoreError when there is no such model or no way back.
+    """
+    model = _chosen(state, model)
+    now = state.models[model]
+    if now.active and now.pending and now.slots[now.pending].state == "trial":
+        return requested(state, model, now.active), now.slots[now.active]
     if now.previous is None:
         found = f"only {now.slots[now.active].version}" if now.active else "no version"
         raise StoreError(
@@ -120,10 +155,11 @@ def request_rollback(state: State, model: str | None) -> tuple[State, Slot]:
     return requested(state, model, now.previous), now.slots[now.previous]
 
 
-def activated(state: State, model: str, digest: str) -> State:
-    """The pending slot is proved and runs: it is good, the floor rises, the old one is the way back.
+def confirmed(state: State, model: str, digest: str) -> State:
+    """The pending slot is good and active, the floor rises, the old one is the way back.
 
-    Raises StoreError when another slot is pending by now: a later request counts more.
+    Raises StoreError when another slot is pending by now (a later request counts more), or when it has
+    not given its golden outputs here.
     """
     now = state.models.get(model, ModelState())
     if digest == now.active and now.pending is None:
@@ -132,17 +168,38 @@ def activated(state: State, model: str, digest: str) -> State:
         raise StoreError(
             f"{model}: {_short(digest)} is not pending any more; a later request replaced it."
         )
-    slot = msgspec.structs.replace(now.slots[digest], state="good")
-    way_back = now.active or (None if digest == now.previous else now.previous)
-    return _with(
+    slot = now.slots[digest]
+    if slot.state != "good" and not (slot.state == "trial" and slot.proved):
+        raise StoreError(
+            f"{model} {slot.version}: expected a version that gave its golden outputs here, found one "
+            "that did not yet. `edge-runtime activate` lets it."
+        )
+    slot = msgspec.structs.replace(slot, state="good", attempts=0, allowed=0, reason="")
+    before = [one for one in (now.active, now.previous, *now.older) if one and one != digest]
+    return with_model(
         state,
         model,
         active=digest,
         pending=None,
-        previous=way_back,
+        **_ways_back(before, state.keep),
         floor=max(now.floor, slot.release),
         slots={**now.slots, digest: slot},
     )
+
+
+def pruned(state: State, keep: int | None) -> State:
+    """At most `keep` good slots of each model from now on, the active one counted; None: as before.
+
+    What is active or pending stays. Raises StoreError for a number out of range.
+    """
+    keep = state.keep if keep is None else keep
+    if not 1 <= keep <= MAX_KEEP:
+        raise StoreError(f"keep: expected 1 to {MAX_KEEP} good versions a model, found {keep}.")
+    state = msgspec.structs.replace(state, keep=keep)
+    for model, now in state.models.items():
+        before = [one for one in (now.previous, *now.older) if one]
+        state = with_model(state, model, **_ways_back(before, keep))
+    return state
 
 
 def rejected(state: State, model: str, digest: str, reason: str) -> State:
@@ -152,9 +209,11 @@ def rejected(state: State, model: str, digest: str, reason: str) -> State:
     """
     before = state.models.get(model, ModelState())
     state = withdrawn(state, model, digest)
-    bad = msgspec.structs.replace(before.slots[digest], state="bad", reason=reason[:MAX_REASON])
+    bad = msgspec.structs.replace(
+        before.slots[digest], state="bad", attempts=0, allowed=0, reason=reason[:MAX_REASON]
+    )
     remembered = {**before.bad, digest: bad}
-    return _with(state, model, bad=dict(list(remembered.items())[-MAX_BAD:]))
+    return with_model(state, model, bad=dict(list(remembered.items())[-MAX_BAD:]))
 
 
 def withdrawn(state: State, model: str, digest: str) -> State:
@@ -162,12 +221,13 @@ def withdrawn(state: State, model: str, digest: str) -> State:
     now = state.models.get(model, ModelState())
     if digest not in (now.pending, now.active):
         raise StoreError(f"{model}: {_short(digest)} is neither pending nor active any more.")
-    active, pending, previous = (
-        None if role == digest else role for role in (now.active, now.pending, now.previous)
+    active, pending = (None if role == digest else role for role in (now.active, now.pending))
+    before = [one for one in (now.previous, *now.older) if one and one != digest]
+    if active is None and pending is None and before:
+        pending = before[0]
+    return with_model(
+        state, model, active=active, pending=pending, **_ways_back(before, len(before) + 1)
     )
-    if active is None and pending is None:
-        pending = previous
-    return _with(state, model, active=active, pending=pending, previous=previous)
 
 
 def recovered(state: State) -> State:
@@ -175,19 +235,20 @@ def recovered(state: State) -> State:
     for model, now in state.models.items():
         whole = {digest: slot for digest, slot in now.slots.items() if slot.state != "writing"}
         if len(whole) < len(now.slots):
-            state = _with(state, model, slots=whole)
+            state = with_model(state, model, slots=whole)
     return state
 
 
 def prunable(model: ModelState) -> frozenset[str]:
     """Slots that nothing refers to. Every transition drops them; their folders go afterwards."""
-    kept = {model.active, model.pending, model.previous}
+    kept = {model.active, model.pending, model.previous, *model.older}
     return frozenset(
         digest for digest, slot in model.slots.items() if digest not in kept and slot.state != "writing"
     )
 
 
-def _with(state: State, model: str, **changes: object) -> State:
+def with_model(state: State, model: str, **changes: object) -> State:
+    """A state with one model changed, and without the slots that nothing refers to any more."""
     now = msgspec.structs.replace(state.models.get(model, ModelState()), **changes)
     gone = prunable(now)
     slots = {digest: slot for digest, slot in now.slots.items() if digest not in gone}
@@ -196,6 +257,12 @@ def _with(state: State, model: str, **changes: object) -> State:
     if now == ModelState():  # nothing ever ran here and nothing waits
         del models[model]
     return msgspec.structs.replace(state, models=models)
+
+
+def _ways_back(before: list[str], keep: int) -> dict[str, object]:
+    """The roles of good slots that are not active, newest first; `keep` counts the active one, too."""
+    kept = before[: keep - 1]
+    return {"previous": kept[0] if kept else None, "older": tuple(kept[1:])}
 
 
 def _chosen(state: State, model: str | None) -> str:

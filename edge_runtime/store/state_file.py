@@ -10,6 +10,7 @@ from edge_runtime.errors import StoreError
 from edge_runtime.store.slots import FORMAT, State
 
 NAME = "state.json"
+READABLE = (1, FORMAT)
 MAX_BYTES = 16 << 20
 
 
@@ -59,9 +60,10 @@ def _decode(path: Path, raw: bytes) -> State:
     if hashlib.sha256(body).hexdigest() != file.sha256:
         raise damaged(path, "another checksum than the one in it")
     found = msgspec.json.decode(body, type=_Format).format
-    if found != FORMAT:
+    if found not in READABLE:
         raise StoreError(
             f"{path}: expected format {FORMAT}, found {found}. A newer edge-runtime wrote this store: "
             "upgrade the one on this device."
         )
-    return msgspec.json.decode(body, type=State)
+    # Format 1 knew no trials and kept two good slots: what it lacks are the defaults of today.
+    return msgspec.structs.replace(msgspec.json.decode(body, type=State), format=FORMAT)

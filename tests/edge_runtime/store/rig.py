@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_runtime.bundle import open_folder
 from edge_runtime.errors import EdgeError
+from edge_runtime.store.activate import is_active
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot
 from tests.support.tiny_bundle import root, tiny_bundle
@@ -35,7 +36,7 @@ class Shelf:
 
     def run(self, version: str, name: str = "tiny", **options: Any) -> Slot:
         slot = self.install(version, name, **options)
-        self.store.activated(slot.model, slot.digest)
+        confirm(self.store, slot)
         return slot
 
     def model(self, name: str = "tiny") -> ModelState:
@@ -45,6 +46,15 @@ class Shelf:
         """Folders of slots that are on the disk, as MODEL/DIGEST."""
         slots = self.store.root / "slots"
         return {str(path.relative_to(slots)) for path in slots.glob("*/*")}
+
+
+def confirm(store: Store, slot: Slot) -> None:
+    """What an agent does with a pending bundle that works: a trial, its goldens, the confirm."""
+    if is_active(store.state(), slot):
+        return
+    store.tried(slot.model, slot.digest)
+    store.proved(slot.model, slot.digest)
+    store.confirmed(slot.model, slot.digest)
 
 
 def damage(store: Store) -> str:

@@ -14,7 +14,7 @@ from edge_runtime import cli
 from edge_runtime.errors import BundleError, EngineError, StoreError, TrustError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
-from tests.edge_runtime.store.rig import Shelf
+from tests.edge_runtime.store.rig import Shelf, confirm
 from tests.support.tiny_bundle import MODEL_FILE, OTHER_KEY, root_bytes
 
 
@@ -134,7 +134,7 @@ class TestWithoutAnAgent:
 class TestBesideAnAgent:
     def test_install_waits_for_the_agent_and_does_nothing_itself(self, command: Command) -> None:
         store = command.shelf.store
-        with agent(store, lambda slot: store.activated(slot.model, slot.digest)):
+        with agent(store, lambda slot: confirm(store, slot)):
             assert command.install("1.0.0") == 0
 
         assert command.out == "tiny 1.0.0 is active, taken up by the agent\n"
@@ -145,7 +145,7 @@ class TestBesideAnAgent:
         with agent(store, lambda slot: store.rejected(slot.model, slot.digest, "row 2 differs.")):
             assert command.install("1.1.0") == EngineError.exit_code
 
-        assert "rejected it: row 2 differs. Version 1.0.0 goes on running." in command.err
+        assert "it was rejected: row 2 differs. Version 1.0.0 goes on running." in command.err
 
     def test_a_withdrawal_is_told(self, command: Command) -> None:
         store = command.shelf.store

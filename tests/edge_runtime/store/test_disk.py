@@ -239,12 +239,12 @@ class TestFolder:
     def test_a_state_of_a_newer_format_asks_for_an_upgrade(self, shelf: Shelf) -> None:
         shelf.run("1.0.0")
         path = shelf.store.root / "state.json"
-        newer = b'{"format":2}'
+        newer = b'{"format":3}'
         path.write_bytes(
             b'{"sha256":"%s","state":%s}' % (hashlib.sha256(newer).hexdigest().encode(), newer)
         )
 
-        with pytest.raises(StoreError, match=r"expected format 1, found 2.*upgrade"):
+        with pytest.raises(StoreError, match=r"expected format 2, found 3.*upgrade"):
             shelf.store.state()
 
     def test_a_state_that_nobody_may_read_is_one_error(self, shelf: Shelf) -> None:

@@ -11,7 +11,7 @@ from edge_runtime.clock import Clock, Evidence
 from edge_runtime.errors import TrustError
 from edge_runtime.store import seen
 from edge_runtime.store.disk import Store
-from tests.edge_runtime.store.rig import Shelf
+from tests.edge_runtime.store.rig import Shelf, confirm
 from tests.support.tiny_bundle import KEY
 
 EXPIRES = datetime(2030, 6, 1, tzinfo=timezone.utc)
@@ -50,7 +50,7 @@ def test_what_is_here_already_can_be_mended_and_activated(shelf: Shelf) -> None:
     bundle = shelf.bundle("1.0.0")
     slot = store(shelf, EXPIRES - DAY, synchronized=True).install(bundle, root=ROOT)
     later = store(shelf, EXPIRES + DAY, synchronized=True)
-    later.activated("tiny", slot.digest)
+    confirm(later, slot)
 
     assert later.install(bundle).digest == slot.digest
     with pytest.raises(TrustError, match="nothing new is accepted"):

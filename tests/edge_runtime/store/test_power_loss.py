@@ -1,4 +1,4 @@
-"""Power goes at any instant of an install, an activation and a rollback, in a strict model of a disk.
+"""Power goes at any instant of each change of a store, in a strict model of a disk.
 
 Then the same with faults put into the store on purpose: each must be found, or the model proves nothing.
 """
@@ -17,11 +17,19 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.store import state_file
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import State
-from tests.edge_runtime.store.rig import ROOT, Shelf, damage
+from tests.edge_runtime.store.rig import ROOT, Shelf, confirm, damage
 from tests.support.disk_recorder import PowerCut, Recorder
 from tests.support.power_loss import Crash, crash_states
 
-Action = Callable[[Store], None]
+Action = Callable[[Store], object]
+
+
+def running(store: Store) -> str | None:
+    """The version that is active, None for none."""
+    if not store.root.exists():
+        return None
+    now = store.state().models.get("tiny")
+    return now.slots[now.active].version if now and now.active else None
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,8 @@ class Scenario:
     shelf: Shelf
     action: Action
     before: str | None
-    after: str
+    after: str | None
+    shown: Callable[[Store], str | None] = running
 
     def record(self, stop_after: int | None = None) -> Recorder:
         """Run the action on this disk; if stopped, as by SIGKILL, start again as an agent would."""
@@ -63,25 +72,24 @@ class Scenario:
         crash.materialise(folder)
         store = Store(folder / "store")
         try:
-            active = restart(store)
-            if active not in fine:
-                return f"{active} is active"
-            if active != self.after:
+            restart(store)
+            found = self.shown(store)
+            if found not in fine:
+                return f"found: {found}"
+            if found != self.after:
                 self.action(store)
-            return damage(store) or ("" if restart(store) == self.after else "repeated in vain")
+            restart(store)
+            return damage(store) or ("" if self.shown(store) == self.after else "repeated in vain")
         except EdgeError as error:
             return str(error)
 
 
-def restart(store: Store) -> str | None:
-    """What an agent does first; the version that it runs then, None for none."""
-    if not store.root.exists():
-        return None
-    store.recover()
-    if found := damage(store):
-        raise EdgeError(found)
-    now = store.state().models.get("tiny")
-    return now.slots[now.active].version if now and now.active else None
+def restart(store: Store) -> None:
+    """What an agent does first."""
+    if store.root.exists():
+        store.recover()
+        if found := damage(store):
+            raise EdgeError(found)
 
 
 @pytest.fixture
@@ -96,8 +104,7 @@ def installing(shelf: Shelf, version: str) -> Action:
     bundle = shelf.bundle(version)
 
     def action(store: Store) -> None:
-        slot = store.install(bundle, root=ROOT)
-        store.activated("tiny", slot.digest)
+        confirm(store, store.install(bundle, root=ROOT))
 
     return action
 
@@ -114,9 +121,7 @@ def update(shelf: Shelf) -> Scenario:
 
 def rollback(shelf: Shelf) -> Scenario:
     shelf.run("1.0.0"), shelf.run("1.1.0")
-    return Scenario(
-        shelf, lambda store: store.activated("tiny", store.rollback().digest), "1.1.0", "1.0.0"
-    )
+    return Scenario(shelf, lambda store: confirm(store, store.rollback()), "1.1.0", "1.0.0")
 
 
 @pytest.mark.parametrize("prepare", [first_install, update, rollback])
@@ -131,8 +136,8 @@ def test_a_power_cut_leaves_the_old_or_the_new_and_success_is_for_good(
 def activation(shelf: Shelf) -> Scenario:
     """The last step of an update alone: it commits, and removes the oldest slot."""
     shelf.run("1.0.0"), shelf.run("1.1.0")
-    digest = shelf.install("1.2.0").digest
-    return Scenario(shelf, lambda store: store.activated("tiny", digest), "1.1.0", "1.2.0")
+    slot = shelf.install("1.2.0")
+    return Scenario(shelf, lambda store: confirm(store, slot), "1.1.0", "1.2.0")
 
 
 def first_fault_after_a_kill(shelf: Shelf) -> str:
@@ -153,6 +158,47 @@ def first_fault_after_a_kill(shelf: Shelf) -> str:
 
 def test_a_power_cut_while_a_kill_is_being_recovered_from(shelf: Shelf) -> None:
     assert first_fault_after_a_kill(shelf) == ""
+
+
+def everything(store: Store) -> str:
+    """All that the store says of the model."""
+    now = store.state().models["tiny"]
+    told = [f"active {now.active}, pending {now.pending}, previous {now.previous}, floor {now.floor}"]
+    for slot in [*now.slots.values(), *now.bad.values()]:
+        told.append(f"{slot.version}: {slot.state}, {slot.attempts} left, proved {slot.proved}")
+    return "; ".join(told)
+
+
+@pytest.mark.parametrize(
+    "step", ["tried", "proved", "refunded", "confirmed", "rejected", "rollback", "prune"]
+)
+def test_a_power_cut_in_a_step_of_a_trial_counts_it_or_not_and_never_gives_back(
+    shelf: Shelf, step: str
+) -> None:
+    """Before or after, whole: attempts do not rise, the floor does not move but by a confirm."""
+    shelf.run("1.0.0"), shelf.run("1.1.0")
+    new = shelf.install("1.2.0")
+    shelf.store.tried("tiny", new.digest)
+    if step == "confirmed":
+        shelf.store.proved("tiny", new.digest)
+    steps: dict[str, Action] = {
+        "tried": lambda store: store.tried("tiny", new.digest),
+        "proved": lambda store: store.proved("tiny", new.digest),
+        "refunded": lambda store: store.refunded("tiny", new.digest),
+        "confirmed": lambda store: store.confirmed("tiny", new.digest),
+        "rejected": lambda store: store.rejected("tiny", new.digest, "It hung."),
+        "rollback": lambda store: store.rollback(),
+        "prune": lambda store: store.prune(1),
+    }
+    before = everything(shelf.store)
+    recorder = Recorder(shelf.store.root.parent)
+    with recorder:
+        steps[step](shelf.store)
+    after = everything(shelf.store)
+    assert after != before
+    scenario = Scenario(shelf, steps[step], before, after, everything)
+
+    assert scenario.first_fault(crash_states(recorder)) == ""
 
 
 def no_folder_is_flushed(monkeypatch: pytest.MonkeyPatch) -> None:

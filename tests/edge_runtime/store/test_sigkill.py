@@ -12,20 +12,18 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.store.disk import Store
-from tests.edge_runtime.store.rig import ROOT, Shelf, damage
+from tests.edge_runtime.store.rig import ROOT, Shelf, confirm, damage
 from tests.support.sigkill import Killer
 
 pytestmark = pytest.mark.end_to_end
 
 
 def install_and_activate(shelf: Shelf, version: str) -> None:
-    slot = shelf.store.install(shelf.folder / f"tiny-{version}.edge", root=ROOT)
-    shelf.store.activated("tiny", slot.digest)
+    confirm(shelf.store, shelf.store.install(shelf.folder / f"tiny-{version}.edge", root=ROOT))
 
 
 def roll_back_and_activate(shelf: Shelf) -> None:
-    slot = shelf.store.rollback()
-    shelf.store.activated("tiny", slot.digest)
+    confirm(shelf.store, shelf.store.rollback())
 
 
 @pytest.fixture

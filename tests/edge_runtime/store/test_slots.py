@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from edge_runtime.errors import OlderReleaseError, StoreError
-from edge_runtime.store import slots
+from edge_runtime.store import slots, trials
 from edge_runtime.store.slots import ModelState, Slot, State
 
 
@@ -26,8 +26,12 @@ def install(state: State, new: Slot) -> State:
     return slots.staged(slots.begin_write(state, new), "motion", new.digest)
 
 
+def prove(state: State, digest: str) -> State:
+    return trials.proved(trials.tried(state, "motion", digest, 2), "motion", digest)
+
+
 def run(state: State, new: Slot) -> State:
-    return slots.activated(install(state, new), "motion", new.digest)
+    return slots.confirmed(prove(install(state, new), new.digest), "motion", new.digest)
 
 
 def motion(state: State) -> ModelState:
@@ -50,7 +54,7 @@ def test_activation_keeps_the_one_before_as_the_way_back_and_no_other() -> None:
 
 def test_a_rollback_is_a_request_that_must_be_proved_too() -> None:
     asked, target = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
-    done = slots.activated(asked, "motion", ONE.digest)
+    done = slots.confirmed(asked, "motion", ONE.digest)
 
     assert target.version == "1.0.0"
     assert (motion(asked).active, motion(asked).pending) == (TWO.digest, ONE.digest)
@@ -59,7 +63,7 @@ def test_a_rollback_is_a_request_that_must_be_proved_too() -> None:
 
 def test_the_floor_stays_where_it_was_after_a_rollback() -> None:
     state, _ = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
-    state = slots.activated(state, "motion", ONE.digest)
+    state = slots.confirmed(state, "motion", ONE.digest)
 
     assert motion(state).floor == TWO.release
 
@@ -113,7 +117,7 @@ def test_an_active_bundle_that_stops_working_makes_room_for_the_way_back() -> No
     state = slots.rejected(run(run(State(), ONE), TWO), "motion", TWO.digest, "It crashes.")
 
     assert (motion(state).active, motion(state).pending) == (None, ONE.digest)
-    assert motion(slots.activated(state, "motion", ONE.digest)).active == ONE.digest
+    assert motion(slots.confirmed(state, "motion", ONE.digest)).active == ONE.digest
 
 
 def test_a_way_back_survives_when_the_active_one_is_replaced_after_a_fault() -> None:
@@ -134,7 +138,7 @@ def test_a_later_install_replaces_the_one_that_waits() -> None:
 
     assert set(motion(state).slots) == {ONE.digest, THREE.digest}
     with pytest.raises(StoreError, match="not pending any more; a later request replaced it"):
-        slots.activated(state, "motion", TWO.digest)
+        slots.confirmed(state, "motion", TWO.digest)
     with pytest.raises(StoreError, match="neither pending nor active"):
         slots.rejected(state, "motion", TWO.digest, "too late")
 
@@ -153,7 +157,7 @@ def test_asking_for_what_is_gone_is_refused() -> None:
 def test_activating_the_active_one_again_changes_nothing() -> None:
     state = run(State(), ONE)
 
-    assert slots.activated(state, "motion", ONE.digest) == state
+    assert slots.confirmed(state, "motion", ONE.digest) == state
 
 
 def test_a_crash_while_writing_leaves_what_was_there_before() -> None:
@@ -218,15 +222,39 @@ class StoreMachine(RuleBasedStateMachine):
         except StoreError:
             assert self.now.previous is None
         else:
-            assert self.now.pending == self.now.previous
+            assert self.now.pending in (self.now.previous, None)
+
+    @precondition(lambda self: self.now.pending)
+    @rule(why=st.sampled_from(["", "It hung."]))
+    def attempt(self, why: str) -> None:
+        assert self.now.pending
+        before = self.now.slots[self.now.pending]
+        self.state = trials.tried(self.state, "motion", before.digest, 2, why)
+        if before.state == "trial" and before.attempts == 0:
+            self.ever_bad.add(before.digest)
+        elif before.state == "trial":
+            assert self.now.slots[before.digest].attempts == before.attempts - 1
 
     @precondition(lambda self: self.now.pending)
     @rule()
+    def clean_stop(self) -> None:
+        self.state = trials.refunded(self.state, "motion", self.now.pending or "")
+
+    @rule(keep=st.integers(1, 4))
+    def prune(self, keep: int) -> None:
+        self.state = slots.pruned(self.state, keep)
+
+    @precondition(lambda self: self.now.pending and self.may_be_tried())
+    @rule()
     def activate(self) -> None:
         assert self.now.pending
-        self.state = slots.activated(self.state, "motion", self.now.pending)
+        self.state = slots.confirmed(prove(self.state, self.now.pending), "motion", self.now.pending)
         assert self.now.active
         self.floor = max(self.floor, self.now.slots[self.now.active].release)
+
+    def may_be_tried(self) -> bool:
+        slot = self.now.slots[self.now.pending or ""]
+        return slot.state != "trial" or slot.attempts > 0
 
     @precondition(lambda self: self.now.pending or self.now.active)
     @rule(active=st.booleans(), remember=st.booleans())
@@ -244,7 +272,7 @@ class StoreMachine(RuleBasedStateMachine):
         before = self.state
         if digest != self.now.pending:
             with contextlib.suppress(StoreError):
-                self.state = slots.activated(self.state, "motion", digest)
+                self.state = slots.confirmed(self.state, "motion", digest)
             assert self.state == before
 
     @rule()
@@ -256,13 +284,14 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def runnable_and_bounded(self) -> None:
         now = self.now
-        kept = {role for role in (now.active, now.pending, now.previous) if role}
+        kept = {role for role in (now.active, now.pending, now.previous, *now.older) if role}
         writing = {d for d, s in now.slots.items() if s.state == "writing"}
         assert set(now.slots) == kept | writing
         assert len(writing) <= 1
         assert now.active is None or now.slots[now.active].state == "good"
-        assert now.previous is None or now.slots[now.previous].state == "good"
-        assert now.pending is None or now.slots[now.pending].state in ("staged", "good")
+        assert all(now.slots[one].state == "good" for one in (now.previous, *now.older) if one)
+        assert now.pending is None or now.slots[now.pending].state in ("staged", "trial", "good")
+        assert all(0 <= slot.attempts <= slot.allowed <= 2 for slot in now.slots.values())
         assert now.active is None or now.active not in (now.pending, now.previous)
         assert slots.prunable(now) == frozenset()
 

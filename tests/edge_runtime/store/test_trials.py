@@ -1,0 +1,176 @@
+"""Trials: attempts are counted before a load and never given back by a crash; only a confirm proves."""
+
+import pytest
+
+from edge_runtime.errors import StoreError
+from edge_runtime.store import slots, trials
+from edge_runtime.store.slots import Slot, State
+from edge_runtime.store.trials import Evidence, Rules
+from tests.edge_runtime.store.test_slots import ONE, THREE, TWO, install, motion, prove, run
+
+
+def on_trial(attempts: int = 3) -> State:
+    """One good version, and a second whose first attempt is counted."""
+    return trials.tried(install(run(State(), ONE), TWO), "motion", TWO.digest, attempts)
+
+
+def two(state: State) -> Slot:
+    return motion(state).slots[TWO.digest]
+
+
+def test_an_attempt_is_counted_and_the_good_one_stays_active() -> None:
+    state = on_trial()
+
+    assert (two(state).state, two(state).attempts, two(state).allowed) == ("trial", 2, 3)
+    assert (motion(state).active, motion(state).pending) == (ONE.digest, TWO.digest)
+
+
+def test_a_trial_alone_raises_no_floor_and_a_confirm_does() -> None:
+    state = trials.proved(on_trial(), "motion", TWO.digest)
+    assert motion(state).floor == ONE.release
+
+    state = slots.confirmed(state, "motion", TWO.digest)
+    assert motion(state).floor == TWO.release
+    assert (two(state).state, two(state).attempts) == ("good", 0)
+    assert (motion(state).active, motion(state).previous) == (TWO.digest, ONE.digest)
+
+
+def test_after_the_last_attempt_the_next_start_rejects_it_for_the_last_reason() -> None:
+    state = on_trial(2)
+    state = trials.tried(state, "motion", TWO.digest, 2, "It hung.")
+    assert (two(state).attempts, two(state).reason) == (0, "It hung.")
+    state = trials.tried(state, "motion", TWO.digest, 2)
+
+    assert (motion(state).active, motion(state).pending) == (ONE.digest, None)
+    reason = motion(state).bad[TWO.digest].reason
+    assert reason == "2 of 2 attempts of its trial failed; the last: It hung."
+
+
+def test_attempts_that_power_cuts_took_are_told_as_such() -> None:
+    state = on_trial(1)
+
+    state = trials.tried(state, "motion", TWO.digest, 1)
+
+    assert "the power went, before it was confirmed" in motion(state).bad[TWO.digest].reason
+
+
+def test_another_setting_does_not_give_a_running_trial_more_attempts() -> None:
+    state = trials.tried(on_trial(2), "motion", TWO.digest, 16)
+
+    assert (two(state).attempts, two(state).allowed) == (0, 2)
+
+
+def test_a_clean_stop_gives_the_attempt_back_and_never_more_than_there_were() -> None:
+    state = trials.refunded(on_trial(), "motion", TWO.digest)
+    assert two(state).attempts == 3
+
+    assert trials.refunded(state, "motion", TWO.digest) == state
+
+
+def test_a_refund_that_comes_late_changes_nothing() -> None:
+    done = slots.confirmed(trials.proved(on_trial(), "motion", TWO.digest), "motion", TWO.digest)
+
+    assert trials.refunded(done, "motion", TWO.digest) == done
+    assert trials.refunded(done, "motion", THREE.digest) == done
+
+
+def test_installing_the_same_again_during_its_trial_gives_no_attempts_back() -> None:
+    state = slots.requested(on_trial(), "motion", TWO.digest)
+
+    assert state == on_trial()
+
+
+@pytest.mark.parametrize("state", [install(State(), TWO), on_trial()])
+def test_what_has_not_given_its_golden_outputs_here_is_not_confirmed(state: State) -> None:
+    told = r"2\.0\.0: expected a version that gave its golden outputs here, found one that did not"
+
+    with pytest.raises(StoreError, match=told):
+        trials.confirmed_by_hand(state, "motion")
+    with pytest.raises(StoreError, match=told):
+        slots.confirmed(state, "motion", TWO.digest)
+
+
+def test_a_confirm_by_hand_is_idempotent_and_needs_something_to_confirm() -> None:
+    done = trials.confirmed_by_hand(trials.proved(on_trial(), "motion", TWO.digest), "motion")
+
+    assert motion(done).active == TWO.digest
+    assert trials.confirmed_by_hand(done, "motion") == done
+    with pytest.raises(StoreError, match=r"nothing is on trial\. Install a version first"):
+        trials.confirmed_by_hand(
+            slots.rejected(install(State(), ONE), "motion", ONE.digest, ""), "motion"
+        )
+
+
+def test_a_rollback_during_a_trial_gives_the_trial_up_and_nothing_else() -> None:
+    state, target = slots.request_rollback(on_trial(), "motion")
+
+    assert target.version == "1.0.0"
+    assert (motion(state).active, motion(state).pending) == (ONE.digest, None)
+    assert motion(state).bad == {}
+
+
+def test_a_way_back_needs_no_attempts() -> None:
+    state, _ = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
+
+    assert trials.tried(state, "motion", ONE.digest, 3) == state
+    assert motion(slots.confirmed(state, "motion", ONE.digest)).active == ONE.digest
+
+
+def test_a_step_of_a_trial_that_was_replaced_is_refused() -> None:
+    state = install(on_trial(), THREE)
+
+    for step in (lambda: trials.tried(state, "motion", TWO.digest, 3), lambda: prove(state, TWO.digest)):
+        with pytest.raises(StoreError, match="not pending any more; a later request replaced it"):
+            step()
+
+
+def test_more_good_versions_are_kept_where_that_is_asked_for() -> None:
+    state = slots.pruned(run(State(), ONE), 3)
+    state = run(run(state, TWO), THREE)
+    assert motion(state).older == (ONE.digest,)
+
+    state = slots.requested(state, "motion", slots.named(state, None, "1.0.0").digest)
+    state = slots.confirmed(state, "motion", ONE.digest)
+    assert (motion(state).previous, motion(state).older) == (THREE.digest, (TWO.digest,))
+
+    state = slots.pruned(state, 1)
+    assert set(motion(state).slots) == {ONE.digest}
+    with pytest.raises(StoreError, match="expected 1 to 16 good versions a model, found 0"):
+        slots.pruned(state, 0)
+
+
+def test_pruning_leaves_what_is_on_trial() -> None:
+    state = slots.pruned(on_trial(), 1)
+
+    assert set(motion(state).slots) == {ONE.digest, TWO.digest}
+
+
+@pytest.mark.parametrize("which", ["2.0.0", TWO.digest, TWO.digest[:12]])
+def test_a_slot_is_named_by_version_or_digest(which: str) -> None:
+    assert slots.named(run(run(State(), ONE), TWO), "motion", which).digest == TWO.digest
+
+
+def test_without_a_name_the_pending_slot_is_meant_else_the_active_one() -> None:
+    assert slots.named(on_trial(), None, None).digest == TWO.digest
+    assert slots.named(run(State(), ONE), None, None).digest == ONE.digest
+
+
+def test_a_version_that_is_not_here_is_refused_with_those_that_are() -> None:
+    with pytest.raises(StoreError, match=r"one installed version 3\.0\.0, found: 1\.0\.0 \("):
+        slots.named(run(State(), ONE), None, "3.0.0")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (Evidence(predictions=10, seconds=5, fleet=True), ""),
+        (Evidence(predictions=7, seconds=5, fleet=True), "3 more predictions"),
+        (Evidence(predictions=10, seconds=2, fleet=False), "3 s more, contact with the fleet"),
+    ],
+)
+def test_what_a_trial_has_still_to_show(evidence: Evidence, words: str) -> None:
+    assert trials.missing(Rules(predictions=10, seconds=5, fleet=True), evidence) == words
+
+
+def test_a_model_without_a_stream_is_proved_by_its_golden_outputs() -> None:
+    assert trials.missing(trials.GOLDENS_ONLY, Evidence(predictions=0, seconds=0, fleet=False)) == ""
