@@ -38,6 +38,7 @@ def load(
     trust: str | os.PathLike[str] | None = None,
     allow_unsigned: bool = False,
     threads: int = 1,
+    board: str = "",
 ) -> "Model":
     """Open a bundle, a file or an unpacked folder, and load the best variant for this machine.
 
@@ -47,6 +48,7 @@ def load(
         allow_unsigned: without `trust`, load whatever is at `path`; with it, also what carries no
             signature at all.
         threads: how many threads one run may use.
+        board: what this machine is, such as "pi5"; variants for other boards are passed over then.
 
     Raises:
         TrustError: neither `trust` nor `allow_unsigned` was given, or the signature does not count.
@@ -62,18 +64,18 @@ def load(
     opener = open_folder if Path(path).is_dir() else open_bundle
     bundle = opener(path, root=root, allow_unsigned=allow_unsigned)
     try:
-        return Model(bundle, threads=threads, closes_bundle=True)
+        return Model(bundle, threads=threads, board=board, closes_bundle=True)
     except BaseException:
         bundle.close()
         raise
 
 
-def from_bundle(bundle: Bundle, *, threads: int = 1) -> "Model":
+def from_bundle(bundle: Bundle, *, threads: int = 1, board: str = "") -> "Model":
     """A model of an open bundle, which must stay open for `replay_goldens` and is the caller's to close.
 
     Raises EngineError when no variant runs on this machine, BundleError when a file was altered.
     """
-    return Model(bundle, threads=threads, closes_bundle=False)
+    return Model(bundle, threads=threads, board=board, closes_bundle=False)
 
 
 class Model:
@@ -89,7 +91,7 @@ class Model:
         labels: of a model of several labels, the name and classes of each.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int, closes_bundle: bool) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int, board: str, closes_bundle: bool) -> None:
         """Use `load` or `from_bundle`."""
         manifest = bundle.manifest
         engines = {engine.name: engine for engine in _ENGINES}
@@ -98,7 +100,9 @@ class Model:
         self.classes = manifest.classes
         self.labels: tuple[Label, ...] = manifest.labels
         self.variant: Variant = choose(
-            manifest, {name: engine.why_unavailable() for name, engine in engines.items()}
+            manifest,
+            {name: engine.why_unavailable() for name, engine in engines.items()},
+            board=board,
         )
         self._check: Check = input_check(manifest)
         self._reader = OutputReader(manifest)

@@ -1,24 +1,48 @@
 """Which variant of a bundle to run on this machine: a pure decision."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.engine.requirements import installed_here, why_not
 from edge_runtime.errors import EngineError
 
 
-def choose(manifest: Manifest, unavailable: Mapping[str, str]) -> Variant:
-    """The first variant whose engine is available; the author put them in order of preference.
+def choose(
+    manifest: Manifest,
+    unavailable: Mapping[str, str],
+    *,
+    board: str = "",
+    installed: Callable[[], Mapping[str, str]] = installed_here,
+) -> Variant:
+    """The first variant that runs here; the author put them in order of preference.
 
     `unavailable` maps the name of each known engine to why it cannot be used here, '' when it can.
+    `board`: what this device is, '' where nobody has said; then a variant's boards are not looked at.
+    `installed`: versions by name, asked for only where a variant requires something.
     Raises EngineError that says of every variant why not.
     """
     reasons = []
     for variant in manifest.variants:
-        reason = unavailable.get(variant.engine, "this version of edge-runtime does not know it")
+        reason = _why_not(variant, unavailable, board, installed)
         if not reason:
             return variant
-        reasons.append(f"{variant.id} needs {variant.engine} ({reason})")
+        reasons.append(f"{variant.id} {reason}")
     raise EngineError(
         f"{manifest.name} {manifest.version}: expected a variant that runs on this machine, found none: "
         f"{'; '.join(reasons)}."
     )
+
+
+def _why_not(
+    variant: Variant,
+    unavailable: Mapping[str, str],
+    board: str,
+    installed: Callable[[], Mapping[str, str]],
+) -> str:
+    if board and variant.boards and board not in variant.boards:
+        return f"is made for {', '.join(variant.boards)} (this is {board})"
+    if why := unavailable.get(variant.engine, "this version of edge-runtime does not know it"):
+        return f"needs {variant.engine} ({why})"
+    if variant.requires and (why := why_not(variant.requires, installed())):
+        return f"needs {why}"
+    return ""

@@ -51,12 +51,15 @@ def install(
     """
     if trust and allow_unsigned:
         raise click.UsageError("--trust and --allow-unsigned exclude each other.")
-    from edge_runtime.bundle import load_root
+    from edge_runtime.bundle import load_root, open_bundle
+    from edge_runtime.engine.requirements import demand_met, installed_here
     from edge_runtime.store.disk import Store
 
     root = load_root(trust) if trust else None
     store = Store(folder)
     click.echo(f"verifying and unpacking {bundle}", err=True)
+    with open_bundle(bundle, root=None, allow_unsigned=True) as unverified:
+        demand_met(unverified.manifest, installed_here())  # it can only refuse, so it needs no trust yet
     slot = store.install(bundle, root=root, allow_unsigned=allow_unsigned)
     if warning := store.expiry_warning():
         click.echo(f"warning: {warning}", err=True)

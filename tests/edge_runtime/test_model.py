@@ -437,3 +437,19 @@ def test_an_array_of_texts_goes_in_by_batch(tmp_path: Path) -> None:
             InputError, match=r"texts\[0, 1\]: expected a text or None, found 3 of type int"
         ):
             model.predict([["a", 3]])
+
+
+def test_what_a_variant_requires_is_demanded_and_its_boards_are_where_the_board_is_told(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "tiny.edge"
+    path.write_bytes(tiny_bundle(requires={"onnxruntime": ">=99"}))
+    with pytest.raises(EngineError, match="fp32 needs onnxruntime >=99, found"):
+        edge_runtime.load(path, allow_unsigned=True)
+
+    path.write_bytes(tiny_bundle(boards=("pi5",)))
+    with pytest.raises(EngineError, match=r"fp32 is made for pi5 \(this is pi4\)"):
+        edge_runtime.load(path, allow_unsigned=True, board="pi4")
+    for board in ("", "pi5"):
+        with edge_runtime.load(path, allow_unsigned=True, board=board) as model:
+            assert model.predict(WINDOWS).tolist() == NAMES

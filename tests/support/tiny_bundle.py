@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -67,6 +68,8 @@ def tiny_bundle(
     seed: int = 0,
     key: ec.EllipticCurvePrivateKey | None = KEY,
     extra: Mapping[str, bytes] | None = None,
+    requires: Mapping[str, str] | None = None,
+    boards: tuple[str, ...] = (),
 ) -> bytes:
     """The bytes of a signed bundle (`key=None`: unsigned); another `seed` is another content.
 
@@ -90,6 +93,10 @@ def tiny_bundle(
     }
     release = default_release(version) if release is None else release
     manifest = tiny_manifest(name, version, release, model_size=len(raw), golden_count=len(windows))
+    if requires or boards:
+        (fp32,) = manifest.variants
+        fp32 = msgspec.structs.replace(fp32, requires=dict(requires or {}), boards=boards)
+        manifest = msgspec.structs.replace(manifest, variants=(fp32,))
     return seal(manifest, artifacts, [] if key is None else [key])
 
 

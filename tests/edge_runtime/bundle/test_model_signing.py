@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge_runtime.bundle import key_id, open_bundle, open_folder, write_archive
+from edge_runtime import cli
+from edge_runtime.bundle import decode_root, key_id, make_root, open_bundle, open_folder, write_archive
 from edge_runtime.bundle.keys import encode_private_key, encode_public_key
-from edge_runtime.errors import BundleError
-from tests.support.tiny_bundle import KEY, root, tiny_bundle
+from edge_runtime.errors import BundleError, TrustError
+from tests.support.tiny_bundle import KEY, OTHER_KEY, root, tiny_bundle
 from tests.support.unpacked import payloads, unpack
 
 SIGNATURE = f"signatures/{key_id(KEY.public_key())}.sig"
+BOTH = decode_root(make_root([KEY.public_key(), OTHER_KEY.public_key()], KEY, bundle_threshold=2))
 
 
 def model_signing(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -26,19 +29,23 @@ def model_signing(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def verify(folder: Path) -> subprocess.CompletedProcess[str]:
+def signature_of(key: ec.EllipticCurvePrivateKey) -> str:
+    return f"signatures/{key_id(key.public_key())}.sig"
+
+
+def verify(folder: Path, key: ec.EllipticCurvePrivateKey = KEY) -> subprocess.CompletedProcess[str]:
     public = folder.parent / "public.pem"
-    public.write_text(encode_public_key(KEY.public_key()))
+    public.write_text(encode_public_key(key.public_key()))
     return model_signing(
-        *("verify", "key", "--signature", folder / SIGNATURE, "--public_key", public, folder)
+        *("verify", "key", "--signature", folder / signature_of(key), "--public_key", public, folder)
     )
 
 
-def sign(folder: Path) -> subprocess.CompletedProcess[str]:
+def sign(folder: Path, key: ec.EllipticCurvePrivateKey = KEY) -> subprocess.CompletedProcess[str]:
     private = folder.parent / "private.pem"
-    private.write_bytes(encode_private_key(KEY))
+    private.write_bytes(encode_private_key(key))
     return model_signing(
-        *("sign", "key", "--private_key", private, "--signature", folder / SIGNATURE),
+        *("sign", "key", "--private_key", private, "--signature", folder / signature_of(key)),
         *("--ignore-paths", folder / "signatures", folder),
     )
 
@@ -96,6 +103,46 @@ def test_what_the_reference_tool_signs_must_be_what_the_manifest_lists(folder: P
 
     with pytest.raises(BundleError, match="found 'extra' as well"):
         open_folder(folder, root=root())
+
+
+def test_the_reference_tool_verifies_each_signature_that_sign_adds(tmp_path: Path) -> None:
+    path, key = tmp_path / "tiny-1.0.0.edge", tmp_path / "key.pem"
+    path.write_bytes(tiny_bundle(key=None))
+    for each in (KEY, OTHER_KEY):
+        key.write_bytes(encode_private_key(each))
+        assert cli.run(["sign", str(path), "--signing-key", str(key)]) == 0
+    unpacked = unpack(payloads(path.read_bytes()), tmp_path / "tiny-1.0.0")
+
+    for each in (KEY, OTHER_KEY):
+        done = verify(unpacked, each)
+        assert (done.returncode, done.stdout) == (0, "Verification succeeded\n"), done.stderr
+
+
+def test_its_signature_beside_ours_makes_two_signers(folder: Path) -> None:
+    with pytest.raises(TrustError, match="at least 2 of the trusted keys"):
+        open_folder(folder, root=BOTH)
+
+    assert sign(folder, OTHER_KEY).returncode == 0
+
+    with open_folder(folder, root=BOTH) as bundle:
+        assert len(bundle.key_ids) == 2
+    assert verify(folder, KEY).returncode == verify(folder, OTHER_KEY).returncode == 0
+
+
+def test_sign_adds_ours_to_what_the_reference_tool_signed(folder: Path, tmp_path: Path) -> None:
+    (folder / SIGNATURE).unlink()
+    assert sign(folder, OTHER_KEY).returncode == 0
+    path, key = tmp_path / "theirs.edge", tmp_path / "key.pem"
+    files = (file for file in folder.rglob("*") if file.is_file())
+    path.write_bytes(write_archive({str(f.relative_to(folder)): f.read_bytes() for f in files}))
+    key.write_bytes(encode_private_key(OTHER_KEY))
+
+    assert cli.run(["sign", str(path), "--signing-key", str(key)]) == 0, "it has signed already: fine"
+    key.write_bytes(encode_private_key(KEY))
+    assert cli.run(["sign", str(path), "--signing-key", str(key)]) == 0
+
+    with open_bundle(path, root=BOTH) as bundle:
+        assert len(bundle.key_ids) == 2
 
 
 def test_both_make_the_same_digest_over_all_files(folder: Path) -> None:

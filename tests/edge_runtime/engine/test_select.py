@@ -37,3 +37,41 @@ def test_when_none_runs_the_error_says_why_of_each() -> None:
         "tiny 1.0.0: expected a variant that runs on this machine, found none: fp16 needs tensorrt "
         "(this version of edge-runtime does not know it); fp32 needs onnxruntime (not installed)."
     )
+
+
+def _for_boards(*boards: str) -> Manifest:
+    """A variant for these boards, before one for all."""
+    (fp32,) = TINY.variants
+    int8 = msgspec.structs.replace(fp32, id="int8", boards=boards)
+    return msgspec.structs.replace(TINY, variants=(int8, fp32))
+
+
+def test_a_variant_for_other_boards_is_passed_over_where_the_board_is_known() -> None:
+    assert choose(_for_boards("pi5", "pi4"), {"onnxruntime": ""}, board="pi4").id == "int8"
+    assert choose(_for_boards("pi5"), {"onnxruntime": ""}, board="pi4").id == "fp32"
+    assert choose(_for_boards("pi5"), {"onnxruntime": ""}).id == "int8"
+
+
+def test_where_no_variant_is_for_this_board_the_error_says_so() -> None:
+    (int8, _) = _for_boards("pi5", "orin-nano").variants
+    manifest = msgspec.structs.replace(TINY, variants=(int8,))
+
+    with pytest.raises(EngineError, match=r"int8 is made for pi5, orin-nano \(this is pi4\)\."):
+        choose(manifest, {"onnxruntime": ""}, board="pi4")
+
+
+def test_a_variant_that_requires_newer_software_is_passed_over() -> None:
+    (fp32,) = TINY.variants
+    newer = msgspec.structs.replace(fp32, id="newer", requires={"onnxruntime": ">=99"})
+
+    both = msgspec.structs.replace(TINY, variants=(newer, fp32))
+    assert choose(both, {"onnxruntime": ""}).id == "fp32"
+    with pytest.raises(EngineError, match=r"newer needs onnxruntime >=99, found \d"):
+        choose(msgspec.structs.replace(TINY, variants=(newer,)), {"onnxruntime": ""})
+
+
+def test_what_is_installed_is_looked_at_only_where_something_is_required() -> None:
+    def installed() -> dict[str, str]:
+        raise AssertionError("it was looked at")
+
+    assert choose(TINY, {"onnxruntime": ""}, installed=installed).id == "fp32"

@@ -1,0 +1,78 @@
+"""What a variant requires of the software on a device: a pure decision, and what is installed here.
+
+{"edge-runtime": ">=0.1", "onnxruntime": ">=1.18,<2"}
+"""
+
+import platform
+import re
+from collections.abc import Mapping
+from importlib import metadata
+
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.errors import EngineError
+
+_LIMIT = re.compile(r"(>=|<)(\d{1,9}(?:\.\d{1,9}){0,3})\Z")
+_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})*")
+# Names that a requirement may have, and the distributions that bring it.
+_DISTRIBUTIONS = {
+    "edge-runtime": ("edge-runtime",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "tensorrt": ("tensorrt",),
+}
+
+
+def why_not(requires: Mapping[str, str], installed: Mapping[str, str]) -> str:
+    """The first requirement that is not met, to follow "needs"; '' where all are.
+
+    `installed` maps every name this version can check to what is installed, '' for nothing.
+    """
+    for name, limits in sorted(requires.items()):
+        found = installed.get(name)
+        if found is None:
+            known = ", ".join(sorted(installed))
+            return f"{name[:64]!a}, which this version of edge-runtime cannot check (it can: {known})"
+        for limit in limits.split(","):
+            if (read := _LIMIT.match(limit)) is None:
+                return f"{name} {limits[:64]!a}, which is no limit such as >=1.18 or >=1.18,<2"
+            if not found:
+                return f"{name} {limits}, which is not installed"
+            ascends = _numbers(found) >= _numbers(read[2])
+            if ascends != (read[1] == ">="):
+                return f"{name} {limits}, found {found}"
+    return ""
+
+
+def demand_met(manifest: Manifest, installed: Mapping[str, str]) -> None:
+    """Raise EngineError when what every variant requires is missing: before anything is installed.
+
+    A bundle that is refused later, by its trial, is never tried again; software can be upgraded.
+    """
+    missing = [(each.id, why_not(each.requires, installed)) for each in manifest.variants]
+    if all(why for _, why in missing):
+        told = "; ".join(f"{name} needs {why}" for name, why in missing)
+        raise EngineError(
+            f"{manifest.name} {manifest.version}: expected a variant whose needs this machine meets, "
+            f"found none: {told}. Upgrade what is named, or convert the model for this device."
+        )
+
+
+def installed_here() -> dict[str, str]:
+    """Versions by the names a requirement may have; '' for what is not installed."""
+    versions = {name: _first(names) for name, names in _DISTRIBUTIONS.items()}
+    return {**versions, "python": platform.python_version()}
+
+
+def _first(names: tuple[str, ...]) -> str:
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """1.18 and 1.18.0 are one version; what follows the numbers does not count."""
+    read = _VERSION.match(version)
+    numbers = [int(part) for part in read[0].split(".")] if read else []
+    return tuple([*numbers, 0, 0, 0, 0][: max(4, len(numbers))])
