@@ -27,7 +27,7 @@ def as_document(root: Root) -> dict[str, Any]:
 
 def expiry_text(root: Root, found: Expiry) -> str:
     """One line: whether it has expired, and whether the clock that says so is believed."""
-    clock = f"the clock {found.clock.why}"
+    clock = f"the clock is {'' if found.clock.believed else 'not '}believed, it {found.clock.why}"
     if not found.expired:
         days = (root.expires - found.clock.now).days
         return f"  in force for {days} more days: {clock}"
