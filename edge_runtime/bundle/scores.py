@@ -44,14 +44,21 @@ def score_lines(evaluation: Evaluation, classes: Sequence[str]) -> Iterator[str]
         yield from table([["is \\ called", *names[: len(rows[0]) - 1]], *rows])
 
 
+def _interval(share: float, count: int) -> str:
+    """Of what a manifest calls an accuracy; a stranger's may be none, which has no interval."""
+    if count < 1 or not 0 <= share <= 1:
+        return ""
+    low, high = wilson_interval(share, count)
+    return f", 95 % interval {low:.3f} to {high:.3f}"
+
+
 def sentences(evaluation: Evaluation) -> Iterator[str]:
     """Every score there is, the one that matters most first and with its confidence interval."""
     on = f"on {evaluation.inputs} labelled inputs"
     if not evaluation.inputs:
         yield "accuracy not measured on held-out inputs: no labels were given"
     if evaluation.accuracy is not None:
-        low, high = wilson_interval(evaluation.accuracy, evaluation.inputs)
-        yield f"accuracy {evaluation.accuracy:.3f} {on}, 95 % interval {low:.3f} to {high:.3f}"
+        yield f"accuracy {evaluation.accuracy:.3f} {on}{_interval(evaluation.accuracy, evaluation.inputs)}"
     more = [f"{what} {score:.4g}" for what, score in further_scores(evaluation) if score is not None]
     if more:
         yield ", ".join(more) + ("" if evaluation.accuracy is not None else f" {on}")

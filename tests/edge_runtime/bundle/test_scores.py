@@ -35,3 +35,10 @@ def test_classes_come_in_the_order_of_indices_and_both_tables_have_titles() -> N
         "b            1  1",
         "a            0  2",
     ]
+
+
+@pytest.mark.parametrize(("accuracy", "inputs"), [(1e9, 4), (-0.5, 4), (0.5, 0), (0.5, -3)])
+def test_what_is_no_accuracy_is_shown_without_an_interval(accuracy: float, inputs: int) -> None:
+    found = list(score_lines(Evaluation(inputs=inputs, accuracy=accuracy), ()))
+
+    assert found[-1] == f"accuracy {accuracy:.3f} on {inputs} labelled inputs"
