@@ -57,8 +57,8 @@ def sentences(evaluation: Evaluation) -> Iterator[str]:
     on = f"on {evaluation.inputs} labelled inputs"
     if not evaluation.inputs:
         yield "accuracy not measured on held-out inputs: no labels were given"
-    if evaluation.accuracy is not None:
-        yield f"accuracy {evaluation.accuracy:.3f} {on}{_interval(evaluation.accuracy, evaluation.inputs)}"
+    if (share := evaluation.accuracy) is not None:
+        yield f"accuracy {share:.3f} {on}{_interval(share, evaluation.inputs)}"
     more = [f"{what} {score:.4g}" for what, score in further_scores(evaluation) if score is not None]
     if more:
         yield ", ".join(more) + ("" if evaluation.accuracy is not None else f" {on}")
