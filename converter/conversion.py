@@ -123,16 +123,16 @@ def convert(
     progress("proving parity")
     fp32 = case.fp32(converted)
     check_taken(fp32.variant, given.boards)
-    evaluation = _evaluation(given, fp32, progress)
     made = _assembled(case, given, fp32, progress)
+    evaluation = _evaluation(given, made.shipped[0], progress)
     bundle = _bundle(case, fp32, made, evaluation)
     return _completed(bundle, case, given, made, progress)
 
 
-def _evaluation(given: Given, fp32: Shipped, progress: Progress) -> Evaluation | None:
-    """How well the model does, on held-out inputs and, fitted anew, on training data."""
+def _evaluation(given: Given, first: Shipped, progress: Progress) -> Evaluation | None:
+    """How well the variant that runs does on held-out inputs, and the source fitted anew on training."""
     source, truth = given.model.source, given.truth
-    found = None if truth is None else evaluate.evaluated(source, truth, fp32.found)
+    found = None if truth is None else evaluate.evaluated(source, truth, first.found)
     if not given.trained.folds:
         return found
     progress(f"cross-validating in {given.trained.folds} folds")

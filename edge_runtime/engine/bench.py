@@ -17,7 +17,8 @@ from edge_runtime.engine.golden import rows_of
 from edge_runtime.errors import InputError
 
 # One constant row flatters a forest two-fold, as the branches it takes are predicted; so rows rotate.
-_ROWS = 512
+_ROWS, _ROWS_BYTES = 512, 32 << 20
+_FEWEST = 16
 _BATCH = 256
 _WARM_UP = 50
 _MAX_TIMES = 1 << 20
@@ -38,13 +39,16 @@ def rotating_rows(golden: Values) -> list[Values]:
     """Different rows, each a batch of one: the golden ones and, of floats, points between two of them.
 
     Of a table, or several inputs, the floats are mixed; the others are those of the first of the two.
+    Of large rows, such as images, there are fewer.
     """
     columns = {"": golden} if isinstance(golden, np.ndarray) else golden
     count = len(next(iter(columns.values())))
     if count > 1 and any(column.dtype.kind == "f" for column in columns.values()):
+        row_bytes = sum(column[:1].nbytes for column in columns.values())
+        mixed = max(_FEWEST, min(_ROWS, _ROWS_BYTES // max(1, row_bytes)))
         random = np.random.default_rng(0)
-        first, second = (random.integers(0, count, _ROWS) for _ in range(2))
-        share = random.random(_ROWS)
+        first, second = (random.integers(0, count, mixed) for _ in range(2))
+        share = random.random(mixed)
         columns = {
             name: np.concatenate([column, _between(column[first], column[second], share)])
             for name, column in columns.items()

@@ -83,7 +83,8 @@ def test_the_drop_is_that_of_the_variant_that_ships(
         found = model.predict(DIGITS[HELD_OUT]).astype(int)
         accuracy = model.variant.accuracy
     assert accuracy is not None
-    assert accuracy.found == (found == LABELS[HELD_OUT]).mean()
+    assert bundle.manifest.evaluation is not None
+    assert accuracy.found == (found == LABELS[HELD_OUT]).mean() == bundle.manifest.evaluation.accuracy
     assert accuracy.source == perceptron.score(DIGITS[HELD_OUT], LABELS[HELD_OUT])
 
 

@@ -13,6 +13,13 @@ from edge_runtime.errors import InputError
 from tests.support.tiny_bundle import golden_windows
 
 
+def test_of_large_rows_there_are_fewer_so_that_they_fit_a_small_board() -> None:
+    images = np.zeros((4, 1000, 1000), np.float32)
+
+    assert len(rotating_rows(images)) == 4 + 16
+    assert len(rotating_rows(images[:, :100])) == 4 + (32 << 20) // 400_000
+
+
 def test_rows_are_the_golden_ones_and_points_between_them() -> None:
     golden = golden_windows()
     rows = rotating_rows(golden)
