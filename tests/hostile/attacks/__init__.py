@@ -1,0 +1,32 @@
+"""All attacks, one module a group, or a part of one."""
+
+from tests.hostile.attacks import (
+    archives,
+    endless,
+    folders,
+    forgery,
+    graphs,
+    libraries,
+    manifests,
+    names,
+    onnx_data,
+    plans,
+    replacement,
+    rollback,
+)
+from tests.hostile.case import Case
+
+CASES: tuple[Case, ...] = (
+    *forgery.CASES,
+    *rollback.CASES,
+    *endless.CASES,
+    *replacement.CASES,
+    *names.CASES,
+    *archives.CASES,
+    *folders.CASES,
+    *manifests.CASES,
+    *onnx_data.CASES,
+    *graphs.CASES,
+    *libraries.CASES,
+    *plans.CASES,
+)

@@ -1,0 +1,387 @@
+"""Models that are valid and hostile: endless, vast, crashing or simply wrong.
+
+Those that could take the device with them run in the real worker process, with its limits; so do all
+that might end the process that loads them.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from edge_runtime.errors import EdgeError, EngineError, GoldenMismatchError, WorkerError
+from edge_runtime.worker import Worker
+from tests.hostile.building import archive, loading, with_model
+from tests.hostile.case import Attempt, Case
+from tests.support.slots import slot
+from tests.support.tiny_bundle import Behaviour, TinyModel, tiny_bundle
+
+GROUP = "graphs"
+TIMEOUT_S = 2.5
+MAX_BYTES = 600 << 20
+# What happens inside the worker cannot be taken out from here; what tells of it can.
+ENDLESS = ("worker.process.Worker._hear: took more than",)
+DIED = ("worker.process.Worker._hear: in {what}, worker process",)
+TOLD = ("worker.process.Worker._hear: _error(reply)",)
+LOADED = ("engine.onnxruntime._translated: _failed",)
+Nodes = Sequence[onnx.NodeProto]
+
+
+def working(raw: bytes, folder: Path) -> Attempt:
+    """Unpack a bundle and start a worker on it, as the agent's trial does."""
+    unpacked = slot(folder, raw)
+
+    def attempt() -> None:
+        with Worker.start(unpacked, timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES):
+            pass
+
+    return attempt
+
+
+def _behaving(behaviour: Behaviour) -> Callable[[Path], Attempt]:
+    return lambda folder: working(tiny_bundle(behaviour=behaviour), folder)
+
+
+def _model(change: Callable[[onnx.ModelProto], object]) -> bytes:
+    model = onnx.load_from_string(TinyModel().graph())
+    change(model)
+    return bytes(model.SerializeToString())
+
+
+def _with_nodes(make: Callable[[], Nodes], *, domain: str = "") -> Callable[[Path], Attempt]:
+    """The tiny model with nodes in front that turn `windows` into `spoiled`, in a worker."""
+
+    def change(model: onnx.ModelProto) -> None:
+        del model.graph.node[0]
+        for at, node in enumerate(make()):
+            model.graph.node.insert(at, node)
+        if domain:
+            model.opset_import.append(helper.make_opsetid(domain, 3))
+
+    return lambda folder: working(archive(with_model(_model(change))), folder)
+
+
+def _loaded(change: Callable[[onnx.ModelProto], object]) -> Callable[[Path], Attempt]:
+    return lambda folder: loading(archive(with_model(_model(change))), folder)
+
+
+def _bytes(raw: bytes) -> Callable[[Path], Attempt]:
+    return lambda folder: loading(archive(with_model(raw)), folder)
+
+
+def constant(name: str, values: Any) -> onnx.NodeProto:
+    array = np.asarray(values)
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array, name))
+
+
+def _times_length(name: str, size: int) -> list[onnx.NodeProto]:
+    """`size` times a quotient that is 1, of sizes of the input: no optimiser knows that it is `size`."""
+    return [
+        constant("wanted", np.array([size], np.int64)),
+        helper.make_node("Shape", ["windows"], ["rows"], start=0, end=1),
+        helper.make_node("Div", ["rows", "rows"], ["unit"]),
+        helper.make_node("Mul", ["unit", "wanted"], [name]),
+    ]
+
+
+def _summed(vast: str) -> list[onnx.NodeProto]:
+    """Adds the mean of a vast tensor to the input."""
+    return [
+        helper.make_node("ReduceMean", [vast], ["mean_of_it"], keepdims=0),
+        helper.make_node("Add", ["windows", "mean_of_it"], ["spoiled"]),
+    ]
+
+
+def _filled(gibibytes: int) -> Callable[[], Nodes]:
+    made = helper.make_node("ConstantOfShape", ["size"], ["vast"])
+    return lambda: [*_times_length("size", gibibytes << 28), made, *_summed("vast")]
+
+
+def _tiled() -> Nodes:
+    flat = [
+        helper.make_node("ReduceMean", ["windows"], ["one"], axes=[1, 2], keepdims=0),
+        helper.make_node("Tile", ["one", "size"], ["vast"]),
+    ]
+    return [*_times_length("size", 1 << 33), *flat, *_summed("vast")]
+
+
+def _expanded() -> Nodes:
+    flat = [
+        helper.make_node("ReduceMean", ["windows"], ["one"], keepdims=0),
+        helper.make_node("Expand", ["one", "size"], ["vast"]),
+    ]
+    return [*_times_length("size", 1 << 33), *flat, *_summed("vast")]
+
+
+def _ranged() -> Nodes:
+    scalar = [
+        constant("zero", np.int64(0)),
+        constant("one_step", np.int64(1)),
+        helper.make_node("ReduceMax", ["size"], ["end"], keepdims=0),
+        helper.make_node("Range", ["zero", "end", "one_step"], ["numbers"]),
+        helper.make_node("Cast", ["numbers"], ["vast"], to=TensorProto.FLOAT),
+    ]
+    return [*_times_length("size", 1 << 33), *scalar, *_summed("vast")]
+
+
+def _one_hot() -> Nodes:
+    hot = [
+        constant("index", np.array([0], np.int64)),
+        constant("off_on", np.array([0, 1], np.float32)),
+        helper.make_node("OneHot", ["index", "size", "off_on"], ["vast"]),
+    ]
+    return [*_times_length("size", 1 << 33), *hot, *_summed("vast")]
+
+
+def _loop(*body: onnx.NodeProto, turns: str = "", grows: bool = False) -> onnx.NodeProto:
+    """A Loop that carries the input; `grows` where its first size changes from turn to turn."""
+    value, shape = helper.make_tensor_value_info, None if grows else ["batch", 4, 2]
+    inside = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), *body],
+        "body",
+        [
+            value("turn", TensorProto.INT64, []),
+            value("go", TensorProto.BOOL, []),
+            value("carried", TensorProto.FLOAT, shape),
+        ],
+        [value("on", TensorProto.BOOL, []), value("next", TensorProto.FLOAT, shape)],
+    )
+    return helper.make_node("Loop", [turns, "", "windows"], ["looped"], body=inside)
+
+
+_SAME = helper.make_node("Identity", ["carried"], ["next"])
+_TAIL = helper.make_node("Identity", ["looped"], ["spoiled"])
+
+
+def _many_turns() -> Nodes:
+    return [constant("turns", np.int64(1 << 62)), _loop(_SAME, turns="turns"), _TAIL]
+
+
+def _loop_in_a_loop() -> Nodes:
+    inner = _loop(_SAME, turns="turns")
+    inner.input[2], inner.output[0] = "carried", "next"
+    for each in inner.attribute[0].g.input:
+        each.name = f"inner_{each.name}"
+    for node in inner.attribute[0].g.node:
+        node.input[0] = f"inner_{node.input[0]}"
+        node.output[0] = f"inner_{node.output[0]}"
+    for each in inner.attribute[0].g.output:
+        each.name = f"inner_{each.name}"
+    return [constant("turns", np.int64(1 << 31)), _loop(inner, turns="turns"), _TAIL]
+
+
+def _doubling() -> Nodes:
+    twice = helper.make_node("Concat", ["carried", "carried"], ["next"], axis=0)
+    return [constant("turns", np.int64(40)), _loop(twice, turns="turns", grows=True), *_summed("looped")]
+
+
+def _tree(true_ids: list[int], features: list[int]) -> Callable[[], Nodes]:
+    """A tree of two nodes and a leaf, whose branches lead where they should not."""
+    tree = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["flat"],
+        ["tree"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        nodes_treeids=[0, 0, 0],
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=features,
+        nodes_modes=["BRANCH_LEQ", "BRANCH_LEQ", "LEAF"],
+        nodes_values=[9.0, 9.0, 0.0],
+        nodes_truenodeids=true_ids,
+        nodes_falsenodeids=[2, 2, 0],
+        target_treeids=[0],
+        target_nodeids=[2],
+        target_ids=[0],
+        target_weights=[0.0],
+    )
+    return lambda: [
+        constant("eight", np.array([-1, 8], np.int64)),
+        helper.make_node("Reshape", ["windows", "eight"], ["flat"]),
+        tree,
+        *_summed("tree"),
+    ]
+
+
+def _deep() -> bytes:
+    """A model of graphs 40 deep, as bytes: the onnx package itself reads none that is so deep."""
+    raw = b""
+    for _ in range(40):  # a graph with a node with an attribute that is a graph
+        for field in (6, 5, 1):
+            raw = bytes([field << 3 | 2]) + _varint(len(raw)) + raw
+    return b"\x3a" + _varint(len(raw)) + raw
+
+
+def _varint(value: int) -> bytes:
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + _varint(value >> 7)
+
+
+def _output(model: onnx.ModelProto) -> onnx.ValueInfoProto:
+    return model.graph.output[1]
+
+
+def _double(model: onnx.ModelProto) -> None:
+    model.graph.node[3].output[0] = "single"
+    model.graph.node.append(helper.make_node("Cast", ["single"], ["probabilities"], to=11))
+    _output(model).type.tensor_type.elem_type = TensorProto.DOUBLE
+
+
+def _rows_lost(model: onnx.ModelProto) -> None:
+    model.graph.node[3].output[0] = "all"
+    model.graph.node.extend(
+        [
+            constant("none", np.array([0], np.int64)),
+            helper.make_node("Slice", ["all", "none", "none", "none"], ["probabilities"]),
+        ]
+    )
+
+
+def _nan(model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].CopyFrom(
+        numpy_helper.from_array(np.full((2, 2), np.nan, np.float32), "weights")
+    )
+
+
+def _set(model: onnx.ModelProto, dims: list[int]) -> None:
+    model.graph.initializer[0].dims[:] = dims
+
+
+def _case(
+    what: str,
+    make: Callable[[Path], Attempt],
+    rules: tuple[str, ...],
+    says: str,
+    *,
+    error: type[EdgeError] = EngineError,
+) -> Case:
+    return Case(what, GROUP, "", make, rules, error, says)
+
+
+TOOK = rf"took more than {TIMEOUT_S:g} s, so worker process \d+ was ended"
+RUN = "cannot be run by onnxruntime"
+LOAD = "cannot be loaded by onnxruntime"
+TENSORS = "engine.onnxruntime._check_tensors: "
+PROTOBUF = ("engine.onnx_file.check_onnx: not made by this converter",)
+IN_WORKERS = (
+    _case("an endless Loop", _behaving("hangs"), ENDLESS, TOOK, error=WorkerError),
+    _case("a Loop of 2^62 turns", _with_nodes(_many_turns), ENDLESS, TOOK, error=WorkerError),
+    _case("a Loop in a Loop", _with_nodes(_loop_in_a_loop), ENDLESS, TOOK, error=WorkerError),
+    _case("4 TiB at once", _behaving("starves"), TOLD, RUN),
+    _case("40 GB filled", _with_nodes(_filled(40)), TOLD, RUN),
+    _case("1 GB filled, of 600 MiB allowed", _with_nodes(_filled(1)), TOLD, RUN),
+    _case("32 GB by Tile", _with_nodes(_tiled), TOLD, RUN),
+    _case("32 GB by Expand", _with_nodes(_expanded), TOLD, RUN),
+    _case("64 GB by Range", _with_nodes(_ranged), TOLD, RUN),
+    _case("32 GB by OneHot", _with_nodes(_one_hot), TOLD, RUN),
+    _case("a tensor that doubles 40 times", _with_nodes(_doubling), TOLD, RUN),
+    _case(
+        "a tree that leads back to its root",
+        _with_nodes(_tree([0, 2, 0], [0, 0, 0]), domain="ai.onnx.ml"),
+        TOLD,
+        LOAD,
+    ),
+    _case(
+        "a tree that leads out of itself",
+        _with_nodes(_tree([1 << 40, 2, 0], [0, 0, 0]), domain="ai.onnx.ml"),
+        TOLD,
+        LOAD,
+    ),
+    _case(
+        "a tree of a feature that is not there",
+        _with_nodes(_tree([1, 2, 0], [1 << 40, 0, 0]), domain="ai.onnx.ml"),
+        TOLD,
+        LOAD,
+    ),
+    _case("a run that fails", _behaving("fails"), TOLD, RUN),
+)
+IN_THIS_PROCESS = (
+    _case(
+        "graphs 40 deep",
+        _bytes(_deep()),
+        ("engine.onnx_file._walk: levels of graphs in graphs",),
+        "expected at most 64 levels of graphs in graphs, found more",
+    ),
+    _case(
+        "a training graph",
+        _loaded(lambda model: model.training_info.add().algorithm.node.add()),
+        ("engine.onnx_file._walk: self-contained model",),
+        "found a training graph",
+    ),
+    _case(
+        "an operator that nobody knows",
+        _loaded(lambda model: model.graph.node.append(helper.make_node("Evil", ["windows"], ["z"]))),
+        LOADED,
+        LOAD,
+    ),
+    _case(
+        "operators of tomorrow",
+        _loaded(lambda model: model.opset_import[0].__setattr__("version", 999)),
+        LOADED,
+        LOAD,
+    ),
+    _case(
+        "a file format of tomorrow",
+        _loaded(lambda model: model.__setattr__("ir_version", 99)),
+        LOADED,
+        LOAD,
+    ),
+    _case(
+        "a node that reads its own output",
+        _loaded(lambda model: model.graph.node[0].input.__setitem__(0, "probabilities")),
+        LOADED,
+        LOAD,
+    ),
+    _case(
+        "weights shorter than they say", _loaded(lambda model: _set(model, [1 << 20, 2])), LOADED, LOAD
+    ),
+    _case("weights of a negative size", _loaded(lambda model: _set(model, [-1, 2])), LOADED, LOAD),
+    _case(
+        "weights whose size overflows",
+        _loaded(lambda model: _set(model, [1 << 62, 1 << 62])),
+        LOADED,
+        LOAD,
+    ),
+    _case(
+        "another output than declared",
+        _loaded(lambda model: model.graph.output.pop()),
+        (TENSORS + "as in the manifest, found {[",),
+        r"expected \['label', 'probabilities'\] as in the manifest",
+    ),
+    _case(
+        "an output of another dtype",
+        _loaded(_double),
+        (TENSORS + "of shape {shape_text(shape)}",),
+        r"expected tensor\(float\) of shape .* found tensor\(double\)",
+    ),
+    _case(
+        "an output with fewer rows",
+        _loaded(_rows_lost),
+        ("engine.onnxruntime.OnnxRuntimeSession.run: expected the shape",),
+        "cannot be run|expected the shape",
+    ),
+    _case(
+        "an output that is not a number",
+        _loaded(_nan),
+        ("engine.golden.replay: source model",),
+        "expected the source model's outputs for 6 golden inputs",
+        error=GoldenMismatchError,
+    ),
+    _case(
+        "other outputs than the goldens",
+        lambda folder: loading(tiny_bundle(behaviour="wrong_goldens"), folder),
+        ("engine.golden.replay: source model",),
+        "found 6 other labels",
+        error=GoldenMismatchError,
+    ),
+    _case(
+        "half a model",
+        _bytes(TinyModel().graph()[:-9]),
+        PROTOBUF,
+        "expected a whole ONNX file, found a part of one",
+    ),
+    _case("no model", _bytes(b""), LOADED, LOAD),
+)
+CASES = (*IN_WORKERS, *IN_THIS_PROCESS)

@@ -1,0 +1,109 @@
+"""Plans and engines for TensorRT in a bundle: code for a GPU that no bundle may bring.
+
+A device builds its plans itself, from ONNX. A variant for TensorRT is never loaded by another engine.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import EdgeError, EngineError, ManifestError
+from tests.hostile.building import Files, archive, loading, opening, relisted, with_model
+from tests.hostile.case import Attempt, Case
+from tests.support.tiny_bundle import TinyModel
+
+GROUP = "TensorRT plans"
+PROFILE = {"min_rows": 1, "opt_rows": 1, "max_rows": 8}
+# How a serialized plan begins; what follows does not matter to whoever takes it by its beginning.
+PLAN = b"ftrt" + bytes(200)
+
+
+def _changed(change: Callable[[dict[str, Any], Files], object]) -> Callable[[Path], Attempt]:
+    return lambda folder: loading(archive(relisted(change)), folder)
+
+
+def _opened(change: Callable[[dict[str, Any], Files], object]) -> Callable[[Path], Attempt]:
+    return lambda folder: opening(archive(relisted(change)), folder)
+
+
+def _for_tensorrt(**more: Any) -> Callable[[dict[str, Any], Files], None]:
+    def change(value: dict[str, Any], files: Files) -> None:
+        value["variants"][0] |= {"engine": "tensorrt", "profile": PROFILE, **more}
+        files[value["variants"][0]["file"]] = PLAN
+
+    return change
+
+
+def _second_is_a_plan(value: dict[str, Any], files: Files) -> None:
+    """The plan comes first, and an ordinary variant, whose file is a plan as well, second."""
+    ordinary = json.loads(json.dumps(value["variants"][0]))
+    _for_tensorrt()(value, files)
+    value["variants"].append(ordinary | {"id": "plain"})
+
+
+def _host_is_a_plan(value: dict[str, Any], files: Files) -> None:
+    value["variants"][0]["host"] = "variants/fp32/host.onnx"
+    files["variants/fp32/host.onnx"] = PLAN
+
+
+def _case(
+    what: str,
+    make: Callable[[Path], Attempt],
+    rules: tuple[str, ...],
+    says: str,
+    *,
+    error: type[EdgeError] = EngineError,
+) -> Case:
+    return Case(what, GROUP, "", make, rules, error, says)
+
+
+NOT_ONNX = ("engine.onnx_file.check_onnx: not made by this converter",)
+PROFILES = "bundle.consistency._of_profiles: "
+CASES = (
+    _case(
+        "a plan as the only variant",
+        _changed(_for_tensorrt()),
+        ("engine.select.choose: found none",),
+        r"found none: fp32 needs tensorrt \(",
+    ),
+    _case(
+        "a plan in place of the ONNX file",
+        lambda folder: loading(archive(with_model(PLAN)), folder),
+        NOT_ONNX,
+        "expected an ONNX file, found",
+    ),
+    _case(
+        "a plan that both engines would load",
+        _changed(_second_is_a_plan),
+        NOT_ONNX,
+        "expected an ONNX file, found",
+    ),
+    _case(
+        "a plan behind a model",
+        lambda folder: loading(archive(with_model(TinyModel().graph() + PLAN)), folder),
+        NOT_ONNX,
+        "expected an? .*ONNX file, found",
+    ),
+    _case(
+        "a part for the host without TensorRT",
+        _opened(_host_is_a_plan),
+        (PROFILES + "a file for the host is for tensorrt only",),
+        "a file for the host is for tensorrt only",
+        error=ManifestError,
+    ),
+    _case(
+        "a variant for TensorRT without a profile",
+        _opened(_for_tensorrt(profile=None)),
+        (PROFILES + "and it needs one",),
+        "an optimization profile is for tensorrt, and it needs one",
+        error=ManifestError,
+    ),
+    _case(
+        "a profile of no rows",
+        _opened(_for_tensorrt(profile=PROFILE | {"min_rows": 0})),
+        (PROFILES + "whose rows do not ascend",),
+        "rows do not ascend from 1",
+        error=ManifestError,
+    ),
+)
