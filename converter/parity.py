@@ -15,6 +15,7 @@ Anything else is a ParityError.
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -221,6 +222,12 @@ def _only_rounding(
 
 def _accepted(source: SourceModel, rows: Rows) -> tuple[Rows, Answer]:
     """The edge rows that the source model takes at all and has a finite answer to, with that answer."""
+    if not len(rows):
+        return rows, Answer({}, np.empty(0))
+    with suppress(EdgeError):  # mostly it takes all of them, and is asked once
+        answer = source.run(rows)
+        if _finite(answer, len(rows)).all():
+            return rows, answer
     kept = rows.take(_taken(source, rows))
     return kept, source.run(kept) if len(kept) else Answer({}, np.empty(0))
 
@@ -235,9 +242,14 @@ def _taken(source: SourceModel, rows: Rows) -> NDArray[np.bool_]:
         half = len(rows) // 2
         halves = (rows.take(slice(half)), rows.take(slice(half, None)))
         return np.concatenate([_taken(source, part) for part in halves])
-    finite = np.ones(len(rows), dtype=np.bool_)
+    return _finite(answer, len(rows))
+
+
+def _finite(answer: Answer, count: int) -> NDArray[np.bool_]:
+    """Which rows every number of the answer is finite for."""
+    finite = np.ones(count, dtype=np.bool_)
     for tensor in answer.tensors.values():
-        finite &= np.isfinite(tensor).reshape(len(rows), -1).all(axis=1)
+        finite &= np.isfinite(tensor).reshape(count, -1).all(axis=1)
     return finite
 
 
