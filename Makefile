@@ -22,4 +22,4 @@ bench: .venv/ready
 	@PYTHON=$(PYTHON) scripts/setup
 
 clean:
-	rm -rf .venv demo-output build dist .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .cache demo-output build dist .coverage* .mypy_cache .ruff_cache .pytest_cache

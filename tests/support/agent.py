@@ -27,7 +27,8 @@ class AgentRig:
     """One device: `edge-runtime run` on a configuration of one model named `tiny`.
 
     `settings` are more members of the model's source, `model` of the model, `fleet` of the fleet.
-    `environment` may be set before a start.
+    A new version is confirmed by its golden outputs, unless `trial` asks for more.
+    `environment` may be set before a start, and `program`, where it is another's that runs.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class AgentRig:
         *,
         fleet: Mapping[str, Any] | None = None,
         model: Mapping[str, Any] | None = None,
+        trial: Mapping[str, Any] | None = None,
         interval_s: float = 60,
         **settings: Any,
     ) -> None:
@@ -46,6 +48,7 @@ class AgentRig:
         self.log = folder / "agent.log"
         self._ready = folder / "ready.json"
         self.environment: dict[str, str] = {}
+        self.program: Sequence[str | Path] = (COMMAND,)
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "root.json").write_bytes(root_bytes())
         source = {"url": sensor_url, "topic": "sensors/watch", **settings}
@@ -56,6 +59,7 @@ class AgentRig:
         }
         lines = [line for name, table in tables.items() for line in _table(f"[{name}]", table)]
         lines += _table("[[models]]", {"name": "tiny", "bundle": "tiny-1.0.0.edge", **(model or {})})
+        lines += _table("[models.trial]", {"predictions": 0, "serve_s": 0, **(trial or {})})
         lines += _table("[models.source]", source)
         self.config.write_text("\n".join(lines) + "\n")
         self.bundle()
@@ -77,7 +81,7 @@ class AgentRig:
         self._ready.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*prefix, COMMAND, "run", "--config", self.config, "--ready-file", self._ready],
+                [*prefix, *self.program, "run", "--config", self.config, "--ready-file", self._ready],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.environment},
