@@ -149,7 +149,7 @@ def _with_envelope(envelope: Any) -> bytes:
 
 
 def _read(envelope: Any) -> list[Any]:
-    """What a verifier reads of an envelope: other members are of the tool that made it, and not signed."""
+    """What a verifier reads of an envelope: other members are the maker's own and not signed."""
     dsse, material = envelope.get("dsseEnvelope"), envelope.get("verificationMaterial")
     read = [envelope.get("mediaType"), _hint(material) if isinstance(material, dict) else material]
     if not isinstance(dsse, dict):

@@ -13,6 +13,7 @@ from tests.hostile.attacks import (
     plans,
     replacement,
     rollback,
+    wrong_models,
 )
 from tests.hostile.case import Case
 
@@ -27,6 +28,7 @@ CASES: tuple[Case, ...] = (
     *manifests.CASES,
     *onnx_data.CASES,
     *graphs.CASES,
+    *wrong_models.CASES,
     *libraries.CASES,
     *plans.CASES,
 )

@@ -136,7 +136,7 @@ CASES = (
         _many,
         (
             "bundle.sources._list: more than",
-            "bundle.archive.check_names: 1 to",
+            "bundle.archive.check_names: 1 to {MAX_ENTRIES} entries",
             "bundle.reader._check_contents: as well",
         ),
         "found more than 256 files",

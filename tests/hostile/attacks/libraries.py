@@ -79,16 +79,20 @@ def _golden(make: Callable[[Path], bytes]) -> Callable[[Path], Attempt]:
 
 
 def _objects(folder: Path) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.array([_Payload(folder / "owned")], object), allow_pickle=True)
-    return buffer.getvalue()
+    return _npy("|O", 8, _pickled(folder))
 
 
 def _structured(folder: Path) -> bytes:
+    return _npy([("a", "|O"), ("b", "<f4")], 12, _pickled(folder))
+
+
+def _npy(kind: Any, item_bytes: int, data: bytes) -> bytes:
+    """An .npy file of objects, whose header asks for exactly as many bytes as are there."""
+    count = -(-len(data) // item_bytes)
     buffer = io.BytesIO()
-    fields = np.zeros(6, [("a", object), ("b", np.float32)])
-    np.save(buffer, fields, allow_pickle=True)
-    return buffer.getvalue()
+    header = {"descr": kind, "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue() + data.ljust(count * item_bytes, b"\0")
 
 
 def _case(
