@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.errors import EngineError, WorkerError
+from edge_runtime.worker import Worker
 from tests.hostile.attacks import CASES
-from tests.hostile.attacks.graphs import working
+from tests.hostile.attacks.graphs import MAX_BYTES, with_gibibyte, working
 from tests.hostile.building import GOOD, archive, loading, opening, opening_folder, signed
 from tests.hostile.case import Case, attempted, faults
 from tests.hostile.rules import exists, taken_out
 from tests.hostile.without_rules import Ending, tried_without
+from tests.support.slots import slot
+from tests.support.tiny_bundle import Behaviour, golden_windows, tiny_bundle
 from tests.support.unpacked import unpack
 
 
@@ -52,3 +56,25 @@ def test_without_its_rules_a_case_gets_through_and_with_them_it_does_not(tmp_pat
     with taken_out(case.refused_by):
         (other := tmp_path / "other").mkdir()
         assert faults(case, attempted(case, other)) == ["it got through"]
+
+
+def test_the_limit_of_memory_is_what_refuses_a_gibibyte(tmp_path: Path) -> None:
+    folder = slot(tmp_path, with_gibibyte())
+
+    with Worker.start(folder, timeout_s=60, max_bytes=4 << 30) as worker:
+        assert worker.info.golden_label_disagreements == 0
+    with pytest.raises(EngineError, match="cannot be run"):
+        Worker.start(folder, timeout_s=60, max_bytes=MAX_BYTES)
+
+
+def test_a_running_model_goes_on_while_a_hostile_one_is_tried(tmp_path: Path) -> None:
+    good, hostile = tmp_path / "good", tmp_path / "hostile"
+    good.mkdir()
+    hostile.mkdir()
+    with Worker.start(slot(good, tiny_bundle())) as worker:
+        before = worker.infer(golden_windows()).labels
+        behaviours: tuple[Behaviour, ...] = ("hangs", "starves")
+        for behaviour in behaviours:
+            with pytest.raises((EngineError, WorkerError)):
+                working(tiny_bundle(behaviour=behaviour), hostile)()
+            assert worker.infer(golden_windows()).labels == before

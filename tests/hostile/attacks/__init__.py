@@ -13,12 +13,14 @@ from tests.hostile.attacks import (
     plans,
     replacement,
     rollback,
+    roots,
     wrong_models,
 )
 from tests.hostile.case import Case
 
 CASES: tuple[Case, ...] = (
     *forgery.CASES,
+    *roots.CASES,
     *rollback.CASES,
     *endless.CASES,
     *replacement.CASES,

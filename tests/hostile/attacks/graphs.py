@@ -50,7 +50,10 @@ def changed_model(change: Callable[[onnx.ModelProto], object]) -> bytes:
 
 def _with_nodes(make: Callable[[], Nodes], *, domain: str = "") -> Callable[[Path], Attempt]:
     """The tiny model with nodes in front that turn `windows` into `spoiled`, in a worker."""
+    return lambda folder: working(_spoiled(make, domain), folder)
 
+
+def _spoiled(make: Callable[[], Nodes], domain: str = "") -> bytes:
     def change(model: onnx.ModelProto) -> None:
         del model.graph.node[0]
         for at, node in enumerate(make()):
@@ -58,7 +61,12 @@ def _with_nodes(make: Callable[[], Nodes], *, domain: str = "") -> Callable[[Pat
         if domain:
             model.opset_import.append(helper.make_opsetid(domain, 3))
 
-    return lambda folder: working(archive(with_model(changed_model(change))), folder)
+    return archive(with_model(changed_model(change)))
+
+
+def with_gibibyte() -> bytes:
+    """A bundle whose model fills 1 GiB with zeros in each run, and otherwise is the good one."""
+    return _spoiled(_filled(1))
 
 
 def constant(name: str, values: Any) -> onnx.NodeProto:
