@@ -24,8 +24,8 @@ _EPILOG = (
 @click.option(
     "--inputs", required=True, metavar="FILE[:KEY]",
     help="Inputs that were held out from training: (inputs, features) or (windows, samples, axes), a "
-    ".csv with a line of titles for a model of named columns, or an .npz with an array for each input of "
-    "a model of several. The bundle must agree with MODEL on all.",
+    ".csv with a line of titles for a model of named columns, or an .npz with an array for each input "
+    "of a model of several. The bundle must agree with MODEL on all.",
 )  # fmt: skip
 @click.option(
     "--labels", metavar="FILE[:KEY]",

@@ -118,9 +118,9 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 
     `near_ties` of `label_disagreements` are rows where the source's own two best class scores differ
     by less than 1e-6, that is, by the rounding of a sum. `tolerance`: the largest absolute difference
-    that goldens may have. `rounded_splits` are rows where a computed feature (behind a block) lies within
-    rounding of a tree's threshold: the trees were shown to agree on the variant's own features; these
-    rows do not count in `max_abs_error`.
+    that goldens may have. `rounded_splits` are rows where a computed feature (behind a block) lies
+    within rounding of a tree's threshold: the trees were shown to agree on the variant's own features;
+    these rows do not count in `max_abs_error`.
     """
 
     inputs: int
