@@ -22,8 +22,7 @@ TRAVERSAL, AGAIN = "CVE-2022-25882", "CVE-2024-27318"
 SYMLINK, HARD_LINK = "CVE-2026-27489", "CVE-2026-34446"
 ATTRIBUTES = "CVE-2026-34445"
 MEMORY = "microsoft/onnxruntime#28709"
-Model = onnx.ModelProto
-Place = Callable[[Model, TensorProto], object]
+Place = Callable[[onnx.ModelProto, TensorProto], object]
 
 
 def outside(location: str, **more: str) -> TensorProto:
@@ -35,11 +34,11 @@ def outside(location: str, **more: str) -> TensorProto:
     return tensor
 
 
-def _initializer(model: Model, tensor: TensorProto) -> None:
+def _initializer(model: onnx.ModelProto, tensor: TensorProto) -> None:
     model.graph.initializer.append(tensor)
 
 
-def _weights(model: Model, tensor: TensorProto) -> None:
+def _weights(model: onnx.ModelProto, tensor: TensorProto) -> None:
     tensor.name = "weights"
     del model.graph.initializer[:]
     model.graph.initializer.append(tensor)
@@ -49,11 +48,11 @@ def _constant(tensor: TensorProto) -> onnx.NodeProto:
     return helper.make_node("Constant", [], [tensor.name], value=tensor)
 
 
-def _attribute(model: Model, tensor: TensorProto) -> None:
+def _attribute(model: onnx.ModelProto, tensor: TensorProto) -> None:
     model.graph.node.insert(0, _constant(tensor))
 
 
-def _tensors(model: Model, tensor: TensorProto) -> None:
+def _tensors(model: onnx.ModelProto, tensor: TensorProto) -> None:
     attribute = model.graph.node[0].attribute.add(name="spare", type=onnx.AttributeProto.TENSORS)
     attribute.tensors.append(tensor)
 
@@ -63,30 +62,30 @@ def _branch(*nodes: onnx.NodeProto, constants: tuple[TensorProto, ...] = ()) -> 
     return helper.make_graph(list(nodes), "branch", [], [output], list(constants))
 
 
-def _if(model: Model, branch: onnx.GraphProto) -> None:
+def _if(model: onnx.ModelProto, branch: onnx.GraphProto) -> None:
     model.graph.node.append(
         helper.make_node("If", ["yes"], ["either"], then_branch=branch, else_branch=branch)
     )
     model.graph.initializer.append(helper.make_tensor("yes", TensorProto.BOOL, [], [True]))
 
 
-def _subgraph_initializer(model: Model, tensor: TensorProto) -> None:
+def _subgraph_initializer(model: onnx.ModelProto, tensor: TensorProto) -> None:
     _if(model, _branch(helper.make_node("Identity", ["outside"], ["branch"]), constants=(tensor,)))
 
 
-def _subgraph_constant(model: Model, tensor: TensorProto) -> None:
+def _subgraph_constant(model: onnx.ModelProto, tensor: TensorProto) -> None:
     tensor.name = "branch"
     _if(model, _branch(_constant(tensor)))
 
 
-def _subgraph_of_a_subgraph(model: Model, tensor: TensorProto) -> None:
+def _subgraph_of_a_subgraph(model: onnx.ModelProto, tensor: TensorProto) -> None:
     tensor.name = "inner"
-    inner = Model(graph=_branch())
+    inner = onnx.ModelProto(graph=_branch())
     _subgraph_constant(inner, tensor)
     _if(model, inner.graph)
 
 
-def _loop_body(model: Model, tensor: TensorProto) -> None:
+def _loop_body(model: onnx.ModelProto, tensor: TensorProto) -> None:
     value = helper.make_tensor_value_info
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["on"]), _constant(tensor)],
@@ -97,24 +96,24 @@ def _loop_body(model: Model, tensor: TensorProto) -> None:
     model.graph.node.append(helper.make_node("Loop", ["", ""], ["stack"], body=body))
 
 
-def _graphs(model: Model, tensor: TensorProto) -> None:
+def _graphs(model: onnx.ModelProto, tensor: TensorProto) -> None:
     attribute = model.graph.node[0].attribute.add(name="spare", type=onnx.AttributeProto.GRAPHS)
     attribute.graphs.append(_branch(constants=(tensor,)))
 
 
-def _function(model: Model, tensor: TensorProto) -> None:
+def _function(model: onnx.ModelProto, tensor: TensorProto) -> None:
     body = [_constant(tensor), helper.make_node("Identity", ["a"], ["b"])]
     imports = [helper.make_opsetid("", 17)]
     model.functions.append(helper.make_function("ai.onnx", "F", ["a"], ["b"], body, imports))
 
 
-def _function_default(model: Model, tensor: TensorProto) -> None:
+def _function_default(model: onnx.ModelProto, tensor: TensorProto) -> None:
     _function(model, TensorProto(name="c", data_type=1, dims=[0]))
     default = onnx.AttributeProto(name="value", type=onnx.AttributeProto.TENSOR, t=tensor)
     model.functions[0].attribute_proto.append(default)
 
 
-def _sparse(model: Model, tensor: TensorProto, *, part: str) -> None:
+def _sparse(model: onnx.ModelProto, tensor: TensorProto, *, part: str) -> None:
     tensor.dims[:] = [4]
     indices = helper.make_tensor("indices", TensorProto.INT64, [4], [0, 1, 2, 3])
     sparse = onnx.SparseTensorProto(values=tensor, indices=indices, dims=[8])
@@ -125,15 +124,15 @@ def _sparse(model: Model, tensor: TensorProto, *, part: str) -> None:
     model.graph.sparse_initializer.append(sparse)
 
 
-def _sparse_values(model: Model, tensor: TensorProto) -> None:
+def _sparse_values(model: onnx.ModelProto, tensor: TensorProto) -> None:
     _sparse(model, tensor, part="values")
 
 
-def _sparse_indices(model: Model, tensor: TensorProto) -> None:
+def _sparse_indices(model: onnx.ModelProto, tensor: TensorProto) -> None:
     _sparse(model, tensor, part="indices")
 
 
-def _sparse_constant(model: Model, tensor: TensorProto) -> None:
+def _sparse_constant(model: onnx.ModelProto, tensor: TensorProto) -> None:
     _sparse(model, tensor, part="values")
     sparse = model.graph.sparse_initializer.pop()
     node = onnx.NodeProto(op_type="Constant", output=["outside"])
@@ -145,21 +144,21 @@ def _sparse_constant(model: Model, tensor: TensorProto) -> None:
     model.graph.node.insert(0, node)
 
 
-def _sparse_list(model: Model, tensor: TensorProto) -> None:
+def _sparse_list(model: onnx.ModelProto, tensor: TensorProto) -> None:
     _sparse(model, tensor, part="values")
     sparse = model.graph.sparse_initializer.pop()
     attribute = model.graph.node[0].attribute.add(name="x", type=onnx.AttributeProto.SPARSE_TENSORS)
     attribute.sparse_tensors.append(sparse)
 
 
-def _after_numbers(model: Model, tensor: TensorProto) -> None:
+def _after_numbers(model: onnx.ModelProto, tensor: TensorProto) -> None:
     """Behind a long list of numbers, which the check skips in one step."""
     attribute = model.graph.node[0].attribute.add(name="spare", type=onnx.AttributeProto.TENSOR)
     attribute.floats.extend([1.0] * 50_000)
     attribute.t.CopyFrom(tensor)
 
 
-def _twice_in_one_attribute(model: Model, tensor: TensorProto) -> None:
+def _twice_in_one_attribute(model: onnx.ModelProto, tensor: TensorProto) -> None:
     """Protobuf merges the parts of a message that comes twice; only the second part is external."""
     first = TensorProto(name="c", data_type=TensorProto.FLOAT, dims=[2, 2], raw_data=bytes(16))
     node = onnx.NodeProto(op_type="Constant", output=["c"])

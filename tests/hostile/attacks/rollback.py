@@ -14,7 +14,7 @@ from tests.support.tiny_bundle import KEY, MODEL_FILE, OTHER_KEY, tiny_bundle
 from tests.support.unpacked import payloads
 
 GROUP = "rollback"
-FREEZE = "TUF specification 1.5.2"
+OLDER_TRUSTED = "CVE-2022-29173"
 ROTATED = "bundle.rotation.rotated: "
 OLD, NEW = payloads(tiny_bundle(version="1.0.0")), payloads(tiny_bundle(version="2.0.0", seed=1))
 NAME = signature_name(KEY)
@@ -92,7 +92,7 @@ CASES = (
         OLDER,
         r"its release \d is below 5, the highest that ran here",
         error=OlderReleaseError,
-        advisory=FREEZE,
+        advisory=OLDER_TRUSTED,
     ),
     _case(
         "release 0",
@@ -100,7 +100,7 @@ CASES = (
         OLDER,
         r"its release \d is below 5, the highest that ran here",
         error=OlderReleaseError,
-        advisory=FREEZE,
+        advisory=OLDER_TRUSTED,
     ),
     _case(
         "the manifest of an older bundle",
@@ -149,14 +149,14 @@ CASES = (
         _rotating(_root(2, KEY), _root(1, KEY)),
         (ROTATED + "expected version {old.version + 1}",),
         "expected version 3, .* found 1",
-        advisory=FREEZE,
+        advisory=OLDER_TRUSTED,
     ),
     _case(
         "root: the same version again",
         _rotating(_root(2, KEY), _root(2, KEY)),
         (ROTATED + "expected version {old.version + 1}",),
         "expected version 3, .* found 2",
-        advisory=FREEZE,
+        advisory=OLDER_TRUSTED,
     ),
     _case(
         "root: a version skipped",
@@ -184,7 +184,7 @@ CASES = (
         _following(_root(3, KEY), _root(1, KEY), _root(2, KEY)),
         ("bundle.rotation.followed: or later, found",),
         "expected version 3 or later, found 2",
-        advisory=FREEZE,
+        advisory=OLDER_TRUSTED,
     ),
     _case(
         "root: a newer one passed with an install",
