@@ -162,7 +162,7 @@ def test_what_fails_its_trial_is_rejected_and_the_old_version_runs_on(device: De
     assert _status(device) == {"tiny": "1.0.0"}
 
 
-@pytest.mark.parametrize("device", [PI4], indirect=True)
+@pytest.mark.parametrize("device", [PI4], ids=[PI4.name], indirect=True)
 def test_a_device_killed_at_any_call_of_an_install_runs_on_and_installs_it(device: Device) -> None:
     _install(device, "1.0.0")
     (device.folder / "new.edge").write_bytes(tiny_bundle(version="1.1.0"))
