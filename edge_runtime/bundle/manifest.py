@@ -12,6 +12,7 @@ import msgspec
 
 from edge_runtime.bundle.consistency import MAX_RELEASE, faults
 from edge_runtime.bundle.evaluation import Accuracy, ClassScore, CrossValidation, Evaluation
+from edge_runtime.bundle.layout import plain
 from edge_runtime.errors import ManifestError
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
 FORMAT = 1
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_NESTING = 32
+MAX_FAULT = 800  # characters: a manifest may be 4 MiB of one name
 # What a missing text is to the graph: a noncharacter, which Unicode keeps for internal use (its
 # chapter 23.7), so that no caller's text is equal to it.
 MISSING_TEXT = "\uffff"
@@ -262,7 +264,7 @@ def decode(raw: bytes) -> Manifest:
     found = value.get("format") if isinstance(value, dict) else None
     if found != FORMAT:
         raise ManifestError(
-            f"manifest.json: expected format {FORMAT}, found {found!r}. "
+            f"manifest.json: expected format {FORMAT}, found {plain(repr(found))}. "
             "Upgrade edge-runtime on this machine to read newer bundles."
         )
     if _unreasonable(value, MAX_NESTING):
@@ -275,7 +277,7 @@ def decode(raw: bytes) -> Manifest:
     try:
         manifest = msgspec.convert(value, Manifest)
     except msgspec.ValidationError as error:
-        raise ManifestError(f"manifest.json: {error}") from error
+        raise ManifestError(f"manifest.json: {plain(str(error))}") from error
     check(manifest)
     return manifest
 
@@ -285,7 +287,7 @@ def check(manifest: Manifest) -> None:
     check_name(manifest.name)
     check_version(manifest.version)
     for what in faults(manifest):
-        raise ManifestError(f"manifest.json: {what}.")
+        raise ManifestError(f"manifest.json: {plain(what, MAX_FAULT)}.")
 
 
 def _unreasonable(value: Any, levels: int) -> bool:
@@ -300,13 +302,15 @@ def check_name(name: str) -> None:
     """A model's or device's name: it becomes a folder, a topic level and part of a file name."""
     if not _NAME.match(name):
         raise ManifestError(
-            f"name {name!r}: expected 1 to 64 of a-z, 0-9 and '-', with no '-' at either end."
+            f"name {plain(repr(name))}: expected 1 to 64 of a-z, 0-9 and '-', with no '-' at either end."
         )
 
 
 def check_version(version: str) -> None:
     if not _VERSION.match(version):
-        raise ManifestError(f"version {version!r}: expected a semantic version such as 1.0.0.")
+        raise ManifestError(
+            f"version {plain(repr(version))}: expected a semantic version such as 1.0.0."
+        )
 
 
 def default_release(version: str) -> int:

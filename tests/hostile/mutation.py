@@ -51,6 +51,7 @@ VALUES: tuple[Any, ...] = (
 SIGNED = signed(GOOD)
 RAW = archive(SIGNED)
 NAME = signature_name(KEY)
+ROOT = root()
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def verdict(mutation: Mutation, folder: Path) -> str:
     path = folder / "mutation.edge"
     path.write_bytes(mutation.raw)
     try:
-        with open_bundle(path, root=root()) as bundle:
+        with open_bundle(path, root=ROOT) as bundle:
             read_all(bundle)
     except EdgeError as error:
         text = str(error)

@@ -146,7 +146,7 @@ SPELLINGS = (
     _case(
         "a number with a fraction",
         _text('"release":1000000', '"release":1000000.0'),
-        DECODE + "ManifestError(f'manifest.json: {error}')",
+        DECODE + "plain(str(error))",
         "Expected `int`, got `float`",
     ),
     _case("minus zero", _text('"near_ties":0', '"near_ties":-0'), CANONICAL, "expected canonical JSON"),
@@ -286,7 +286,7 @@ VALUES = (
     _case(
         "a release that is text",
         _changed(_top(release="1000000")),
-        DECODE + "ManifestError(f'manifest.json: {error}')",
+        DECODE + "plain(str(error))",
         "Expected `int`, got `str`",
     ),
     _case(
@@ -294,6 +294,12 @@ VALUES = (
         _changed(_top(name="../tiny")),
         "bundle.manifest.check_name: expected 1 to 64",
         "name '../tiny': expected 1 to 64 of a-z",
+    ),
+    _case(
+        "a name of 100,000 letters",
+        _changed(_top(name="x" * 100_000)),
+        "bundle.manifest.check_name: expected 1 to 64",
+        r"name 'x{199}\.\.\.: expected 1 to 64 of a-z",
     ),
     _case(
         "a version that is a path",
@@ -313,7 +319,7 @@ VALUES = (
     _case(
         "an engine of somebody else",
         _changed(_variant(engine="shell")),
-        DECODE + "ManifestError(f'manifest.json: {error}')",
+        DECODE + "plain(str(error))",
         "Invalid enum value 'shell'",
     ),
 )
