@@ -130,7 +130,7 @@ class Dft:
         """(n, ..., length) to (n, ..., bins), bins being a range: scale * abs(DFT)."""
         count = len(self.bins)
         if self.matrix is not None and x.ndim == 3 and x.shape[1] * count < _FEW:
-            return ops.norm(np.matmul(x, self.matrix).reshape(-1, x.shape[1], 2, count), axis=2)
+            return ops.norm(ops.product(x, self.matrix).reshape(-1, x.shape[1], 2, count), axis=2)
         return np.sqrt(self.power(x))
 
     def power(self, x: Array) -> Array:
@@ -165,7 +165,7 @@ class Dft:
     def _direct(self, x: Array) -> Array:
         """Real parts beside imaginary ones: (n, ..., 2 * bins)."""
         assert self.matrix is not None
-        return np.matmul(x, self.matrix)
+        return ops.product(x, self.matrix)
 
     def _in_stages(self, x: Array) -> Array:
         """Squared magnitudes (n, ..., rows, kept): bin r + rows * c at r, c."""

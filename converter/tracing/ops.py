@@ -49,6 +49,17 @@ def mean(x: Any, axis: int, keepdims: bool = False) -> Any:
     )  # fmt: skip
 
 
+def product(x: Any, matrix: ArrayLike) -> Any:
+    """As `np.matmul` by a constant matrix with many rows.
+
+    How numpy adds float32 depends on the processor, and long sums differ in their seventh digit; so it
+    adds in float64 and rounds once.
+    """
+    if isinstance(x, Tensor) or x.dtype != np.float32:
+        return np.matmul(x, matrix)
+    return np.matmul(x.astype(np.float64), np.asarray(matrix, np.float64)).astype(np.float32)
+
+
 def norm(x: Any, axis: int, keepdims: bool = False) -> Any:
     """The root of the sum of squares of floats along one axis, in one node."""
     if isinstance(x, Tensor):
