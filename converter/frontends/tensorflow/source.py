@@ -85,8 +85,7 @@ class KerasSource:
         given = prepared(self.before, rows, self.callee)
         count = at_once(given, _BATCH)
         parts = [
-            self.asked([array[at : at + count] for array in given])
-            for at in range(0, len(rows), count)
+            self.asked([array[at : at + count] for array in given]) for at in range(0, len(rows), count)
         ]
         found = [np.concatenate(arrays).astype(np.float64) for arrays in zip(*parts, strict=True)]
         return self.heads.answer(*found)
