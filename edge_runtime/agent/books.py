@@ -15,7 +15,7 @@ from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 
 _MAX_DETAIL = 2_000
-_AS_IT_SHOULD_BE = {"installed", "activated"}
+_AS_IT_SHOULD_BE = {"installed", "on trial", "confirmed", "activated"}
 _NEEDS_SOMEBODY = {
     "install failed",
     "internal fault",

@@ -6,22 +6,23 @@ from collections.abc import Mapping
 
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.log import say, warn
+from edge_runtime.agent.on_trial import OnTrial
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.serving import Installed, back_off_s
 from edge_runtime.agent.streamable import why_not
 from edge_runtime.agent.trial import Trial
 from edge_runtime.bundle import load_root, open_bundle, open_folder
-from edge_runtime.config import Config, ModelConfig
+from edge_runtime.config import Config, ModelConfig, TrialConfig
 from edge_runtime.errors import BundleError, ConfigError, EdgeError, EngineError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot, State
 
 
 class Installs:
-    """Follows the store: whatever another process installs or rolls back is tried and activated.
+    """Follows the store: what another process installs serves on trial until it is confirmed.
 
-    A model that is not configured is tried and activated as well, so that an install beside the agent
-    ends; it just does not run.
+    A model that is not configured has no stream to prove it: its golden outputs confirm it, so that an
+    install beside the agent ends; it just does not run.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class Installs:
         self._books = books
         self._runners = runners
         self._models = {model.name: model for model in config.models}
-        self._trials: dict[str, Trial] = {}
+        self._trials: dict[str, Trial] = {}  # that load
+        self._live: dict[str, OnTrial] = {}  # that serve
+        self._failed_trials: dict[str, str] = {}  # why the last attempt ended
         self._errors: dict[str, str] = {}
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
@@ -55,7 +58,9 @@ class Installs:
         """Look once at the store, at the trials and at the runners."""
         try:
             self._look()
+            self._settle_trials()
             self._finish_trials()
+            self._judge_trials()
             self._judge_runners()
             self._look()  # again: what is pending may have been settled just now
             self._begin_trials()
@@ -63,17 +68,27 @@ class Installs:
             self._books.note_once("store trouble", detail=str(error))
 
     def stop(self) -> None:
-        for trial in self._trials.values():
+        """End what loads; a stop in order gives the attempts of all trials back."""
+        stopped = {name: live.digest for name, live in self._live.items() if not self._failure(name)}
+        for name, trial in self._trials.items():
             trial.cancel()
+            stopped[name] = trial.digest
+        for name, digest in stopped.items():
+            try:
+                self._store.refunded(name, digest)
+            except EdgeError as error:
+                self._books.note_once("store trouble", name, detail=str(error))
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is being tried or waits to be."""
-        return not any(model.pending for model in self.state.models.values())
+        """Whether nothing is being loaded or waits to be."""
+        return not any(
+            model.pending and name not in self._live for name, model in self.state.models.items()
+        )
 
     def expected(self) -> list[str]:
         """The configured models that have something to run."""
-        return [name for name in self._runners if self._model(name).active]
+        return [name for name in self._runners if name in self._live or self._model(name).active]
 
     def errors(self) -> dict[str, str]:
         """The last thing that went wrong with each model, until something goes right."""
@@ -145,12 +160,25 @@ class Installs:
                 trial.cancel()
                 del self._trials[name]
                 trial = None
-            if model.pending is None or trial is not None:
+            if model.pending is None or trial is not None or name in self._live:
                 continue
-            if time.monotonic() < self._not_before.get(name, 0):
-                continue
-            if self._store.tried(name, model.pending).state != "bad":
-                self._trials[name] = self._try(name, model.pending)
+            if time.monotonic() >= self._not_before.get(name, 0):
+                self._attempt(name, model.pending)
+
+    def _attempt(self, name: str, digest: str) -> None:
+        """Count it, durably, and only then load."""
+        attempts = self._trial_config(name).attempts
+        slot = self._store.tried(name, digest, attempts, self._failed_trials.pop(name, ""))
+        if slot.state != "bad":
+            self._trials[name] = self._try(name, digest)
+            return
+        self._failed(name, slot.version, "rejected", EngineError(slot.reason))
+        if active := self._model(name).active:
+            version = self._model(name).slots[active].version
+            self._books.note("rolled back", name, version, f"{slot.version}: {slot.reason}")
+
+    def _trial_config(self, name: str) -> TrialConfig:
+        return self._models[name].trial if name in self._models else TrialConfig()
 
     def _try(self, name: str, digest: str) -> Trial:
         configured = self._models.get(name)
@@ -175,24 +203,75 @@ class Installs:
                     self._activate(name, slot, trial)
 
     def _activate(self, name: str, slot: Slot, trial: Trial) -> None:
-        """The store is told first: what it says is active survives a power cut, and it works."""
-        before = self._model(name)
-        back = slot.state == "good" and before.active is not None
+        """It gave its golden outputs: a new one serves on trial, one that was good here is active again.
+
+        The store is told first: what it says survives a power cut.
+        """
+        back = self._model(name).active is not None
+        new = slot.state == "trial"
+        on_trial = new and name in self._runners
         try:
             self._store.proved(name, slot.digest)
-            self._store.confirmed(name, slot.digest)
+            if not on_trial:
+                self._store.confirmed(name, slot.digest)
         except EdgeError:
             trial.cancel()
             self._wait_longer(name)
             raise
         self._failures.pop(name, None)
-        self._errors.pop(name, None)
         if name in self._runners:
-            self._runners[name].serve(*trial.take())
+            self._runners[name].serve(*trial.take(), on_trial=on_trial)
         else:
             trial.cancel()
-        event = "rolled back" if back else "activated"
+        if on_trial:
+            self._live[name] = OnTrial(slot.digest, self._trial_config(name))
+            event = "on trial"
+        else:
+            self._errors.pop(name, None)
+            event = "confirmed" if new else "rolled back" if back else "activated"
         self._books.note(event, name, slot.version, f"bundle {slot.digest[:12]}")
+
+    def _failure(self, name: str) -> str:
+        """Why the trial that serves has failed; '' while it goes on."""
+        served = self._runners[name].served
+        return served.failure if served and served.digest == self._live[name].digest else ""
+
+    def _judge_trials(self) -> None:
+        """Confirm what has shown enough; what failed leaves its place to the active one."""
+        for name, live in list(self._live.items()):
+            served = self._runners[name].served
+            if served is None or served.digest != live.digest:
+                continue
+            if served.failure:
+                version = self._model(name).slots[live.digest].version
+                self._failed_trials[name] = served.failure
+                self._failed(name, version, "trial failed", EngineError(served.failure))
+                self._end_trial(name)
+            elif not live.missing(served.predictions, self._books.connected):
+                self._store.confirmed(name, live.digest)
+                self._confirmed(name, live.digest)
+
+    def _settle_trials(self) -> None:
+        """What others decided meanwhile: a trial was confirmed by hand, rolled back or replaced."""
+        for name, live in list(self._live.items()):
+            now = self._model(name)
+            if live.digest == now.active:
+                self._confirmed(name, live.digest)
+            elif live.digest != now.pending:
+                self._end_trial(name)
+
+    def _confirmed(self, name: str, digest: str) -> None:
+        del self._live[name]
+        self._errors.pop(name, None)
+        self._runners[name].confirmed(digest)
+        version = self._runners[name].version
+        self._books.note("confirmed", name, version, f"bundle {digest[:12]}")
+
+    def _end_trial(self, name: str) -> None:
+        """Serve the active one again, where there is one; else what served stays."""
+        del self._live[name]
+        if active := self._model(name).active:
+            self._serve(self._runners[name], active)
 
     def _refuse(self, name: str, slot: Slot, error: EdgeError) -> None:
         """A pending bundle does not work here, or cannot be tried now; what runs runs on."""

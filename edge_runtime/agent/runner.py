@@ -13,10 +13,10 @@ from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.log import warn
 from edge_runtime.agent.rows import Losses, predictions
 from edge_runtime.agent.sensor import Sensor, geometry
-from edge_runtime.agent.serving import Installed, Serving
+from edge_runtime.agent.serving import Installed, Served, Serving
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.config import Config, ModelConfig
-from edge_runtime.errors import EdgeError, InputError, WorkerError
+from edge_runtime.errors import EdgeError, EngineError, InputError, WorkerError
 from edge_runtime.stream.pipeline import Windows
 from edge_runtime.stream.window import Cursor
 from edge_runtime.telemetry.messages import Row
@@ -46,7 +46,7 @@ class ModelRunner:
         self._model = model
         self._books = books
         self._serving: Serving | None = None
-        self._upcoming: tuple[Installed, Worker | None] | None = None
+        self._upcoming: tuple[Installed, Worker | None, bool] | None = None
         self._sensor: Sensor | None = None
         self._cursor = Cursor()
         self._counts = Counter(windows=0, predictions=0, dropped=0, failed=0, worker_restarts=0)
@@ -85,6 +85,14 @@ class ModelRunner:
         return serving.installed.digest if serving and serving.answers else ""
 
     @property
+    def served(self) -> Served | None:
+        """What the bundle in use has shown so far."""
+        serving = self._serving
+        if serving is None:
+            return None
+        return Served(serving.installed.digest, serving.predictions, serving.failure)
+
+    @property
     def pid(self) -> int | None:
         serving = self._serving
         worker = serving.worker if serving and serving.answers else None
@@ -108,11 +116,20 @@ class ModelRunner:
     def start(self) -> None:
         self._thread.start()
 
-    def serve(self, installed: Installed, worker: Worker | None) -> None:
-        """Go over to this bundle after the windows in hand; without a ready worker one is started."""
+    def serve(self, installed: Installed, worker: Worker | None, *, on_trial: bool = False) -> None:
+        """Go over to this bundle after the windows in hand; without a ready worker one is started.
+
+        On trial, a worker that dies or cannot run is not started again; see `served`.
+        """
         with self._lock:
-            self._upcoming = (installed, worker)
+            self._upcoming = (installed, worker, on_trial)
         self._nudge()
+
+    def confirmed(self, digest: str) -> None:
+        """The trial of the bundle in use is over: from now on its worker is started again."""
+        serving = self._serving
+        if serving is not None and serving.installed.digest == digest:
+            serving.on_trial = False
 
     def begin_stop(self) -> None:
         """No new windows; `stop` waits for those in hand."""
@@ -161,7 +178,7 @@ class ModelRunner:
             old.close()
             self._counts["worker_restarts"] += old.restarts
 
-    def _keep(self, installed: Installed, worker: Worker | None) -> Serving:
+    def _keep(self, installed: Installed, worker: Worker | None, on_trial: bool) -> Serving:
         return Serving(
             installed,
             worker,
@@ -170,6 +187,7 @@ class ModelRunner:
             note=lambda event, detail: self._books.note(
                 event, self.name, installed.manifest.version, detail
             ),
+            on_trial=on_trial,
         )
 
     def _listen(self, manifest: Manifest) -> Sensor | None:
@@ -243,6 +261,8 @@ class ModelRunner:
             serving.died(str(error))
             self._suspect(windows, str(error), self._deaths + 1)
         except EdgeError as error:
+            if serving.on_trial and isinstance(error, EngineError):
+                serving.fail(str(error))
             self._suspect(windows, str(error), POISON_AFTER)
         else:
             serving.answered()
@@ -278,6 +298,8 @@ class ModelRunner:
         place = _Place(sensor.stream.id, cursor.run, cursor.next)
         if self._books.write(rows, {f"place/{self.name}": msgspec.json.encode(place)}):
             self._counts["predictions"] += len(rows)
+        if self._serving is not None:
+            self._serving.predictions += len(rows)
         self._cursor = cursor
 
     def _tell_losses(self, *, last: bool = False) -> None:

@@ -22,6 +22,15 @@ class Installed:
     manifest: Manifest
 
 
+@dataclass(frozen=True)
+class Served:
+    """What a bundle has shown since it serves; `failure` is why its trial ended, '' while it goes on."""
+
+    digest: str
+    predictions: int
+    failure: str
+
+
 def back_off_s(failures: int) -> float:
     """How long to wait after so many failures in a row: not at all after the first, then doubling."""
     if failures < 2:
@@ -33,7 +42,8 @@ class Serving:
     """Keeps a worker for `installed`; used by one thread, except `kill` and the attributes.
 
     `note(event, detail)` hears of every death. `trouble` says why there is no worker now, `fault` is
-    what the last start raised.
+    what the last start raised. `on_trial`, a worker that dies or cannot run is not started again:
+    `failure` says why, and whoever counts the attempts decides. `predictions` were good.
     """
 
     def __init__(
@@ -44,12 +54,16 @@ class Serving:
         load_timeout_s: float,
         on_line: Callable[[str], None],
         note: Callable[[str, str], None],
+        on_trial: bool = False,
     ) -> None:
         self.installed = installed
         self.worker = worker
         self.trouble = ""
         self.fault: EdgeError | None = None
         self.restarts = 0
+        self.on_trial = on_trial
+        self.failure = ""
+        self.predictions = 0
         self._load_timeout_s = load_timeout_s
         self._on_line = on_line
         self._note = note
@@ -68,7 +82,7 @@ class Serving:
             return worker
         if worker is not None:
             self.died(f"worker process {worker.pid} is gone")
-        if time.monotonic() < self._not_before:
+        if self.failure or time.monotonic() < self._not_before:
             return None
         return self._start()
 
@@ -81,6 +95,13 @@ class Serving:
         self.restarts += 1
         self._note("worker died", why)
         self._wait_longer(why)
+        if self.on_trial:
+            self.failure = why
+
+    def fail(self, why: str) -> None:
+        """End a trial whose model lives but cannot run."""
+        self.failure = self.trouble = why
+        self.close()
 
     def answered(self) -> None:
         self._failures = 0

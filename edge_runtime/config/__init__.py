@@ -14,6 +14,7 @@ from edge_runtime.config.tables import (
     ModelConfig,
     SourceConfig,
     TelemetryConfig,
+    TrialConfig,
     files,
 )
 from edge_runtime.config.values import MAX_MODELS
@@ -29,6 +30,7 @@ __all__ = [
     "ModelConfig",
     "SourceConfig",
     "TelemetryConfig",
+    "TrialConfig",
     "files",
     "load",
     "parse",

@@ -77,6 +77,18 @@ class SourceConfig(BrokerConfig, frozen=True, kw_only=True):
     redelivery_s: Annotated[float, _number(0, 3_600, "The same after a reconnect.")] = 35.0
 
 
+class TrialConfig(Part, frozen=True, kw_only=True):
+    """What a new version must show while it serves on trial, beside its golden outputs.
+
+    Each start, each crash and each refusal to run uses up one of `attempts`; a clean stop does not.
+    """
+
+    attempts: Annotated[int, _number(1, 100, "Starts until it is given up for good.")] = 3
+    predictions: Annotated[int, _number(0, 1_000_000, "Good predictions until it is confirmed.")] = 10
+    serve_s: Annotated[float, _number(0, 604_800, "Seconds it must have served until then.")] = 10.0
+    fleet: Annotated[bool, _about("Whether the fleet's broker must have been connected, too.")] = False
+
+
 class ModelConfig(Part, frozen=True, kw_only=True):
     """`bundle` is installed at start when the device has no such model yet.
 
@@ -89,6 +101,7 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     bundle: Annotated[Path, _about("Installed if this model has nothing installed.")] | None = None
     load_timeout_s: Annotated[float, _Timeout] = 60.0
     run_timeout_s: Annotated[float, _Timeout] = 10.0
+    trial: TrialConfig = TrialConfig()
 
 
 class TelemetryConfig(Part, frozen=True, kw_only=True):

@@ -29,6 +29,11 @@ def of_config(config: Config) -> Iterator[Fault]:
         where = f"models[{index}]"
         yield from _of_text(f"{where}.name", check_name, model.name)
         yield from _of_source(f"{where}.source", model.source)
+        if model.trial.fleet and config.fleet is None:
+            yield Fault(
+                f"{where}.trial.fleet",
+                "expected a [fleet] table beside it, found none. Add it or say false.",
+            )
         yield from _of_neighbours(config, index)
 
 

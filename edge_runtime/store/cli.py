@@ -22,7 +22,7 @@ _WAIT = click.option(
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="How long a running agent may take to take it up.",
+    help="How long a running agent may take to confirm it.",
 )
 
 
@@ -47,7 +47,8 @@ def install(
 
     It is unpacked beside the running version, which goes on until the new one has given the right
     outputs for its golden inputs. An agent that runs on the same store takes the new version up by
-    itself, without a restart; this command then waits for it. Safe to repeat, and safe to interrupt.
+    itself, without a restart: it serves on trial until the agent confirms it, and this command waits for
+    that. Without an agent its golden outputs confirm it. Safe to repeat, and safe to interrupt.
     """
     if trust and allow_unsigned:
         raise click.UsageError("--trust and --allow-unsigned exclude each other.")
@@ -63,7 +64,7 @@ def install(
     slot = store.install(bundle, root=root, allow_unsigned=allow_unsigned)
     if warning := store.expiry_warning():
         click.echo(f"warning: {warning}", err=True)
-    _finish(store, slot, "installed", wait_s, as_json)
+    finish(store, slot, "installed", wait_s, as_json)
 
 
 @click.command(short_help="Go back to the version that ran before.")
@@ -75,12 +76,12 @@ def rollback(folder: Path, model: str | None, wait_s: float, as_json: bool) -> N
     """Go back to the version that ran before.
 
     It proves itself by its golden inputs again before it takes over. Rolling back twice is forth and
-    back.
+    back. While a new version is on trial, this gives the trial up and stays with the active one.
     """
     from edge_runtime.store.disk import Store
 
     store = Store(folder)
-    _finish(store, store.rollback(model), "going back to", wait_s, as_json)
+    finish(store, store.rollback(model), "going back to", wait_s, as_json)
 
 
 @click.command(short_help="Show what is installed, and what runs.")
@@ -96,7 +97,7 @@ def status(folder: Path, as_json: bool) -> None:
     click.echo(json.dumps(as_document(*given)) if as_json else as_text(*given))
 
 
-def _finish(store: "Store", slot: "Slot", doing: str, wait_s: float, as_json: bool) -> None:
+def finish(store: "Store", slot: "Slot", doing: str, wait_s: float, as_json: bool) -> None:
     """Wait until the slot runs, and say so; success is never told before."""
     from edge_runtime.store.activate import bring_up, is_active
 

@@ -40,6 +40,8 @@ def _lines(state: State, root: Root | None, agent_running: bool) -> Iterator[str
         yield f"{model}  (new bundles need a release of {now.floor} or more)"
         for role, slot in _rows(now):
             reason = f"  {slot.reason}" if slot.reason else ""
+            if slot.state == "trial":
+                reason = f"  {slot.attempts} of {slot.allowed} attempts left{reason}"
             yield (
                 f"  {role:<9} {slot.version:<12} {slot.state:<8} release {slot.release:<12} "
                 f"{slot.digest[:12]}{reason}"
@@ -47,8 +49,9 @@ def _lines(state: State, root: Root | None, agent_running: bool) -> Iterator[str
 
 
 def _rows(now: ModelState) -> Iterator[tuple[str, Slot]]:
-    roles = {now.previous: "previous", now.pending: "pending", now.active: "active"}
-    order = ["active", "pending", "previous", ""]
+    roles: dict[str | None, str] = dict.fromkeys(now.older, "older")
+    roles |= {now.previous: "previous", now.pending: "pending", now.active: "active"}
+    order = ["active", "pending", "previous", "older", ""]
     slots = [(roles.get(digest, ""), slot) for digest, slot in now.slots.items()]
     yield from sorted(slots, key=lambda row: order.index(row[0]))
     for slot in now.bad.values():

@@ -35,6 +35,9 @@ interval_s = 2
 name = "{model}"
 bundle = "motion-1.0.0.edge"
 
+[models.trial]
+serve_s = 2
+
 [models.source]
 url = "mqtt://127.0.0.1:{sensor_port}"
 topic = "sensors/watch"

@@ -27,6 +27,7 @@ class AgentRig:
     """One device: `edge-runtime run` on a configuration of one model named `tiny`.
 
     `settings` are more members of the model's source, `model` of the model, `fleet` of the fleet.
+    A new version is confirmed by its golden outputs, unless `trial` asks for more.
     `environment` may be set before a start, and `program`, where it is another's that runs.
     """
 
@@ -37,6 +38,7 @@ class AgentRig:
         *,
         fleet: Mapping[str, Any] | None = None,
         model: Mapping[str, Any] | None = None,
+        trial: Mapping[str, Any] | None = None,
         interval_s: float = 60,
         **settings: Any,
     ) -> None:
@@ -57,6 +59,7 @@ class AgentRig:
         }
         lines = [line for name, table in tables.items() for line in _table(f"[{name}]", table)]
         lines += _table("[[models]]", {"name": "tiny", "bundle": "tiny-1.0.0.edge", **(model or {})})
+        lines += _table("[models.trial]", {"predictions": 0, "serve_s": 0, **(trial or {})})
         lines += _table("[models.source]", source)
         self.config.write_text("\n".join(lines) + "\n")
         self.bundle()

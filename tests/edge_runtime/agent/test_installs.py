@@ -41,9 +41,11 @@ def test_a_version_is_taken_up_and_given_up_without_a_seam(tmp_path: Path, broke
         told = [(row.event, row.version) for row in rig.events()]
         assert told == [
             ("installed", "1.0.0"),
-            ("activated", "1.0.0"),
+            ("on trial", "1.0.0"),
+            ("confirmed", "1.0.0"),
             ("installed", "1.1.0"),
-            ("activated", "1.1.0"),
+            ("on trial", "1.1.0"),
+            ("confirmed", "1.1.0"),
             ("rolled back", "1.0.0"),
         ]
         assert rig.ready["pid"] == pid
@@ -55,6 +57,8 @@ def test_a_version_is_taken_up_and_given_up_without_a_seam(tmp_path: Path, broke
         ("hangs", "loading took more than 1 s"),
         ("wrong_goldens", "expected the source model's outputs"),
         ("not_onnx", "expected an ONNX file"),
+        ("fails", "tiny 1.1.0"),
+        ("starves", "tiny 1.1.0"),
     ],
 )
 def test_a_bad_version_is_refused_while_the_old_one_runs_on(

@@ -113,4 +113,10 @@ def test_files_that_are_wrong_are_wrong_for_both(tmp_path: Path, path: str, valu
 def test_the_page_of_the_agent_names_every_setting() -> None:
     page = (ROOT / "docs" / "agent.md").read_text("utf-8")
     said = {word.split(".")[-1] for word in re.findall(r"`([\w.\[\]]+)`", page)}
-    assert {key.split(".")[-1] for key in ALL_KEYS} - {"device", "models", "telemetry", "source"} <= said
+    assert {key.split(".")[-1] for key in ALL_KEYS} - {
+        "device",
+        "models",
+        "telemetry",
+        "source",
+        "trial",
+    } <= said

@@ -1,0 +1,145 @@
+"""Versions on trial in a running agent: confirmed by what they do, given up when they fail."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.store.slots import Slot
+from tests.support.agent import AgentRig, agent
+from tests.support.brokers import Mosquitto
+from tests.support.sensor import SensorRig, sample
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.end_to_end
+TRIAL = {"predictions": 10, "attempts": 2}
+
+
+def confirm_first(rig: AgentRig, sensor: SensorRig) -> None:
+    """Let 1.0.0 make the predictions that confirm it."""
+    sensor.send(30)
+    wait_for(lambda: rig.model().active, "the first version to be confirmed")
+
+
+def install_on_trial(rig: AgentRig, **options: object) -> None:
+    done = rig.command(
+        "install", rig.bundle("1.1.0", **options), "--store", rig.data / "store", "--wait", "0"
+    )
+    assert done.returncode == 7, done.stderr
+    wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the version on trial to serve")
+
+
+def pending(rig: AgentRig) -> Slot:
+    now = rig.model()
+    return now.slots[now.pending or ""]
+
+
+def test_good_predictions_confirm_it_and_nothing_is_told_a_success_before(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url, trial=TRIAL) as rig, SensorRig(broker.url) as sensor:
+        confirm_first(rig, sensor)
+        old = rig.model()
+        done = rig.command(
+            "install", rig.bundle("1.1.0", seed=1), "--store", rig.data / "store", "--wait", "2"
+        )
+        assert done.returncode == 7
+        assert "tiny 1.1.0: it runs, on trial; the agent has not confirmed it within 2 s" in done.stderr
+        assert (rig.model().active, rig.model().floor) == (old.active, old.floor)
+        assert (pending(rig).state, pending(rig).attempts) == ("trial", 1)
+        sensor.send(30)
+        wait_for(lambda: rig.model().pending is None, "the confirm")
+        assert rig.model().previous == old.active
+        assert rig.model().floor > old.floor
+        wait_for(lambda: len(rig.events("confirmed")) == 2, "the event")
+
+
+def test_a_kill_spends_an_attempt_and_after_the_last_the_good_one_runs(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url, trial=TRIAL) as rig, SensorRig(broker.url) as sensor:
+        confirm_first(rig, sensor)
+        install_on_trial(rig)
+        rig.kill()
+        assert pending(rig).attempts == 1
+        rig.start()
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the second attempt")
+        rig.kill()
+        assert pending(rig).attempts == 0
+        rig.start()
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the good one")
+        (bad,) = rig.model().bad.values()
+        assert "2 of 2 attempts of its trial failed" in bad.reason
+        (told,) = rig.events("rolled back")
+        assert (told.version, told.detail) == ("1.0.0", f"1.1.0: {bad.reason}")
+
+
+def test_a_stop_in_order_gives_the_attempt_back(tmp_path: Path, broker: Mosquitto) -> None:
+    with agent(tmp_path, broker.url, trial=TRIAL) as rig, SensorRig(broker.url) as sensor:
+        confirm_first(rig, sensor)
+        install_on_trial(rig)
+        for _ in range(3):
+            assert rig.stop() == 0
+            assert pending(rig).attempts == 2
+            rig.start()
+            wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the trial to go on")
+
+
+@pytest.mark.parametrize("behaviour", ["fails_on_large", "hangs_on_large"])
+def test_one_that_fails_while_it_serves_makes_way_and_no_window_is_lost(
+    tmp_path: Path, broker: Mosquitto, behaviour: str
+) -> None:
+    model = {"run_timeout_s": 0.5}
+    rig = AgentRig(tmp_path, broker.url, model=model, trial={"predictions": 0})
+    with SensorRig(broker.url) as sensor:
+        rig.start()
+        try:
+            wait_for(lambda: rig.model().active, "the first version to be confirmed")
+            rig.stop()
+            settings = rig.config.read_text().replace("predictions = 0", "predictions = 1000")
+            rig.config.write_text(settings.replace("serve_s = 0", "serve_s = 0\nattempts = 1"))
+            rig.start()
+            install_on_trial(rig, behaviour=behaviour)
+            messages = [{"segment": "s", "seq": seq, "values": sample(seq)} for seq in range(100)]
+            messages[50]["values"] = [1000.0, 0.0]
+            sensor.publish(messages)
+            wait_for(lambda: rig.model().bad, "the rejection")
+            wait_for(lambda: len(rig.starts()) == 49, "every window")
+            assert rig.starts() == list(range(0, 97, 2))
+            assert rig.predictions()[-1].version == "1.0.0"
+            assert rig.ready["running"] == {"tiny": "1.0.0"}
+            wait_for(lambda: rig.events("rolled back"), "the event")
+        finally:
+            rig.close()
+
+
+def test_a_confirm_by_hand_ends_the_trial_beside_the_agent(tmp_path: Path, broker: Mosquitto) -> None:
+    with agent(tmp_path, broker.url, trial=TRIAL) as rig, SensorRig(broker.url) as sensor:
+        confirm_first(rig, sensor)
+        install_on_trial(rig)
+        for _ in range(2):
+            done = rig.command("confirm", "--store", rig.data / "store")
+            assert (done.returncode, done.stdout) == (0, "tiny 1.1.0 is confirmed\n")
+        wait_for(lambda: len(rig.events("confirmed")) == 2, "the event")
+        assert rig.ready["running"] == {"tiny": "1.1.0"}
+
+
+def test_a_rollback_gives_the_trial_up_and_the_bundle_may_come_again(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url, trial=TRIAL) as rig, SensorRig(broker.url) as sensor:
+        confirm_first(rig, sensor)
+        install_on_trial(rig)
+        assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the good one")
+        assert rig.model().bad == {}
+        install_on_trial(rig)
+
+
+def test_contact_with_the_fleet_may_be_asked_for(tmp_path: Path, broker: Mosquitto) -> None:
+    fleet = {"url": "mqtt://127.0.0.1:1"}
+    with agent(tmp_path, broker.url, fleet=fleet, trial={"fleet": True}) as rig:
+        wait_for(lambda: rig.events("on trial"), "the trial")
+        with SensorRig(broker.url) as sensor:
+            sensor.send(30)
+            wait_for(lambda: len(rig.starts()) == 14, "predictions on trial")
+        assert rig.model().active is None
