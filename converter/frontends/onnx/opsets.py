@@ -15,7 +15,7 @@ from onnx import helper, version_converter
 from converter.graph import IR_VERSION, ML, OPSETS
 from edge_runtime.errors import UnsupportedModelError
 
-# What onnxruntime 1.18, the oldest that a device may have, loads (tried); of ai.onnx.ml 5 it lacks some.
+# What onnxruntime 1.20, the oldest that a device may have, loads (tried).
 DEVICE = {"": 21, ML: 4}
 
 
