@@ -9,12 +9,13 @@ from collections.abc import Collection
 from typing import Any
 
 import onnx
-from onnx import TensorProto, helper, shape_inference
+from onnx import TensorProto, helper
 
 from converter.quantization.codes import as_float16
 from converter.quantization.editing import Edited
 from converter.quantization.layers import layers
 from converter.quantization.wiring import Wiring, is_float32, is_standard
+from converter.standard.narrowing import element_types
 from edge_runtime.errors import ConversionError
 
 _FLOAT, _HALF = TensorProto.FLOAT, TensorProto.FLOAT16
@@ -44,7 +45,7 @@ def half(
     """
     model = onnx.load_from_string(raw)
     edited = Edited(model, frozenset(preprocessing) | frozenset(excluded))
-    types = _element_types(model)
+    types = element_types(model)
     wiring = edited.wiring
     first = set(layers(model, preprocessing)) | {
         node.name for node in model.graph.node if is_standard(node, *_RECURRENT)
@@ -60,14 +61,6 @@ def half(
     for node in list(model.graph.node):
         writing.add(node)
     return writing.finished()
-
-
-def _element_types(model: Any) -> dict[str, int]:
-    graph = shape_inference.infer_shapes(model).graph
-    found = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        found[value.name] = value.type.tensor_type.elem_type
-    return found
 
 
 def _fits(node: Any, wiring: Wiring, types: dict[str, int]) -> bool:

@@ -92,7 +92,7 @@ class _Facts:
     """
 
     def __init__(self, model: Any) -> None:
-        self.types = _element_types(model)
+        self.types = element_types(model)
         self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self.short: set[str] = set()
         inputs = {value.name for value in model.graph.input}
@@ -147,7 +147,8 @@ class _Facts:
             self.changed.update(node.output)
 
 
-def _element_types(model: Any) -> dict[str, int]:
+def element_types(model: Any) -> dict[str, int]:
+    """The element type of every value and constant of a model, by name, as far as it can be inferred."""
     graph = shape_inference.infer_shapes(model).graph
     found = {tensor.name: tensor.data_type for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):

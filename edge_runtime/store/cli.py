@@ -6,40 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.store.options import JSON, PATH, STORE, WAIT
+
 if TYPE_CHECKING:
     from edge_runtime.store.disk import Store
     from edge_runtime.store.slots import Slot
 
-_PATH = click.Path(path_type=Path)
-_STORE = click.option(
-    "--store", "folder", metavar="DIR", type=_PATH, required=True, help="Folder of this device's store."
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
-_WAIT = click.option(
-    "--wait",
-    "wait_s",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    help="How long a running agent may take to confirm it.",
-)
-
 
 @click.command(short_help="Install a bundle and make it the one that runs.")
-@click.argument("bundle", metavar="BUNDLE", type=_PATH)
-@_STORE
+@click.argument("bundle", metavar="BUNDLE", type=PATH)
+@STORE
 @click.option(
     "--trust",
     metavar="ROOT",
-    type=_PATH,
+    type=PATH,
     help="Root file that names whom to trust. Needed once: the store keeps it and holds to it.",
 )
 @click.option(
     "--allow-unsigned", is_flag=True, help="Take bundles of anybody, while the store trusts no root."
 )
-@_WAIT
-@_JSON
+@WAIT
+@JSON
 def install(
     *, bundle: Path, folder: Path, trust: Path | None, allow_unsigned: bool, wait_s: float, as_json: bool
 ) -> None:
@@ -68,10 +55,10 @@ def install(
 
 
 @click.command(short_help="Go back to the version that ran before.")
-@_STORE
+@STORE
 @click.option("--model", metavar="NAME", help="Which model; may be left out when there is only one.")
-@_WAIT
-@_JSON
+@WAIT
+@JSON
 def rollback(folder: Path, model: str | None, wait_s: float, as_json: bool) -> None:
     """Go back to the version that ran before.
 
@@ -85,8 +72,8 @@ def rollback(folder: Path, model: str | None, wait_s: float, as_json: bool) -> N
 
 
 @click.command(short_help="Show what is installed, and what runs.")
-@_STORE
-@_JSON
+@STORE
+@JSON
 def status(folder: Path, as_json: bool) -> None:
     """Show which versions are installed, which one runs, and which were rejected and why."""
     from edge_runtime.store.disk import Store

@@ -6,30 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.store.options import JSON, STORE, WAIT
+
 if TYPE_CHECKING:
     from edge_runtime.store.disk import Store
-
-_PATH = click.Path(path_type=Path)
-_STORE = click.option(
-    "--store", "folder", metavar="DIR", type=_PATH, required=True, help="Folder of this device's store."
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
 
 @click.command(short_help="Make an installed version the one that runs.")
 @click.argument("model", required=False)
 @click.argument("which", metavar="[VERSION|DIGEST]", required=False)
-@_STORE
-@click.option(
-    "--wait",
-    "wait_s",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    help="How long a running agent may take to confirm it.",
-)
-@_JSON
+@STORE
+@WAIT
+@JSON
 def activate(model: str | None, which: str | None, folder: Path, wait_s: float, as_json: bool) -> None:
     """Make an installed version the one that runs, by its version or the beginning of its digest.
 
@@ -45,8 +33,8 @@ def activate(model: str | None, which: str | None, folder: Path, wait_s: float, 
 
 @click.command(short_help="Confirm what is on trial, without waiting for it to show more.")
 @click.argument("model", required=False)
-@_STORE
-@_JSON
+@STORE
+@JSON
 def confirm(model: str | None, folder: Path, as_json: bool) -> None:
     """Confirm the version of a model that is on trial: it is good from now on, on your word.
 
@@ -67,14 +55,14 @@ def confirm(model: str | None, folder: Path, as_json: bool) -> None:
 
 
 @click.command(short_help="Remove what is kept beyond a number of good versions.")
-@_STORE
+@STORE
 @click.option(
     "--keep",
     metavar="N",
     type=click.IntRange(1, 16),
     help="Good versions of each model, the active one counted; the store keeps to it from now on.",
 )
-@_JSON
+@JSON
 def prune(folder: Path, keep: int | None, as_json: bool) -> None:
     """Remove the files of versions beyond those that are kept, and what interrupted commands left.
 

@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.store.options import JSON, PATH, STORE
+
 if TYPE_CHECKING:
     from edge_runtime.bundle import Root
-
-_PATH = click.Path(path_type=Path)
-_STORE = click.option(
-    "--store", "folder", metavar="DIR", type=_PATH, required=True, help="Folder of this device's store."
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
 
 @click.group(short_help="Show or rotate whom this device trusts.")
@@ -26,8 +22,8 @@ def trust() -> None:
 
 
 @trust.command(short_help="Show whom this store trusts.")
-@_STORE
-@_JSON
+@STORE
+@JSON
 def show(folder: Path, as_json: bool) -> None:
     """Show the root file this store trusts: its version, expiry, keys and thresholds."""
     from edge_runtime.bundle.expiry import judged
@@ -48,9 +44,9 @@ def show(folder: Path, as_json: bool) -> None:
 
 
 @trust.command(short_help="Put the next root file in the place of the old one.")
-@click.argument("files", metavar="NEW_ROOT...", type=_PATH, nargs=-1, required=True)
-@_STORE
-@_JSON
+@click.argument("files", metavar="NEW_ROOT...", type=PATH, nargs=-1, required=True)
+@STORE
+@JSON
 def update(files: tuple[Path, ...], folder: Path, as_json: bool) -> None:
     """Put the next root file in the place of the one this store trusts.
 
