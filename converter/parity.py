@@ -15,7 +15,6 @@ Anything else is a ParityError.
 
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +127,7 @@ class _Case:
 
     @property
     def tolerance(self) -> float:
-        return max(TOLERANCE * self.slack, *self.allowances.values())
+        return allowed(self.expected.tensors, TOLERANCE * self.slack)
 
     @property
     def allowances(self) -> dict[str, float]:
@@ -224,25 +223,27 @@ def _accepted(source: SourceModel, rows: Rows) -> tuple[Rows, Answer]:
     """The edge rows that the source model takes at all and has a finite answer to, with that answer."""
     if not len(rows):
         return rows, Answer({}, np.empty(0))
-    with suppress(EdgeError):  # mostly it takes all of them, and is asked once
-        answer = source.run(rows)
-        if _finite(answer, len(rows)).all():
-            return rows, answer
-    kept = rows.take(_taken(source, rows))
+    taken, answer = _taken(source, rows)
+    if answer is not None and taken.all():
+        return rows, answer
+    kept = rows.take(taken)
     return kept, source.run(kept) if len(kept) else Answer({}, np.empty(0))
 
 
-def _taken(source: SourceModel, rows: Rows) -> NDArray[np.bool_]:
-    """Which rows the source takes, by halves: it refuses a batch for one bad row, and few are bad."""
+def _taken(source: SourceModel, rows: Rows) -> tuple[NDArray[np.bool_], Answer | None]:
+    """Which rows the source takes, and its answer where it was asked about these alone.
+
+    By halves: it refuses a batch for one bad row, and few are bad.
+    """
     try:
         answer = source.run(rows)
     except EdgeError:
         if len(rows) == 1:
-            return np.zeros(1, dtype=np.bool_)
+            return np.zeros(1, dtype=np.bool_), None
         half = len(rows) // 2
         halves = (rows.take(slice(half)), rows.take(slice(half, None)))
-        return np.concatenate([_taken(source, part) for part in halves])
-    return _finite(answer, len(rows))
+        return np.concatenate([_taken(source, part)[0] for part in halves]), None
+    return _finite(answer, len(rows)), answer
 
 
 def _finite(answer: Answer, count: int) -> NDArray[np.bool_]:
