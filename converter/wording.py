@@ -70,8 +70,8 @@ def loss_of(accuracy: Accuracy) -> str:
 
 
 def tried_of(tried: Tried) -> str:
-    """What became of a variant, and what it would have lost."""
-    return tried.why + (f"; {loss_of(tried.accuracy)}" if tried.accuracy and not tried.kept else "")
+    """What became of a variant, and what it loses or would have lost."""
+    return tried.why + (f"; {loss_of(tried.accuracy)}" if tried.accuracy else "")
 
 
 def task_of(manifest: Manifest) -> str:

@@ -5,10 +5,9 @@ from math import floor, log10
 
 from converter.comparison.wording import Measured, Told, named
 from converter.page import markup
-from converter.page.plots import WIDTH, line, svg, word
+from converter.page.plots import LETTER, WIDTH, line, svg, word
 
 _TOP, _BOTTOM, _LEFT = 14.0, 190.0, 52.0
-_LETTER = 6.8
 _LINE = 13.0  # as far apart are two names at least
 _MOST_TICKS = 5
 
@@ -99,7 +98,7 @@ def _point(x: float, up: _Up, of: Measured, kind: str) -> Iterator[str]:
 def _named(x: float, y: float, name: str) -> str:
     """A name beside its point, to whichever side there is more room."""
     is_right = x < (WIDTH + _LEFT) / 2
-    room = int((WIDTH - x if is_right else x) / _LETTER) - 2
+    room = int((WIDTH - x if is_right else x) / LETTER) - 2
     shown = name if len(name) <= room else name[: room - 1] + "…"
     return word(x + 8, y + 4, shown, "halo") if is_right else word(x - 8, y + 4, shown, "end halo")
 

@@ -11,7 +11,7 @@ from converter.page.markup import text
 WIDTH = 360
 _MAX_CLASSES = 40
 _SMALLEST_CELL_WITH_NUMBER = 17
-_LETTER = 6.8  # the width of one, about
+LETTER = 6.8  # the width of one, about
 _BINS = 20
 _DECADES = 6  # below what is allowed
 
@@ -109,9 +109,9 @@ def confusion_matrix(label: str, classes: Sequence[str], counts: Sequence[Sequen
     if not 1 < count <= _MAX_CLASSES:
         return ""
     names = [name if len(name) <= 14 else name[:13] + "…" for name in classes]
-    left = min(105.0, max(len(name) for name in names) * _LETTER + 8)
+    left = min(105.0, max(len(name) for name in names) * LETTER + 8)
     cell = min(56.0, (WIDTH - left) / count)
-    is_upright = max(len(name) for name in names) * _LETTER > cell
+    is_upright = max(len(name) for name in names) * LETTER > cell
     top = left if is_upright else 18.0
     parts = []
     for i, row in enumerate(counts):

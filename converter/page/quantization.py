@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from converter.page import markup
 from converter.quantization.outcome import Tried
-from converter.wording import loss_of, tried_of
+from converter.wording import tried_of
 from edge_runtime.bundle.layout import size
 
 _TITLES = ("variant", "", "size", "of fp32's size", "its layers' weights", "of fp32's time", "loses")
@@ -21,7 +21,7 @@ def parts(tried: Sequence[Tried]) -> Iterator[str]:
         return
     yield markup.paragraphs([_RULE])
     yield markup.table(_TITLES, [_row(each) for each in tried])
-    yield markup.items([f"{each.id}: {_outcome(each)}" for each in tried])
+    yield markup.items([f"{each.id}: {tried_of(each)}" for each in tried])
 
 
 def _row(each: Tried) -> list[str]:
@@ -36,9 +36,3 @@ def _row(each: Tried) -> list[str]:
 
 def _ratio(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.2f}"
-
-
-def _outcome(each: Tried) -> str:
-    if not each.kept or each.accuracy is None:
-        return tried_of(each)
-    return f"{each.why}; {loss_of(each.accuracy)}"
