@@ -128,21 +128,22 @@ def _ordered(
 ) -> Iterator[Shipped]:
     """Of ONNX Runtime's the faster ones, fp32, then those that are only smaller; TensorRT's after it.
 
-    Unproven ones come last: the device's own measurement is to decide about them.
+    Unproven ones come last: the device's own measurement is to decide about them. tried: the fastest
+    first.
     """
-    kept = [each for each in tried if each.shipped is not None]
-    proven = [each for each in kept if each.engine == "onnxruntime" and not _is_unproven(each)]
+    kept = [(each.time_ratio, each.shipped) for each in tried if each.shipped is not None]
+    proven = [
+        (ratio, each)
+        for ratio, each in kept
+        if each.variant.engine == "onnxruntime" and not each.variant.unproven
+    ]
     if choices is None:
-        faster = [each for each in proven if each.time_ratio is not None and each.time_ratio <= FASTER]
+        count = sum(ratio is not None and ratio <= FASTER for ratio, _ in proven)
     else:
-        faster = proven[: choices.before_fp32]
-    yield from (each.shipped for each in faster if each.shipped)
+        count = choices.before_fp32
+    yield from (each for _, each in proven[:count])
     yield fp32
-    yield from (each.shipped for each in proven if each.shipped and each not in faster)
+    yield from (each for _, each in proven[count:])
     if for_boards.shipped:
         yield for_boards.shipped
-    yield from (each.shipped for each in kept if each.shipped and _is_unproven(each))
-
-
-def _is_unproven(each: Tried) -> bool:
-    return each.shipped is not None and each.shipped.variant.unproven
+    yield from (each for _, each in kept if each.variant.unproven)

@@ -8,16 +8,20 @@ from edge_runtime.errors import UnsupportedModelError
 
 
 def check_taken(variant: Variant, boards: Sequence[Board]) -> None:
-    """Raises UnsupportedModelError where the onnxruntime of a board does not load a variant."""
+    """Refuse a variant for ONNX Runtime that the one of a board does not load.
+
+    Quantized variants have the operator sets of the one they were made of, and onnxruntime's own beside
+    them, which every supported one has. Raises UnsupportedModelError.
+    """
     for board in boards:
-        if why := why_not_taken(variant, board):
+        if why := _why_not_taken(variant, board):
             raise UnsupportedModelError(f"board {board.name!r}: {why}.")
 
 
-def why_not_taken(variant: Variant, board: Board) -> str:
-    """Why a board's onnxruntime does not load a variant, '' where it does."""
+def _why_not_taken(variant: Variant, board: Board) -> str:
+    """'' where it does load it."""
     known = board.onnxruntime
-    if known is None or variant.engine != "onnxruntime":
+    if known is None:
         return ""
     newest = {"ai.onnx": known.opset, "ai.onnx.ml": known.ml_opset}
     for domain, version in variant.opsets.items():

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -14,14 +14,12 @@ from converter import report
 from converter.evidence import Evidence, measured
 from converter.page import page
 from converter.quantization.choices import FILE as CHOICES
+from converter.quantization.outcome import Tried
 from converter.variant import loaded
 from edge_runtime.bundle import load_private_key, seal, sketches
 from edge_runtime.bundle.manifest import File, Manifest
 from edge_runtime.durable import replace_file, translated
 from edge_runtime.errors import ConfigError, StorageError
-
-if TYPE_CHECKING:
-    from converter.quantization.outcome import Tried
 
 _log = logging.getLogger("converter")
 KeyPath = str | os.PathLike[str]
@@ -39,7 +37,7 @@ class ConvertedBundle:
     manifest: Manifest
     artifacts: dict[str, bytes]
     notes: tuple[str, ...] = ()
-    tried: "tuple[Tried, ...]" = ()
+    tried: tuple[Tried, ...] = ()
     evidence: Evidence | None = None
 
     @property

@@ -14,7 +14,7 @@ from converter.bundling import Identity, check_golden_count
 from converter.case import Case
 from converter.frontends.base import Trained
 from converter.frontends.choice import front_end_of
-from converter.inputs import Rows, as_labels, is_missing
+from converter.inputs import Labels, Rows, as_labels, is_missing
 from converter.loading import opened
 from converter.quantization.wanted import Wanted, read_wanted
 from converter.training import Training, read_training
@@ -34,7 +34,7 @@ class Given:
 
     model: Trained
     rows: Rows
-    labels: NDArray[Any] | dict[str, NDArray[Any]] | None
+    labels: Labels | None
     truth: NDArray[Any] | None
     trained: Training
     wanted: Wanted | None
