@@ -52,16 +52,16 @@ def choose(
     """
     maker = Maker(case, graphs, wanted.calibration, wanted.allowed)
     judge = _Judge(case, graphs, maker, wanted, truth, tuple(boards))
-    fixed = wanted.choices
+    fixed, elsewhere = wanted.choices, not_measured(boards)
     tried = []
     for recipe in recipes_for(graphs, boards) if fixed is None else fixed.recipes:
         progress(f"trying {recipe.id}")
         tried.append(judge.tried(recipe, progress))
     if fixed is not None:
-        return tuple(_as_chosen(each, fixed) for each in tried)
+        return tuple(_as_chosen(each, fixed, elsewhere) for each in tried)
     progress("measuring the variants")
     measured = _timed(case, graphs.plain, tried)
-    return decided(measured, not_measured(boards))
+    return decided(measured, elsewhere)
 
 
 def not_measured(boards: Sequence[Board]) -> tuple[str, ...]:
@@ -225,14 +225,12 @@ def _shipped(each: Tried, *, unproven: bool, boards: tuple[str, ...]) -> Shipped
     return replace(each.shipped, variant=changed)
 
 
-def _as_chosen(each: Tried, choices: Choices) -> Tried:
+def _as_chosen(each: Tried, choices: Choices, elsewhere: tuple[str, ...]) -> Tried:
     """A variant that was decided on before; nothing is measured."""
     if each.shipped is None:
         raise ConversionError(
             f"choices: expected to make {each.id} as it was chosen, but it was {each.why}. Give the "
             "same model, inputs and calibration inputs, or choose anew without choices."
         )
-    why = "kept, as chosen before"
-    return replace(
-        each, why=why, shipped=_shipped(each, unproven=each.id in choices.unproven, boards=())
-    )
+    shipped = _shipped(each, unproven=each.id in choices.unproven, boards=elsewhere)
+    return replace(each, why="kept, as chosen before", shipped=shipped)

@@ -210,6 +210,14 @@ class TestChoices:
         assert again.to_bytes() == bundle.to_bytes()
         assert all(each.time_ratio is None for each in again.tried)
 
+    def test_they_make_the_same_bytes_for_boards_that_nobody_measured(self, perceptron: Any) -> None:
+        first = quantized(perceptron, boards=[ELSEWHERE, "rtx-30"])
+        assert [each.boards for each in first.manifest.variants if each.id == "int8-static"]
+
+        again = quantized(perceptron, boards=[ELSEWHERE, "rtx-30"], choices=first.choices)
+
+        assert again.to_bytes() == first.to_bytes()
+
     def test_they_are_in_the_bundle(self, bundle: "converter.ConvertedBundle") -> None:
         choices = read_choices(bundle.choices)
 
