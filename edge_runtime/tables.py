@@ -15,6 +15,7 @@ import numpy as np
 
 from edge_runtime.arrays import Array, Kind, read_array, read_members, read_text
 from edge_runtime.bundle.manifest import Input, Manifest
+from edge_runtime.engine.inputs import listed
 from edge_runtime.engine.table import check_names
 from edge_runtime.errors import InputError
 
@@ -43,8 +44,7 @@ def read_arrays(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
 
     def chosen(found: list[str]) -> Sequence[str]:
         if missing := [name for name in names if name not in found]:
-            listed = ", ".join(map(repr, found[:20])) or "none"
-            raise InputError(f"{wanted} {listed}: {missing[0]!r} is missing. {advice}")
+            raise InputError(f"{wanted} {listed(found)}: {missing[0]!r} is missing. {advice}")
         return names
 
     if file.suffix.lower() != ".npz":

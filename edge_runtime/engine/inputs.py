@@ -4,6 +4,7 @@ Nothing is guessed: no axis is added, no text parsed, no value clipped. Values a
 model was trained with missing values (`allow_nan`) NaN stands for one and passes; infinity never does.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from edge_runtime.engine.base import Array, matches, numpy_dtype, shape_text
 from edge_runtime.errors import EngineError, InputError
 
 _NUMBERS = "biuf"
+_MAX_NAMED = 20
 
 
 class InputCheck:
@@ -125,6 +127,26 @@ def is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ == "NAType":
         return True
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def check_equal_rows(batches: Mapping[str, Array], subject: str, like: str) -> None:
+    """Raise an InputError unless all batches have as many rows as the first.
+
+    `subject` goes before the name of the one that has not, `like` before the first one's.
+    """
+    first, rows = next((name, len(array)) for name, array in batches.items())
+    for name, array in batches.items():
+        if len(array) != rows:
+            raise InputError(
+                f"{subject} {name!r}: expected {rows} rows {like} {first!r}, found {len(array)}."
+            )
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Names for an error: the first 20, and how many more."""
+    shown = [repr(name) for name in names]
+    rest = len(shown) - _MAX_NAMED
+    return ", ".join(shown[:_MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "") or "none"
 
 
 def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:

@@ -4,15 +4,13 @@ The rules of one of them are those of one array. A name that the model does not 
 table's is passed over: a table comes with columns for other purposes, an array by name does not.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge_runtime.bundle.manifest import Input
 from edge_runtime.engine.base import Array
-from edge_runtime.engine.inputs import InputCheck
+from edge_runtime.engine.inputs import InputCheck, check_equal_rows, listed
 from edge_runtime.errors import InputError
-
-_MAX_NAMED = 20
 
 
 class NamedArray(InputCheck):
@@ -44,31 +42,20 @@ class SeveralCheck:
         """See `Check.feed`: a mapping of every input's name to its array, all of n rows."""
         if not isinstance(values, Mapping):
             raise InputError(
-                f"inputs: expected a mapping of the names {_listed(self.each)} to arrays, found "
+                f"inputs: expected a mapping of the names {listed(self.each)} to arrays, found "
                 f"{type(values).__name__}. Give a dict: {{{next(iter(self.each))!r}: array, ...}}."
             )
         self._check_names(values)
         checked = {name: check.batch(values[name]) for name, check in self.each.items()}
-        first, rows = next((name, len(array)) for name, array in checked.items())
-        for name, array in checked.items():
-            if len(array) != rows:
-                raise InputError(
-                    f"input {name!r}: expected {rows} rows as of input {first!r}, found {len(array)}."
-                )
+        check_equal_rows(checked, "input", "as of input")
         return checked
 
     def _check_names(self, values: Mapping[Any, Any]) -> None:
         missing = [name for name in self.each if name not in values]
         unknown = [name for name in values if name not in self.each]
-        wrong = f"{_listed(missing)} missing" if missing else f"{_listed(unknown)} unknown"
+        wrong = f"{listed(missing)} missing" if missing else f"{listed(unknown)} unknown"
         if missing or unknown:
             raise InputError(
-                f"inputs: expected arrays named {_listed(self.each)}, found {_listed(values)}: {wrong}. "
+                f"inputs: expected arrays named {listed(self.each)}, found {listed(values)}: {wrong}. "
                 "Name them as the model does."
             )
-
-
-def _listed(names: Iterable[Any]) -> str:
-    listed = [repr(name) for name in names]
-    rest = len(listed) - _MAX_NAMED
-    return ", ".join(listed[:_MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "") or "none"

@@ -12,11 +12,9 @@ import numpy as np
 
 from edge_runtime.bundle.manifest import Input
 from edge_runtime.engine.base import Array
-from edge_runtime.engine.inputs import InputCheck, is_missing
+from edge_runtime.engine.inputs import InputCheck, check_equal_rows, is_missing, listed
 from edge_runtime.engine.texts import TextCheck
 from edge_runtime.errors import InputError
-
-_MAX_NAMED = 20
 
 
 class NumberColumn(InputCheck):
@@ -101,12 +99,7 @@ class TableCheck:
         """See `Check.feed`. A table of one column may be given as that column."""
         take = self._taker(values)
         checked = {name: column.batch(take(name)) for name, column in self._columns.items()}
-        first, rows = next((name, len(array)) for name, array in checked.items())
-        for name, array in checked.items():
-            if len(array) != rows:
-                raise InputError(
-                    f"column {name!r}: expected {rows} rows as in column {first!r}, found {len(array)}."
-                )
+        check_equal_rows(checked, "column", "as in column")
         return checked
 
     def _taker(self, values: Any) -> Callable[[str], Any]:
@@ -127,7 +120,7 @@ class TableCheck:
             return lambda _: values
         raise InputError(
             f"table: expected a mapping of column names to columns, a DataFrame or a list of mappings, "
-            f"found {_kind(values)}. The columns are {_listed(self._columns)}."
+            f"found {_kind(values)}. The columns are {listed(self._columns)}."
         )
 
 
@@ -135,8 +128,8 @@ def check_names(expected: Iterable[str], found: Collection[Any], subject: str = 
     """Raise the InputError that says which columns are missing; others may be there."""
     if missing := [name for name in expected if name not in found]:
         raise InputError(
-            f"{subject}: expected the columns {_listed(expected)}, found {_listed(found)}: "
-            f"{_listed(missing)} missing. Name the columns as the model's training data did."
+            f"{subject}: expected the columns {listed(expected)}, found {listed(found)}: "
+            f"{listed(missing)} missing. Name the columns as the model's training data did."
         )
 
 
@@ -148,12 +141,6 @@ def _check_column(subject: str, found: tuple[int, ...]) -> None:
         )
     if len(found) != 1:
         raise InputError(f"{subject}: expected one value a row, found an array of shape {found}.")
-
-
-def _listed(names: Iterable[Any]) -> str:
-    listed = [repr(name) for name in names]
-    rest = len(listed) - _MAX_NAMED
-    return ", ".join(listed[:_MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "") or "none"
 
 
 def _kind(values: Any) -> str:
