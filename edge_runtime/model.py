@@ -166,8 +166,8 @@ class Model:
     def replay_goldens(self) -> GoldenResult:
         """Run the bundle's golden inputs here and compare with the source model's outputs.
 
-        Raises GoldenMismatchError when they differ by more than the manifest allows, BundleError when
-        the golden files were altered, EngineError when a run fails.
+        Raises GoldenMismatchError when they differ by more than the variant's tolerance, BundleError
+        when the golden files were altered, EngineError when a run fails.
         """
         return replay(self.bundle, self.variant, self._run, self._outputs)
 

@@ -36,7 +36,7 @@ class Session(Protocol):
 
     @property
     def row(self) -> BoundRow | None:
-        """The path for one row of numbers; None for a table and where a size is not fixed."""
+        """The path for one row of numbers; None for several columns and where a size is not fixed."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Execute a batch, by tensor name. Safe from several threads.
