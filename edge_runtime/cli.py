@@ -1,6 +1,5 @@
 """The command `edge-runtime`: finds its subcommands by entry point and imports only the one in use."""
 
-import contextlib
 import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
@@ -81,12 +80,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _level() -> str:
     """In systemd's journal the last line is one of level error."""
-    from edge_runtime.service.journal import Level, goes_to_journal, prefix
+    from edge_runtime.service.journal import Level, prefix_here
 
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        if goes_to_journal(sys.stderr.fileno()):
-            return prefix(Level.ERROR)
-    return ""
+    return prefix_here(Level.ERROR)
 
 
 def _trace() -> None:

@@ -10,7 +10,7 @@ import os
 import sys
 from datetime import datetime
 
-from edge_runtime.service.journal import Level, goes_to_journal, prefix
+from edge_runtime.service.journal import Level, prefix_here
 
 _FOREIGN = {logging.ERROR: Level.ERROR, logging.WARNING: Level.WARNING, logging.INFO: Level.INFO}
 _DEPTH = {Level.ERROR: logging.ERROR, Level.DEBUG: logging.DEBUG}
@@ -66,8 +66,7 @@ def install_logging(level: Level = Level.INFO) -> None:
 
 
 def _beginning(level: Level) -> str:
-    with contextlib.suppress(OSError, ValueError):
-        if goes_to_journal(sys.stderr.fileno()):
-            return prefix(level)
+    if marked := prefix_here(level):
+        return marked
     stamp = datetime.now().astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
     return f"{stamp} {level.word:<7} "

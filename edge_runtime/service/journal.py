@@ -2,7 +2,9 @@
 
 import enum
 import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 
 class Level(enum.IntEnum):
@@ -37,3 +39,11 @@ def goes_to_journal(descriptor: int, environment: Mapping[str, str] = os.environ
 
 def prefix(level: Level) -> str:
     return f"<{level.value}>"
+
+
+def prefix_here(level: Level) -> str:
+    """What a line on standard error has to begin with; '' where that is not the journal, or is gone."""
+    with suppress(OSError, ValueError, AttributeError):
+        if goes_to_journal(sys.stderr.fileno()):
+            return prefix(level)
+    return ""
