@@ -16,6 +16,7 @@ from edge_runtime.config.tables import (
     TelemetryConfig,
     TrialConfig,
     files,
+    folders,
 )
 from edge_runtime.config.values import MAX_MODELS
 
@@ -32,6 +33,7 @@ __all__ = [
     "TelemetryConfig",
     "TrialConfig",
     "files",
+    "folders",
     "load",
     "parse",
     "read",

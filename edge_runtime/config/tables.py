@@ -133,6 +133,11 @@ class Config(Part, frozen=True, kw_only=True):
         return model.source.journal or self.device.data / "journals" / f"{model.name}.ring"
 
 
+def folders(config: Config) -> list[Path]:
+    """The folders that the agent writes to: `device.data`, then those of the journals."""
+    return [config.device.data, *(config.journal(model).parent for model in config.models)]
+
+
 def files(config: Config) -> dict[str, Path]:
     """The files that the agent reads, by the key that names them."""
     found = {"device.trust": config.device.trust}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_runtime.bundle import load_root
 from edge_runtime.config import files as files_of
+from edge_runtime.config import folders as folders_of
 from edge_runtime.doctor.certificates import judge_certificate
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.folders import nearest, try_to_write
@@ -23,10 +24,8 @@ def folders(device: Device) -> Iterator[Finding]:
     """The data folder, tried; and whether all in it belongs to whom it belongs to."""
     data = device.data
     assert data is not None
-    wanted = {data}
-    if device.config is not None:
-        wanted |= {device.config.journal(model).parent for model in device.config.models}
-    for folder in sorted(wanted):
+    wanted = [data] if device.config is None else folders_of(device.config)
+    for folder in sorted(set(wanted)):
         yield _writable(folder)
     if data.is_dir():
         yield from _owners(data)

@@ -81,11 +81,10 @@ def _unit(config_file: Path, user: str) -> str:
     from edge_runtime.service.unit import Unit
 
     config = settings.load(config_file)
-    writable = [config.device.data, *(config.journal(model).parent for model in config.models)]
     return Unit(
         command=Path(sys.executable).with_name("edge-runtime"),
         config=config_file.absolute(),
         user=user,
-        writable=writable,
+        writable=settings.folders(config),
         needed=tuple(settings.files(config).values()),
     ).text()
