@@ -36,9 +36,11 @@ def doctor(config_file: Path | None, store: Path | None, as_json: bool) -> None:
 
     if config_file is None and store is None and _USUAL.exists():
         config_file = _USUAL
-    read = settings.read(config_file) if config_file else None
-    config = read if isinstance(read, settings.Config) else None
-    device = Device(config_file, config, store)
+    found = settings.read(config_file) if config_file else []
+    if isinstance(found, settings.Config):
+        device = Device(config_file, found, store)
+    else:
+        device = Device(config_file, store=store, faults=tuple(found))
     findings = examine(device, checks_for(device))
     problems = [each for each in findings if each.state == "problem"]
     if as_json:

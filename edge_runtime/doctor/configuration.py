@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from edge_runtime import config as settings
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 
 
@@ -14,10 +13,8 @@ def look(device: Device) -> Iterator[Finding]:
             "Name the agent's file with --config.",
         )
         return
-    found = settings.read(file)
-    if isinstance(found, settings.Config):
-        names = ", ".join(model.name for model in found.models) or "none"
-        yield ok(f"{file} is the configuration of {found.device.id}; its models: {names}.")
-        return
-    for fault in found:
+    if device.config is not None:
+        names = ", ".join(model.name for model in device.config.models) or "none"
+        yield ok(f"{file} is the configuration of {device.config.device.id}; its models: {names}.")
+    for fault in device.faults:
         yield problem(f"{file}: {fault}", f"Mend it, and run: edge-runtime config check {file}")

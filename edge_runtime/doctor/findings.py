@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from edge_runtime.config import Config
+from edge_runtime.config import Config, Fault
 
 State = Literal["ok", "warning", "problem"]
 
@@ -22,12 +22,16 @@ class Finding(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Device:
-    """What the checks look at. `root` is where /proc and /sys are; tests have made-up ones."""
+    """What the checks look at. `root` is where /proc and /sys are; tests have made-up ones.
+
+    Where there is a `config_file`, there is what it says, `config`, or why it says nothing, `faults`.
+    """
 
     config_file: Path | None = None
     config: Config | None = None
     store: Path | None = None
     root: Path = Path("/")
+    faults: tuple[Fault, ...] = ()
 
     @property
     def data(self) -> Path | None:
