@@ -18,11 +18,9 @@ from edge_runtime.config.tables import (
     files,
     folders,
 )
-from edge_runtime.config.values import MAX_MODELS
 
 __all__ = [
     "MAX_CONFIG_BYTES",
-    "MAX_MODELS",
     "BrokerConfig",
     "Config",
     "DeviceConfig",
