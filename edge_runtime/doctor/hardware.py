@@ -5,8 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_runtime.doctor.findings import Device, Finding, mebibytes, ok, problem, warning
+from edge_runtime.telemetry import health
 
-_MAX_BYTES = 64 << 10
 _HOT_C, _TOO_HOT_C = 80.0, 95.0
 _LITTLE, _TOO_LITTLE = 200 << 20, 64 << 20
 _SERVICE = "system.slice/edge-runtime.service"
@@ -17,7 +17,7 @@ _MORE = "Stop other programs, use a smaller model, or raise the limit (MemoryMax
 
 
 def temperature(device: Device) -> Iterator[Finding]:
-    hottest = max(_zones(device.root), default=None)
+    hottest = max(health.temperatures(device.root), default=None)
     if hottest is None:
         yield ok("This machine does not tell its temperature.")
     else:
@@ -33,18 +33,10 @@ def judge_temperature(celsius: float, zone: str) -> Finding:
     return ok(f"{told}.")
 
 
-def _zones(root: Path) -> Iterator[tuple[float, str]]:
-    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*"))[:64]:
-        with suppress(OSError, ValueError):
-            celsius = int(_read(zone / "temp")) / 1000
-            if -60 < celsius < 200:
-                yield celsius, _read(zone / "type").strip() or zone.name
-
-
 def power(device: Device) -> Iterator[Finding]:
     """What a Raspberry Pi's firmware says of its supply; other boards do not tell."""
     try:
-        bits = int(_read(device.root / _PI), 16)
+        bits = int(health.read(device.root / _PI), 16)
     except (OSError, ValueError):
         yield ok("This board does not tell of its power supply.")
         return
@@ -68,17 +60,15 @@ def judge_power(bits: int) -> Finding:
 
 def memory(device: Device) -> Iterator[Finding]:
     with suppress(OSError, ValueError, KeyError, IndexError):
-        lines = (line.split(":") for line in _read(device.root / "proc/meminfo").splitlines())
-        kibibytes = {line[0]: int(line[1].split()[0]) for line in lines if len(line) > 1}
-        yield judge_memory("This machine", 1024 * kibibytes["MemAvailable"])
+        yield judge_memory("This machine", health.memory(device.root)["MemAvailable"])
     for name, folder in _groups(device.root):
         with suppress(OSError, ValueError):
-            limit = _read(folder / "memory.max").strip()
+            limit = health.read(folder / "memory.max").strip()
             if limit != "max":
-                left = int(limit) - int(_read(folder / "memory.current"))
+                left = int(limit) - int(health.read(folder / "memory.current"))
                 yield judge_memory(f"{name}, limited to {mebibytes(int(limit))},", left)
         with suppress(OSError, ValueError):
-            events = dict(line.split() for line in _read(folder / "memory.events").splitlines())
+            events = dict(line.split() for line in health.read(folder / "memory.events").splitlines())
             if killed := int(events.get("oom_kill", 0)):
                 yield warning(f"{name}: {killed} processes were ended for want of memory.", _MORE)
 
@@ -99,11 +89,8 @@ def _groups(root: Path) -> Iterator[tuple[str, Path]]:
         yield "The service", base / _SERVICE
     with suppress(OSError, StopIteration):
         own = next(
-            line for line in _read(root / "proc/self/cgroup").splitlines() if line.startswith("0::/")
+            line
+            for line in health.read(root / "proc/self/cgroup").splitlines()
+            if line.startswith("0::/")
         )
         yield "This process's group", base / own.removeprefix("0::/")
-
-
-def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(_MAX_BYTES).decode("utf-8", "replace")

@@ -1,9 +1,10 @@
 """How the device is: measurements from /proc and /sys, named after what they are and end in.
 
-Nothing here raises: what a machine does not offer is left out.
+What a machine does not offer is left out. `root` is where /proc and /sys are, or made-up ones.
 """
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ _PREFERRED = ("cpu", "soc", "x86_pkg")  # of several thermal zones, what the pro
 
 
 class Health:
-    """Measures this machine and the disk of `folder`. `root` may hold a made-up /proc and /sys."""
+    """Measures this machine and the disk of `folder`. Nothing raises."""
 
     def __init__(self, folder: Path, *, root: Path = Path("/")) -> None:
         self._folder = folder
@@ -58,12 +59,10 @@ class Health:
         return {"load_1min": float(self._read("proc/loadavg").split()[0])}
 
     def _memory(self) -> dict[str, float]:
-        lines = (line.split(":") for line in self._read("proc/meminfo").splitlines() if ":" in line)
-        kibibytes = {name: int(value.split()[0]) for name, value in lines}
-        available = 1024 * kibibytes["MemAvailable"]
+        found = memory(self._root)
         return {
-            "memory_used_bytes": float(1024 * kibibytes["MemTotal"] - available),
-            "memory_available_bytes": float(available),
+            "memory_used_bytes": float(found["MemTotal"] - found["MemAvailable"]),
+            "memory_available_bytes": float(found["MemAvailable"]),
         }
 
     def _resident(self) -> dict[str, float]:
@@ -78,17 +77,32 @@ class Health:
         return {"uptime_s": float(self._read("proc/uptime").split()[0])}
 
     def _temperature(self) -> dict[str, float]:
-        zones = sorted((self._root / "sys/class/thermal").glob("thermal_zone*"))[:_MAX_ZONES]
         found: list[tuple[int, float]] = []
-        for zone in zones:
-            with suppress(OSError, ValueError):
-                kind = self._read(str(zone.relative_to(self._root) / "type")).strip().lower()
-                celsius = int(self._read(str(zone.relative_to(self._root) / "temp"))) / 1000
-                if -60 < celsius < 200:
-                    ranks = [rank for rank, name in enumerate(_PREFERRED) if name in kind]
-                    found.append((min(ranks, default=len(_PREFERRED)), celsius))
+        for celsius, zone in temperatures(self._root):
+            ranks = [rank for rank, name in enumerate(_PREFERRED) if name in zone.lower()]
+            found.append((min(ranks, default=len(_PREFERRED)), celsius))
         return {"temperature_c": round(min(found)[1], 1)} if found else {}
 
     def _read(self, path: str) -> str:
-        with (self._root / path).open("rb") as file:
-            return file.read(_MAX_BYTES).decode("utf-8", "replace")
+        return read(self._root / path)
+
+
+def memory(root: Path) -> dict[str, int]:
+    """Bytes by the names of proc(5), such as `MemAvailable`. Raises OSError, ValueError, IndexError."""
+    lines = (line.split(":") for line in read(root / "proc/meminfo").splitlines() if ":" in line)
+    return {name: 1024 * int(value.split()[0]) for name, value in lines}
+
+
+def temperatures(root: Path) -> Iterator[tuple[float, str]]:
+    """(°C, the zone's name) of each thermal zone that tells one that can be."""
+    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*"))[:_MAX_ZONES]:
+        with suppress(OSError, ValueError):
+            celsius = int(read(zone / "temp")) / 1000
+            if -60 < celsius < 200:
+                yield celsius, read(zone / "type").strip() or zone.name
+
+
+def read(path: Path) -> str:
+    """The beginning of a file of the kernel's. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(_MAX_BYTES).decode("utf-8", "replace")
