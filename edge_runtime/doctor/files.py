@@ -16,6 +16,7 @@ from edge_runtime.doctor.folders import nearest, try_to_write
 from edge_runtime.service.unit import MADE_BY_SYSTEMD
 
 _MAX_ENTRIES = 20_000
+_MAX_PEM_BYTES = 1 << 20
 _SECRETS = ("key", "password_file")
 _READ_BY_OTHERS = 0o007
 
@@ -117,7 +118,9 @@ def certificates(device: Device) -> Iterator[Finding]:
     paths = files_of(device.config)
     for key, path in paths.items():
         if key.rsplit(".", 1)[-1] in ("ca", "certificate") and os.access(path, os.R_OK):
-            yield judge_certificate(f"`{key}`: {path}", path.read_bytes()[: 1 << 20], time.time())
+            with path.open("rb") as file:
+                pem = file.read(_MAX_PEM_BYTES)
+            yield judge_certificate(f"`{key}`: {path}", pem, time.time())
 
 
 def _user(number: int) -> str:
