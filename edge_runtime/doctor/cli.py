@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.service import USUAL_CONFIG
+
 _PATH = click.Path(path_type=Path)
-_USUAL = Path("/etc/edge-runtime/agent.toml")
 _MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 
@@ -16,7 +17,7 @@ _MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
     "config_file",
     metavar="FILE",
     type=_PATH,
-    help=f"The agent's TOML file; {_USUAL} where there is one.",
+    help=f"The agent's TOML file; {USUAL_CONFIG} where there is one.",
 )
 @click.option(
     "--store", metavar="DIR", type=_PATH, help="Look at this store; for a machine without agent."
@@ -34,8 +35,8 @@ def doctor(config_file: Path | None, store: Path | None, as_json: bool) -> None:
     from edge_runtime.doctor.findings import Device
     from edge_runtime.errors import MachineError
 
-    if config_file is None and store is None and _USUAL.exists():
-        config_file = _USUAL
+    if config_file is None and store is None and USUAL_CONFIG.exists():
+        config_file = USUAL_CONFIG
     found = settings.read(config_file) if config_file else []
     if isinstance(found, settings.Config):
         device = Device(config_file, found, store)

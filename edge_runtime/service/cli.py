@@ -5,13 +5,15 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.service import USUAL_CONFIG
+
 _PATH = click.Path(path_type=Path)
 _CONFIG = click.option(
     "--config",
     "config_file",
     metavar="FILE",
     type=_PATH,
-    default=Path("/etc/edge-runtime/agent.toml"),
+    default=USUAL_CONFIG,
     show_default=True,
     help="The agent's TOML file.",
 )
