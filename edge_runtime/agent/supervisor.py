@@ -82,7 +82,7 @@ class Supervisor:
         store: Store,
         books: Books,
         notifier: Notifier,
-        ready_file: Path | None = None,
+        ready_file: Path | None,
     ) -> None:
         """Raises ConfigError when a file that a broker's settings name cannot be used."""
         self._config = config
