@@ -27,7 +27,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def check_file(file: Path, *, connect: bool) -> list[Finding]:
-    """The same for a file; where it is no configuration, its faults."""
+    """`check` of a file; where it is no configuration, its faults."""
     found = settings.read(file)
     if isinstance(found, Config):
         return check(found, connect=connect)

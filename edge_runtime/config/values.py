@@ -18,7 +18,7 @@ _TOPIC = re.compile(r"[^\s+#\x00-\x1f]{1,200}\Z")
 
 
 def of_config(config: Config) -> Iterator[Fault]:
-    """All faults, in the order of the file's tables."""
+    """All faults: the device's name, numbers anywhere, then the fleet and model by model."""
     yield from _of_text("device.id", Topics, config.device.id)
     yield from _of_numbers(config, "")
     if config.fleet:

@@ -1,6 +1,6 @@
 """The agent's unit for systemd: a text, made from where things are on this machine.
 
-docs/device.md tells why each line is there as it is.
+The lines themselves say why they are as they are; docs/device.md, what they mean for the agent.
 """
 
 from collections.abc import Sequence
