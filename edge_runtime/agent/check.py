@@ -69,28 +69,28 @@ def _data(folder: Path) -> str:
 
 
 def _trust(config: Config) -> str:
-    root = config.device.trust
-    pinned = _pinned(config)
+    file, (given, root) = config.device.trust, _roots(config)
     if root is None:
-        if pinned is None:
-            return "names no root file: the first `edge-runtime install` has to, with --trust"
-        return f"trusts the root file version {pinned.version} that the store has pinned"
-    given = load_root(root)
-    decides(pinned, given)
-    if pinned is not None and pinned.version > given.version:
-        return f"trusts root file version {pinned.version}, which took the place of {root}"
-    return f"trusts root file version {given.version}, {root}"
+        return "names no root file: the first `edge-runtime install` has to, with --trust"
+    if given is None:
+        return f"trusts the root file version {root.version} that the store has pinned"
+    if root.version > given.version:
+        return f"trusts root file version {root.version}, which took the place of {file}"
+    return f"trusts root file version {root.version}, {file}"
 
 
-def _pinned(config: Config) -> Root | None:
-    return Store(config.store).trusted_root()
+def _roots(config: Config) -> tuple[Root | None, Root | None]:
+    """The root that the configuration names, and the one that an install verifies with."""
+    pinned = Store(config.store).trusted_root()
+    given = load_root(config.device.trust) if config.device.trust else None
+    return given, decides(pinned, given)
 
 
 def _bundle(config: Config, model: ModelConfig) -> str:
     active = _active(config, model.name)
     if model.bundle is None:
         return f"{model.name}: " + (active or "waits until a bundle is installed")
-    root = load_root(config.device.trust) if config.device.trust else _pinned(config)
+    _, root = _roots(config)
     with open_bundle(model.bundle, root=root) as bundle:
         manifest = bundle.manifest
         bundle.check()

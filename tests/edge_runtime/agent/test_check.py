@@ -11,9 +11,11 @@ from edge_runtime.agent.cli import config as config_command
 from edge_runtime.bundle import seal
 from edge_runtime.bundle.manifest import decode
 from edge_runtime.errors import ConfigError
+from edge_runtime.store.disk import Store
+from tests.edge_runtime.store.test_trust import SECOND
 from tests.support.agent import AgentRig
 from tests.support.brokers import Mosquitto
-from tests.support.tiny_bundle import KEY, OTHER_KEY, root_bytes, tiny_bundle
+from tests.support.tiny_bundle import KEY, OTHER_KEY, root, root_bytes, tiny_bundle
 from tests.support.unpacked import payloads
 
 NOBODY = "mqtt://127.0.0.1:1"
@@ -89,6 +91,16 @@ def test_a_root_file_other_than_the_pinned_one_is_a_problem(rig: AgentRig) -> No
     assert "runs 1.0.0, which is installed" in check(rig).stdout
     (rig.folder / "root.json").write_bytes(root_bytes(OTHER_KEY))
     assert "trusts another root file" in problems(rig)["device.trust"]
+
+
+def test_after_a_rotation_the_pinned_root_decides_for_the_bundle_as_in_an_install(rig: AgentRig) -> None:
+    store = Store(rig.data / "store")
+    store.install(rig.bundle(), root=root())
+    store.update_trust([SECOND])
+    assert "at least 1 of the trusted keys" in problems(rig)["models[0].bundle"]
+    rig.bundle(key=OTHER_KEY)
+    assert problems(rig) == {}
+    assert "trusts root file version 2, which took the place of" in check(rig).stdout
 
 
 def test_brokers_are_tried_only_when_asked(rig: AgentRig, broker: Mosquitto) -> None:
