@@ -18,6 +18,7 @@ from pathlib import Path
 from edge_runtime.errors import EdgeError
 
 Attempt = Callable[[], object]
+Make = Callable[[Path], Attempt]
 MAX_SENTENCE = 1500
 MAX_SECONDS = 20.0
 MAX_GROWTH_BYTES = 256 << 20
@@ -28,23 +29,23 @@ class Case:
     """One attack.
 
     Attributes:
-        name: unique in its group, as it appears in the names of tests.
         group: the kind of attack.
-        advisory: the advisory, CVE or issue it comes from; '' where there is none.
+        name: unique in its group, as it appears in the names of tests.
         make: builds it below an empty folder; returns the attempt.
         refused_by: the rules that refuse it, `module.function: words of its message`, outermost first.
             Where several are named each alone would refuse it.
-        error: the exact class that is raised.
         says: a regular expression found in the message.
+        error: the exact class that is raised.
+        advisory: the advisory, CVE or issue it comes from; '' where there is none.
     """
 
-    name: str
     group: str
-    advisory: str
-    make: Callable[[Path], Attempt]
+    name: str
+    make: Make
     refused_by: tuple[str, ...]
-    error: type[EdgeError]
     says: str
+    error: type[EdgeError]
+    advisory: str = ""
 
     @property
     def id(self) -> str:

@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 from edge_runtime.bundle.archive import MAX_ARCHIVE_BYTES
@@ -26,10 +25,6 @@ DIRECTORY = len(RAW) - TAIL_SIZE
 FIRST = RAW[LOCAL.size :].partition(b"\x35\xd9")[0]  # the first name, up to its extra field
 
 
-def _spelled(raw: bytes) -> Callable[[Path], Attempt]:
-    return lambda folder: opening(raw, folder)
-
-
 def _patched(offset: int, new: bytes) -> bytes:
     return RAW[:offset] + new + RAW[offset + len(new) :]
 
@@ -37,16 +32,14 @@ def _patched(offset: int, new: bytes) -> bytes:
 def _local(what: str, offset: int, new: bytes, advisory: str = "") -> Case:
     """The first local header differs from what the central directory says."""
     says = f"expected the canonical header of '{FIRST.decode()}', found other bytes"
-    return Case(
-        what, GROUP, advisory, _spelled(_patched(offset, new)), (LOCAL_HEADER,), ArchiveError, says
-    )
+    return _case(what, _patched(offset, new), (LOCAL_HEADER,), says, advisory=advisory)
 
 
 def _central(what: str, offset: int, new: bytes, advisory: str = "") -> Case:
     """The first entry of the central directory is spelled in another way."""
     raw = _patched(DIRECTORY + offset, new)
     says = "expected the canonical central directory, found another spelling of it"
-    return Case(what, GROUP, advisory, _spelled(raw), (TAIL,), ArchiveError, says)
+    return _case(what, raw, (TAIL,), says, advisory=advisory)
 
 
 def _case(
@@ -58,7 +51,7 @@ def _case(
     advisory: str = "",
     error: type[EdgeError] = ArchiveError,
 ) -> Case:
-    return Case(what, GROUP, advisory, _spelled(raw), rules, error, says)
+    return Case(GROUP, what, lambda folder: opening(raw, folder), rules, says, error, advisory)
 
 
 def _with_end(**changes: int) -> bytes:
@@ -256,13 +249,13 @@ WHOLE = (
         "expected a size of 22 to 2147483647 bytes, found 0",
     ),
     Case(
-        "a hole of 2 GiB behind it",
         GROUP,
-        "CVE-2019-9674",
+        "a hole of 2 GiB behind it",
         _sparse,
         ("bundle.archive.read_index: a size of", END_OF_ZIP),
-        ArchiveError,
         "expected a size of 22 to 2147483647 bytes, found 2147483648",
+        ArchiveError,
+        "CVE-2019-9674",
     ),
 )
 CASES = (*HEADERS, *DIRECTORIES, *WHOLE)

@@ -1,14 +1,14 @@
 """Data without an end or without a next byte: nothing is waited for, nothing is read without a bound."""
 
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edge_runtime.bundle import load_root
 from edge_runtime.bundle.trust import MAX_ROOT_BYTES
-from edge_runtime.errors import ArchiveError, BundleError, EdgeError, TrustError
+from edge_runtime.errors import ArchiveError, BundleError, TrustError
 from tests.hostile.building import GOOD, archive, opening, opening_folder, signature_name, signed
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Attempt, Case, Make
 from tests.support.tiny_bundle import KEY
 from tests.support.unpacked import unpack
 
@@ -32,7 +32,7 @@ def _device(folder: Path) -> Attempt:
     return attempt
 
 
-def _endless_root(name: str) -> Callable[[Path], Attempt]:
+def _endless_root(name: str) -> Make:
     return lambda folder: lambda: load_root(name)
 
 
@@ -68,18 +68,7 @@ def _many_signatures(folder: Path) -> Attempt:
     return opening(archive(files), folder)
 
 
-def _case(
-    what: str,
-    make: Callable[[Path], Attempt],
-    rules: tuple[str, ...],
-    says: str,
-    *,
-    error: type[EdgeError] = BundleError,
-    advisory: str = "",
-) -> Case:
-    return Case(what, GROUP, advisory, make, rules, error, says)
-
-
+_case = partial(Case, GROUP, error=BundleError)
 CASES = (
     _case("a named pipe", _piped, REGULAR, "the bundle cannot be read: it is not a regular file"),
     _case("an endless device", _device, REGULAR, "the bundle cannot be read: it is not a regular file"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_runtime.errors import ArchiveError, BundleError, EdgeError
 from tests.hostile.building import GOOD, opening_folder, signed
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Attempt, Case, Make
 from tests.support.tiny_bundle import MODEL_FILE
 from tests.support.unpacked import unpack
 
@@ -18,7 +18,7 @@ SPECIAL = "bundle.sources._list: 'a link or special file'"
 LINKS = "bundle.sources._list: names (hard links)"
 
 
-def _changed(change: Callable[[Path, Path], object]) -> Callable[[Path], Attempt]:
+def _changed(change: Callable[[Path, Path], object]) -> Make:
     """The good bundle, unpacked, after `change` of it; `change` is also given a folder beside it."""
 
     def make(folder: Path) -> Attempt:
@@ -83,7 +83,7 @@ def _case(
     advisory: str = "",
     error: type[EdgeError] = ArchiveError,
 ) -> Case:
-    return Case(f"folder: {what}", GROUP, advisory, _changed(change), rules, error, says)
+    return Case(GROUP, f"folder: {what}", _changed(change), rules, says, error, advisory)
 
 
 CASES = (

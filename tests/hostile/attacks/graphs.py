@@ -4,6 +4,7 @@ They could take the device with them, so they run in the real worker process, wi
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.errors import EdgeError, EngineError, WorkerError
+from edge_runtime.errors import EngineError, WorkerError
 from edge_runtime.worker import Worker
 from tests.hostile.building import archive, with_model
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Attempt, Case, Make
 from tests.support.slots import slot
 from tests.support.tiny_bundle import Behaviour, TinyModel, tiny_bundle
 
@@ -38,7 +39,7 @@ def working(raw: bytes, folder: Path) -> Attempt:
     return attempt
 
 
-def _behaving(behaviour: Behaviour) -> Callable[[Path], Attempt]:
+def _behaving(behaviour: Behaviour) -> Make:
     return lambda folder: working(tiny_bundle(behaviour=behaviour), folder)
 
 
@@ -48,7 +49,7 @@ def changed_model(change: Callable[[onnx.ModelProto], object]) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _with_nodes(make: Callable[[], Nodes], *, domain: str = "") -> Callable[[Path], Attempt]:
+def _with_nodes(make: Callable[[], Nodes], *, domain: str = "") -> Make:
     """The tiny model with nodes in front that turn `windows` into `spoiled`, in a worker."""
     return lambda folder: working(_spoiled(make, domain), folder)
 
@@ -203,17 +204,7 @@ def _tree(true_ids: list[int], features: list[int]) -> Callable[[], Nodes]:
     ]
 
 
-def _case(
-    what: str,
-    make: Callable[[Path], Attempt],
-    rules: tuple[str, ...],
-    says: str,
-    *,
-    error: type[EdgeError] = EngineError,
-) -> Case:
-    return Case(what, GROUP, "", make, rules, error, says)
-
-
+_case = partial(Case, GROUP, error=EngineError)
 TOOK = rf"took more than {TIMEOUT_S:g} s, so worker process \d+ was ended"
 RUN = "cannot be run by onnxruntime"
 LOAD = "cannot be loaded by onnxruntime"

@@ -4,6 +4,7 @@ import io
 import pickle
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from edge_runtime.errors import BundleError, EdgeError, EngineError
+from edge_runtime.errors import BundleError, EngineError
 from tests.hostile.building import Files, archive, loading, relisted, with_model
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Attempt, Case, Make
 from tests.support.tiny_bundle import TinyModel
 
 GROUP = "libraries and pickles"
@@ -33,7 +34,7 @@ class _Payload:
         return Path.touch, (self._target,)
 
 
-def _operator(domain: str, kind: str = "Run", **more: Any) -> Callable[[Path], Attempt]:
+def _operator(domain: str, kind: str = "Run", **more: Any) -> Make:
     """The tiny model with an operator of a domain that only a library would bring."""
     model = onnx.load_from_string(TinyModel().graph())
     model.graph.node.append(helper.make_node(kind, ["windows"], ["extra"], domain=domain, **more))
@@ -51,7 +52,7 @@ def _function(folder: Path) -> Attempt:
     return loading(archive(with_model(model.SerializeToString())), folder)
 
 
-def _as_model(make: Callable[[Path], bytes]) -> Callable[[Path], Attempt]:
+def _as_model(make: Callable[[Path], bytes]) -> Make:
     return lambda folder: loading(archive(with_model(make(folder))), folder)
 
 
@@ -66,7 +67,7 @@ def _torch(folder: Path) -> bytes:
     return made.getvalue()
 
 
-def _golden(make: Callable[[Path], bytes]) -> Callable[[Path], Attempt]:
+def _golden(make: Callable[[Path], bytes]) -> Make:
     """The good bundle with other golden inputs."""
 
     def made(folder: Path) -> Attempt:
@@ -95,18 +96,7 @@ def _npy(kind: Any, item_bytes: int, data: bytes) -> bytes:
     return buffer.getvalue() + data.ljust(count * item_bytes, b"\0")
 
 
-def _case(
-    what: str,
-    make: Callable[[Path], Attempt],
-    rules: tuple[str, ...],
-    says: str,
-    *,
-    advisory: str = "",
-    error: type[EdgeError] = EngineError,
-) -> Case:
-    return Case(what, GROUP, advisory, make, rules, error, says)
-
-
+_case = partial(Case, GROUP, error=EngineError)
 FIELDS = ("engine.onnx_file.check_onnx: not made by this converter",)
 OBJECTS = ("arrays.decode_npy: numbers or text",)
 NPY = ("arrays.decode_npy: a numpy .npy file",)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.bundle.manifest import canonical_json
-from edge_runtime.errors import BundleError, EdgeError, ManifestError
+from edge_runtime.errors import BundleError, ManifestError
 from tests.hostile.building import GOOD, MANIFEST, Files, archive, listing, opening, relisted, signed
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Attempt, Case, Make
 
 GROUP = "manifest"
 TWO_TRUTHS = "CVE-2017-12635"
@@ -21,18 +22,18 @@ Value = dict[str, Any]
 TEXT = GOOD[MANIFEST].decode()
 
 
-def _text(old: str, new: str) -> Callable[[Path], Attempt]:
+def _text(old: str, new: str) -> Make:
     """The manifest with another spelling of something."""
     assert old in TEXT
     return _raw(TEXT.replace(old, new, 1).encode())
 
 
-def _raw(manifest: bytes) -> Callable[[Path], Attempt]:
+def _raw(manifest: bytes) -> Make:
     files = {**GOOD, MANIFEST: manifest}
     return lambda folder: opening(archive(signed(files)), folder)
 
 
-def _changed(change: Callable[[Value, Files], object]) -> Callable[[Path], Attempt]:
+def _changed(change: Callable[[Value, Files], object]) -> Make:
     return lambda folder: opening(archive(relisted(change)), folder)
 
 
@@ -89,43 +90,33 @@ def _huge() -> bytes:
     return canonical_json(value)
 
 
-def _case(
-    what: str,
-    make: Callable[[Path], Attempt],
-    rules: str | tuple[str, ...],
-    says: str,
-    *,
-    advisory: str = "",
-    error: type[EdgeError] = ManifestError,
-) -> Case:
-    named = (rules,) if isinstance(rules, str) else rules
-    return Case(what, GROUP, advisory, make, named, error, says)
-
-
+_case = partial(Case, GROUP, error=ManifestError)
 SPELLINGS = (
     _case(
         "a key twice",
         _text('"format":1', '"format":1,"format":1'),
-        CANONICAL,
+        (CANONICAL,),
         "expected canonical JSON",
         advisory=TWO_TRUTHS,
     ),
     _case(
         "a key twice with two values",
         _text('"name":"tiny"', '"name":"other","name":"tiny"'),
-        CANONICAL,
+        (CANONICAL,),
         "expected canonical JSON",
         advisory=TWO_TRUTHS,
     ),
     _case(
         "a key spelled with an escape",
         _text('"name":"tiny"', '"n\\u0061me":"tiny"'),
-        CANONICAL,
+        (CANONICAL,),
         "expected canonical JSON",
         advisory=TWO_TRUTHS,
     ),
-    _case("white space", _text('{"', '{ "'), CANONICAL, "expected canonical JSON"),
-    _case("a line break at the end", _raw(GOOD[MANIFEST] + b"\n"), CANONICAL, "expected canonical JSON"),
+    _case("white space", _text('{"', '{ "'), (CANONICAL,), "expected canonical JSON"),
+    _case(
+        "a line break at the end", _raw(GOOD[MANIFEST] + b"\n"), (CANONICAL,), "expected canonical JSON"
+    ),
     _case(
         "keys in another order",
         _raw(
@@ -134,74 +125,76 @@ SPELLINGS = (
             .replace('{"', '{"classes":["still","moving"],"', 1)
             .encode()
         ),
-        CANONICAL,
+        (CANONICAL,),
         "expected canonical JSON",
     ),
     _case(
         "a number with an exponent",
         _text('"release":1000000', '"release":1e6'),
-        CANONICAL,
+        (CANONICAL,),
         "expected canonical JSON",
     ),
     _case(
         "a number with a fraction",
         _text('"release":1000000', '"release":1000000.0'),
-        DECODE + "plain(str(error))",
+        (DECODE + "plain(str(error))",),
         "Expected `int`, got `float`",
     ),
-    _case("minus zero", _text('"near_ties":0', '"near_ties":-0'), CANONICAL, "expected canonical JSON"),
+    _case(
+        "minus zero", _text('"near_ties":0', '"near_ties":-0'), (CANONICAL,), "expected canonical JSON"
+    ),
     _case(
         "NaN",
         _text('"max_abs_error":0.0', '"max_abs_error":NaN'),
-        DECODE + "expected JSON, found",
+        (DECODE + "expected JSON, found",),
         "expected JSON, found",
     ),
     _case(
         "a number beyond every double",
         _text('"rate_hz":10.0', '"rate_hz":1e999'),
-        DECODE + "expected JSON, found",
+        (DECODE + "expected JSON, found",),
         "expected JSON, found",
     ),
     _case(
         "a half of a surrogate pair",
         _text('"name":"tiny"', '"name":"\\ud800"'),
-        DECODE + "expected JSON, found",
+        (DECODE + "expected JSON, found",),
         "expected JSON, found",
     ),
     _case(
         "text after the end",
         _raw(GOOD[MANIFEST] + b"{}"),
-        DECODE + "expected JSON, found",
+        (DECODE + "expected JSON, found",),
         "expected JSON, found",
     ),
     _case(
         "a byte order mark",
         _raw(b"\xef\xbb\xbf" + GOOD[MANIFEST]),
-        DECODE + "expected JSON, found",
+        (DECODE + "expected JSON, found",),
         "expected JSON, found",
     ),
     _case(
         "no UTF-8",
         _raw(GOOD[MANIFEST].replace(b"tests", b"te\xffts")),
-        DECODE + "expected JSON, found",
+        (DECODE + "expected JSON, found",),
         "expected JSON, found",
     ),
     _case(
         "a hundred thousand brackets",
         _raw(b"[" * 100_000),
-        DECODE + "expected JSON, found",
+        (DECODE + "expected JSON, found",),
         "expected JSON, found",
     ),
     _case(
         "nested 200 deep",
         _changed(_deep_steps),
-        DECODE + "levels of nesting",
+        (DECODE + "levels of nesting",),
         "expected at most 32 levels of nesting",
     ),
     _case(
         "an integer of 65 bits",
         _changed(lambda value, _: value["window"].update(length=1 << 64)),
-        DECODE + "levels of nesting",
+        (DECODE + "levels of nesting",),
         "integers of 64 bits, found more",
     ),
     _case(
@@ -233,7 +226,7 @@ ENTRIES = (
     _case(
         "another size than listed",
         _changed(_listed("card.md", size=1)),
-        CONTENTS + "'no such file'",
+        (CONTENTS + "'no such file'",),
         "'card.md': expected 1 bytes, found 32",
         error=BundleError,
     ),
@@ -247,20 +240,20 @@ ENTRIES = (
     _case(
         "a signed file that is gone",
         _signed_alone,
-        SIGNED_OTHERS,
+        (SIGNED_OTHERS,),
         "expected it to list the files that were signed",
         error=BundleError,
     ),
     _case(
         "a model that is not listed",
         _changed(_variant(file="variants/fp32/other.onnx")),
-        FAULTS + "does not list in files",
+        (FAULTS + "does not list in files",),
         "refers to 'variants/fp32/other.onnx', which it does not list",
     ),
     _case(
         "goldens outside the bundle",
         _changed(_golden(inputs=["../../etc/passwd"])),
-        FAULTS + "does not list in files",
+        (FAULTS + "does not list in files",),
         "refers to '../../etc/passwd', which it does not list",
     ),
 )
@@ -268,58 +261,61 @@ VALUES = (
     _case(
         "a format of tomorrow",
         _changed(_top(format=2)),
-        DECODE + "expected format",
+        (DECODE + "expected format",),
         "expected format 1, found 2. Upgrade",
     ),
     _case(
         "a release below zero",
         _changed(_top(release=-1)),
-        FAULTS + "release is not from 0",
+        (FAULTS + "release is not from 0",),
         "release is not from 0 to",
     ),
     _case(
         "a release no double holds",
         _changed(_top(release=1 << 53)),
-        FAULTS + "release is not from 0",
+        (FAULTS + "release is not from 0",),
         "release is not from 0 to",
     ),
     _case(
         "a release that is text",
         _changed(_top(release="1000000")),
-        DECODE + "plain(str(error))",
+        (DECODE + "plain(str(error))",),
         "Expected `int`, got `str`",
     ),
     _case(
         "a name that is a path",
         _changed(_top(name="../tiny")),
-        "bundle.manifest.check_name: expected 1 to 64",
+        ("bundle.manifest.check_name: expected 1 to 64",),
         "name '../tiny': expected 1 to 64 of a-z",
     ),
     _case(
         "a name of 100,000 letters",
         _changed(_top(name="x" * 100_000)),
-        "bundle.manifest.check_name: expected 1 to 64",
+        ("bundle.manifest.check_name: expected 1 to 64",),
         r"name 'x{199}\.\.\.: expected 1 to 64 of a-z",
     ),
     _case(
         "a version that is a path",
         _changed(_top(version="1.0.0/..")),
-        "bundle.manifest.check_version: semantic version",
+        ("bundle.manifest.check_version: semantic version",),
         "expected a semantic version",
     ),
     _case(
-        "no golden inputs", _changed(_golden(count=0)), FAULTS + "no golden inputs", "no golden inputs"
+        "no golden inputs",
+        _changed(_golden(count=0)),
+        (FAULTS + "no golden inputs",),
+        "no golden inputs",
     ),
     _case(
         "a variant twice",
         _changed(lambda value, _: value["variants"].append(value["variants"][0])),
-        FAULTS + "a variant is listed twice",
+        (FAULTS + "a variant is listed twice",),
         "a variant is listed twice",
     ),
     _case(
         "an engine of somebody else",
         _changed(_variant(engine="shell")),
-        DECODE + "plain(str(error))",
+        (DECODE + "plain(str(error))",),
         "Invalid enum value 'shell'",
     ),
 )

@@ -6,12 +6,13 @@ what a name is, so both rules are named.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import ArchiveError, EdgeError
+from edge_runtime.errors import ArchiveError
 from tests.hostile.building import Files, archive, archive_of, opening, relisted
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Attempt, Case, Make
 
 GROUP = "archive"
 ZIP_SLIP = "CWE-22, Zip Slip"
@@ -20,7 +21,7 @@ NAMES = ("bundle.archive.check_names: lower-case relative", "bundle.signature._f
 SORTED = "bundle.archive.check_names: names sorted and used once"
 
 
-def _added(name: str) -> Callable[[Path], Attempt]:
+def _added(name: str) -> Make:
     def change(_: dict[str, Any], files: Files) -> None:
         files[name] = b"#!/bin/sh\n"
 
@@ -29,14 +30,14 @@ def _added(name: str) -> Callable[[Path], Attempt]:
 
 def _name_case(what: str, name: str, advisory: str = "") -> Case:
     says = f"expected lower-case relative file names of a-z, .* found {_quoted(name)}"
-    return Case(what, GROUP, advisory, _added(name), NAMES, ArchiveError, says)
+    return _case(what, _added(name), NAMES, says, advisory=advisory)
 
 
 def _quoted(name: str) -> str:
     return re.escape(f"{name!a}")
 
 
-def _ordered(change: Callable[[list[tuple[bytes, bytes]]], object]) -> Callable[[Path], Attempt]:
+def _ordered(change: Callable[[list[tuple[bytes, bytes]]], object]) -> Make:
     """The good bundle's members in another order or number."""
 
     def make(folder: Path) -> Attempt:
@@ -61,18 +62,7 @@ def _many(_: dict[str, Any], files: Files) -> None:
     files.update({f"extra/{number:03}": b"" for number in range(256)})
 
 
-def _case(
-    what: str,
-    make: Callable[[Path], Attempt],
-    rules: tuple[str, ...],
-    says: str,
-    *,
-    advisory: str = "",
-    error: type[EdgeError] = ArchiveError,
-) -> Case:
-    return Case(what, GROUP, advisory, make, rules, error, says)
-
-
+_case = partial(Case, GROUP, error=ArchiveError)
 CASES = (
     _name_case("name: one folder up", "../evil", ZIP_SLIP),
     _name_case("name: many folders up", "../" * 10 + "etc/cron.d/evil", ZIP_SLIP),

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from edge_runtime.errors import EngineError
 from tests.hostile.building import archive, loading, with_model
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Attempt, Case, Make
 from tests.support.tiny_bundle import TinyModel
 
 GROUP = "onnx data"
@@ -213,12 +213,12 @@ def model_with(place: Place, tensor: TensorProto) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _at(place: Place, location: str, **more: str) -> Callable[[Path], Attempt]:
+def _at(place: Place, location: str, **more: str) -> Make:
     raw = model_with(place, outside(location, **more))
     return lambda folder: loading(archive(with_model(raw)), folder)
 
 
-def _beside(put: Callable[[Path, Path], object]) -> Callable[[Path], Attempt]:
+def _beside(put: Callable[[Path, Path], object]) -> Make:
     """Data in the working directory, where ONNX Runtime looks for a model given as bytes."""
 
     def make(folder: Path) -> Attempt:
@@ -240,7 +240,7 @@ def _beside(put: Callable[[Path, Path], object]) -> Callable[[Path], Attempt]:
     return make
 
 
-def _cases() -> Iterator[tuple[str, str, Callable[[Path], Attempt]]]:
+def _cases() -> Iterator[tuple[str, str, Make]]:
     for what, place in PLACES.items():
         yield f"in {what}", TRAVERSAL, _at(place, "../secret")
     for what, (location, advisory) in LOCATIONS.items():
@@ -257,5 +257,5 @@ def _cases() -> Iterator[tuple[str, str, Callable[[Path], Attempt]]]:
 
 
 CASES = tuple(
-    Case(what, GROUP, advisory, make, REFUSED, EngineError, SAYS) for what, advisory, make in _cases()
+    Case(GROUP, what, make, REFUSED, SAYS, EngineError, advisory) for what, advisory, make in _cases()
 )

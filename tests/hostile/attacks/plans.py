@@ -5,12 +5,12 @@ A device builds its plans itself, from ONNX. A variant for TensorRT is never loa
 
 import json
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from edge_runtime.errors import EdgeError, EngineError, ManifestError
+from edge_runtime.errors import EngineError, ManifestError
 from tests.hostile.building import Files, archive, loading, opening, relisted, with_model
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Case, Make
 from tests.support.tiny_bundle import TinyModel
 
 GROUP = "TensorRT plans"
@@ -19,11 +19,11 @@ PROFILE = {"min_rows": 1, "opt_rows": 1, "max_rows": 8}
 PLAN = b"ftrt" + bytes(200)
 
 
-def _changed(change: Callable[[dict[str, Any], Files], object]) -> Callable[[Path], Attempt]:
+def _changed(change: Callable[[dict[str, Any], Files], object]) -> Make:
     return lambda folder: loading(archive(relisted(change)), folder)
 
 
-def _opened(change: Callable[[dict[str, Any], Files], object]) -> Callable[[Path], Attempt]:
+def _opened(change: Callable[[dict[str, Any], Files], object]) -> Make:
     return lambda folder: opening(archive(relisted(change)), folder)
 
 
@@ -47,17 +47,7 @@ def _host_is_a_plan(value: dict[str, Any], files: Files) -> None:
     files["variants/fp32/host.onnx"] = PLAN
 
 
-def _case(
-    what: str,
-    make: Callable[[Path], Attempt],
-    rules: tuple[str, ...],
-    says: str,
-    *,
-    error: type[EdgeError] = EngineError,
-) -> Case:
-    return Case(what, GROUP, "", make, rules, error, says)
-
-
+_case = partial(Case, GROUP, error=EngineError)
 NOT_ONNX = ("engine.onnx_file.check_onnx: not made by this converter",)
 PROFILES = "bundle.consistency._of_profiles: "
 CASES = (

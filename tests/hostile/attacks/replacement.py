@@ -8,12 +8,13 @@ import io
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edge_runtime.bundle import Bundle, open_bundle, open_folder, read_index
 from edge_runtime.errors import BundleError
 from tests.hostile.building import GOOD, archive, relisted, signed
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Attempt, Case, Make
 from tests.support.tiny_bundle import MODEL_FILE, root
 from tests.support.unpacked import unpack
 
@@ -26,7 +27,7 @@ CHANGED = "bundle.sources.FolderSource.chunks: expected one name"
 Change = Callable[[Path], object]
 
 
-def _in_folder(change: Change) -> Callable[[Path], Attempt]:
+def _in_folder(change: Change) -> Make:
     """Opened and checked; then the model file is changed; then it is read."""
 
     def make(folder: Path) -> Attempt:
@@ -141,10 +142,7 @@ def _read_model(bundle: Bundle) -> bytes:
     return bundle.read(MODEL_FILE)
 
 
-def _case(what: str, make: Callable[[Path], Attempt], rules: tuple[str, ...], says: str) -> Case:
-    return Case(what, GROUP, TOCTOU, make, rules, BundleError, says)
-
-
+_case = partial(Case, GROUP, error=BundleError, advisory=TOCTOU)
 CRC = "bundle.sources.ArchiveSource.chunks: expected CRC-32"
 CASES = (
     _case(

@@ -1,15 +1,14 @@
 """Old releases, old roots, parts of several bundles, and bundles for other hardware."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from edge_runtime.bundle import decode_root, make_root, rotation
-from edge_runtime.errors import BundleError, EdgeError, EngineError, OlderReleaseError, TrustError
+from edge_runtime.errors import BundleError, EngineError, OlderReleaseError, TrustError
 from edge_runtime.store import slots
 from tests.hostile.building import Files, archive, loading, opening, relisted, signature_name
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Case, Make
 from tests.support.tiny_bundle import KEY, MODEL_FILE, OTHER_KEY, tiny_bundle
 from tests.support.unpacked import payloads
 
@@ -33,11 +32,11 @@ def _mixed(**taken: Files) -> Files:
     return NEW | {names[what]: files[names[what]] for what, files in taken.items()}
 
 
-def _opened(files: Files) -> Callable[[Path], Attempt]:
+def _opened(files: Files) -> Make:
     return lambda folder: opening(archive(files), folder)
 
 
-def _older(release: int) -> Callable[[Path], Attempt]:
+def _older(release: int) -> Make:
     """What an install decides on a device where release 5 was confirmed."""
     state = slots.State(models={"tiny": slots.ModelState(floor=5)})
     slot = slots.Slot(model="tiny", digest="0" * 64, version="1.0.0", release=release, state="writing")
@@ -48,15 +47,15 @@ def _root(version: int, *signers: Any, **more: Any) -> bytes:
     return make_root([KEY.public_key()], *signers, version=version, **more)
 
 
-def _rotating(old: bytes, new: bytes) -> Callable[[Path], Attempt]:
+def _rotating(old: bytes, new: bytes) -> Make:
     return lambda _: lambda: rotation.rotated(decode_root(old), new)
 
 
-def _deciding(pinned: bytes, given: bytes) -> Callable[[Path], Attempt]:
+def _deciding(pinned: bytes, given: bytes) -> Make:
     return lambda _: lambda: rotation.decides(decode_root(pinned), decode_root(given))
 
 
-def _following(pinned: bytes, *chain: bytes) -> Callable[[Path], Attempt]:
+def _following(pinned: bytes, *chain: bytes) -> Make:
     return lambda _: lambda: rotation.followed(decode_root(pinned), chain)
 
 
@@ -70,18 +69,7 @@ def _unsigned_root(raw: bytes) -> bytes:
     return json.dumps({"signatures": [], "signed": value["signed"]}).encode()
 
 
-def _case(
-    what: str,
-    make: Callable[[Path], Attempt],
-    rules: tuple[str, ...],
-    says: str,
-    *,
-    error: type[EdgeError] = TrustError,
-    advisory: str = "",
-) -> Case:
-    return Case(what, GROUP, advisory, make, rules, error, says)
-
-
+_case = partial(Case, GROUP, error=TrustError)
 OLDER = ("store.slots.begin_write: the highest that ran here",)
 CHUNKS = ("bundle.reader.Bundle.chunks: _altered",)
 TRUSTED_BOTH = make_root([KEY.public_key(), OTHER_KEY.public_key()], KEY, version=2)

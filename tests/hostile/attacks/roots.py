@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,45 +61,40 @@ def _key_under_another_id(body: dict[str, Any]) -> None:
     body["roles"]["bundle"]["keyids"].append("0" * 64)
 
 
-def case(
-    name: str, make: Callable[[Path], Attempt], refused_by: str, says: str, *, advisory: str
-) -> Case:
-    return Case(name, GROUP, advisory, make, (refused_by,), TrustError, says)
-
-
+_case = partial(Case, GROUP, error=TrustError)
 CASES = (
-    case(
+    _case(
         "root: threshold 0 for bundles",
         _threshold("bundle", 0),
-        "bundle.trust._role: a threshold from 1",
+        ("bundle.trust._role: a threshold from 1",),
         "expected a threshold from 1 to the 2 keys of the role 'bundle', found 0",
         advisory=ZERO_THRESHOLD,
     ),
-    case(
+    _case(
         "root: threshold 0 for roots",
         _threshold("root", 0),
-        "bundle.trust._role: a threshold from 1",
+        ("bundle.trust._role: a threshold from 1",),
         "threshold from 1 to the 2 keys of the role 'root', found 0",
         advisory=ZERO_THRESHOLD,
     ),
-    case(
+    _case(
         "root: a negative threshold",
         _threshold("bundle", -1),
-        "bundle.trust._role: a threshold from 1",
+        ("bundle.trust._role: a threshold from 1",),
         "found -1",
         advisory=ZERO_THRESHOLD,
     ),
-    case(
+    _case(
         "root: one key twice in a role",
         _rooted(_key_twice_in_role, KEY, OTHER_KEY),
-        "bundle.trust._role: once",
+        ("bundle.trust._role: once",),
         "expected each key of the role 'bundle' once, found one twice",
         advisory=DUPLICATE_SIGNER,
     ),
-    case(
+    _case(
         "root: a key under another's id",
         _rooted(_key_under_another_id, KEY, OTHER_KEY),
-        "bundle.trust._keys: under its own id",
+        ("bundle.trust._keys: under its own id",),
         "under its own id",
         advisory="CVE-2020-6174",
     ),

@@ -1,26 +1,26 @@
 """Models that are wrong: not what they say, not what the manifest says, or not for this runtime."""
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.errors import EdgeError, EngineError, GoldenMismatchError
+from edge_runtime.errors import EngineError, GoldenMismatchError
 from tests.hostile.attacks.graphs import GROUP, changed_model, constant
 from tests.hostile.building import archive, loading, with_model
-from tests.hostile.case import Attempt, Case
+from tests.hostile.case import Case, Make
 from tests.support.tiny_bundle import TinyModel, tiny_bundle
 
 LOADED = ("engine.onnxruntime._translated: _failed",)
 
 
-def _loaded(change: Callable[[onnx.ModelProto], object]) -> Callable[[Path], Attempt]:
+def _loaded(change: Callable[[onnx.ModelProto], object]) -> Make:
     return lambda folder: loading(archive(with_model(changed_model(change))), folder)
 
 
-def _bytes(raw: bytes) -> Callable[[Path], Attempt]:
+def _bytes(raw: bytes) -> Make:
     return lambda folder: loading(archive(with_model(raw)), folder)
 
 
@@ -65,17 +65,7 @@ def _set(model: onnx.ModelProto, dims: list[int]) -> None:
     model.graph.initializer[0].dims[:] = dims
 
 
-def _case(
-    what: str,
-    make: Callable[[Path], Attempt],
-    rules: tuple[str, ...],
-    says: str,
-    *,
-    error: type[EdgeError] = EngineError,
-) -> Case:
-    return Case(what, GROUP, "", make, rules, error, says)
-
-
+_case = partial(Case, GROUP, error=EngineError)
 LOAD = "cannot be loaded by onnxruntime"
 TENSORS = "engine.onnxruntime._check_tensors: "
 PROTOBUF = ("engine.onnx_file.check_onnx: not made by this converter",)
