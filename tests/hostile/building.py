@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_runtime.bundle import Bundle, Root, key_id, open_bundle, open_folder, sign
 from edge_runtime.bundle.manifest import canonical_json
 from edge_runtime.model import from_bundle
 from tests.hostile.case import Attempt
-from tests.support.tiny_bundle import KEY, root, tiny_bundle
+from tests.support.tiny_bundle import KEY, MODEL_FILE, root, tiny_bundle
 from tests.support.unpacked import payloads
 
 Files = dict[str, bytes]
@@ -63,13 +64,20 @@ def listing(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     return {name: {"sha256": sha256(data), "size": len(data)} for name, data in files.items()}
 
 
-def with_model(raw: bytes) -> Files:
-    """The good bundle with another model file."""
+def with_model(raw: bytes) -> bytes:
+    """The archive of the good bundle with another model file."""
 
     def change(manifest: dict[str, Any], files: Files) -> None:
         files[manifest["variants"][0]["file"]] = raw
 
-    return relisted(change)
+    return archive(relisted(change))
+
+
+def changed_model(change: Callable[[onnx.ModelProto], object]) -> bytes:
+    """The good bundle's model after `change` of it."""
+    model = onnx.load_from_string(GOOD[MODEL_FILE])
+    change(model)
+    return bytes(model.SerializeToString())
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:

@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_runtime.errors import EngineError, WorkerError
 from edge_runtime.worker import Worker
-from tests.hostile.building import archive, with_model
+from tests.hostile.building import changed_model, with_model
 from tests.hostile.case import Attempt, Case, Make
 from tests.support.slots import slot
-from tests.support.tiny_bundle import Behaviour, TinyModel, tiny_bundle
+from tests.support.tiny_bundle import Behaviour, tiny_bundle
 
 GROUP = "graphs"
 TIMEOUT_S = 2.5
@@ -43,12 +43,6 @@ def _behaving(behaviour: Behaviour) -> Make:
     return lambda folder: working(tiny_bundle(behaviour=behaviour), folder)
 
 
-def changed_model(change: Callable[[onnx.ModelProto], object]) -> bytes:
-    model = onnx.load_from_string(TinyModel().graph())
-    change(model)
-    return bytes(model.SerializeToString())
-
-
 def _with_nodes(make: Callable[[], Nodes], *, domain: str = "") -> Make:
     """The tiny model with nodes in front that turn `windows` into `spoiled`, in a worker."""
     return lambda folder: working(_spoiled(make, domain), folder)
@@ -62,7 +56,7 @@ def _spoiled(make: Callable[[], Nodes], domain: str = "") -> bytes:
         if domain:
             model.opset_import.append(helper.make_opsetid(domain, 3))
 
-    return archive(with_model(changed_model(change)))
+    return with_model(changed_model(change))
 
 
 def with_gibibyte() -> bytes:

@@ -13,9 +13,8 @@ import onnx
 from onnx import helper
 
 from edge_runtime.errors import BundleError, EngineError
-from tests.hostile.building import Files, archive, loading, relisted, with_model
+from tests.hostile.building import Files, archive, changed_model, loading, relisted, with_model
 from tests.hostile.case import Attempt, Case, Make
-from tests.support.tiny_bundle import TinyModel
 
 GROUP = "libraries and pickles"
 CUSTOM = "microsoft/onnxruntime-genai#2267"
@@ -34,26 +33,26 @@ class _Payload:
         return Path.touch, (self._target,)
 
 
-def _operator(domain: str, kind: str = "Run", **more: Any) -> Make:
-    """The tiny model with an operator of a domain that only a library would bring."""
-    model = onnx.load_from_string(TinyModel().graph())
-    model.graph.node.append(helper.make_node(kind, ["windows"], ["extra"], domain=domain, **more))
-    model.opset_import.append(helper.make_opsetid(domain, 1))
-    return lambda folder: loading(archive(with_model(model.SerializeToString())), folder)
+def _operator(domain: str, kind: str = "Run") -> Make:
+    """The good model with an operator of a domain that only a library would bring."""
+
+    def change(model: onnx.ModelProto) -> None:
+        model.graph.node.append(helper.make_node(kind, ["windows"], ["extra"], domain=domain))
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+
+    return _as_model(lambda _: changed_model(change))
 
 
-def _function(folder: Path) -> Attempt:
+def _with_function(model: onnx.ModelProto) -> None:
     """An operator that the model brings itself, under a domain that nobody knows."""
-    model = onnx.load_from_string(TinyModel().graph())
     imports, body = [helper.make_opsetid("", 17)], [helper.make_node("Identity", ["a"], ["b"])]
     model.functions.append(helper.make_function("com.evil", "Run", ["a"], ["b"], body, imports))
     model.graph.node[0].op_type, model.graph.node[0].domain = "Run", "com.evil"
     model.opset_import.append(helper.make_opsetid("com.evil", 1))
-    return loading(archive(with_model(model.SerializeToString())), folder)
 
 
 def _as_model(make: Callable[[Path], bytes]) -> Make:
-    return lambda folder: loading(archive(with_model(make(folder))), folder)
+    return lambda folder: loading(with_model(make(folder)), folder)
 
 
 def _pickled(folder: Path) -> bytes:
@@ -108,7 +107,12 @@ CASES = (
         "found the domain 'com.evil'",
         advisory=CUSTOM,
     ),
-    _case("a function of an unknown domain", _function, DOMAIN, "found the domain 'com.evil'"),
+    _case(
+        "a function of an unknown domain",
+        _as_model(lambda _: changed_model(_with_function)),
+        DOMAIN,
+        "found the domain 'com.evil'",
+    ),
     _case(
         "Python in a graph",
         _operator("ai.onnx.contrib", "PyOp"),

@@ -11,9 +11,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from edge_runtime.errors import EngineError
-from tests.hostile.building import archive, loading, with_model
+from tests.hostile.building import changed_model, loading, with_model
 from tests.hostile.case import Attempt, Case, Make
-from tests.support.tiny_bundle import TinyModel
 
 GROUP = "onnx data"
 REFUSED = ("engine.onnx_file._walk: self-contained model",)
@@ -25,7 +24,7 @@ MEMORY = "microsoft/onnxruntime#28709"
 Place = Callable[[onnx.ModelProto, TensorProto], object]
 
 
-def outside(location: str, **more: str) -> TensorProto:
+def _outside(location: str, **more: str) -> TensorProto:
     """Four float32 that are kept in another file."""
     tensor = TensorProto(name="outside", data_type=TensorProto.FLOAT, dims=[2, 2])
     tensor.data_location = TensorProto.EXTERNAL
@@ -206,16 +205,10 @@ LOCATIONS: dict[str, tuple[str, str]] = {
 }
 
 
-def model_with(place: Place, tensor: TensorProto) -> bytes:
-    """The tiny model with one more tensor; it still gives the golden outputs where that one is read."""
-    model = onnx.load_from_string(TinyModel().graph())
-    place(model, tensor)
-    return bytes(model.SerializeToString())
-
-
 def _at(place: Place, location: str, **more: str) -> Make:
-    raw = model_with(place, outside(location, **more))
-    return lambda folder: loading(archive(with_model(raw)), folder)
+    """The good model with one more tensor; it still gives the golden outputs where that one is read."""
+    raw = changed_model(lambda model: place(model, _outside(location, **more)))
+    return lambda folder: loading(with_model(raw), folder)
 
 
 def _beside(put: Callable[[Path, Path], object]) -> Make:

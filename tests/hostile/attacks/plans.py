@@ -3,15 +3,14 @@
 A device builds its plans itself, from ONNX. A variant for TensorRT is never loaded by another engine.
 """
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from edge_runtime.errors import EngineError, ManifestError
-from tests.hostile.building import Files, archive, loading, opening, relisted, with_model
+from tests.hostile.building import GOOD, Files, archive, loading, opening, relisted, with_model
 from tests.hostile.case import Case, Make
-from tests.support.tiny_bundle import TinyModel
+from tests.support.tiny_bundle import MODEL_FILE
 
 GROUP = "TensorRT plans"
 PROFILE = {"min_rows": 1, "opt_rows": 1, "max_rows": 8}
@@ -37,9 +36,8 @@ def _for_tensorrt(**more: Any) -> Callable[[dict[str, Any], Files], None]:
 
 def _second_is_a_plan(value: dict[str, Any], files: Files) -> None:
     """The plan comes first, and an ordinary variant, whose file is a plan as well, second."""
-    ordinary = json.loads(json.dumps(value["variants"][0]))
+    value["variants"].append(value["variants"][0] | {"id": "plain"})
     _for_tensorrt()(value, files)
-    value["variants"].append(ordinary | {"id": "plain"})
 
 
 def _host_is_a_plan(value: dict[str, Any], files: Files) -> None:
@@ -59,7 +57,7 @@ CASES = (
     ),
     _case(
         "a plan in place of the ONNX file",
-        lambda folder: loading(archive(with_model(PLAN)), folder),
+        lambda folder: loading(with_model(PLAN), folder),
         NOT_ONNX,
         "expected an ONNX file, found",
     ),
@@ -71,7 +69,7 @@ CASES = (
     ),
     _case(
         "a plan behind a model",
-        lambda folder: loading(archive(with_model(TinyModel().graph() + PLAN)), folder),
+        lambda folder: loading(with_model(GOOD[MODEL_FILE] + PLAN), folder),
         NOT_ONNX,
         "expected an? .*ONNX file, found",
     ),

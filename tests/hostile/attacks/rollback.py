@@ -7,6 +7,7 @@ from typing import Any
 from edge_runtime.bundle import decode_root, make_root, rotation
 from edge_runtime.errors import BundleError, EngineError, OlderReleaseError, TrustError
 from edge_runtime.store import slots
+from tests.hostile.attacks.plans import PROFILE
 from tests.hostile.building import Files, archive, loading, opening, relisted, signature_name
 from tests.hostile.case import Case, Make
 from tests.support.tiny_bundle import KEY, MODEL_FILE, OTHER_KEY, tiny_bundle
@@ -60,8 +61,7 @@ def _following(pinned: bytes, *chain: bytes) -> Make:
 
 
 def _for_engine(value: dict[str, Any], _: Files) -> None:
-    profile = {"min_rows": 1, "opt_rows": 1, "max_rows": 8}
-    value["variants"][0] |= {"engine": "tensorrt", "profile": profile, "boards": ["orin-nano"]}
+    value["variants"][0] |= {"engine": "tensorrt", "profile": PROFILE, "boards": ["orin-nano"]}
 
 
 def _unsigned_root(raw: bytes) -> bytes:

@@ -8,8 +8,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_runtime.errors import EngineError, GoldenMismatchError
-from tests.hostile.attacks.graphs import GROUP, changed_model, constant
-from tests.hostile.building import archive, loading, with_model
+from tests.hostile.attacks.graphs import GROUP, constant
+from tests.hostile.building import changed_model, loading, with_model
 from tests.hostile.case import Case, Make
 from tests.support.tiny_bundle import TinyModel, tiny_bundle
 
@@ -17,11 +17,11 @@ LOADED = ("engine.onnxruntime._translated: _failed",)
 
 
 def _loaded(change: Callable[[onnx.ModelProto], object]) -> Make:
-    return lambda folder: loading(archive(with_model(changed_model(change))), folder)
+    return lambda folder: loading(with_model(changed_model(change)), folder)
 
 
 def _bytes(raw: bytes) -> Make:
-    return lambda folder: loading(archive(with_model(raw)), folder)
+    return lambda folder: loading(with_model(raw), folder)
 
 
 def _deep() -> bytes:
