@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from edge_runtime.bundle import Bundle, open_bundle, open_folder, read_index
+from edge_runtime.bundle import open_bundle, open_folder, read_index
 from edge_runtime.errors import BundleError
 from tests.hostile.building import GOOD, archive, relisted, signed
 from tests.hostile.case import Attempt, Case, Make
@@ -76,6 +76,30 @@ def _pipe(model: Path) -> None:
     os.mkfifo(model)
 
 
+def _in_archive(change: Change) -> Make:
+    """Opened and checked; then the archive is changed; then the model is read."""
+
+    def make(folder: Path) -> Attempt:
+        path, raw = folder / "hostile.edge", archive(signed(GOOD))
+        path.write_bytes(raw)
+
+        def attempt() -> None:
+            with open_bundle(path, root=root()) as bundle:
+                change(path)
+                try:
+                    bundle.read(MODEL_FILE)
+                finally:
+                    path.write_bytes(raw)
+
+        return attempt
+
+    return make
+
+
+def _model_replaced(path: Path) -> None:
+    _write_at(path, path.read_bytes().index(GOOD[MODEL_FILE]), FORGED)
+
+
 def _while_reading(folder: Path) -> Attempt:
     """A thread writes over an archive's payload while its chunks are being read."""
     path = folder / "hostile.edge"
@@ -103,43 +127,6 @@ def _write_at(path: Path, offset: int, data: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(data)
-
-
-def _archive_shortened(folder: Path) -> Attempt:
-    """An archive is cut while it is open, and mended after."""
-    path, raw = folder / "hostile.edge", archive(signed(GOOD))
-    path.write_bytes(raw)
-
-    def attempt() -> None:
-        with open_bundle(path, root=root()) as bundle:
-            os.truncate(path, 100)
-            try:
-                _read_model(bundle)
-            finally:
-                path.write_bytes(raw)
-
-    return attempt
-
-
-def _payload_replaced(folder: Path) -> Attempt:
-    """An archive's model is written over with other bytes."""
-    path, raw = folder / "hostile.edge", archive(signed(GOOD))
-    path.write_bytes(raw)
-    at = raw.index(GOOD[MODEL_FILE])
-
-    def attempt() -> None:
-        with open_bundle(path, root=root()) as bundle:
-            _write_at(path, at, FORGED)
-            try:
-                _read_model(bundle)
-            finally:
-                path.write_bytes(raw)
-
-    return attempt
-
-
-def _read_model(bundle: Bundle) -> bytes:
-    return bundle.read(MODEL_FILE)
 
 
 _case = partial(Case, GROUP, error=BundleError, advisory=TOCTOU)
@@ -192,13 +179,13 @@ CASES = (
     ),
     _case(
         "an archive overwritten while it is open",
-        _payload_replaced,
+        _in_archive(_model_replaced),
         (CRC, *ALTERED),
         f"{MODEL_FILE}: expected CRC-32",
     ),
     _case(
         "an archive cut while it is open",
-        _archive_shortened,
+        _in_archive(lambda path: os.truncate(path, 100)),
         ("bundle.files.read_range: it became shorter",),
         "it became shorter while it was read",
     ),
