@@ -2,7 +2,7 @@
 
 import signal
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -26,18 +26,17 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Trial:
-    """One case without its rules, and what was raised, if anything was."""
+    """One case without its rules."""
 
     case: Case
     ending: Ending
-    error: BaseException | None
 
 
 def tried_without(case: Case) -> Trial:
     """Try a case without the rules it names."""
     with taken_out(case.refused_by), tempfile.TemporaryDirectory() as folder, _bounded():
         outcome = attempted(case, Path(folder))
-    return Trial(case, _ending(case, outcome), outcome.error)
+    return Trial(case, _ending(case, outcome))
 
 
 @contextmanager
@@ -54,11 +53,6 @@ def _bounded() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
-
-
-def trials(cases: Iterable[Case]) -> Iterator[Trial]:
-    for case in cases:
-        yield tried_without(case)
 
 
 def _ending(case: Case, outcome: Outcome) -> Ending:

@@ -49,13 +49,6 @@ def _key_twice_in_role(body: dict[str, Any]) -> None:
     role.update(keyids=[role["keyids"][0]] * 2, threshold=2)
 
 
-def _same_signature_twice(folder: Path) -> Attempt:
-    raw = make_root([KEY.public_key(), OTHER_KEY.public_key()], KEY, OTHER_KEY, root_threshold=2)
-    value = json.loads(raw)
-    value["signatures"][1] = value["signatures"][0]
-    return lambda: decode_root(canonical_json(value))
-
-
 def _key_under_another_id(body: dict[str, Any]) -> None:
     body["keys"]["0" * 64] = next(iter(body["keys"].values()))
     body["roles"]["bundle"]["keyids"].append("0" * 64)
