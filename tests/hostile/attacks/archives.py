@@ -62,7 +62,8 @@ def _with_end(**changes: int) -> bytes:
 
 def _compressed() -> bytes:
     """The first payload deflated, both headers saying so: 8 is the method."""
-    return _patched(8, struct.pack("<H", 8))
+    at, method = DIRECTORY + 10, struct.pack("<H", 8)
+    return _patched(8, method)[:at] + method + RAW[at + len(method) :]
 
 
 def _claims(size: int) -> bytes:
@@ -212,10 +213,10 @@ WHOLE = (
         advisory=DIFFERENTIAL,
     ),
     _case(
-        "deflated in the local header alone",
+        "deflated, as both headers say",
         _compressed(),
-        (LOCAL_HEADER,),
-        "canonical header",
+        (TAIL, LOCAL_HEADER),
+        "canonical central directory",
         advisory=DIFFERENTIAL,
     ),
     _case(
