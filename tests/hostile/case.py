@@ -86,7 +86,7 @@ def faults(case: Case, outcome: Outcome) -> list[str]:
         found.append(f"expected {case.error.__name__}, found {type(error).__name__}: {text}")
     if not re.search(case.says, text, re.DOTALL):
         found.append(f"expected a message that says {case.says!r}, found: {text}")
-    if "\n" in text or "Traceback" in text or len(text) > MAX_SENTENCE:
+    if not is_sentence(text):
         found.append(f"expected one bounded line, found {len(text)} characters: {text[:300]!r}")
     if outcome.has_written:
         found.append("it wrote or changed files")
@@ -95,6 +95,11 @@ def faults(case: Case, outcome: Outcome) -> list[str]:
     if outcome.growth_bytes > MAX_GROWTH_BYTES:
         found.append(f"it took {outcome.growth_bytes >> 20} MiB of memory")
     return found
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a message is one bounded line."""
+    return "\n" not in text and "Traceback" not in text and len(text) <= MAX_SENTENCE
 
 
 def _peak_bytes() -> int:

@@ -11,7 +11,7 @@ import random
 import struct
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,9 @@ from tests.hostile.building import (
     signature_name,
     signed,
 )
-from tests.hostile.case import MAX_SENTENCE
+from tests.hostile.case import is_sentence
 from tests.support.tiny_bundle import KEY, MODEL_FILE, root
 
-KINDS = ("archive", "signature", "manifest", "unsigned manifest", "model")
 NUMBERS = (0, 1, 2, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 VALUES: tuple[Any, ...] = (
     None,
@@ -66,17 +65,10 @@ class Mutation:
 def mutations(seed: int, count: int) -> Iterator[Mutation]:
     """`count` changed bundles, the kinds in turn."""
     chance = random.Random(seed)
-    makers = {
-        "archive": _archive,
-        "signature": _signature,
-        "manifest": _manifest,
-        "unsigned manifest": _manifest_unsigned,
-        "model": _model,
-    }
     made = 0
     while made < count:
         kind = KINDS[made % len(KINDS)]
-        raw = makers[kind](chance)
+        raw = _MAKERS[kind](chance)
         if raw != RAW:
             made += 1
             yield Mutation(kind, raw, is_signed_anew=kind == "manifest")
@@ -91,8 +83,7 @@ def verdict(mutation: Mutation, folder: Path) -> str:
             read_all(bundle)
     except EdgeError as error:
         text = str(error)
-        is_sentence = "\n" not in text and len(text) <= MAX_SENTENCE
-        return "refused" if is_sentence else f"no sentence: {text[:200]!r}"
+        return "refused" if is_sentence(text) else f"no sentence: {text[:200]!r}"
     except Exception as error:  # noqa: BLE001 (any other is a finding)
         return f"{type(error).__name__}: {error}"
     return "harmless" if mutation.is_signed_anew else "accepted"
@@ -211,3 +202,13 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield value, key
         if isinstance(value[key], dict | list):
             yield from _places(value[key])
+
+
+_MAKERS: dict[str, Callable[[random.Random], bytes]] = {
+    "archive": _archive,
+    "signature": _signature,
+    "manifest": _manifest,
+    "unsigned manifest": _manifest_unsigned,
+    "model": _model,
+}
+KINDS = tuple(_MAKERS)
