@@ -30,6 +30,7 @@ from machine import describe_machine, in_words, load_average, save, today
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tables import table
 
 import converter
 import edge_runtime
@@ -142,20 +143,28 @@ The bound is 3 µs. "Over raw" is the median of the differences on the same row.
 
 ## In blocks of 25 rows
 
-{table(result["in_blocks"])}
+{peers_table(result["in_blocks"])}
+
 ## In turn, one row each: caches are as scikit-learn left them
 
-{table(result["in_turn"])}"""
+{peers_table(result["in_turn"])}
+"""
 
 
-def table(summary: dict[str, dict[str, float]]) -> str:
-    lines = ["| | p50 µs | p99 µs | p50 to raw | over raw µs |", "|---|---:|---:|---:|---:|"]
-    for name, found in summary.items():
-        p50, p99 = f"{found['p50_us']:.1f}", f"{found['p99_us']:.1f}"
-        lines.append(
-            f"| {name} | {p50} | {p99} | {found['ratio_to_raw']:.2f} | {found['over_raw_us']:+.2f} |"
-        )
-    return "\n".join([*lines, ""])
+def peers_table(summary: dict[str, dict[str, float]]) -> str:
+    return table(
+        ("peer", "p50 µs", "p99 µs", "p50 to raw", "over raw µs"),
+        [
+            [
+                name,
+                f"{found['p50_us']:.1f}",
+                f"{found['p99_us']:.1f}",
+                f"{found['ratio_to_raw']:.2f}",
+                f"{found['over_raw_us']:+.2f}",
+            ]
+            for name, found in summary.items()
+        ],
+    )
 
 
 if __name__ == "__main__":

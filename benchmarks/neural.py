@@ -102,13 +102,15 @@ def measure(network: Network, folder: Path, missing: list[str], *, limit_s: floa
             batch: {"predict": loaded.predict, **peers_of(network, bundle, files, missing, batch)}
             for batch in BATCHES
         }
-        asked = peers[1].items()
+        expected = keras_says(network)
         return {
             "parameters": network.model.count_params(),
             "inputs": len(network.inputs),
             "predict_runs": loaded.variant.id,
             "bytes": sizes(network, bundle, files, folder),
-            "agreement": {name: compared(network.model, ask, network.inputs) for name, ask in asked},
+            "agreement": {
+                name: compared(expected, ask, network.inputs) for name, ask in peers[1].items()
+            },
             "times": {
                 str(batch): timed(each, network.inputs, batch, limit_s) for batch, each in peers.items()
             },
@@ -148,9 +150,14 @@ def peers_of(
     return peers
 
 
-def compared(model: Any, ask: Any, inputs: np.ndarray) -> dict[str, Any]:
+def keras_says(network: Network) -> np.ndarray:
+    """Probabilities of every held-out input, by predict_on_batch."""
+    parts = _parts(network.inputs, 32)
+    return np.concatenate([network.model.predict_on_batch(part) for part in parts])
+
+
+def compared(expected: np.ndarray, ask: Any, inputs: np.ndarray) -> dict[str, Any]:
     """Labels that differ from those of Keras, and the largest difference of a probability."""
-    expected = np.concatenate([model.predict_on_batch(part) for part in _parts(inputs, 32)])
     found = np.concatenate([_whole(ask(part)) for part in _parts(inputs, 1)])
     names = found.ndim == 1
     labels = found.astype(np.int64) if names else found.argmax(axis=1)
