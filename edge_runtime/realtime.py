@@ -1,0 +1,96 @@
+"""Real-time mode: the thread that predicts runs before all ordinary work, with no garbage collection.
+
+    with realtime() as mode:
+        while True:
+            model.predict(sensor.wait())
+            mode.collect()
+
+The kernel's class SCHED_FIFO lets a thread run until it waits (sched(7)). So one that never waits
+starves the machine, and is itself stopped for 50 ms of each second (`sched_rt_runtime_us`): wait for a
+sensor or a clock in between. Keep other work out of the process: a busy thread of Python holds up the
+one that predicts for milliseconds, whatever their priorities, as they take turns with the interpreter.
+"""
+
+import gc
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from edge_runtime.errors import ConfigError
+
+DEFAULT_PRIORITY = 10
+_LOWEST, _HIGHEST = 1, 99
+_ALL_EVERY = 1024  # collections of what is youngest until all is looked at
+
+
+class RealTime:
+    """What was obtained for a thread. `missing` says in a sentence what was not, '' for nothing."""
+
+    def __init__(self, missing: str) -> None:
+        self.missing = missing
+        self._collections = 0
+
+    def collect(self) -> None:
+        """Collect garbage now, where a few microseconds do no harm: after an answer was given.
+
+        What was made since the last call is looked at; now and then all that was made since the start
+        of the mode, which takes a millisecond or so.
+        """
+        self._collections += 1
+        gc.collect(0 if self._collections % _ALL_EVERY else 2)
+
+
+@contextmanager
+def realtime(priority: int = DEFAULT_PRIORITY) -> Iterator[RealTime]:
+    """Put the calling thread into SCHED_FIFO, and leave garbage to `RealTime.collect`, until the end.
+
+    Threads and processes that are started meanwhile are ordinary ones. Where the privilege is missing
+    only garbage is dealt with; `missing` says so, and nothing is raised. One thread of a process at a
+    time: collection is off for all of it.
+
+    Args:
+        priority: 1 to 99 among real-time threads; interrupt handlers of a PREEMPT_RT kernel have 50.
+
+    Raises ConfigError for another priority.
+    """
+    if not _LOWEST <= priority <= _HIGHEST:
+        raise ConfigError(
+            f"priority of real-time mode: expected {_LOWEST} to {_HIGHEST}, found {priority}."
+        )
+    before, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    missing = _raised(priority)
+    collects = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield RealTime(missing)
+    finally:
+        if collects:
+            gc.enable()
+        gc.unfreeze()
+        if not missing:
+            # Only a privileged thread may have its children inherit again what it has itself.
+            with suppress(PermissionError):
+                os.sched_setscheduler(0, before | os.SCHED_RESET_ON_FORK, param)
+                os.sched_setscheduler(0, before, param)
+
+
+def _raised(priority: int) -> str:
+    """Raise the calling thread; why that cannot be, in a sentence, '' where it could."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+    except PermissionError:
+        limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
+        return (
+            f"real-time priority {priority}: expected the right to it (CAP_SYS_NICE, or RLIMIT_RTPRIO "
+            f"of {priority} or more), found a limit of {limit}. Predictions go on at ordinary priority; "
+            f"LimitRTPRIO={priority} in the service's unit gives it."
+        )
+    except OSError as error:
+        return (
+            f"real-time priority {priority}: this system does not give it: {error.strerror}. "
+            "Predictions go on at ordinary priority."
+        )
+    return ""

@@ -1,0 +1,120 @@
+"""Real-time mode, asked of the kernel itself, with the right to it and without."""
+
+import ctypes
+import gc
+import os
+import resource
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.errors import ConfigError
+from edge_runtime.realtime import realtime
+
+_CAP_SYS_NICE, _PR_CAPBSET_DROP = 23, 24
+FIFO = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+
+
+def may_raise() -> bool:
+    """Whether this process has the right, by what the kernel says of it."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    effective = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff"))
+    return bool(effective >> _CAP_SYS_NICE & 1) or resource.getrlimit(resource.RLIMIT_RTPRIO)[0] >= 10
+
+
+def test_the_thread_is_raised_where_it_may_be_and_as_before_afterwards() -> None:
+    before = os.sched_getscheduler(0)
+
+    with realtime(10) as mode:
+        raised, priority = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+
+    assert (raised, priority, mode.missing) == (FIFO, 10, "") if may_raise() else mode.missing
+    assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == before & ~os.SCHED_RESET_ON_FORK
+
+
+def test_what_it_starts_is_ordinary() -> None:
+    found: list[int] = []
+    with realtime():
+        thread = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
+        thread.start()
+        thread.join()
+        asked = [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"]
+        child = subprocess.run(asked, capture_output=True, text=True, check=True)
+
+    assert (found, child.stdout.strip()) == ([os.SCHED_OTHER], str(os.SCHED_OTHER))
+
+
+def test_without_the_right_it_says_which_and_goes_on() -> None:
+    program = (
+        "import gc, os; from edge_runtime.realtime import realtime\n"
+        "with realtime(7) as mode:\n"
+        "    print(os.sched_getscheduler(0), gc.isenabled()); print(mode.missing)"
+    )
+
+    def drop() -> None:
+        resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+        ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_SYS_NICE, 0, 0, 0)
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program], preexec_fn=drop, capture_output=True, text=True, check=True
+    )
+
+    scheduled, told = ran.stdout.splitlines()
+    assert scheduled == "0 False"
+    assert told == (
+        "real-time priority 7: expected the right to it (CAP_SYS_NICE, or RLIMIT_RTPRIO of 7 or more), "
+        "found a limit of 0. Predictions go on at ordinary priority; LimitRTPRIO=7 in the service's "
+        "unit gives it."
+    )
+
+
+class Cycle:
+    """Garbage that only a collection finds."""
+
+    def __init__(self) -> None:
+        self.myself = self
+
+
+def test_garbage_waits_for_collect_and_is_collected_by_it() -> None:
+    with realtime() as mode:
+        garbage = weakref.ref(Cycle())
+        assert not gc.isenabled()
+        assert garbage() is not None
+
+        mode.collect()
+
+        assert garbage() is None
+    assert gc.isenabled()
+
+
+def test_what_lives_through_collections_is_found_in_the_end() -> None:
+    with realtime() as mode:
+        lasting = Cycle()
+        mode.collect(), mode.collect()  # it is among the oldest now, which are rarely looked at
+        garbage = weakref.ref(lasting)
+        del lasting
+
+        for _ in range(1024):
+            mode.collect()
+
+        assert garbage() is None
+
+
+def test_garbage_is_collected_as_before_after_a_fault() -> None:
+    with pytest.raises(ValueError, match="the sensor is gone"), realtime():
+        raise ValueError("the sensor is gone")
+
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("priority", [0, 100, -1])
+def test_another_priority_is_refused(priority: int) -> None:
+    with (
+        pytest.raises(ConfigError, match=f"expected 1 to 99, found {priority}"),
+        realtime(priority),
+    ):
+        pass
