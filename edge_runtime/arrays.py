@@ -4,17 +4,19 @@ import csv
 import io
 import os
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.bundle.files import open_regular
 from edge_runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile, ZipInfo
 
 Array = npt.NDArray[Any]
 Kind = Literal["inputs", "labels", "texts"]
@@ -158,8 +160,10 @@ def _unpacked(
     file: BinaryIO, path: Path, choose: Callable[[list[str]], Sequence[str]]
 ) -> dict[str, bytearray]:
     """The bytes of an .npz file's chosen members, by their names without .npy."""
+    from zipfile import ZipFile  # not for a model's start, which reads .npy only
+
     try:
-        with zipfile.ZipFile(file) as archive:
+        with ZipFile(file) as archive:
             infos = archive.infolist()[:_MAX_MEMBERS]
             members = {info.filename.removesuffix(".npy"): info for info in infos}
             chosen = {name: members[name] for name in choose(list(members))}
@@ -173,7 +177,7 @@ def _unpacked(
         ) from error
 
 
-def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytearray:
+def _unpack(archive: "ZipFile", info: "ZipInfo") -> bytearray:
     with archive.open(info) as member:
         return bytearray(member.read(info.file_size))
 
