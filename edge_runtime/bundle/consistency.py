@@ -21,6 +21,8 @@ def faults(manifest: "Manifest") -> Iterator[str]:
     window, golden = manifest.window, manifest.golden
     if not 0 <= manifest.release <= MAX_RELEASE:
         yield f"release is not from 0 to {MAX_RELEASE}"
+    if not 0 <= manifest.floor <= manifest.release:
+        yield f"floor is not from 0 to its own release, {manifest.release}"
     if _repeats(variant.id for variant in manifest.variants):
         yield "a variant is listed twice"
     if window is not None and min(window.length, window.stride) < 1:

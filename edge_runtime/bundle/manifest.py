@@ -203,6 +203,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle is. `release` is the security floor's counter; `files` lists all other artifacts.
 
+    `floor`: once this bundle is confirmed on a device, no bundle of its name with a lower release may be
+    activated there again, whatever was good before; 0 forbids nothing.
     A model of one label has `classes`, one of several has `labels`, and never both. `refusals` are the
     reasons for which the source model raises an error instead of answering, for people to read.
     """
@@ -225,6 +227,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[Label, ...] = ()
     refusals: tuple[str, ...] = ()
     reference: Reference | None = None
+    floor: int = 0
 
     @property
     def has_labels(self) -> bool:

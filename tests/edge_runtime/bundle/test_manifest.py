@@ -102,6 +102,18 @@ def test_members_of_later_versions_are_passed_over() -> None:
     assert decode(canonical_json(value)) == MANIFEST
 
 
+def test_a_manifest_of_before_there_was_a_floor_declares_none() -> None:
+    value = msgspec.json.decode(RAW)
+    del value["floor"]
+
+    assert decode(canonical_json(value)) == MANIFEST
+    assert MANIFEST.floor == 0
+
+
+def test_a_floor_may_be_as_high_as_the_release() -> None:
+    assert decode(encode(altered(floor=1_000_000))).floor == 1_000_000
+
+
 @pytest.mark.parametrize("format_", [0, 2, None, "1", [1]])
 def test_another_format_says_to_upgrade(format_: object) -> None:
     value = msgspec.json.decode(RAW) | {"format": format_}
@@ -116,6 +128,9 @@ def test_another_format_says_to_upgrade(format_: object) -> None:
         ({"release": -1}, "release is not from 0"),
         ({"release": 1 << 53}, "release is not from 0"),
         ({"release": 1 << 64}, "integers of 64 bits"),
+        ({"floor": -1}, "floor is not from 0 to its own release, 1000000"),
+        ({"floor": 1000001}, "floor is not from 0 to its own release, 1000000"),
+        ({"floor": "1"}, "Expected `int`, got `str`"),
         ({"name": "../x"}, "expected 1 to 64 of a-z"),
         ({"version": "1"}, "expected a semantic version"),
         ({"task": "sorcery"}, "Invalid enum value 'sorcery'"),
