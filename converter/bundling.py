@@ -15,6 +15,7 @@ from converter.digests import digest, rows_digest
 from converter.frontends.base import SourceModel
 from converter.graph import IR_VERSION, OPSETS
 from converter.inputs import Labels, Rows, with_missing_text
+from converter.requirements import of_onnxruntime
 from converter.source import Tensors, keys_of
 from converter.window import WindowSpec
 from edge_runtime.bundle.manifest import (
@@ -33,9 +34,16 @@ from edge_runtime.bundle.manifest import (
 )
 from edge_runtime.errors import ConfigError, InputError
 
-GRAPH = "variants/fp32/model.onnx"
 UNPROVEN = Parity(inputs=0, label_disagreements=0, near_ties=0, max_abs_error=0.0, tolerance=0.0)
 _MAX_RELEASE = 2**53  # what every JSON reader keeps exactly
+
+
+def file_of(variant: str, name: str = "model.onnx") -> str:
+    """Where a variant's file lies in a bundle; variant: its id."""
+    return f"variants/{variant}/{name}"
+
+
+GRAPH = file_of("fp32")
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,7 @@ def single_graph(
     ir_version: int = IR_VERSION,
 ) -> Manifest:
     """A manifest of one fp32 variant for ONNX Runtime, with nothing proven yet."""
+    versions = {domain or "ai.onnx": number for domain, number in opsets.items()}
     return Manifest(
         format=FORMAT,
         name=named.name,
@@ -124,11 +133,12 @@ def single_graph(
                 engine="onnxruntime",
                 precision="fp32",
                 file=GRAPH,
-                opsets={domain or "ai.onnx": number for domain, number in opsets.items()},
+                opsets=versions,
                 ir_version=ir_version,
                 size_bytes=len(onnx),
                 exact=exact,
                 parity=UNPROVEN,
+                requires=of_onnxruntime(versions, ir_version),
             ),
         ),
         golden=Golden(
@@ -144,18 +154,25 @@ def single_graph(
 
 def variant_of(raw: bytes, *, id: str, precision: Any, exact: str, parity: Parity) -> Variant:  # noqa: A002
     """A further variant for ONNX Runtime, kept under its id."""
-    model: Any = onnx.load_from_string(raw)
+    opsets, ir_version = needs_of(raw)
     return Variant(
         id=id,
         engine="onnxruntime",
         precision=precision,
-        file=f"variants/{id}/model.onnx",
-        opsets={each.domain or "ai.onnx": each.version for each in model.opset_import},
-        ir_version=model.ir_version,
+        file=file_of(id),
+        opsets=opsets,
+        ir_version=ir_version,
         size_bytes=len(raw),
         exact=exact,
         parity=parity,
+        requires=of_onnxruntime(opsets, ir_version),
     )
+
+
+def needs_of(raw: bytes) -> tuple[dict[str, int], int]:
+    """A graph's operator sets, versions by domain, ONNX's own being "ai.onnx"; and its IR version."""
+    model: Any = onnx.load_from_string(raw)
+    return {each.domain or "ai.onnx": each.version for each in model.opset_import}, model.ir_version
 
 
 def _golden_inputs(inputs: tuple[Input, ...]) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import onnx
-
 from converter.backends import tensorrt
 from converter.backends.tensorrt import CAPABILITIES, Trial
+from converter.bundling import file_of, needs_of
 from converter.foreign import told
 from converter.frontends.base import Converted
+from converter.requirements import of_onnxruntime
 from converter.shipped import Shipped
 from converter.source import Tensors
 from converter.standard.splitting import Split, split
@@ -21,7 +21,6 @@ from edge_runtime.bundle.manifest import Parity, Profile, Variant
 from edge_runtime.errors import EdgeError
 
 ID = "tensorrt-fp32"
-GRAPH, HOST_GRAPH = f"variants/{ID}/model.onnx", f"variants/{ID}/host.onnx"
 # A stream asks one row at a time; longer batches are split at 1,024 by `edge_runtime.Model`.
 PROFILE = Profile(min_rows=1, opt_rows=1, max_rows=1024)
 
@@ -57,27 +56,31 @@ class Plans:
         return self.trials[_stands_for(board)]
 
     def variant(self, name: str, *, precision: Any, parity: Parity, exact: str = "") -> Variant:
-        """What the manifest says of it; its files are `artifacts(name)`."""
-        model: Any = onnx.load_from_string(self.parts.main)
-        file, host = _files(name)
+        """What the manifest says of it; its files are `artifacts(name)`.
+
+        Of ONNX Runtime it requires what runs its first part, where it has one.
+        """
+        opsets, ir_version = needs_of(self.parts.main)
+        host = self.parts.host
         return Variant(
             id=name,
             engine="tensorrt",
             precision=precision,
-            file=file,
-            host=host if self.parts.host else "",
-            opsets={each.domain or "ai.onnx": each.version for each in model.opset_import},
-            ir_version=model.ir_version,
-            size_bytes=len(self.parts.main) + len(self.parts.host),
+            file=file_of(name),
+            host=_host_of(name) if host else "",
+            opsets=opsets,
+            ir_version=ir_version,
+            size_bytes=len(self.parts.main) + len(host),
             exact=exact,
             parity=parity,
+            requires=of_onnxruntime(*needs_of(host)) if host else {},
             profile=PROFILE,
             boards=self.built,
         )
 
     def artifacts(self, name: str) -> dict[str, bytes]:
-        file, host = _files(name)
-        return {file: self.parts.main, **({host: self.parts.host} if self.parts.host else {})}
+        host = {_host_of(name): self.parts.host} if self.parts.host else {}
+        return {file_of(name): self.parts.main, **host}
 
 
 def planned(raw: bytes, boards: Sequence[Board], progress: Progress) -> Plans:
@@ -130,8 +133,8 @@ def with_tensorrt(boards: Sequence[Board]) -> tuple[Board, ...]:
     return tuple(board for board in boards if board.tensorrt is not None)
 
 
-def _files(name: str) -> tuple[str, str]:
-    return f"variants/{name}/model.onnx", f"variants/{name}/host.onnx"
+def _host_of(variant: str) -> str:
+    return file_of(variant, "host.onnx")
 
 
 def _stands_for(board: Board) -> str:

@@ -18,10 +18,11 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler,
 
 import converter
 from converter.backends.tensorrt import try_builds
-from converter.standard.variant import GRAPH, HOST_GRAPH, PROFILE
+from converter.standard.variant import PROFILE
 from tests.converter.standard_variant import standard_variant
 
 BOARDS = ("rtx-30", "rtx-50")
+GRAPH, HOST_GRAPH = "variants/tensorrt-fp32/model.onnx", "variants/tensorrt-fp32/host.onnx"
 CAPABILITIES = ("8.6", "12.0")
 
 
@@ -87,6 +88,7 @@ def test_the_host_and_behind_it_the_graph_for_tensorrt_say_what_the_source_says(
     model, bundle = converted(name)
     plain, variant = bundle.manifest.variants
     assert (variant.file, variant.host) == (GRAPH, HOST_GRAPH)
+    assert variant.requires == plain.requires == {"onnxruntime": ">=1.20"}  # of its host
     assert plain.exact == variant.exact == ""  # behind computed features no leaf is promised
     chances = model.predict_proba(FRESH)
     with standard_variant(bundle) as infer:
@@ -156,6 +158,7 @@ def test_a_table_of_numbers_in_float32_needs_no_host() -> None:
     bundle = converter.convert(model, HELD_OUT[numbers], name="worn", version="1.0.0", boards=BOARDS)
     (_, variant) = bundle.manifest.variants
     assert variant.host == ""
+    assert variant.requires == {}
     assert HOST_GRAPH not in bundle.artifacts
     with standard_variant(bundle) as infer:
         assert (infer(FRESH).labels == model.predict(FRESH[numbers])).all()
