@@ -20,6 +20,7 @@ from converter.source import Tensors, keys_of
 from converter.window import WindowSpec
 from edge_runtime.bundle.manifest import (
     FORMAT,
+    MAX_RELEASE,
     Golden,
     Input,
     Manifest,
@@ -35,7 +36,6 @@ from edge_runtime.bundle.manifest import (
 from edge_runtime.errors import ConfigError, InputError
 
 UNPROVEN = Parity(inputs=0, label_disagreements=0, near_ties=0, max_abs_error=0.0, tolerance=0.0)
-_MAX_RELEASE = 2**53  # what every JSON reader keeps exactly
 
 
 def file_of(variant: str, name: str = "model.onnx") -> str:
@@ -48,25 +48,36 @@ GRAPH = file_of("fp32")
 
 @dataclass(frozen=True)
 class Identity:
-    """What a bundle is called. `release` grows with every bundle a device should move on to."""
+    """What a bundle is called. `release` grows with every bundle a device should move on to; below
+    `floor` a device that has confirmed this one never goes back."""
 
     name: str
     version: str
     release: int
+    floor: int
 
 
-def identity(name: str, version: str, release: int | None) -> Identity:
-    """Check a bundle's name, version and release; by default the release follows the version."""
+def identity(name: str, version: str, release: int | None, floor: int = 0) -> Identity:
+    """Check a bundle's name, version, release and floor; by default the release follows the version.
+
+    Raises ConfigError, or ManifestError for what is no name or no version.
+    """
     for what, given in (("name", name), ("version", version)):
         if not isinstance(given, str):
             raise ConfigError(f"{what}: expected a text, found {given!r}.")
-    if not isinstance(release, int | None):
-        raise ConfigError(f"release: expected a whole number, found {release!r}.")
+    for what, number in (("release", 0 if release is None else release), ("floor", floor)):
+        if not isinstance(number, int):
+            raise ConfigError(f"{what}: expected a whole number, found {number!r}.")
     check_name(name)
     default = default_release(version) if release is None else release
-    if not 0 <= default <= _MAX_RELEASE:
-        raise ConfigError(f"release: expected 0 to {_MAX_RELEASE}, found {default}.")
-    return Identity(name, version, default)
+    if not 0 <= default <= MAX_RELEASE:
+        raise ConfigError(f"release: expected 0 to {MAX_RELEASE}, found {default}.")
+    if not 0 <= floor <= default:
+        raise ConfigError(
+            f"floor: expected 0 to {default}, this bundle's own release, found {floor}. Give the lowest "
+            "release that may still run once this one is confirmed."
+        )
+    return Identity(name, version, default, floor)
 
 
 def window_of(spec: WindowSpec | None, shape: tuple[int, ...]) -> Window | None:
@@ -119,6 +130,7 @@ def single_graph(
         name=named.name,
         version=named.version,
         release=named.release,
+        floor=named.floor,
         task=source.task,
         classes=source.class_names,
         labels=source.labels,

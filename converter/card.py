@@ -8,7 +8,16 @@ import re
 from collections.abc import Iterator, Sequence
 
 from converter.boards import runs_on
-from converter.wording import exactness_of, input_of, loss_of, parity_of, step_of, task_of, variant_of
+from converter.wording import (
+    exactness_of,
+    floor_of,
+    input_of,
+    loss_of,
+    parity_of,
+    step_of,
+    task_of,
+    variant_of,
+)
 from edge_runtime.boards import Board
 from edge_runtime.bundle.layout import MAX_LISTED, cut, plain
 from edge_runtime.bundle.manifest import Manifest
@@ -57,6 +66,8 @@ def _front(manifest: Manifest) -> list[str]:
 
 def _model(manifest: Manifest) -> Iterator[str]:
     yield f"Name: {manifest.name}, version {manifest.version}, release {manifest.release}."
+    if manifest.floor:
+        yield f"Floor: {floor_of(manifest)}."
     yield f"Converted from: {manifest.provenance.source}."
     yield f"Task: {task_of(manifest)}."
     yield f"Input: {input_of(manifest)}."

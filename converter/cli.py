@@ -58,6 +58,11 @@ _EPILOG = (
 @click.option("--unsigned", is_flag=True, help="Write a bundle without signature. Devices refuse it.")
 @click.option("--release", type=int, help="The release counter; by default it follows the version.")
 @click.option(
+    "--floor", type=int, default=0, metavar="RELEASE",
+    help="The lowest release that devices may go back to once they have confirmed this one, for one "
+    "that mends a security fault. Default: any.",
+)  # fmt: skip
+@click.option(
     "--channels", metavar="A,B,C", help="Names of the axes, in their order. Default: 0,1,2 and so on."
 )
 @click.option("--rate-hz", type=float, help="Samples a second of the recordings behind the windows.")

@@ -42,6 +42,7 @@ def convert(
     name: str,
     version: str,
     release: int | None = None,
+    floor: int = 0,
     window: WindowSpec | None = None,
     input_dtype: str | None = None,
     golden_count: int = 8,
@@ -69,6 +70,8 @@ def convert(
         outputs perhaps a dict of arrays by their names. None: not measured.
     name, version: what the bundle is called; 1 to 64 of a-z, 0-9 and "-"; a semantic version.
     release: a counter that must grow for devices to move on; by default it follows the version.
+    floor: the lowest release that a device may go back to once it has confirmed this one, at most its
+        own; for a release that mends a security fault. By default it forbids nothing.
     window: channel names, rate and stride of the stream that the model's windows are cut from.
     input_dtype: float32 (the default for an array), float64, int64, int32 or uint8: what a device is to
         give the model. A DataFrame's columns keep their own dtypes; this stands for its floats.
@@ -96,9 +99,9 @@ def convert(
     progress: told in a few words what is being done.
 
     Raises UnsupportedModelError, ParityError or another ConversionError; InputError for inputs or
-    labels that do not fit; ConfigError or ManifestError for name, version, release or window.
+    labels that do not fit; ConfigError or ManifestError for name, version, release, floor or window.
     """
-    named = identity(name, version, release)
+    named = identity(name, version, release, floor)
     given = read_given(
         model,
         inputs,

@@ -27,6 +27,8 @@ def facts(
     notes: a sentence for each board that the bundle is for. tried: what quantization tried.
     """
     yield "model", f"{manifest.name} {manifest.version}, release {manifest.release}"
+    if manifest.floor:
+        yield "floor", floor_of(manifest)
     yield "source", manifest.provenance.source
     yield "task", task_of(manifest)
     yield "input", input_of(manifest)
@@ -48,6 +50,11 @@ def facts(
         yield "drift", f"sketches of {manifest.reference.rows} training inputs travel with the model"
     for note in notes:
         yield "board", note
+
+
+def floor_of(manifest: Manifest) -> str:
+    """What a bundle with a floor of its own forbids."""
+    return f"once it is confirmed, no release below {manifest.floor} runs again"
 
 
 def variant_of(variant: Variant) -> str:

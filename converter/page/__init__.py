@@ -10,7 +10,7 @@ from converter.evidence import Measured
 from converter.page import markup, plots, quantization
 from converter.quantization.outcome import Tried
 from converter.report import NOT_MEASURED
-from converter.wording import exactness_of, facts
+from converter.wording import exactness_of, facts, floor_of
 from edge_runtime.bundle.layout import MAX_LISTED, cut, size
 from edge_runtime.bundle.manifest import Evaluation, Manifest
 from edge_runtime.bundle.scores import by_class, sentences, wilson_interval
@@ -241,6 +241,8 @@ def _figure(value: float | None) -> str:
 def _origin(manifest: Manifest) -> Iterator[tuple[str, str]]:
     origin = manifest.provenance
     yield "release", str(manifest.release)
+    if manifest.floor:
+        yield "floor", floor_of(manifest)
     yield "libraries", ", ".join(f"{name} {number}" for name, number in sorted(origin.libraries.items()))
     yield "held-out inputs", f"SHA-256 {origin.inputs_sha256}"
     if origin.labels_sha256:

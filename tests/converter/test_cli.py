@@ -122,9 +122,9 @@ def test_training_data_or_a_report_that_cannot_be_leaves_nothing(
 
 
 def test_json_is_the_manifest_and_nothing_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert convert(folder, json="", release="7") == 0
+    assert convert(folder, json="", release="7", floor="5") == 0
     manifest = json.loads(capsys.readouterr().out)
-    assert (manifest["name"], manifest["release"]) == ("motion", 7)
+    assert (manifest["name"], manifest["release"], manifest["floor"]) == ("motion", 7, 5)
 
 
 @pytest.mark.parametrize("inputs", ["rows.csv", "rows.npy"])
@@ -368,6 +368,7 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(
         ({"name": "No Good"}, 5, "name 'No Good': expected 1 to 64 of a-z"),
         ({"version": "1"}, 5, "version '1': expected a semantic version such as 1.0.0"),
         ({"release": "-1"}, 3, "release: expected 0 to"),
+        ({"floor": "1002004"}, 3, "floor: expected 0 to"),
         ({"channels": "a,b"}, 3, "6 different channel names"),
         ({"signing_key": "/no/such/key.pem"}, 6, "key.pem"),
     ],

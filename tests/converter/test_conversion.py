@@ -245,6 +245,19 @@ def test_a_full_temporary_folder_is_one_clear_error_and_leaves_nothing(
         ({"version": "1.2000.0"}, ManifestError, "explicit release"),
         ({"release": -1}, ConfigError, "release"),
         ({"release": "7"}, ConfigError, "release: expected a whole number, found '7'"),
+        ({"release": 2**53}, ConfigError, "release: expected 0 to 9007199254740991"),
+        (
+            {"floor": -1},
+            ConfigError,
+            "floor: expected 0 to 1002003, this bundle's own release",
+        ),
+        (
+            {"floor": 1_002_004},
+            ConfigError,
+            r"found 1002004\. Give the lowest release that",
+        ),
+        ({"floor": 7, "release": 6}, ConfigError, "floor: expected 0 to 6"),
+        ({"floor": "7"}, ConfigError, "floor: expected a whole number, found '7'"),
         ({"name": None}, ConfigError, "name: expected a text, found None"),
         ({"version": 1.0}, ConfigError, "version: expected a text, found 1.0"),
         ({"golden_count": 0}, InputError, "golden_count"),
@@ -258,6 +271,20 @@ def test_a_full_temporary_folder_is_one_clear_error_and_leaves_nothing(
 def test_what_the_author_says_is_checked(changes: dict, error: type[Exception], what: str) -> None:
     with pytest.raises(error, match=what):
         motion(**changes)
+
+
+@pytest.mark.parametrize("floor", [1_002_000, 1_002_003])
+def test_a_floor_is_in_the_manifest_and_wherever_people_read(floor: int) -> None:
+    bundle = motion(floor=floor)
+    assert bundle.manifest.floor == floor
+    said = f"once it is confirmed, no release below {floor} runs again"
+    for text in (bundle.report(), bundle.artifacts["card.md"].decode(), bundle.report_html()):
+        assert said in text
+
+
+def test_a_bundle_forbids_no_release_unless_it_is_told_to(bundle: "converter.ConvertedBundle") -> None:
+    assert bundle.manifest.floor == 0
+    assert "runs again" not in bundle.report() + bundle.artifacts["card.md"].decode()
 
 
 def test_labels_must_fit_the_inputs_and_the_classes() -> None:
