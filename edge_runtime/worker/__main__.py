@@ -1,4 +1,6 @@
-"""The worker process, for the agent: `python -m edge_runtime.worker SOCKET PARENT FOLDER THREADS BYTES`.
+"""The worker process, for the agent.
+
+    python -m edge_runtime.worker SOCKET PARENT FOLDER THREADS BYTES BOARD
 
 It never outlives its parent: the kernel kills it when the thread that started it ends
 (PR_SET_PDEATHSIG), and where that is not known it leaves when its socket closes.
@@ -28,7 +30,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    descriptor, parent, folder, threads, max_bytes = sys.argv[1:6]
+    descriptor, parent, folder, threads, max_bytes, board = sys.argv[1:7]
     _stay_tied_to(int(parent))
     limit_memory(int(max_bytes))
     for number in (signal.SIGINT, signal.SIGTERM):  # our parent decides when we go
@@ -38,14 +40,14 @@ def main() -> None:
     connection = Connection(end)
     with contextlib.suppress(WireError):
         try:
-            _serve(connection, Path(folder), int(threads))
+            _serve(connection, Path(folder), int(threads), board)
         except EdgeError as error:
             connection.send(Failed(type(error).__name__, str(error)))
         except Exception as error:  # noqa: BLE001 (it must reach the parent as words)
             connection.send(Failed("WorkerError", f"{type(error).__name__}: {error}"))
 
 
-def _serve(connection: Connection, folder: Path, threads: int) -> None:
+def _serve(connection: Connection, folder: Path, threads: int, board: str) -> None:
     import msgspec
     import numpy as np
 
@@ -55,7 +57,7 @@ def _serve(connection: Connection, folder: Path, threads: int) -> None:
     started = time.perf_counter()
     # The store checked the signature when it installed this folder; digests are checked again here.
     with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        model = from_bundle(bundle, threads=threads)
+        model = from_bundle(bundle, threads=threads, board=board)
         with model:
             ready = _introduce(model, bundle.digest, started)
             connection.send(ready)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,11 +48,13 @@ class Worker:
         slot_folder: Path,
         *,
         threads: int = 1,
+        board: str = "",
         max_bytes: int | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         """Start the process; `wait_ready` tells when its model is loaded.
 
+        `board`: what this device is, as `edge_runtime.load` takes it.
         `max_bytes`: the memory it may take, three quarters of the machine's where nothing is said.
         `on_line` hears each line the process writes to its standard output or error.
         """
@@ -62,7 +64,8 @@ class Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._child = _Child(theirs, slot_folder, threads, max_bytes or default_bytes(), on_line)
+                said = [slot_folder.absolute(), threads, max_bytes or default_bytes(), board]
+                self._child = _Child(theirs, slot_folder, said, on_line)
             except BaseException:
                 ours.close()
                 raise
@@ -74,12 +77,13 @@ class Worker:
         slot_folder: Path,
         *,
         threads: int = 1,
+        board: str = "",
         timeout_s: float = 60,
         max_bytes: int | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> "Worker":
         """Load an unpacked bundle in a new process and replay its golden inputs; see `wait_ready`."""
-        worker = cls(slot_folder, threads=threads, max_bytes=max_bytes, on_line=on_line)
+        worker = cls(slot_folder, threads=threads, board=board, max_bytes=max_bytes, on_line=on_line)
         try:
             worker.wait_ready(timeout_s)
         except BaseException:
@@ -178,16 +182,16 @@ class _Child:
         self,
         theirs: socket.socket,
         folder: Path,
-        threads: int,
-        max_bytes: int,
+        said: Sequence[object],
         on_line: Callable[[str], None] | None,
     ) -> None:
+        """`said`: what follows SOCKET and PARENT on the command line."""
         self._on_line = on_line
         self._tail: deque[str] = deque(maxlen=_STDERR_LINES)
         self._process: subprocess.Popen[bytes] | None = None
         self._fault: OSError | None = None
         self._started = threading.Event()
-        arguments = [theirs.fileno(), os.getpid(), folder.absolute(), threads, max_bytes]
+        arguments = [theirs.fileno(), os.getpid(), *said]
         command = [sys.executable, "-m", "edge_runtime.worker", *map(str, arguments)]
         self._keeper = threading.Thread(
             target=self._keep, args=(command, theirs.fileno()), name="worker-keeper", daemon=True

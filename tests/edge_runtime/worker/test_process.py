@@ -118,6 +118,15 @@ def test_a_bad_model_is_refused_with_the_childs_own_error(
         Worker.start(slot(tmp_path, tiny_bundle(behaviour=behaviour)))
 
 
+def test_it_runs_what_was_made_for_its_board_only(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle(boards=("pi5",)))
+
+    with Worker.start(folder, board="pi5") as worker:
+        assert worker.info.variant == "fp32"
+    with pytest.raises(EngineError, match=r"fp32 is made for pi5 \(this is pi4\)"):
+        Worker.start(folder, board="pi4")
+
+
 def test_an_altered_file_is_refused(tmp_path: Path) -> None:
     folder = slot(tmp_path, tiny_bundle())
     model = folder / MODEL_FILE
