@@ -1,0 +1,107 @@
+"""A device whose disk, store or outbox fails under its agent: what runs runs on, and it is told."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.agent import AgentRig, agent
+from tests.support.brokers import Mosquitto
+from tests.support.faulty_disk import faults
+from tests.support.sensor import SensorRig
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.end_to_end
+
+
+def wait_for_starts(rig: AgentRig, samples: int) -> None:
+    expected = list(range(0, samples - 3, 2))
+    wait_for(lambda: len(rig.starts()) >= len(expected) or not rig.alive, "the predictions")
+    assert rig.starts() == expected
+
+
+def test_a_state_that_is_damaged_at_work_is_told_and_what_runs_runs_on(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig, SensorRig(broker.url) as sensor:
+        state = rig.data / "store" / "state.json"
+        good = state.read_bytes()
+        state.write_bytes(good[:100])
+        wait_for(lambda: rig.events("store trouble"), "the event")
+        sensor.send(50)
+        wait_for_starts(rig, 50)
+        assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 7
+        assert state.read_bytes() == good[:100]
+        (told,) = rig.events("store trouble")
+        assert "Put a copy of the file back, or move the store away" in told.detail
+
+        state.write_bytes(good)
+        assert rig.install(rig.folder / "tiny-1.1.0.edge").returncode == 0
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the new version")
+
+
+def test_files_of_the_version_that_runs_may_vanish_and_come_back_by_the_same_install(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig, SensorRig(broker.url) as sensor:
+        shutil.rmtree(rig.data / "store" / "slots")
+        sensor.send(50)
+        wait_for_starts(rig, 50)  # what is loaded needs its files no more
+        os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
+        wait_for(lambda: rig.events("model cannot start"), "the event")
+        sensor.send(50)
+        assert rig.install(rig.folder / "tiny-1.0.0.edge").returncode == 0
+        wait_for_starts(rig, 100)
+
+
+def test_a_state_that_is_damaged_at_the_start_ends_it_and_stays_as_it_is(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        rig.stop()
+        state = rig.data / "store" / "state.json"
+        state.write_bytes(b"{")
+        done = rig.command("run", "--config", rig.config)
+        assert done.returncode == 7
+        assert "expected the store's state as it was written" in done.stderr
+        assert state.read_bytes() == b"{"
+
+
+def test_a_data_folder_that_cannot_be_made_ends_it_with_one_sentence(tmp_path: Path) -> None:
+    rig = AgentRig(tmp_path, "mqtt://127.0.0.1:1")
+    rig.data.write_text("a file")
+    done = rig.command("run", "--config", rig.config)
+    assert done.returncode == 11
+    assert done.stderr.count("\n") == 1
+    assert str(rig.data) in done.stderr
+
+
+def test_an_outbox_on_a_failing_card_costs_rows_that_are_counted_and_no_prediction_after(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    rig = AgentRig(tmp_path, broker.url)
+    rig.start()
+    assert rig.stop() == 0
+    files = [rig.data / name for name in ("outbox.db", "outbox.db-wal")]
+    rig.start(faults("pwrite64", "EIO", when="20..60", paths=files))
+    try:
+        worker = rig.ready["workers"]["tiny"]
+        with SensorRig(broker.url) as sensor:
+
+            def told() -> object:
+                sensor.send(10)
+                return rig.events("rows dropped")
+
+            wait_for(told, "word of what was dropped")
+            sensor.send(10)
+            wait_for(lambda: sensor.sent - 4 in rig.starts(), "the last window")
+        missing = (sensor.sent - 2) // 2 - len(rig.starts())
+        assert 0 < missing <= rig.events("rows dropped")[-1].count
+        assert "the disk does not take the write" in rig.said
+        assert rig.ready["workers"]["tiny"] == worker
+        os.kill(rig.ready["pid"], signal.SIGTERM)
+        wait_for(lambda: not rig.alive, "the end")
+    finally:
+        rig.close()
