@@ -5,13 +5,15 @@
     ├── InputError                 4   data given to a model has the wrong shape, dtype or values
     ├── BundleError                5   a bundle cannot be read, or was altered
     │   ├── ArchiveError               its ZIP is not the canonical one
-    │   └── ManifestError              its manifest is not valid
+    │   ├── ManifestError              its manifest is not valid
+    │   └── UnreadableError            the system does not let it be read now; it may be whole
     ├── TrustError                 6   no trusted signature, a bad key or root file
     ├── StoreError                 7   the store refuses or cannot do what was asked
     │   ├── OlderReleaseError          the release counter is below the store's floor
     │   └── StoreBusyError             another process holds the store's lock
     ├── EngineError                8   a model cannot be loaded or run here
-    │   └── GoldenMismatchError        it runs, but not with the source model's outputs
+    │   ├── GoldenMismatchError        it runs, but not with the source model's outputs
+    │   └── UnavailableError           this machine lacks what would run it; the model may be fine
     ├── ConversionError            9   a trained model cannot be converted
     │   ├── UnsupportedModelError      no conversion exists for it
     │   └── ParityError                converted, but it disagrees with its source
@@ -55,6 +57,10 @@ class ManifestError(BundleError):
     pass
 
 
+class UnreadableError(BundleError):
+    pass
+
+
 class TrustError(EdgeError):
     exit_code = 6
 
@@ -76,6 +82,10 @@ class EngineError(EdgeError):
 
 
 class GoldenMismatchError(EngineError):
+    pass
+
+
+class UnavailableError(EngineError):
     pass
 
 

@@ -5,6 +5,7 @@ if somebody puts another file under the same path meanwhile. Sizes and structure
 opening; contents are the reader's to check.
 """
 
+import errno
 import os
 import stat
 import zlib
@@ -21,7 +22,12 @@ from edge_runtime.bundle.archive import (
     read_index,
 )
 from edge_runtime.bundle.files import open_folder_at, open_regular, read_range
-from edge_runtime.errors import ArchiveError, BundleError
+from edge_runtime.errors import ArchiveError, BundleError, UnreadableError
+
+# What says something of the bundle itself: a part of it is gone, is something else, or its blocks are.
+_DAMAGED = {
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.EIO, errno.EBADMSG,
+}  # fmt: skip
 
 
 class Source(Protocol):
@@ -180,8 +186,9 @@ def _still_open(descriptor: int) -> int:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Plain OSError in, BundleError out."""
+    """Plain OSError in, BundleError out; UnreadableError where the bundle may be whole all the same."""
     try:
         yield
     except OSError as error:
-        raise BundleError(f"the bundle cannot be read: {error.strerror}.") from error
+        kind = BundleError if error.errno in _DAMAGED else UnreadableError
+        raise kind(f"the bundle cannot be read: {error.strerror}.") from error

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib import metadata
 
 from edge_runtime.bundle.manifest import Manifest
-from edge_runtime.errors import EngineError
+from edge_runtime.errors import UnavailableError
 
 _LIMIT = re.compile(r"(>=|<)(\d{1,9}(?:\.\d{1,9}){0,3})\Z")
 _VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})*")
@@ -43,14 +43,14 @@ def why_not(requires: Mapping[str, str], installed: Mapping[str, str]) -> str:
 
 
 def demand_met(manifest: Manifest, installed: Mapping[str, str]) -> None:
-    """Raise EngineError when what every variant requires is missing: before anything is installed.
+    """Raise UnavailableError when what every variant requires is missing: before anything is installed.
 
-    A bundle that is refused later, by its trial, is never tried again; software can be upgraded.
+    Its trial would find out, too, but only after all of it was written.
     """
     missing = [(each.id, why_not(each.requires, installed)) for each in manifest.variants]
     if all(why for _, why in missing):
         told = "; ".join(f"{name} needs {why}" for name, why in missing)
-        raise EngineError(
+        raise UnavailableError(
             f"{manifest.name} {manifest.version}: expected a variant whose needs this machine meets, "
             f"found none: {told}. Upgrade what is named, or convert the model for this device."
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from edge_runtime.bundle.manifest import Manifest, Variant
 from edge_runtime.engine.requirements import installed_here, why_not
-from edge_runtime.errors import EngineError
+from edge_runtime.errors import UnavailableError
 
 
 def choose(
@@ -19,7 +19,7 @@ def choose(
     `unavailable` maps the name of each known engine to why it cannot be used here, '' when it can.
     `board`: what this device is, '' where nobody has said; then a variant's boards are not looked at.
     `installed`: versions by name, asked for only where a variant requires something.
-    Raises EngineError that says of every variant why not.
+    Raises UnavailableError that says of every variant why not.
     """
     reasons = []
     for variant in manifest.variants:
@@ -27,7 +27,7 @@ def choose(
         if not reason:
             return variant
         reasons.append(f"{variant.id} {reason}")
-    raise EngineError(
+    raise UnavailableError(
         f"{manifest.name} {manifest.version}: expected a variant that runs on this machine, found none: "
         f"{'; '.join(reasons)}."
     )

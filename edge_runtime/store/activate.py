@@ -7,7 +7,8 @@ import time
 from contextlib import ExitStack
 from typing import Literal
 
-from edge_runtime.errors import BundleError, EngineError, StoreBusyError, StoreError, WorkerError
+from edge_runtime.errors import BundleError, EdgeError, EngineError, StoreBusyError, StoreError
+from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot, State
 
@@ -21,8 +22,8 @@ def bring_up(store: Store, slot: Slot, *, wait_s: float) -> Activator:
 
     Without an agent there is no stream to prove it by: its golden outputs are what confirms it.
 
-    Raises EngineError, WorkerError or BundleError when it does not work here, StoreError when the agent
-    does not decide within `wait_s` seconds or another request came between.
+    Raises EngineError, WorkerError or BundleError when it does not work here or not now, StoreError when
+    the agent does not decide within `wait_s` seconds or another request came between.
     """
     deadline = time.monotonic() + wait_s
     while True:
@@ -91,21 +92,50 @@ def _be_the_agent(store: Store, stack: ExitStack) -> bool:
 
 
 def _activate(store: Store, slot: Slot) -> None:
-    """Replay the golden inputs in a process of its own, and remember how it went."""
-    if is_active(store.state(), slot):
-        return
-    if store.tried(slot.model, slot.digest).state == "bad":
-        is_active(store.state(), slot)  # says why
-    try:
-        _replay(store, slot)
-    except BundleError:
-        store.withdrawn(slot.model, slot.digest)
-        raise
-    except (EngineError, WorkerError) as error:
-        store.rejected(slot.model, slot.digest, str(error))
-        raise type(error)(f"{_sentence(error)} {runs(store.state().models[slot.model])}") from error
-    store.proved(slot.model, slot.digest)
-    store.confirmed(slot.model, slot.digest)
+    """Replay the golden inputs in a process of its own, as often as its trial allows.
+
+    What becomes of it is remembered. Raises what went wrong when it is not active in the end.
+    """
+    why = ""
+    while not is_active(store.state(), slot):  # raises when it was rejected
+        if store.tried(slot.model, slot.digest, why=why).state == "bad":
+            continue
+        try:
+            _replay(store, slot)
+        except EdgeError as error:
+            if not _another_attempt(store, slot, error):
+                raise _with_what_runs(store, slot, error) from error
+            why = str(error)
+        else:
+            store.proved(slot.model, slot.digest)
+            store.confirmed(slot.model, slot.digest)
+
+
+def _another_attempt(store: Store, slot: Slot, error: EdgeError) -> bool:
+    """Remember what an error says of the slot; whether to look at it again at once."""
+    model, digest = slot.model, slot.digest
+    now = store.state().models.get(model, ModelState())
+    if digest not in now.slots:
+        return True  # another request replaced it meanwhile
+    decision = blame.decide(error, now, digest)
+    if decision == "reject":
+        store.rejected(model, digest, str(error))
+    elif decision == "withdraw":
+        store.withdrawn(model, digest)
+    elif decision == "stay":
+        store.activate(model, now.active)
+    elif decision == "wait":
+        store.refunded(model, digest)
+    return decision == "attempt"
+
+
+def _with_what_runs(store: Store, slot: Slot, error: EdgeError) -> EdgeError:
+    """The same error; its sentence goes on to what is tried again, and what runs."""
+    now = store.state().models.get(slot.model, ModelState())
+    told = _sentence(error)
+    if now.pending == slot.digest:
+        told += " It stays pending: `edge-runtime activate` tries it again, and so does an agent."
+    return type(error)(f"{told} {runs(now)}")
 
 
 def _replay(store: Store, slot: Slot) -> None:

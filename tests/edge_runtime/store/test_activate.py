@@ -1,0 +1,115 @@
+"""From pending to active without an agent: what fails once is not given up for good."""
+
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.errors import BundleError, EngineError, WorkerError
+from edge_runtime.store import activate
+from edge_runtime.store.activate import bring_up
+from tests.edge_runtime.store.rig import Shelf
+
+COMMAND = Path(sys.executable).with_name("edge-runtime")
+
+
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _PR_CAPBSET_DROP = 1, 2, 24
+
+
+def command(shelf: Shelf, *words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """An `edge-runtime` command on the store, in a process of its own."""
+    line = [COMMAND, *map(str, words), "--store", shelf.store.root]
+    return subprocess.run(line, capture_output=True, text=True, check=False, **options)
+
+
+def only_what_modes_allow() -> None:
+    """In a child, before it starts: the superuser, too, is bound to what files' modes say."""
+    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+        ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def test_a_broken_engine_condemns_nothing_and_once_mended_all_runs(shelf: Shelf, tmp_path: Path) -> None:
+    broken = tmp_path / "site"
+    (broken / "onnxruntime").mkdir(parents=True)
+    (broken / "onnxruntime" / "__init__.py").write_text(
+        "raise ImportError('libcudart.so.12 is missing')"
+    )
+    running = shelf.run("1.0.0")
+    bundle = shelf.bundle("1.1.0")
+
+    path = os.pathsep.join([str(broken), os.environ.get("PYTHONPATH", "")])
+    done = command(shelf, "install", bundle, env={**os.environ, "PYTHONPATH": path})
+
+    assert done.returncode == 8, done.stderr
+    assert "needs onnxruntime (it cannot be imported: libcudart.so.12 is missing" in done.stderr
+    assert "It stays pending: `edge-runtime activate` tries it again" in done.stderr
+    assert "Version 1.0.0 goes on running." in done.stderr
+    now = shelf.model()
+    assert (now.active, now.bad) == (running.digest, {})
+    assert now.pending is not None
+    waiting = now.slots[now.pending]
+    assert waiting.attempts == waiting.allowed == 3
+
+    assert bring_up(shelf.store, shelf.store.activate("tiny"), wait_s=0) == "command"
+    assert shelf.model().active == waiting.digest
+
+
+def test_a_version_that_never_answers_is_bad_after_the_attempts_it_has(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activate, "READY_TIMEOUT_S", 1.0)
+    slot = shelf.install("1.0.0", behaviour="hangs")
+
+    with pytest.raises(
+        EngineError, match="it was rejected: 3 of 3 attempts of its trial failed; the last"
+    ):
+        bring_up(shelf.store, slot, wait_s=0)
+    assert "loading took more than 1 s" in shelf.model().bad[slot.digest].reason
+
+
+def test_a_way_back_whose_process_dies_is_kept(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel ends for want of memory, or a slow card makes late, was good here all the same."""
+    old, new = shelf.run("1.0.0"), shelf.run("1.1.0")
+    with monkeypatch.context() as patch:
+        patch.setattr(activate, "READY_TIMEOUT_S", 0.001)
+        with pytest.raises(WorkerError, match=r"took more than 0.001 s.*Version 1.1.0 goes on running"):
+            bring_up(shelf.store, shelf.store.rollback(), wait_s=0)
+
+    now = shelf.model()
+    assert (now.active, now.pending, now.previous, now.bad) == (new.digest, None, old.digest, {})
+    bring_up(shelf.store, shelf.store.rollback(), wait_s=0)
+    assert shelf.model().active == old.digest
+
+
+def test_files_that_cannot_be_read_now_are_no_damaged_ones(shelf: Shelf) -> None:
+    """As after `umask 077; sudo edge-runtime install`: a right is missing, and can be given."""
+    shelf.run("1.0.0")
+    slot = shelf.install("1.1.0")
+    model = shelf.store.slot_path("tiny", slot.digest) / "variants" / "fp32" / "model.onnx"
+    mode = model.stat().st_mode
+    model.chmod(0)
+
+    done = command(shelf, "activate", preexec_fn=only_what_modes_allow)
+
+    assert done.returncode == 5, done.stderr
+    assert "the bundle cannot be read: Permission denied" in done.stderr
+    assert shelf.model().pending == slot.digest
+    model.chmod(mode)
+    bring_up(shelf.store, slot, wait_s=0)
+    assert shelf.model().active == slot.digest
+
+
+def test_files_that_are_damaged_go_and_the_bundle_may_come_again(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    slot = shelf.install("1.1.0")
+    model = shelf.store.slot_path("tiny", slot.digest) / "variants" / "fp32" / "model.onnx"
+    model.write_bytes(b"x" * model.stat().st_size)
+
+    with pytest.raises(BundleError, match=r"expected SHA-256.*Version 1.0.0 goes on running"):
+        bring_up(shelf.store, slot, wait_s=0)
+    assert (shelf.model().pending, shelf.model().bad) == (None, {})
+    assert shelf.run("1.1.0").digest == slot.digest
