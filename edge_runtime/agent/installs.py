@@ -14,8 +14,11 @@ from edge_runtime.agent.trial import Trial
 from edge_runtime.bundle import load_root, open_bundle, open_folder
 from edge_runtime.config import Config, ModelConfig, TrialConfig
 from edge_runtime.errors import BundleError, ConfigError, EdgeError, EngineError
+from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot, State
+
+_SERVE_AGAIN_S = 5.0
 
 
 class Installs:
@@ -36,6 +39,8 @@ class Installs:
         self._models = {model.name: model for model in config.models}
         self._trials: dict[str, Trial] = {}  # that load
         self._live: dict[str, OnTrial] = {}  # that serve
+        self._given: dict[str, str] = {}  # what each runner was last given to serve
+        self._serve_at: dict[str, float] = {}  # not before
         self._failed_trials: dict[str, str] = {}  # why the last attempt ended
         self._errors: dict[str, str] = {}
         self._failures: dict[str, int] = {}
@@ -45,10 +50,7 @@ class Installs:
     def begin(self) -> None:
         """Serve what was active, and install what the configuration brings for models without any."""
         self.state = self._store.state()
-        for name, runner in self._runners.items():
-            active = self._model(name).active
-            if active is not None:
-                self._serve(runner, active)
+        self._serve_active()
         for model in self._config.models:
             now = self._model(model.name)
             if model.bundle is not None and now.active is None and now.pending is None:
@@ -63,6 +65,7 @@ class Installs:
             self._judge_trials()
             self._judge_runners()
             self._look()  # again: what is pending may have been settled just now
+            self._serve_active()
             self._begin_trials()
         except EdgeError as error:  # the store cannot be read or written now; what runs runs on
             self._books.note_once("store trouble", detail=str(error))
@@ -118,12 +121,25 @@ class Installs:
         except EdgeError as error:
             self._failed(model.name, "", "install failed", error)
 
+    def _serve_active(self) -> None:
+        """Give each runner the active bundle, where no trial serves; what fails is tried again later."""
+        for name, runner in self._runners.items():
+            active = self._model(name).active
+            if active in (None, self._given.get(name)) or name in self._live:
+                continue
+            if time.monotonic() >= self._serve_at.get(name, 0):
+                assert active is not None
+                self._serve(runner, active)
+
     def _serve(self, runner: ModelRunner, digest: str) -> None:
+        name = runner.name
         try:
-            runner.serve(self._installed(runner.name, digest), None)
+            runner.serve(self._installed(name, digest), None)
+            self._given[name] = digest
         except EdgeError as error:
-            self._failed(runner.name, "", "model cannot start", error)
-            self._give_up_active(runner.name, digest, error)
+            self._serve_at[name] = time.monotonic() + _SERVE_AGAIN_S
+            self._failed(name, "", "model cannot start", error)
+            self._give_up_active(name, digest, error)
 
     def _installed(self, name: str, digest: str) -> Installed:
         folder = self._store.slot_path(name, digest)
@@ -139,6 +155,7 @@ class Installs:
         try:
             found = os.stat(self._store.root / "state.json")
         except FileNotFoundError:
+            self._store.state()  # raises where there should be one
             return
         stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
         if stamp == self._stamp:
@@ -221,6 +238,7 @@ class Installs:
         self._failures.pop(name, None)
         if name in self._runners:
             self._runners[name].serve(*trial.take(), on_trial=on_trial)
+            self._given[name] = slot.digest
         else:
             trial.cancel()
         if on_trial:
@@ -268,22 +286,27 @@ class Installs:
         self._books.note("confirmed", name, version, f"bundle {digest[:12]}")
 
     def _end_trial(self, name: str) -> None:
-        """Serve the active one again, where there is one; else what served stays."""
+        """The active one serves again, where there is one; else what served stays."""
         del self._live[name]
-        if active := self._model(name).active:
-            self._serve(self._runners[name], active)
 
     def _refuse(self, name: str, slot: Slot, error: EdgeError) -> None:
-        """A pending bundle does not work here, or cannot be tried now; what runs runs on."""
-        if isinstance(error, BundleError):
-            self._store.withdrawn(name, slot.digest)
-        elif Trial.condemns(error):
-            self._store.rejected(name, slot.digest, str(error))
+        """A pending bundle does not work here, or not now; what runs runs on."""
+        model, digest = self._model(name), slot.digest
+        decision = blame.decide(error, model, digest)
+        if decision == "withdraw":
+            self._store.withdrawn(name, digest)
+        elif decision == "reject":
+            self._store.rejected(name, digest, str(error))
+        elif decision == "stay":
+            self._store.activate(name, model.active)
         else:
             self._wait_longer(name)
-            self._failed(name, slot.version, "trial failed", error)
-            return
-        self._failed(name, slot.version, "rejected", error)
+            if decision == "attempt":
+                self._failed_trials[name] = str(error)
+            else:
+                self._store.refunded(name, digest)
+        refused = decision in ("withdraw", "reject")
+        self._failed(name, slot.version, "rejected" if refused else "trial failed", error)
 
     def _judge_runners(self) -> None:
         """A bundle that ran before and does not start any more makes way for the one before it."""
@@ -293,10 +316,11 @@ class Installs:
                 self._give_up_active(name, *fault)
 
     def _give_up_active(self, name: str, digest: str, error: EdgeError) -> None:
-        model = self._model(name)
-        if isinstance(error, BundleError) or model.slots[digest].state != "good":
+        """Where it is its own fault. For the machine's the runner goes on trying."""
+        decision = blame.decide(error, self._model(name), digest)
+        if decision == "withdraw":
             self._store.withdrawn(name, digest)
-        elif isinstance(error, EngineError) and model.previous is not None:
+        elif decision == "reject":
             self._store.rejected(name, digest, str(error))
 
     def _wait_longer(self, name: str) -> None:

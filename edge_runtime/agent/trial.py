@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from edge_runtime.agent.serving import Installed
-from edge_runtime.errors import BundleError, EdgeError, EngineError, WorkerError
+from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Worker
 
 
@@ -31,11 +31,6 @@ class Trial:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"trial-{model}")
         self._thread.start()
-
-    @staticmethod
-    def condemns(error: EdgeError) -> bool:
-        """Whether the bundle itself failed, rather than something around it."""
-        return isinstance(error, (BundleError, EngineError, WorkerError))
 
     @property
     def done(self) -> bool:

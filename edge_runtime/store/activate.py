@@ -65,8 +65,9 @@ def is_active(state: State, slot: Slot) -> bool:
         )
     if slot.digest != now.pending:
         raise StoreError(
-            f"{slot.model} {slot.version}: it is not pending any more; a later request replaced "
-            f"it, or its files were damaged. {runs(now)}"
+            f"{slot.model} {slot.version}: it is not pending any more: a later request replaced it, its "
+            "files were damaged, or what loaded it was ended; `edge-runtime status` and the agent's log "
+            f"tell. {runs(now)}"
         )
     return False
 

@@ -64,8 +64,8 @@ def test_a_version_is_taken_up_and_given_up_without_a_seam(tmp_path: Path, broke
 def test_a_bad_version_is_refused_while_the_old_one_runs_on(
     tmp_path: Path, broker: Mosquitto, behaviour: str, reason: str
 ) -> None:
-    model = {"load_timeout_s": 1.0}
-    with agent(tmp_path, broker.url, model=model) as rig, SensorRig(broker.url) as sensor:
+    model, trial = {"load_timeout_s": 1.0}, {"attempts": 1}
+    with agent(tmp_path, broker.url, model=model, trial=trial) as rig, SensorRig(broker.url) as sensor:
         worker = rig.ready["workers"]["tiny"]
         sensor.send(20)
         done = rig.install(rig.bundle("1.1.0", behaviour=behaviour))

@@ -1,0 +1,133 @@
+"""What fails for the machine's fault is not held to be bad, and runs again once that is mended."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support.agent import AgentRig, agent
+from tests.support.brokers import Mosquitto
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.end_to_end
+
+
+def broken_engine(folder: Path) -> dict[str, str]:
+    """An environment in which onnxruntime cannot be imported, as after an upgrade that went wrong."""
+    (folder / "onnxruntime").mkdir(parents=True)
+    text = "raise ImportError('libonnxruntime.so: undefined symbol')"
+    (folder / "onnxruntime" / "__init__.py").write_text(text)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_a_broken_engine_leaves_every_version_and_once_mended_all_is_as_before(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
+        before = rig.model()
+        rig.stop()
+
+        rig.environment = broken_engine(tmp_path / "site")
+        rig.start()
+        (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
+        assert "needs onnxruntime (it cannot be imported: libonnxruntime.so" in told.detail
+        done = rig.command(
+            "install", rig.bundle("1.2.0", seed=2), "--store", rig.data / "store", "--wait", "3"
+        )
+        assert done.returncode == 7
+        wait_for(lambda: rig.events("trial failed"), "the event of the new version")
+        now = rig.model()
+        assert (now.active, now.previous, now.bad) == (before.active, before.previous, {})
+        rig.stop()
+
+        rig.environment = {}
+        rig.start()
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.2.0"}, "the new version")
+        assert rig.model().previous == before.active
+
+
+@contextmanager
+def killing_new_workers(rig: AgentRig, count: int) -> Iterator[list[int]]:
+    """SIGKILL to the next processes that the agent starts, while they load."""
+    known, killed, stop = set(_children(rig.pid)), list[int](), threading.Event()
+
+    def kill() -> None:
+        while not stop.wait(0.002) and len(killed) < count:
+            for pid in _children(rig.pid):
+                if pid not in known:
+                    known.add(pid)
+                    killed.append(pid)
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def test_a_way_back_whose_process_is_killed_while_it_loads_is_kept(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
+        before = rig.model()
+
+        with killing_new_workers(rig, 1):
+            done = rig.command("rollback", "--store", rig.data / "store")
+
+        assert done.returncode == 7, done.stderr
+        assert "what loaded it was ended" in done.stderr
+        assert "Version 1.1.0 goes on running." in done.stderr
+        assert rig.model() == before
+        (told,) = rig.events("trial failed")
+        assert told.version == "1.0.0"
+        assert "was ended by SIGKILL" in told.detail
+        assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the way back")
+
+
+def test_a_new_version_whose_process_is_killed_while_it_loads_has_its_other_attempts(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url, trial={"attempts": 3}) as rig:
+        with killing_new_workers(rig, 2) as killed:
+            done = rig.install(rig.bundle("1.1.0", seed=1))
+
+        assert len(killed) == 2
+        assert done.returncode == 0, done.stderr
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the new version")
+
+
+def test_files_that_cannot_be_read_now_are_kept_and_served_once_they_can(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
+        before = rig.model()
+        rig.stop()
+        folder = rig.data / "store" / "slots" / "tiny" / str(before.active)
+        mode = folder.stat().st_mode
+        folder.chmod(0)
+
+        as_modes_say = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
+        rig.start_without_waiting(as_modes_say if os.geteuid() == 0 else [])
+        (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
+        assert "Permission denied" in told.detail
+        assert rig.model() == before
+        folder.chmod(mode)
+        wait_for(lambda: rig.is_ready, "the agent to be ready")
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the active version")
