@@ -24,6 +24,7 @@ def summary(bundle: Bundle) -> str:
     lines = [
         plain(f"{manifest.name} {manifest.version}, release {manifest.release}: {manifest.task}"),
         *_identity(bundle),
+        *_floor(manifest),
         *_model(manifest),
         *_section("variants", [line for each in manifest.variants for line in _variant(each)]),
         *_section("evaluation", _evaluation(manifest)),
@@ -43,6 +44,7 @@ def verdict(bundle: Bundle, root: Root, root_path: Path, expiry: Expiry, checked
     others = sorted(set(bundle.signed_by()) - set(bundle.key_ids))
     lines = [
         f"verified: {manifest.name} {manifest.version}, release {manifest.release}",
+        *[f"  {line}" for line in _floor(manifest)],
         f"  digest   {bundle.digest}",
         *[f"  signed   by {name}" for name in bundle.key_ids],
         *[f"  signed   by {name}, which the root file does not name: not counted" for name in others],
@@ -62,6 +64,12 @@ def _identity(bundle: Bundle) -> list[str]:
         *[f"signed   by {name} (not verified: use verify)" for name in signers],
         *([] if signers else ["signed   by nobody"]),
     ]
+
+
+def _floor(manifest: Manifest) -> list[str]:
+    if not manifest.floor:
+        return []
+    return [f"floor    once it is confirmed, no release below {manifest.floor} may run again"]
 
 
 def _model(manifest: Manifest) -> Iterator[str]:

@@ -169,6 +169,7 @@ class Store(Steps):
             version=manifest.version,
             release=manifest.release,
             state="writing",
+            declares=manifest.floor,
         )
         if self._has(bundle):
             bundle.check()  # what is here is kept, but a damaged file is never called a success

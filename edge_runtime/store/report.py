@@ -38,8 +38,14 @@ def _lines(state: State, root: Root | None, agent_running: bool) -> Iterator[str
     for model, now in sorted(state.models.items()):
         yield ""
         yield f"{model}  (new bundles need a release of {now.floor} or more)"
+        if now.declared:
+            yield f"  {now.declared_by} declared that no release below {now.declared} may run again"
+        if not now.active and not now.pending:
+            yield "  nothing runs: install a bundle"
         for role, slot in _rows(now):
             reason = f"  {slot.reason}" if slot.reason else ""
+            if slot.declares and role == "pending":
+                reason = f"  its confirm forbids releases below {slot.declares}{reason}"
             if slot.state == "trial":
                 reason = f"  {slot.attempts} of {slot.allowed} attempts left{reason}"
             yield (

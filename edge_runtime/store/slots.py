@@ -14,7 +14,8 @@ A trial ends by a confirm or a rejection; `trials.py` counts its attempts. The a
 was meanwhile, so giving a trial up needs nothing but forgetting it.
 
 The floor is the highest release that was ever confirmed. It gates what is written, not what is kept: a
-slot that is good here may be activated again.
+slot that is good here may be activated again, unless a bundle that was confirmed declared a floor of its
+own. Below that nothing may run again, so its confirm drops the ways back there. Neither ever falls.
 """
 
 from typing import Literal
@@ -23,7 +24,7 @@ import msgspec
 
 from edge_runtime.errors import OlderReleaseError, StoreError
 
-FORMAT = 2
+FORMAT = 3
 MAX_MODELS = 64
 MAX_BAD = 256  # of one model; the oldest are forgotten
 MAX_REASON = 500  # characters
@@ -38,6 +39,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
 
     On trial, `attempts` of the `allowed` ones are left, and `proved` says that it gave its golden
     outputs here. `reason` says why it is bad, or why the last attempt of its trial ended.
+    `declares` is the floor in its manifest, 0 for none.
     """
 
     model: str
@@ -49,16 +51,22 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     allowed: int = 0
     proved: bool = False
     reason: str = ""
+    declares: int = 0
 
 
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
-    """One model's slots by digest, their roles, and the bad ones, which have no files any more."""
+    """One model's slots by digest, their roles, and the bad ones, which have no files any more.
+
+    `declared` is the highest floor that a confirmed bundle declared, `declared_by` that one's version.
+    """
 
     active: str | None = None
     pending: str | None = None
     previous: str | None = None
     older: tuple[str, ...] = ()
     floor: int = 0
+    declared: int = 0
+    declared_by: str = ""
     slots: dict[str, Slot] = {}
     bad: dict[str, Slot] = {}
 
@@ -98,11 +106,20 @@ def begin_write(state: State, slot: Slot) -> State:
 
 
 def staged(state: State, model: str, digest: str) -> State:
-    """All files of a slot are on the disk: it is installed, and shall run next."""
+    """All files of a slot are on the disk: it is installed, and shall run next.
+
+    Raises OlderReleaseError when the floor rose above it while it was written.
+    """
     now = state.models[model]
     if now.slots[digest].state != "writing":
         raise AssertionError(f"{model}: slot {digest} is not being written")
     slot = msgspec.structs.replace(now.slots[digest], state="staged")
+    if slot.release < now.floor:
+        raise OlderReleaseError(
+            f"{model} {slot.version}: its release {slot.release} is below {now.floor}, which was "
+            "confirmed while it was unpacked. Make a new bundle of it with a release of "
+            f"{now.floor} or more."
+        )
     return with_model(state, model, pending=digest, slots={**now.slots, digest: slot})
 
 
@@ -113,51 +130,14 @@ def requested(state: State, model: str, digest: str) -> State:
     """
     now = state.models.get(model, ModelState())
     if digest not in now.slots or now.slots[digest].state == "writing":
-        raise StoreError(f"{model}: {_short(digest)} is not installed any more. Install it again.")
+        raise StoreError(f"{model}: {short(digest)} is not installed any more. Install it again.")
     return with_model(state, model, pending=None if digest == now.active else digest)
-
-
-def named(state: State, model: str | None, which: str | None) -> Slot:
-    """The installed slot of that version or beginning of a digest; None means the pending or active one.
-
-    `model` may be None when there is one. Raises StoreError unless exactly one slot fits.
-    """
-    model = _chosen(state, model)
-    now = state.models[model]
-    whole = [slot for slot in now.slots.values() if slot.state != "writing"]
-    if which is None:
-        fits = [slot for slot in whole if slot.digest == (now.pending or now.active)]
-    else:
-        fits = [slot for slot in whole if slot.version == which or slot.digest.startswith(which)]
-    if len(fits) == 1:
-        return fits[0]
-    found = ", ".join(f"{slot.version} ({_short(slot.digest)})" for slot in whole) or "none"
-    raise StoreError(
-        f"{model}: expected one installed version {which or 'to activate'}, found: {found}. "
-        "Name one of these by its version or digest, or install it."
-    )
-
-
-def request_rollback(state: State, model: str | None) -> tuple[State, Slot]:
-    """Which slot to go back to: from a trial to the active one, else to the one before it.
-
-    `model` may be None when there is one. Raises StoreError when there is no such model or no way back.
-    """
-    model = _chosen(state, model)
-    now = state.models[model]
-    if now.active and now.pending and now.slots[now.pending].state == "trial":
-        return requested(state, model, now.active), now.slots[now.active]
-    if now.previous is None:
-        found = f"only {now.slots[now.active].version}" if now.active else "no version"
-        raise StoreError(
-            f"{model}: nothing to roll back to, {found} is kept here. Install the version you want."
-        )
-    return requested(state, model, now.previous), now.slots[now.previous]
 
 
 def confirmed(state: State, model: str, digest: str) -> State:
     """The pending slot is good and active, the floor rises, the old one is the way back.
 
+    Ways back below the floor that it declares are dropped.
     Raises StoreError when another slot is pending by now (a later request counts more), or when it has
     not given its golden outputs here.
     """
@@ -166,7 +146,7 @@ def confirmed(state: State, model: str, digest: str) -> State:
         return state
     if digest != now.pending:
         raise StoreError(
-            f"{model}: {_short(digest)} is not pending any more; a later request replaced it."
+            f"{model}: {short(digest)} is not pending any more; a later request replaced it."
         )
     slot = now.slots[digest]
     if slot.state != "good" and not (slot.state == "trial" and slot.proved):
@@ -175,7 +155,10 @@ def confirmed(state: State, model: str, digest: str) -> State:
             "that did not yet. `edge-runtime activate` lets it."
         )
     slot = msgspec.structs.replace(slot, state="good", attempts=0, allowed=0, reason="")
-    before = [one for one in (now.active, now.previous, *now.older) if one and one != digest]
+    if slot.declares > now.declared:
+        now = msgspec.structs.replace(now, declared=slot.declares, declared_by=slot.version)
+    others = [one for one in (now.active, now.previous, *now.older) if one and one != digest]
+    before = [one for one in others if now.slots[one].release >= now.declared]
     return with_model(
         state,
         model,
@@ -183,6 +166,8 @@ def confirmed(state: State, model: str, digest: str) -> State:
         pending=None,
         **_ways_back(before, state.keep),
         floor=max(now.floor, slot.release),
+        declared=now.declared,
+        declared_by=now.declared_by,
         slots={**now.slots, digest: slot},
     )
 
@@ -220,7 +205,7 @@ def withdrawn(state: State, model: str, digest: str) -> State:
     """This copy of the pending or active bundle is of no use; the bundle may be installed again."""
     now = state.models.get(model, ModelState())
     if digest not in (now.pending, now.active):
-        raise StoreError(f"{model}: {_short(digest)} is neither pending nor active any more.")
+        raise StoreError(f"{model}: {short(digest)} is neither pending nor active any more.")
     active, pending = (None if role == digest else role for role in (now.active, now.pending))
     before = [one for one in (now.previous, *now.older) if one and one != digest]
     if active is None and pending is None and before:
@@ -265,16 +250,6 @@ def _ways_back(before: list[str], keep: int) -> dict[str, object]:
     return {"previous": kept[0] if kept else None, "older": tuple(kept[1:])}
 
 
-def _chosen(state: State, model: str | None) -> str:
-    if model is None and len(state.models) == 1:
-        return next(iter(state.models))
-    found = ", ".join(sorted(state.models)) or "none"
-    if model is None:
-        raise StoreError(f"expected one model in this store, found: {found}. Name one with --model.")
-    if model not in state.models:
-        raise StoreError(f"{model}: there is no such model in this store; found: {found}.")
-    return model
-
-
-def _short(digest: str) -> str:
+def short(digest: str) -> str:
+    """A digest as people are shown it."""
     return digest[:12]

@@ -10,7 +10,7 @@ from edge_runtime.errors import StoreError
 from edge_runtime.store.slots import FORMAT, State
 
 NAME = "state.json"
-READABLE = (1, FORMAT)
+READABLE = (1, 2, FORMAT)
 MAX_BYTES = 16 << 20
 
 
@@ -65,5 +65,6 @@ def _decode(path: Path, raw: bytes) -> State:
             f"{path}: expected format {FORMAT}, found {found}. A newer edge-runtime wrote this store: "
             "upgrade the one on this device."
         )
-    # Format 1 knew no trials and kept two good slots: what it lacks are the defaults of today.
+    # Format 1 knew no trials and kept two good slots, format 2 no declared floors: what they lack are
+    # the defaults of today.
     return msgspec.structs.replace(msgspec.json.decode(body, type=State), format=FORMAT)

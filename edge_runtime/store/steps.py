@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from edge_runtime.store import slots, trials
+from edge_runtime.store import requests, slots, trials
 from edge_runtime.store.slots import Slot, State
 
 
@@ -19,7 +19,7 @@ class Steps(ABC):
         found: list[Slot] = []
 
         def decide(state: State) -> State:
-            state, slot = slots.request_rollback(state, model)
+            state, slot = requests.rolled_back(state, model)
             found.append(slot)
             return state
 
@@ -31,7 +31,7 @@ class Steps(ABC):
         found: list[Slot] = []
 
         def decide(state: State) -> State:
-            found.append(slots.named(state, model, which))
+            found.append(requests.named(state, model, which))
             return slots.requested(state, found[0].model, found[0].digest)
 
         self._change(decide)
@@ -65,7 +65,7 @@ class Steps(ABC):
         found: list[str] = []
 
         def decide(state: State) -> State:
-            found.append(slots.named(state, model, None).model)
+            found.append(requests.named(state, model, None).model)
             return trials.confirmed_by_hand(state, found[0])
 
         now = self._change(decide).models[found[0]]

@@ -70,6 +70,7 @@ def tiny_bundle(
     extra: Mapping[str, bytes] | None = None,
     requires: Mapping[str, str] | None = None,
     boards: tuple[str, ...] = (),
+    floor: int = 0,
 ) -> bytes:
     """The bytes of a signed bundle (`key=None`: unsigned); another `seed` is another content.
 
@@ -93,6 +94,7 @@ def tiny_bundle(
     }
     release = default_release(version) if release is None else release
     manifest = tiny_manifest(name, version, release, model_size=len(raw), golden_count=len(windows))
+    manifest = msgspec.structs.replace(manifest, floor=floor)
     if requires or boards:
         (fp32,) = manifest.variants
         fp32 = msgspec.structs.replace(fp32, requires=dict(requires or {}), boards=boards)

@@ -137,6 +137,20 @@ def test_inspect_shows_what_a_bundle_says_about_itself(tmp_path: Path, capsys) -
         assert expected in shown
 
 
+def test_a_floor_that_a_bundle_declares_is_shown_to_whoever_signs_or_installs_it(
+    tmp_path: Path, bundle: Path, root: Path, capsys
+) -> None:
+    path = tmp_path / "mended.edge"
+    path.write_bytes(tiny_bundle(floor=1_000_000))
+    line = "floor    once it is confirmed, no release below 1000000 may run again"
+
+    for words in (["inspect"], ["verify", "--trust", str(root)]):
+        assert cli.run([*words, str(path)]) == 0
+        assert line in capsys.readouterr().out
+        assert cli.run([*words, str(bundle)]) == 0
+        assert "no release below" not in capsys.readouterr().out
+
+
 def test_inspect_says_which_rows_a_model_refuses(tmp_path: Path, capsys) -> None:
     assert cli.run(["inspect", str(refusing_table(tmp_path / "table.edge"))]) == 0
     shown = capsys.readouterr().out

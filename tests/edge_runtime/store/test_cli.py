@@ -252,6 +252,31 @@ class TestStatus:
         ]
         assert lines[-1].endswith("Row 2 differs.")
 
+    def test_a_declared_floor_is_told_before_and_after_the_confirm(self, command: Command) -> None:
+        command.shelf.run("1.0.0")
+        mended = command.shelf.install("1.1.0", floor=1_001_000)
+
+        assert command("status") == 0
+        pending = next(line for line in command.out.splitlines() if "pending" in line)
+        assert pending.endswith("  its confirm forbids releases below 1001000")
+        assert "declared" not in command.out
+
+        confirm(command.shelf.store, mended)
+        assert command("status") == 0
+        assert "  1.1.0 declared that no release below 1001000 may run again" in command.out.splitlines()
+        assert command.document("status")["models"]["tiny"]["declared"] == 1_001_000
+        assert command("rollback") == StoreError.exit_code
+        assert command.err.endswith("make a new bundle of it with a release of 1001000 or more.\n")
+
+    def test_it_says_when_nothing_runs_any_more(self, command: Command) -> None:
+        """The only way back was below the floor that the damaged version had declared."""
+        command.shelf.run("1.0.0")
+        slot = command.shelf.run("1.1.0", floor=1_001_000)
+        command.shelf.store.withdrawn("tiny", slot.digest)
+
+        assert command("status") == 0
+        assert command.out.splitlines()[-1] == "  nothing runs: install a bundle"
+
     def test_programs_get_the_same_as_one_document(self, command: Command) -> None:
         slot = command.shelf.run("1.0.0")
 

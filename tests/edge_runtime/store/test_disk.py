@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.bundle import read_index
+from edge_runtime.bundle import Bundle, read_index
 from edge_runtime.errors import (
     BundleError,
     OlderReleaseError,
@@ -20,8 +20,10 @@ from edge_runtime.errors import (
     StoreError,
     TrustError,
 )
+from edge_runtime.store import disk
 from edge_runtime.store.disk import Store
-from tests.edge_runtime.store.rig import ROOT, Shelf, damage
+from edge_runtime.store.unpack import unpack
+from tests.edge_runtime.store.rig import ROOT, Shelf, confirm, damage
 from tests.support.tiny_bundle import MODEL_FILE, OTHER_KEY, root
 
 
@@ -121,6 +123,49 @@ def test_a_damaged_copy_is_withdrawn_and_may_come_back(shelf: Shelf) -> None:
 
     assert shelf.files() == set()
     assert shelf.install("1.0.0").state == "staged"
+
+
+def test_a_confirm_that_declares_a_floor_removes_the_files_below_it(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    mended = shelf.install("1.1.0", floor=1_001_000)
+    assert len(shelf.files()) == 2
+
+    confirm(shelf.store, mended)
+
+    assert shelf.files() == {f"tiny/{mended.digest}"}
+    with pytest.raises(OlderReleaseError, match="release 1000000 is below 1001000"):
+        shelf.install("1.0.0")
+    with pytest.raises(StoreError, match=r"Version 1\.1\.0 declared that no release below 1001000"):
+        shelf.store.rollback()
+    with pytest.raises(StoreError, match=r"Version 1\.1\.0 declared that no release below 1001000"):
+        shelf.store.activate("tiny", "1.0.0")
+    assert damage(shelf.store) == ""
+
+
+def test_old_content_comes_back_as_a_new_bundle_of_a_higher_release(shelf: Shelf) -> None:
+    shelf.run("1.0.0"), shelf.run("1.1.0", floor=1_001_000)
+
+    again = shelf.run("1.0.1", release=1_001_000)
+
+    assert (shelf.model().active, shelf.model().declared) == (again.digest, 1_001_000)
+
+
+def test_a_release_that_is_unpacked_while_the_floor_rises_leaves_nothing(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever confirms need not wait for an install: the floor may rise before it commits."""
+    waiting = shelf.install("1.2.0")
+
+    def unpack_slowly(bundle: Bundle, folder: Path) -> None:
+        confirm(shelf.store, waiting)
+        unpack(bundle, folder)
+
+    monkeypatch.setattr(disk, "unpack", unpack_slowly)
+    with pytest.raises(OlderReleaseError, match="release 1001000 is below 1002000"):
+        shelf.install("1.1.0")
+
+    assert (shelf.model().active, shelf.model().pending) == (waiting.digest, None)
+    assert damage(shelf.store) == ""
 
 
 def test_an_older_release_is_refused(shelf: Shelf) -> None:
@@ -239,12 +284,12 @@ class TestFolder:
     def test_a_state_of_a_newer_format_asks_for_an_upgrade(self, shelf: Shelf) -> None:
         shelf.run("1.0.0")
         path = shelf.store.root / "state.json"
-        newer = b'{"format":3}'
+        newer = b'{"format":4}'
         path.write_bytes(
             b'{"sha256":"%s","state":%s}' % (hashlib.sha256(newer).hexdigest().encode(), newer)
         )
 
-        with pytest.raises(StoreError, match=r"expected format 2, found 3.*upgrade"):
+        with pytest.raises(StoreError, match=r"expected format 3, found 4.*upgrade"):
             shelf.store.state()
 
     def test_a_state_that_nobody_may_read_is_one_error(self, shelf: Shelf) -> None:

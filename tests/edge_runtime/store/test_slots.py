@@ -10,13 +10,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from edge_runtime.errors import OlderReleaseError, StoreError
-from edge_runtime.store import slots, trials
+from edge_runtime.store import requests, slots, trials
 from edge_runtime.store.slots import ModelState, Slot, State
 
 
-def slot(version: str, release: int) -> Slot:
+def slot(version: str, release: int, declares: int = 0) -> Slot:
     digest = hashlib.sha256(f"{version} {release}".encode()).hexdigest()
-    return Slot(model="motion", digest=digest, version=version, release=release, state="writing")
+    return Slot(
+        model="motion",
+        digest=digest,
+        version=version,
+        release=release,
+        state="writing",
+        declares=declares,
+    )
 
 
 ONE, TWO, THREE = slot("1.0.0", 1), slot("2.0.0", 2), slot("3.0.0", 3)
@@ -53,7 +60,7 @@ def test_activation_keeps_the_one_before_as_the_way_back_and_no_other() -> None:
 
 
 def test_a_rollback_is_a_request_that_must_be_proved_too() -> None:
-    asked, target = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
+    asked, target = requests.rolled_back(run(run(State(), ONE), TWO), "motion")
     done = slots.confirmed(asked, "motion", ONE.digest)
 
     assert target.version == "1.0.0"
@@ -62,7 +69,7 @@ def test_a_rollback_is_a_request_that_must_be_proved_too() -> None:
 
 
 def test_the_floor_stays_where_it_was_after_a_rollback() -> None:
-    state, _ = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
+    state, _ = requests.rolled_back(run(run(State(), ONE), TWO), "motion")
     state = slots.confirmed(state, "motion", ONE.digest)
 
     assert motion(state).floor == TWO.release
@@ -70,21 +77,21 @@ def test_the_floor_stays_where_it_was_after_a_rollback() -> None:
 
 def test_without_a_way_back_a_rollback_says_what_to_do() -> None:
     with pytest.raises(StoreError, match=r"nothing to roll back to, only 1\.0\.0.*Install the version"):
-        slots.request_rollback(run(State(), ONE), "motion")
+        requests.rolled_back(run(State(), ONE), "motion")
 
 
 def test_a_rollback_of_an_unknown_model_says_which_there_are() -> None:
     with pytest.raises(StoreError, match=r"vibration: there is no such model.*found: motion"):
-        slots.request_rollback(run(State(), ONE), "vibration")
+        requests.rolled_back(run(State(), ONE), "vibration")
 
 
 def test_a_rollback_without_a_name_needs_one_model_only() -> None:
     state = slots.begin_write(run(State(), TWO), msgspec.structs.replace(ONE, model="vibration"))
 
     with pytest.raises(StoreError, match=r"one model.*found: motion, vibration.*--model"):
-        slots.request_rollback(state, None)
+        requests.rolled_back(state, None)
     with pytest.raises(StoreError, match="found: none"):
-        slots.request_rollback(State(), None)
+        requests.rolled_back(State(), None)
 
 
 def test_an_older_release_is_refused_with_both_numbers_and_the_way_out() -> None:
@@ -102,6 +109,69 @@ def test_each_model_has_its_own_floor() -> None:
     state = slots.begin_write(run(State(), TWO), msgspec.structs.replace(ONE, model="vibration"))
 
     assert state.models["vibration"].slots[ONE.digest].state == "writing"
+
+
+class TestADeclaredFloor:
+    MENDED = slot("3.0.0", 3, declares=2)
+
+    def test_its_confirm_drops_the_ways_back_below_it_and_no_other(self) -> None:
+        state = slots.pruned(run(run(State(), ONE), TWO), 4)
+
+        state = run(state, self.MENDED)
+
+        assert (motion(state).previous, motion(state).older) == (TWO.digest, ())
+        assert set(motion(state).slots) == {TWO.digest, self.MENDED.digest}
+        assert (motion(state).declared, motion(state).declared_by) == (2, "3.0.0")
+
+    def test_before_its_confirm_everything_may_be_gone_back_to(self) -> None:
+        state = prove(install(run(State(), ONE), self.MENDED), self.MENDED.digest)
+        state, target = requests.rolled_back(state, "motion")
+
+        assert target.digest == motion(state).active == ONE.digest
+        assert motion(state).declared == 0
+
+    def test_what_it_forbids_is_refused_with_who_declared_it_and_the_way_out(self) -> None:
+        state = run(run(State(), ONE), self.MENDED)
+        why = (
+            r"Version 3\.0\.0 declared that no release below 2 may run here again\. "
+            r"To ship older content on purpose, make a new bundle of it with a release of 3 or more\."
+        )
+
+        with pytest.raises(StoreError, match=r"nothing to roll back to, only 3\.0\.0 .* " + why):
+            requests.rolled_back(state, "motion")
+        with pytest.raises(StoreError, match=r"installed version 1\.0\.0, found: 3\.0\.0 .* " + why):
+            requests.named(state, "motion", "1.0.0")
+        with pytest.raises(OlderReleaseError, match="release 1 is below 3"):
+            slots.begin_write(state, ONE)
+
+    def test_a_later_release_that_declares_less_or_nothing_does_not_lower_it(self) -> None:
+        state = run(run(run(State(), TWO), self.MENDED), slot("4.0.0", 4, declares=1))
+        state = run(state, slot("5.0.0", 5))
+
+        assert (motion(state).declared, motion(state).declared_by) == (2, "3.0.0")
+
+    def test_going_back_above_it_does_not_lower_it(self) -> None:
+        state, _ = requests.rolled_back(run(run(State(), TWO), self.MENDED), "motion")
+        state = slots.confirmed(state, "motion", TWO.digest)
+
+        assert (motion(state).active, motion(state).declared) == (TWO.digest, 2)
+
+    def test_a_fault_of_what_declared_it_brings_nothing_older_back(self) -> None:
+        state = run(run(State(), ONE), self.MENDED)
+
+        for give_up in (
+            slots.withdrawn(state, "motion", self.MENDED.digest),
+            slots.rejected(state, "motion", self.MENDED.digest, "It crashes."),
+        ):
+            assert (motion(give_up).active, motion(give_up).pending) == (None, None)
+            assert (motion(give_up).slots, motion(give_up).declared) == ({}, 2)
+
+    def test_what_was_unpacked_while_the_floor_rose_is_not_installed(self) -> None:
+        state = slots.begin_write(install(run(State(), ONE), self.MENDED), TWO)
+        state = slots.confirmed(prove(state, self.MENDED.digest), "motion", self.MENDED.digest)
+
+        with pytest.raises(OlderReleaseError, match="release 2 is below 3, which was confirmed"):
+            slots.staged(state, "motion", TWO.digest)
 
 
 def test_a_rejected_bundle_is_remembered_and_the_running_one_stays() -> None:
@@ -187,6 +257,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.state, self.floor, self.ever_bad = State(), 0, set[str]()
+        self.declared = 0
 
     @property
     def now(self) -> ModelState:
@@ -194,7 +265,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(release=st.integers(0, 6), content=st.integers(0, 1), crash=st.booleans())
     def install(self, release: int, content: int, crash: bool) -> None:
-        new = slot(f"{release}.0.{content}", release)
+        new = slot(f"{release}.0.{content}", release, declares=max(0, release - 2) if content else 0)
         if new.digest in self.now.slots:
             self.state = slots.requested(self.state, "motion", new.digest)
             return
@@ -218,7 +289,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def roll_back(self) -> None:
         try:
-            self.state, _ = slots.request_rollback(self.state, None)
+            self.state, _ = requests.rolled_back(self.state, None)
         except StoreError:
             assert self.now.previous is None
         else:
@@ -250,7 +321,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.now.pending
         self.state = slots.confirmed(prove(self.state, self.now.pending), "motion", self.now.pending)
         assert self.now.active
-        self.floor = max(self.floor, self.now.slots[self.now.active].release)
+        active = self.now.slots[self.now.active]
+        self.floor = max(self.floor, active.release)
+        self.declared = max(self.declared, active.declares)
 
     def may_be_tried(self) -> bool:
         slot = self.now.slots[self.now.pending or ""]
@@ -297,7 +370,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_floor_never_falls(self) -> None:
-        assert self.now.floor == self.floor
+        assert (self.now.floor, self.now.declared) == (self.floor, self.declared)
+
+    @invariant()
+    def nothing_below_a_declared_floor_may_run(self) -> None:
+        whole = [slot for slot in self.now.slots.values() if slot.state != "writing"]
+        assert all(slot.release >= self.declared for slot in whole)
 
     @invariant()
     def bad_stays_bad(self) -> None:

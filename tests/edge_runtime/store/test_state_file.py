@@ -7,6 +7,7 @@ import msgspec
 from edge_runtime.store import slots, state_file, trials
 
 FORMAT_1 = Path(__file__).with_name("state_format_1.json")
+FORMAT_2 = Path(__file__).with_name("state_format_2.json")
 
 
 def test_format_1_keeps_its_slots_roles_floor_and_bad_ones() -> None:
@@ -20,7 +21,7 @@ def test_format_1_keeps_its_slots_roles_floor_and_bad_ones() -> None:
     assert (state.keep, now.older) == (2, ())
 
 
-def test_what_waited_in_format_1_begins_its_trial_and_format_2_is_written(tmp_path: Path) -> None:
+def test_what_waited_in_format_1_begins_its_trial_and_today_s_format_is_written(tmp_path: Path) -> None:
     state = state_file.read(FORMAT_1)
     assert state is not None
     pending = state.models["motion"].pending
@@ -30,6 +31,20 @@ def test_what_waited_in_format_1_begins_its_trial_and_format_2_is_written(tmp_pa
     state_file.write(tmp_path / "state.json", slots.confirmed(state, "motion", pending))
 
     found = msgspec.json.decode((tmp_path / "state.json").read_bytes())
-    assert found["state"]["format"] == 2
+    assert found["state"]["format"] == slots.FORMAT == 3
     assert found["state"]["models"]["motion"]["active"] == pending
     assert state_file.read(tmp_path / "state.json") == slots.confirmed(state, "motion", pending)
+
+
+def test_format_2_keeps_its_trial_and_what_is_kept_and_declares_no_floor() -> None:
+    state = state_file.read(FORMAT_2)
+
+    assert state is not None
+    now = state.models["motion"]
+    roles = (now.active, now.pending, now.previous, *now.older)
+    shown = [now.slots[one or ""].version for one in roles]
+    assert (shown, state.keep, now.floor) == (["1.2.0", "1.4.0", "1.1.0", "1.0.0"], 3, 1_002_000)
+    trial = now.slots[now.pending or ""]
+    assert (trial.state, trial.attempts, trial.allowed, trial.reason) == ("trial", 1, 3, "It hung.")
+    assert [slot.reason for slot in now.bad.values()] == ["golden row 2 differs by 0.4."]
+    assert (now.declared, now.declared_by, trial.declares) == (0, "", 0)

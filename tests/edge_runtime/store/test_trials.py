@@ -3,7 +3,7 @@
 import pytest
 
 from edge_runtime.errors import StoreError
-from edge_runtime.store import slots, trials
+from edge_runtime.store import requests, slots, trials
 from edge_runtime.store.slots import Slot, State
 from edge_runtime.store.trials import Evidence, Rules
 from tests.edge_runtime.store.test_slots import ONE, THREE, TWO, install, motion, prove, run
@@ -102,7 +102,7 @@ def test_a_confirm_by_hand_is_idempotent_and_needs_something_to_confirm() -> Non
 
 
 def test_a_rollback_during_a_trial_gives_the_trial_up_and_nothing_else() -> None:
-    state, target = slots.request_rollback(on_trial(), "motion")
+    state, target = requests.rolled_back(on_trial(), "motion")
 
     assert target.version == "1.0.0"
     assert (motion(state).active, motion(state).pending) == (ONE.digest, None)
@@ -110,7 +110,7 @@ def test_a_rollback_during_a_trial_gives_the_trial_up_and_nothing_else() -> None
 
 
 def test_a_way_back_needs_no_attempts() -> None:
-    state, _ = slots.request_rollback(run(run(State(), ONE), TWO), "motion")
+    state, _ = requests.rolled_back(run(run(State(), ONE), TWO), "motion")
 
     assert trials.tried(state, "motion", ONE.digest, 3) == state
     assert motion(slots.confirmed(state, "motion", ONE.digest)).active == ONE.digest
@@ -129,7 +129,7 @@ def test_more_good_versions_are_kept_where_that_is_asked_for() -> None:
     state = run(run(state, TWO), THREE)
     assert motion(state).older == (ONE.digest,)
 
-    state = slots.requested(state, "motion", slots.named(state, None, "1.0.0").digest)
+    state = slots.requested(state, "motion", requests.named(state, None, "1.0.0").digest)
     state = slots.confirmed(state, "motion", ONE.digest)
     assert (motion(state).previous, motion(state).older) == (THREE.digest, (TWO.digest,))
 
@@ -147,17 +147,17 @@ def test_pruning_leaves_what_is_on_trial() -> None:
 
 @pytest.mark.parametrize("which", ["2.0.0", TWO.digest, TWO.digest[:12]])
 def test_a_slot_is_named_by_version_or_digest(which: str) -> None:
-    assert slots.named(run(run(State(), ONE), TWO), "motion", which).digest == TWO.digest
+    assert requests.named(run(run(State(), ONE), TWO), "motion", which).digest == TWO.digest
 
 
 def test_without_a_name_the_pending_slot_is_meant_else_the_active_one() -> None:
-    assert slots.named(on_trial(), None, None).digest == TWO.digest
-    assert slots.named(run(State(), ONE), None, None).digest == ONE.digest
+    assert requests.named(on_trial(), None, None).digest == TWO.digest
+    assert requests.named(run(State(), ONE), None, None).digest == ONE.digest
 
 
 def test_a_version_that_is_not_here_is_refused_with_those_that_are() -> None:
     with pytest.raises(StoreError, match=r"one installed version 3\.0\.0, found: 1\.0\.0 \("):
-        slots.named(run(State(), ONE), None, "3.0.0")
+        requests.named(run(State(), ONE), None, "3.0.0")
 
 
 @pytest.mark.parametrize(
