@@ -13,6 +13,12 @@ from pathlib import Path
 from edge_runtime.errors import StorageError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_WHAT_TO_DO = {
+    errno.EACCES: "Run this as the user that owns it.",
+    errno.EPERM: "Run this as the user that owns it.",
+    errno.EROFS: "The kernel mounts a file system so when its disk fails: `dmesg` tells.",
+    errno.EIO: "The disk is failing: `dmesg` tells. Replace it.",
+}
 
 
 def create_file(path: Path, chunks: Iterable[bytes | memoryview], *, mode: int = 0o644) -> None:
@@ -98,7 +104,8 @@ def translated(path: Path) -> Iterator[None]:
                 f"{path}: the disk is full ({os.strerror(error.errno)}). Free space and try again; "
                 "what was there before is untouched."
             ) from error
-        raise StorageError(f"{path}: cannot be written: {error.strerror}.") from error
+        advice = _WHAT_TO_DO.get(error.errno or 0, "")
+        raise StorageError(f"{path}: cannot be written: {error.strerror}. {advice}".rstrip()) from error
 
 
 def _unlink(path: Path) -> None:

@@ -29,7 +29,11 @@ def decode_any(raw: bytes, *, subject: str, max_bytes: int) -> Any:
         msgspec.json.decode(raw)
         return json.loads(raw.decode("utf-8"), object_pairs_hook=_no_key_twice)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise TrustError(f"{subject}: expected strict JSON, found: {error}.") from error
+        found = str(error).rstrip(".")
+        raise TrustError(
+            f"{subject}: expected strict JSON, found: {found}. It is damaged, or another file: fetch it "
+            "again."
+        ) from error
 
 
 def as_shape(value: Any, shape: type[Shape], *, subject: str) -> Shape:

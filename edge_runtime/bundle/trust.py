@@ -72,6 +72,10 @@ def load_root(path: str | os.PathLike[str]) -> Root:
     """Read a root file; raises TrustError."""
     try:
         raw = read_small(path, MAX_ROOT_BYTES)
+    except PermissionError as error:
+        raise TrustError(
+            f"{path}: the root file cannot be read: {error.strerror}. Run this as a user that may."
+        ) from error
     except OSError as error:
         raise TrustError(
             f"{path}: the root file cannot be read: {error.strerror}. "

@@ -84,7 +84,14 @@ class Store(Steps):
             return None
         except OSError:
             pass  # load_root says what is wrong: one that cannot be read is not one that is not there
-        return load_root(self._root_path)
+        try:
+            return load_root(self._root_path)
+        except TrustError as error:
+            if isinstance(error.__cause__, PermissionError):
+                raise
+            raise TrustError(
+                f"{error} It says whom this store trusts: put a copy of the fleet's root file there."
+            ) from error
 
     def update_trust(self, raws: Sequence[bytes]) -> Root:
         """Let a chain of next root files take the pinned one's place; returns the one that decides now.
@@ -233,8 +240,9 @@ class Store(Steps):
 
     def _agreed(self, given: Root | None) -> Root | None:
         """The root to verify with; raises TrustError when the given one contradicts the pinned one."""
+        pinned = self.trusted_root()
         try:
-            return rotation.decides(self.trusted_root(), given)
+            return rotation.decides(pinned, given)
         except TrustError as error:
             raise TrustError(f"{self._root_path}: {error}") from error
 

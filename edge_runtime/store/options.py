@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-PATH = click.Path(path_type=Path)
+PATH = click.Path(readable=False, path_type=Path)  # what may not be read is told like other faults
 STORE = click.option(
     "--store", "folder", metavar="DIR", type=PATH, required=True, help="Folder of this device's store."
 )

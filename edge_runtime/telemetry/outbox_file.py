@@ -138,12 +138,12 @@ def translated(path: Path) -> Iterator[None]:
 
 def _open(path: Path) -> sqlite3.Connection:
     new = not path.exists() or path.stat().st_size == 0
-    with translated(path):
+    with translated(path), _unreadable_is_broken():
         database = sqlite3.connect(
             path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
     try:
-        with translated(path):
+        with translated(path), _unreadable_is_broken():
             if new:
                 database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
                 sync_folder(path.parent)
@@ -155,6 +155,20 @@ def _open(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+@contextmanager
+def _unreadable_is_broken() -> Iterator[None]:
+    """While it is opened: a file that the disk cannot give is of no more use than one that is damaged.
+
+    If the disk takes no writes either, the new one that begins in its place says so.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "disk I/O" in str(error):
+            raise CorruptError(str(error)) from error
+        raise
 
 
 def _check(database: sqlite3.Connection, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Durable writes: all or nothing, and one clear error when the disk refuses."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,3 +96,21 @@ def test_removing_a_folder_does_not_follow_links_out_of_it(tmp_path: Path) -> No
 
     assert os.listdir(tmp_path) == ["kept"]
     assert (tmp_path / "kept" / "file").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "Permission denied. Run this as the user that owns it."),
+        (errno.EROFS, "Read-only file system. The kernel mounts a file system so when its disk fails: "),
+        (errno.EIO, "Input/output error. The disk is failing: `dmesg` tells. Replace it."),
+        (errno.EMFILE, "Too many open files."),
+    ],
+)
+def test_what_cannot_be_written_is_told_with_what_to_do(
+    tmp_path: Path, number: int, advice: str
+) -> None:
+    with pytest.raises(StorageError) as caught, durable.translated(tmp_path):
+        raise OSError(number, os.strerror(number))
+    assert f"{tmp_path}: cannot be written: {advice}" in str(caught.value)
+    assert str(caught.value).endswith((".", "tells."))

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.agent import AgentRig, agent
 from tests.support.brokers import Mosquitto
+from tests.support.faulty_disk import faults
+from tests.support.sensor import SensorRig
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.end_to_end
@@ -131,3 +133,20 @@ def test_files_that_cannot_be_read_now_are_kept_and_served_once_they_can(
         folder.chmod(mode)
         wait_for(lambda: rig.is_ready, "the agent to be ready")
         wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the active version")
+
+
+def test_an_outbox_on_a_bad_sector_is_put_aside_and_predictions_go_on(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig, SensorRig(broker.url) as sensor:
+        rig.stop()
+        bad = rig.data / "outbox.db"
+        number = bad.stat().st_ino
+
+        rig.start(faults("pread64", "EIO", when="1", paths=[bad]))
+
+        assert (rig.data / "outbox.db.corrupt-1").stat().st_ino == number
+        sensor.send(10)
+        wait_for(lambda: len(rig.starts()) == 4, "predictions")
+        os.kill(rig.ready["pid"], signal.SIGTERM)
+        wait_for(lambda: not rig.alive, "the end")

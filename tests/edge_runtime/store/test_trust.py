@@ -1,6 +1,7 @@
 """A store's trust: rotated by the keys it trusts, durable, and never half changed."""
 
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,15 @@ def _trusted(store: Store) -> Root:
     if root is None:
         raise TrustError("the store has forgotten whom it trusts.")
     return root
+
+
+def test_a_pinned_root_that_is_damaged_is_named_once_with_what_to_do(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    pinned = shelf.store.root / "trust" / "root.json"
+    pinned.write_bytes(pinned.read_bytes()[:-1])
+
+    for ask in (shelf.store.trusted_root, partial(shelf.install, "1.1.0")):
+        with pytest.raises(TrustError) as caught:
+            ask()
+        assert str(caught.value).count(str(pinned)) == 1
+        assert str(caught.value).endswith("put a copy of the fleet's root file there.")
