@@ -1,5 +1,6 @@
 """What the agent writes down for the fleet: the outbox, and who empties it."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,14 +8,14 @@ from contextlib import ExitStack, contextmanager
 
 from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.log import alert, say, warn
+from edge_runtime.agent.rows import MAX_WORDS
 from edge_runtime.config import Config
 from edge_runtime.errors import InputError, StorageError
 from edge_runtime.service.journal import Level
-from edge_runtime.telemetry.messages import Event, ModelReport, Row, Topics
+from edge_runtime.telemetry.messages import Event, ModelReport, RootReport, Row, Topics
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 
-_MAX_DETAIL = 2_000
 _AS_IT_SHOULD_BE = {"installed", "on trial", "confirmed", "activated"}
 _NEEDS_SOMEBODY = {
     "install failed",
@@ -50,6 +51,11 @@ class Books:
     def connected(self) -> bool:
         """Whether the fleet's broker is."""
         return self._publisher is not None and self._publisher.connected
+
+    @property
+    def contact_s(self) -> float:
+        """When the newest rows that the fleet has acknowledged were sent (see Publisher)."""
+        return -math.inf if self._publisher is None else self._publisher.contact_s
 
     def write(self, rows: Sequence[Row], meta: Mapping[str, bytes] | None = None) -> bool:
         """Commit rows and `meta` together; False when the disk did not take them.
@@ -91,7 +97,7 @@ class Books:
             event=event,
             model=model,
             version=version,
-            detail=detail[:_MAX_DETAIL],
+            detail=detail[:MAX_WORDS],
             count=count,
         )
         self.write([row])
@@ -104,11 +110,11 @@ class Books:
         if known != f"{version} {detail}":
             self.note(event, model, version, detail)
 
-    def report(self, models: Sequence[ModelReport]) -> None:
-        """Tell the fleet what runs here."""
+    def report(self, models: Sequence[ModelReport], root: RootReport | None = None) -> None:
+        """Tell the fleet what runs here, and whom this device trusts."""
         if self._publisher is not None:
             try:
-                self._publisher.set_reported(models)
+                self._publisher.set_reported(models, root)
             except InputError as error:
                 self.note_once("state not reported", detail=str(error))
 

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edge_runtime.store.slots import ModelState, State
+from edge_runtime.bundle import Root
+from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.stream.window import Span
-from edge_runtime.telemetry.messages import Event, ModelReport, Prediction, SlotReport
+from edge_runtime.telemetry.messages import Event, ModelReport, Prediction, RootReport, SlotReport
 from edge_runtime.worker import Answer, Info
 
 REPORT_EVERY_S = 10.0
+MAX_WORDS = 2_000  # characters of one sentence
+_MAX_SLOTS = 16
 _LOSSES = {
     "missing": "samples missing",
     "late": "samples late",
@@ -109,15 +112,46 @@ def report(
 
 
 def _model_report(name: str, model: ModelState, active: str, errors: Mapping[str, str]) -> ModelReport:
-    slots = [*model.slots.values(), *model.bad.values()]
-    found = {slot.digest: slot for slot in slots}
+    bad = list(model.bad.values())
+    found = {slot.digest: slot for slot in (*model.slots.values(), *bad)}
     return ModelReport(
         name=name,
         active=active,
         version=found[active].version if active in found else "",
-        slots=tuple(
-            SlotReport(version=slot.version, release=slot.release, digest=slot.digest, state=slot.state)
-            for slot in sorted(slots, key=lambda slot: (slot.release, slot.digest))[-16:]
-        ),
-        error=errors.get(name, ""),
+        slots=tuple(_slot_report(slot) for slot in _told(model)),
+        error=errors.get(name, "")[:MAX_WORDS],
+        confirmed=model.active or "",
+        pending=model.pending or "",
+        previous=model.previous or "",
+        rejected=bad[-1].digest if bad else "",
+        floor=model.floor,
     )
+
+
+def _told(model: ModelState) -> list[Slot]:
+    """At most `_MAX_SLOTS`, by release: rather those with a part to play, and of bad ones the latest."""
+    bad = list(reversed(model.bad.values()))
+    parts = [model.slots[one] for one in (model.active, model.pending, model.previous) if one]
+    rest = [slot for slot in model.slots.values() if slot not in parts]
+    told = [*parts, *bad[:1], *rest, *bad[1:]][:_MAX_SLOTS]
+    return sorted(told, key=lambda slot: (slot.release, slot.digest))
+
+
+def _slot_report(slot: Slot) -> SlotReport:
+    return SlotReport(
+        version=slot.version,
+        release=slot.release,
+        digest=slot.digest,
+        state=slot.state,
+        attempts=slot.attempts,
+        allowed=slot.allowed,
+        proved=slot.proved,
+        reason=slot.reason,
+    )
+
+
+def root_report(root: Root | None) -> RootReport | None:
+    """Whom the fleet is told that this device trusts."""
+    if root is None:
+        return None
+    return RootReport(version=root.version, expires=root.expires.timestamp())

@@ -13,6 +13,7 @@ class _Sent:
     stream: str
     last: int
     batches: int
+    sent_s: float
     tokens: set[int] = field(default_factory=set)
 
 
@@ -47,17 +48,22 @@ class InFlight:
         if not self._sent:
             self._progress_s = now_s
         waiting = set(tokens)
-        self._sent.append(_Sent(stream, last, len(waiting), waiting))
+        self._sent.append(_Sent(stream, last, len(waiting), now_s, waiting))
         self.cursor = position
 
-    def acknowledged(self, stream: str, seq: int, now_s: float) -> None:
-        """Rows of `stream` up to `seq` have arrived for good."""
-        rest = deque(s for s in self._sent if s.stream != stream or s.last > seq)
-        if len(rest) < len(self._sent):
-            self._sent = rest
-            self._progress_s = now_s
-            self._timeout_s = self._first_timeout_s
-            self._probing = False
+    def acknowledged(self, stream: str, seq: int, now_s: float) -> float | None:
+        """Rows of `stream` up to `seq` have arrived for good; when the last of them was sent.
+
+        None where none of them was on its way.
+        """
+        done = [s for s in self._sent if s.stream == stream and s.last <= seq]
+        if not done:
+            return None
+        self._sent = deque(s for s in self._sent if s.stream != stream or s.last > seq)
+        self._progress_s = now_s
+        self._timeout_s = self._first_timeout_s
+        self._probing = False
+        return done[-1].sent_s
 
     def published(self, token: int) -> dict[str, int]:
         """The broker has a message; returns up to which number of which stream it has them all."""

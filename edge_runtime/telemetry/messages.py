@@ -90,29 +90,60 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
 
 
+SlotState = Literal["writing", "staged", "trial", "good", "bad"]
+
+
 class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One bundle on a device.
+
+    On trial, `attempts` of the `allowed` ones are left, and `proved` says that it gave its golden
+    outputs. `reason` says why it is bad, or why the last attempt of its trial ended.
+    """
+
     version: str
     release: int
     digest: str
-    state: str
+    state: SlotState
+    attempts: int = 0
+    allowed: int = 0
+    proved: bool = False
+    reason: str = ""
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One model on a device. `active` is the digest of what runs, '' where nothing does."""
+    """One model on a device. `active` is the digest of what runs, '' where nothing does.
+
+    `confirmed` is the last one that proved itself, `pending` the one that shall be next, `previous` the
+    way back, `rejected` the last one that failed: digests of slots, '' for none. What runs is pending
+    while it is on trial. No bundle with a release below `floor` is installed.
+    """
 
     name: str
     active: str
     version: str
     slots: tuple[SlotReport, ...]
     error: str = ""
+    confirmed: str = ""
+    pending: str = ""
+    previous: str = ""
+    rejected: str = ""
+    floor: int = 0
+
+
+class RootReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom the device trusts: the version of its root file, and the end of it in Unix time."""
+
+    version: int
+    expires: float
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """`up/reported`, retained: what runs on the device now."""
+    """`up/reported`, retained: what runs on the device now. `root` is null where it trusts none."""
 
     time: float
     boot: int
     models: tuple[ModelReport, ...]
+    root: RootReport | None = None
 
 
 class Topics(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ One thread owns all state. Callbacks of the link, and the outbox, only leave a n
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -21,7 +22,14 @@ from edge_runtime import __version__
 from edge_runtime.errors import BrokerError, InputError, StorageError
 from edge_runtime.mqtt import MAX_PAYLOAD_BYTES, Broker, Link, Will
 from edge_runtime.telemetry.in_flight import InFlight
-from edge_runtime.telemetry.messages import Ack, ModelReport, Reported, Status, Topics
+from edge_runtime.telemetry.messages import (
+    Ack,
+    ModelReport,
+    Reported,
+    RootReport,
+    Status,
+    Topics,
+)
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.outbox_rows import Chunk
 
@@ -65,7 +73,7 @@ class Publisher:
         self._on_up = on_up
         self._on_down = on_down
         self._in_flight = InFlight(ack_timeout_s)
-        self._models: tuple[ModelReport, ...] | None = None
+        self._state: tuple[tuple[ModelReport, ...], RootReport | None] | None = None
         self._counts = {"batches_sent": 0, "send_timeouts": 0, "acks_ignored": 0, "send_faults": 0}
         self._notes: deque[Callable[[], None]] = deque()
         self._changed = threading.Condition()
@@ -79,11 +87,12 @@ class Publisher:
         self._settled: dict[str, int] = {}
         self._announced = ""  # the stream of the last status
         self._reported: object = None
+        self._contact_s = -math.inf
         self._link = Link(
             broker,
             client_id=f"edge-{topics.device}",
             subscriptions={} if self._by_broker else {topics.ack: 1},
-            on_message=lambda topic, payload, _: self._note(self._take_message, topic, payload),
+            on_message=lambda _, payload, retained: self._note(self._take_message, payload, retained),
             on_up=lambda: self._note(self._take_up),
             on_down=lambda reason: self._note(self._take_down, reason),
             on_published=lambda token: self._note(self._take_published, token),
@@ -96,6 +105,14 @@ class Publisher:
     def connected(self) -> bool:
         return self._link.connected
 
+    @property
+    def contact_s(self) -> float:
+        """When the newest rows that were acknowledged were sent, on `time.monotonic`; -inf before any.
+
+        So whoever began later has not been heard yet. What the broker kept for us proves nothing.
+        """
+        return self._contact_s
+
     def counters(self) -> dict[str, int]:
         """What happened since the start, and what waits: for the device's metrics."""
         held = self._outbox.counts()
@@ -106,12 +123,12 @@ class Publisher:
         self._thread.start()
         self._link.start()
 
-    def set_reported(self, models: Sequence[ModelReport]) -> None:
+    def set_reported(self, models: Sequence[ModelReport], root: RootReport | None = None) -> None:
         """Tell the fleet what runs here, now and at every connect. Raises InputError: too much."""
         size = len(msgspec.json.encode(models))
         if size > MAX_PAYLOAD_BYTES - 1_000:
             raise InputError(f"the reported state has {size:,} bytes: too much for one message.")
-        self._models = tuple(models)
+        self._state = tuple(models), root
         self._wake()
 
     def close(self) -> None:
@@ -189,7 +206,7 @@ class Publisher:
         self._up = False
         self._on_down(reason)
 
-    def _take_message(self, _topic: str, payload: bytes) -> None:
+    def _take_message(self, payload: bytes, retained: bool) -> None:
         try:
             ack = _ACK.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -199,7 +216,7 @@ class Publisher:
         if position is None:  # a number we never gave: of another outbox, or a broken collector
             self._counts["acks_ignored"] += 1
             return
-        self._settle(ack.stream, ack.seq)
+        self._settle(ack.stream, ack.seq, heard=not retained)
         if ack.stream == self._outbox.stream:
             self._hold_until = 0.0
         if position > self._in_flight.cursor:  # else what is settled would be sent once more
@@ -208,13 +225,15 @@ class Publisher:
     def _take_published(self, token: int) -> None:
         if self._by_broker:
             for stream, seq in self._in_flight.published(token).items():
-                self._settle(stream, seq)
+                self._settle(stream, seq, heard=True)
 
-    def _settle(self, stream: str, seq: int) -> None:
+    def _settle(self, stream: str, seq: int, *, heard: bool) -> None:
         if not self._settled:
             self._tidy_at = time.monotonic() + self._tidy_s
         self._settled[stream] = max(seq, self._settled.get(stream, 0))
-        self._in_flight.acknowledged(stream, seq, time.monotonic())
+        sent_s = self._in_flight.acknowledged(stream, seq, time.monotonic())
+        if heard and sent_s is not None:
+            self._contact_s = max(self._contact_s, sent_s)
 
     def _tidy(self, now_s: float) -> float:
         """Delete what was acknowledged, some of it at a time."""
@@ -232,12 +251,13 @@ class Publisher:
             if self._link.publish(self._topics.status, self._status(online=True), retain=True) is None:
                 return
             self._announced = stream
-        models = self._models
-        if models is not None and models != self._reported:
-            reported = Reported(time=time.time(), boot=self._outbox.boot, models=models)
+        state = self._state
+        if state is not None and state != self._reported:
+            models, root = state
+            reported = Reported(time=time.time(), boot=self._outbox.boot, models=models, root=root)
             payload = msgspec.json.encode(reported)
             if self._link.publish(self._topics.reported, payload, retain=True) is not None:
-                self._reported = models
+                self._reported = state
 
     def _send_rows(self, now_s: float) -> list[float]:
         """Send what there is room for; when to come back."""
@@ -261,7 +281,7 @@ class Publisher:
         return deadlines
 
     def _send(self, chunk: Chunk) -> bool:
-        tokens = []
+        began_s, tokens = time.monotonic(), []
         for lane, payload in chunk.batches:
             topic = self._topics.prediction(lane) if lane else self._topics.telemetry
             token = self._link.publish(topic, payload)
@@ -269,7 +289,7 @@ class Publisher:
                 return False
             tokens.append(token)
         self._counts["batches_sent"] += len(tokens)
-        self._in_flight.sent(chunk.stream, chunk.last, chunk.position, tokens, time.monotonic())
+        self._in_flight.sent(chunk.stream, chunk.last, chunk.position, tokens, began_s)
         return True
 
     def _status(self, *, online: bool) -> bytes:

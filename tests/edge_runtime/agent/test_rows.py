@@ -1,13 +1,17 @@
 """Rows for the fleet, made of values."""
 
+from typing import Any, get_args
+
 import msgspec
 import numpy as np
 
-from edge_runtime.agent.rows import Losses, predictions, report
-from edge_runtime.store.slots import ModelState, Slot, State
+from edge_runtime.agent.rows import MAX_WORDS, Losses, predictions, report, root_report
+from edge_runtime.store.slots import ModelState, Slot, SlotState, State
 from edge_runtime.stream.window import Cursor, Span
+from edge_runtime.telemetry.messages import RootReport, SlotReport
 from edge_runtime.telemetry.row_json import encode_row
 from edge_runtime.worker import Answer, Info
+from tests.support.tiny_bundle import root as tiny_root
 
 INFO = Info(
     name="tiny",
@@ -84,22 +88,71 @@ def test_an_absurd_count_is_still_one_that_json_carries() -> None:
     assert event.count == 1 << 53
 
 
-def slot(version: str, release: int, digest: str, state: str) -> Slot:
-    return Slot(model="tiny", digest=digest, version=version, release=release, state=state)  # type: ignore[arg-type]
+def slot(version: str, release: int, state: SlotState = "good", **more: Any) -> Slot:
+    """Its digest is its version."""
+    return Slot(model="tiny", digest=version, version=version, release=release, state=state, **more)
+
+
+def by_digest(*slots: Slot) -> dict[str, Slot]:
+    return {one.digest: one for one in slots}
 
 
 def test_the_report_tells_what_answers_what_is_kept_and_what_went_wrong() -> None:
-    kept = {"a": slot("1.0.0", 1, "a", "good"), "b": slot("1.1.0", 2, "b", "good")}
-    bad = {"c": slot("1.2.0", 3, "c", "bad")}
-    state = State(models={"tiny": ModelState(active="b", previous="a", slots=kept, bad=bad)})
-    (model,) = report(state, {"tiny": "b"}, {"tiny": "1.2.0 was rejected"})
-    assert (model.name, model.active, model.version) == ("tiny", "b", "1.1.0")
-    assert [(one.version, one.state) for one in model.slots] == [
-        ("1.0.0", "good"),
-        ("1.1.0", "good"),
-        ("1.2.0", "bad"),
+    model = ModelState(
+        active="1.1.0",
+        previous="1.0.0",
+        floor=2,
+        slots=by_digest(slot("1.0.0", 1), slot("1.1.0", 2)),
+        bad=by_digest(slot("1.2.0", 3, "bad", reason="wrong answers")),
+    )
+    (told,) = report(State(models={"tiny": model}), {"tiny": "1.1.0"}, {"tiny": "1.2.0 was rejected"})
+    assert (told.name, told.active, told.version) == ("tiny", "1.1.0", "1.1.0")
+    assert (told.confirmed, told.pending, told.previous) == ("1.1.0", "", "1.0.0")
+    assert (told.rejected, told.floor, told.error) == ("1.2.0", 2, "1.2.0 was rejected")
+    assert [(one.version, one.state, one.reason) for one in told.slots] == [
+        ("1.0.0", "good", ""),
+        ("1.1.0", "good", ""),
+        ("1.2.0", "bad", "wrong answers"),
     ]
-    assert model.error == "1.2.0 was rejected"
+
+
+def test_what_is_on_trial_runs_and_is_pending_with_its_attempts() -> None:
+    trial = slot("1.1.0", 2, "trial", attempts=1, allowed=3, proved=True, reason="it crashed")
+    model = ModelState(active="1.0.0", pending="1.1.0", slots=by_digest(slot("1.0.0", 1), trial))
+    (told,) = report(State(models={"tiny": model}), {"tiny": "1.1.0"}, {})
+    assert (told.active, told.pending, told.confirmed) == ("1.1.0", "1.1.0", "1.0.0")
+    found = told.slots[-1]
+    assert (found.state, found.attempts, found.allowed, found.proved) == ("trial", 1, 3, True)
+    assert found.reason == "it crashed"
+
+
+def test_of_many_slots_those_with_a_part_and_the_latest_rejections_are_told() -> None:
+    kept = [slot(f"1.{number}.0", number) for number in range(16)]
+    bad = [slot(f"2.{number}.0", 100 + number, "bad") for number in range(256)]
+    model = ModelState(
+        active="1.0.0",
+        previous="1.1.0",
+        older=tuple(one.digest for one in kept[2:]),
+        pending="3.0.0",
+        slots=by_digest(*kept, slot("3.0.0", 1_000, "staged")),
+        bad=by_digest(*bad),
+    )
+    (told,) = report(State(models={"tiny": model}), {"tiny": "1.0.0"}, {"tiny": "x" * 10_000})
+    assert len(told.slots) == 16
+    digests = {one.digest for one in told.slots}
+    assert {told.confirmed, told.previous, told.pending, told.rejected} <= digests
+    assert told.rejected == "2.255.0"
+    assert len(told.error) == MAX_WORDS
+
+
+def test_every_state_of_a_slot_can_be_told() -> None:
+    assert get_args(SlotReport.__annotations__["state"]) == get_args(SlotState)
+
+
+def test_a_root_file_is_told_by_its_version_and_its_end() -> None:
+    assert root_report(None) is None
+    root = tiny_root()
+    assert root_report(root) == RootReport(version=1, expires=root.expires.timestamp())
 
 
 def test_a_model_that_is_configured_but_not_installed_is_in_the_report() -> None:

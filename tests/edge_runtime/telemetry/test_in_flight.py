@@ -72,3 +72,12 @@ def test_the_broker_has_rows_only_up_to_the_first_message_it_lacks() -> None:
     assert flight.published(1) == {}
     assert flight.published(2) == {"old": 3, "new": 2}
     assert flight.published(4) == {"old": 3, "new": 4}
+
+
+def test_an_acknowledgement_tells_when_the_newest_rows_it_answers_were_sent() -> None:
+    flight = InFlight(10)
+    for number, now_s in enumerate((5.0, 6.0, 7.0), 1):
+        flight.sent("s", last=number, position=number, tokens=[number], now_s=now_s)
+    assert flight.acknowledged("another", 9, now_s=8) is None
+    assert flight.acknowledged("s", 2, now_s=8) == 6.0
+    assert flight.acknowledged("s", 2, now_s=9) is None, "it answers nothing new"

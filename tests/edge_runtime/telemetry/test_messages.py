@@ -1,9 +1,17 @@
 """Topics: what a device publishes on, and what the fleet understands of a topic."""
 
+import msgspec
 import pytest
 
 from edge_runtime.errors import ConfigError
-from edge_runtime.telemetry.messages import Topics, parse_uplink
+from edge_runtime.telemetry.messages import (
+    ModelReport,
+    Reported,
+    RootReport,
+    SlotReport,
+    Topics,
+    parse_uplink,
+)
 from tests.edge_runtime.telemetry.rows import event, metrics, prediction
 
 
@@ -39,3 +47,37 @@ def test_other_topics_are_not_ours(topic: str) -> None:
 def test_a_device_id_that_means_something_to_a_broker_is_refused(device: str) -> None:
     with pytest.raises(ConfigError, match="device id"):
         Topics(device)
+
+
+class FirstSlot(msgspec.Struct):
+    version: str
+    release: int
+    digest: str
+    state: str
+
+
+class FirstModel(msgspec.Struct):
+    name: str
+    active: str
+    version: str
+    slots: tuple[FirstSlot, ...]
+    error: str = ""
+
+
+class FirstReported(msgspec.Struct):
+    """What a collector reads that knows no trials."""
+
+    time: float
+    boot: int
+    models: tuple[FirstModel, ...]
+
+
+def test_collectors_and_agents_that_know_no_trials_still_understand_each_other() -> None:
+    slot = SlotReport(version="1.1.0", release=2, digest="d", state="trial", attempts=2, allowed=3)
+    model = ModelReport(name="m", active="d", version="1.1.0", slots=(slot,), pending="d", floor=1)
+    root = RootReport(version=2, expires=1.0)
+    sent = msgspec.json.encode(Reported(time=1.0, boot=1, models=(model,), root=root))
+    old = msgspec.json.decode(sent, type=FirstReported)
+    assert (old.models[0].version, old.models[0].slots[0].state) == ("1.1.0", "trial")
+    again = msgspec.json.decode(msgspec.json.encode(old), type=Reported)
+    assert (again.root, again.models[0].pending, again.models[0].slots[0].allowed) == (None, "", 0)

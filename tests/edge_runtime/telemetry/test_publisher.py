@@ -1,5 +1,6 @@
 """The outbox reaches the collector over real brokers: everything, once, whoever dies on the way."""
 
+import math
 import random
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from edge_runtime.errors import InputError
 from edge_runtime.mqtt import MAX_PAYLOAD_BYTES, Broker
-from edge_runtime.telemetry.messages import Batch, ModelReport, SlotReport, Topics
+from edge_runtime.telemetry.messages import Ack, Batch, ModelReport, RootReport, SlotReport, Topics
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 from tests.edge_runtime.telemetry.collector import Collector, Store
@@ -100,6 +101,7 @@ def test_a_puback_is_not_enough(rig: Rig, scene: Scene) -> None:
     publisher = scene.publisher(ack_timeout_s=0.05)
     wait_for(lambda: publisher.counters()["send_timeouts"] > 2, "time-outs")
     assert outbox.counts().rows == 100
+    assert publisher.contact_s == -math.inf
     assert publisher.counters()["batches_sent"] < 10, "one batch at a time while nobody listens"
     scene.collector()
     scene.await_empty(outbox)
@@ -111,9 +113,10 @@ def test_with_acknowledge_broker_a_puback_is_enough(rig: Rig, scene: Scene) -> N
     scene.broker(rig)
     outbox = scene.outbox()
     outbox.append(predictions(3_000) + [event()] * 10)
-    scene.publisher(acknowledge="broker")
+    publisher = scene.publisher(acknowledge="broker")
     outbox.append([event()])
     scene.await_empty(outbox)
+    assert publisher.contact_s > -math.inf
 
 
 @both
@@ -208,6 +211,29 @@ def test_after_a_restart_only_what_the_collector_lacks_is_sent(rig: Rig, scene: 
 
 
 @both
+def test_contact_is_an_answer_to_what_was_sent_and_not_what_the_broker_kept(
+    rig: Rig, scene: Scene
+) -> None:
+    scene.broker(rig)
+    outbox = scene.outbox()
+    outbox.append(predictions(10))
+    collector = scene.collector(alter=lambda _: [])  # it hears, and answers births only
+    publisher = scene.publisher(ack_timeout_s=60)
+    wait_for(lambda: publisher.counters()["batches_sent"] == 1, "the rows to be sent")
+    kept = msgspec.json.encode(Ack(stream=outbox.stream, seq=10))
+    publisher._note(publisher._take_message, kept, True)  # as if it came late after a connect
+    scene.await_empty(outbox)
+    assert publisher.contact_s == -math.inf
+
+    began_s = time.monotonic()
+    outbox.append([event()])
+    wait_for(lambda: publisher.counters()["batches_sent"] == 2, "the next row to be sent")
+    assert publisher.contact_s < began_s
+    collector.acknowledge("dev1", outbox.stream, 11)
+    wait_for(lambda: publisher.contact_s >= began_s, "the contact")
+
+
+@both
 def test_rows_of_an_older_stream_go_first_and_under_its_name(rig: Rig, scene: Scene) -> None:
     scene.broker(rig)
     before = scene.outbox(boot_id="before")
@@ -258,13 +284,20 @@ def test_birth_goodbye_and_the_state_that_was_reported(rig: Rig, scene: Scene) -
     publisher.set_reported([other])
     publisher.set_reported([other])
     wait_for(lambda: len(scene.store.reports) == 2, "the change")
+    root = RootReport(version=2, expires=1.9e9)
+    publisher.set_reported([other], root)
+    wait_for(lambda: len(scene.store.reports) == 3, "the new root")
     publisher.close()
     wait_for(lambda: not scene.store.statuses[-1].online, "the goodbye")
     (birth, goodbye) = scene.store.statuses
     assert (birth.online, birth.stream, birth.boot) == (True, outbox.stream, 1)
     assert birth.software.startswith("edge-runtime ")
     assert (goodbye.online, goodbye.stream) == (False, outbox.stream)
-    assert [report.models for report in scene.store.reports] == [(MODEL,), (other,)]
+    assert [(report.models, report.root) for report in scene.store.reports] == [
+        ((MODEL,), None),
+        ((other,), None),
+        ((other,), root),
+    ]
 
 
 def test_a_reported_state_too_large_for_a_message_is_refused_at_once(scene: Scene) -> None:

@@ -10,13 +10,17 @@ import msgspec
 import pytest
 
 from edge_runtime.mqtt import Broker
-from edge_runtime.telemetry.messages import Ack, ModelReport, Reported, SlotReport, Topics
+from edge_runtime.telemetry.messages import Ack, ModelReport, Reported, RootReport, SlotReport, Topics
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 from tests.edge_runtime.telemetry.rows import event, metrics, prediction
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "docs" / "schemas"
+UNKNOWN_STATE = (
+    b'{"time": 1, "boot": 1, "models": [{"name": "m", "active": "", "version": "", "slots": '
+    b'[{"version": "1.0.0", "release": 1, "digest": "d", "state": "fine"}]}]}'
+)
 
 
 def schema(name: str) -> Any:
@@ -47,9 +51,10 @@ def test_batches_are_valid(tmp_path: Path) -> None:
 
 
 def test_status_reported_and_ack_are_valid(tmp_path: Path) -> None:
-    slot = SlotReport(version="1.0.0", release=1, digest="d", state="good")
-    model = ModelReport(name="motion", active="d", version="1.0.0", slots=(slot,))
-    check("reported", msgspec.json.encode(Reported(time=1.0, boot=1, models=(model,))))
+    slot = SlotReport(version="1.0.0", release=1, digest="d", state="trial", attempts=1, allowed=3)
+    model = ModelReport(name="motion", active="d", version="1.0.0", slots=(slot,), pending="d")
+    for root in (None, RootReport(version=1, expires=2.0)):
+        check("reported", msgspec.json.encode(Reported(time=1.0, boot=1, models=(model,), root=root)))
     check("ack", msgspec.json.encode(Ack(stream="s", seq=1)))
     with Outbox(tmp_path / "outbox.db") as outbox:
         publisher = Publisher(outbox, Broker("127.0.0.1", 1), Topics("dev1"))
@@ -62,6 +67,8 @@ def test_status_reported_and_ack_are_valid(tmp_path: Path) -> None:
     [
         ("ack", b'{"stream": "s"}'),
         ("ack", b'{"stream": "s", "seq": "1"}'),
+        ("reported", b'{"time": 1, "boot": 1, "models": [], "root": {"version": "1", "expires": 1}}'),
+        ("reported", UNKNOWN_STATE),
         ("batch", b'{"stream": "s", "oldest": 1, "rows": [{"type": "riddle", "seq": 1, "time": 1}]}'),
     ],
 )
