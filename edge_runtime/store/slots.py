@@ -90,8 +90,8 @@ def begin_write(state: State, slot: Slot) -> State:
         raise AssertionError(f"{model}: slot {slot.digest} is already there")
     if bad := now.bad.get(slot.digest):
         raise StoreError(
-            f"{model} {slot.version}: this very bundle was tried here and rejected: {bad.reason} "
-            "Install another one."
+            f"{model} {slot.version}: this very bundle was tried here and rejected: "
+            f"{bad.reason.rstrip('.')}. Install another one."
         )
     if slot.release < now.floor:
         raise OlderReleaseError(
