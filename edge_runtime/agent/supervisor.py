@@ -15,6 +15,7 @@ from edge_runtime.agent.log import install_logging, say, warn
 from edge_runtime.agent.metrics import Meter
 from edge_runtime.agent.rows import report
 from edge_runtime.agent.runner import ModelRunner
+from edge_runtime.agent.trusted_root import TrustedRoot
 from edge_runtime.config import Config
 from edge_runtime.errors import EdgeError
 from edge_runtime.service.journal import Level
@@ -91,6 +92,7 @@ class Supervisor:
         self._ready_file = ready_file
         self._runners = {model.name: ModelRunner(config, model, books) for model in config.models}
         self._installs = Installs(config, store, books, self._runners)
+        self._trusted = TrustedRoot(store, books)
         self._meter = Meter(config, books, self._runners)
         self._ready: Ready | None = None
         self._reported: object = None
@@ -122,9 +124,10 @@ class Supervisor:
         """Publish the reported state when it changed."""
         running = {name: runner.digest for name, runner in self._runners.items()}
         models = report(self._installs.state, running, self._installs.errors())
-        if models != self._reported:
-            self._reported = models
-            self._books.report(models)
+        now = models, self._trusted.look()
+        if now != self._reported:
+            self._reported = now
+            self._books.report(*now)
 
     def _tell_ready(self) -> None:
         """Tell the service manager and the ready file, once what can run runs, and on every change."""
