@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.engine.options import BOARD
+
 if TYPE_CHECKING:
     from edge_runtime import Model
     from edge_runtime.engine.base import Array
@@ -19,8 +21,9 @@ _PATH = click.Path(path_type=Path)
 
 
 def _bundle_arguments(command: Callable[..., None]) -> Callable[..., None]:
-    """BUNDLE, and whose signature counts."""
+    """BUNDLE, whose signature counts, and what it runs on."""
     for decorate in (
+        BOARD,
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
         click.option(
             "--allow-unsigned", is_flag=True, help="Load the bundle without looking at signatures."
@@ -49,6 +52,7 @@ def predict(
     bundle: Path,
     trust: Path | None,
     allow_unsigned: bool,
+    board: str,
     as_json: bool,
     inputs: str,
     probabilities: bool,
@@ -65,7 +69,7 @@ def predict(
     """
     from edge_runtime.tables import read_inputs
 
-    with _loaded(bundle, trust, allow_unsigned) as model:
+    with _loaded(bundle, trust, allow_unsigned, board) as model:
         values = read_inputs(inputs, model.manifest)
         answer = model.infer(values)
         if probabilities and answer.probabilities is None:
@@ -85,7 +89,15 @@ def predict(
     show_default=True,
     help="How long to measure.",
 )
-def bench(bundle: Path, trust: Path | None, allow_unsigned: bool, as_json: bool, seconds: float) -> None:
+def bench(
+    *,
+    bundle: Path,
+    trust: Path | None,
+    allow_unsigned: bool,
+    board: str,
+    as_json: bool,
+    seconds: float,
+) -> None:
     """Measure the model in BUNDLE on this machine, as a device would run it.
 
     One thread, validation on; rows rotate through the bundle's golden inputs and points between them.
@@ -95,7 +107,7 @@ def bench(bundle: Path, trust: Path | None, allow_unsigned: bool, as_json: bool,
     from edge_runtime.engine.golden import read_golden_inputs
 
     started = time.perf_counter()
-    with _loaded(bundle, trust, allow_unsigned) as model:
+    with _loaded(bundle, trust, allow_unsigned, board) as model:
         loaded = time.perf_counter()
         rows = measure.rotating_rows(read_golden_inputs(model.bundle))
         ready = time.perf_counter()
@@ -126,14 +138,14 @@ def bench(bundle: Path, trust: Path | None, allow_unsigned: bool, as_json: bool,
         click.echo(_report(result))
 
 
-def _loaded(bundle: Path, trust: Path | None, allow_unsigned: bool) -> "Model":
+def _loaded(bundle: Path, trust: Path | None, allow_unsigned: bool, board: str) -> "Model":
     if (trust is None) != allow_unsigned:
         raise click.UsageError(
             "Say whose signature to trust: give either --trust root.json or --allow-unsigned."
         )
     import edge_runtime
 
-    return edge_runtime.load(bundle, trust=trust, allow_unsigned=allow_unsigned)
+    return edge_runtime.load(bundle, trust=trust, allow_unsigned=allow_unsigned, board=board)
 
 
 def _progress(text: str) -> None:

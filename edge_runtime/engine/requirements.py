@@ -1,14 +1,14 @@
-"""What a variant requires of the software on a device: a pure decision, and what is installed here.
+"""What a variant requires of a device, its board and its software: pure decisions, and what is here.
 
 {"edge-runtime": ">=0.1", "onnxruntime": ">=1.18,<2"}
 """
 
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 
-from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.bundle.manifest import Manifest, Variant
 from edge_runtime.errors import UnavailableError
 
 _LIMIT = re.compile(r"(>=|<)(\d{1,9}(?:\.\d{1,9}){0,3})\Z")
@@ -19,6 +19,12 @@ _DISTRIBUTIONS = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "tensorrt": ("tensorrt",),
 }
+
+
+def installed_here() -> dict[str, str]:
+    """Versions by the names a requirement may have; '' for what is not installed."""
+    versions = {name: _first(names) for name, names in _DISTRIBUTIONS.items()}
+    return {**versions, "python": platform.python_version()}
 
 
 def why_not(requires: Mapping[str, str], installed: Mapping[str, str]) -> str:
@@ -42,24 +48,42 @@ def why_not(requires: Mapping[str, str], installed: Mapping[str, str]) -> str:
     return ""
 
 
-def demand_met(manifest: Manifest, installed: Mapping[str, str]) -> None:
-    """Raise UnavailableError when what every variant requires is missing: before anything is installed.
+def unmet(
+    variant: Variant, board: str, installed: Callable[[], Mapping[str, str]], unavailable: str = ""
+) -> str:
+    """Why a variant cannot run on a device, to follow its id; '' where it can.
 
-    Its trial would find out, too, but only after all of it was written.
+    `board`: what the device is, '' where nobody has said; then a variant's boards are not looked at.
+    `installed`: versions by name, asked for only where a variant requires something.
+    `unavailable`: why its engine cannot be used, where that was looked at.
     """
-    missing = [(each.id, why_not(each.requires, installed)) for each in manifest.variants]
+    if board and variant.boards and board not in variant.boards:
+        return f"is made for {', '.join(variant.boards)} (this is {board})"
+    if unavailable:
+        return f"needs {variant.engine} ({unavailable})"
+    if variant.requires and (why := why_not(variant.requires, installed())):
+        return f"needs {why}"
+    return ""
+
+
+def demand_met(
+    manifest: Manifest,
+    *,
+    board: str = "",
+    installed: Callable[[], Mapping[str, str]] = installed_here,
+) -> None:
+    """Raise UnavailableError when no variant is for this board and its software.
+
+    To be asked before anything is installed: a trial would find out, too, but only after all of it was
+    written.
+    """
+    missing = [(each.id, unmet(each, board, installed)) for each in manifest.variants]
     if all(why for _, why in missing):
-        told = "; ".join(f"{name} needs {why}" for name, why in missing)
+        told = "; ".join(f"{name} {why}" for name, why in missing)
         raise UnavailableError(
             f"{manifest.name} {manifest.version}: expected a variant whose needs this machine meets, "
             f"found none: {told}. Upgrade what is named, or convert the model for this device."
         )
-
-
-def installed_here() -> dict[str, str]:
-    """Versions by the names a requirement may have; '' for what is not installed."""
-    versions = {name: _first(names) for name, names in _DISTRIBUTIONS.items()}
-    return {**versions, "python": platform.python_version()}
 
 
 def _first(names: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from edge_runtime.bundle.manifest import Manifest, Variant
-from edge_runtime.engine.requirements import installed_here, why_not
+from edge_runtime.engine.requirements import installed_here, unmet
 from edge_runtime.errors import UnavailableError
 
 
@@ -23,7 +23,8 @@ def choose(
     """
     reasons = []
     for variant in manifest.variants:
-        reason = _why_not(variant, unavailable, board, installed)
+        missing = unavailable.get(variant.engine, "this version of edge-runtime does not know it")
+        reason = unmet(variant, board, installed, missing)
         if not reason:
             return variant
         reasons.append(f"{variant.id} {reason}")
@@ -31,18 +32,3 @@ def choose(
         f"{manifest.name} {manifest.version}: expected a variant that runs on this machine, found none: "
         f"{'; '.join(reasons)}."
     )
-
-
-def _why_not(
-    variant: Variant,
-    unavailable: Mapping[str, str],
-    board: str,
-    installed: Callable[[], Mapping[str, str]],
-) -> str:
-    if board and variant.boards and board not in variant.boards:
-        return f"is made for {', '.join(variant.boards)} (this is {board})"
-    if why := unavailable.get(variant.engine, "this version of edge-runtime does not know it"):
-        return f"needs {variant.engine} ({why})"
-    if variant.requires and (why := why_not(variant.requires, installed())):
-        return f"needs {why}"
-    return ""

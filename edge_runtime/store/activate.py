@@ -17,10 +17,11 @@ READY_TIMEOUT_S = 60.0
 _POLL_S = 0.1
 
 
-def bring_up(store: Store, slot: Slot, *, wait_s: float) -> Activator:
+def bring_up(store: Store, slot: Slot, *, wait_s: float, board: str = "") -> Activator:
     """Return when the pending `slot` is confirmed, so active, and who did it.
 
-    Without an agent there is no stream to prove it by: its golden outputs are what confirms it.
+    Without an agent there is no stream to prove it by: its golden outputs are what confirms it, from the
+    variant for `board`. An agent knows its own.
 
     Raises EngineError, WorkerError or BundleError when it does not work here or not now, StoreError when
     the agent does not decide within `wait_s` seconds or another request came between.
@@ -29,7 +30,7 @@ def bring_up(store: Store, slot: Slot, *, wait_s: float) -> Activator:
     while True:
         with ExitStack() as stack:
             if _be_the_agent(store, stack):
-                _activate(store, slot)
+                _activate(store, slot, board)
                 return "command"
         if is_active(store.state(), slot):
             return "agent"
@@ -92,7 +93,7 @@ def _be_the_agent(store: Store, stack: ExitStack) -> bool:
     return True
 
 
-def _activate(store: Store, slot: Slot) -> None:
+def _activate(store: Store, slot: Slot, board: str) -> None:
     """Replay the golden inputs in a process of its own, as often as its trial allows.
 
     What becomes of it is remembered. Raises what went wrong when it is not active in the end.
@@ -102,7 +103,7 @@ def _activate(store: Store, slot: Slot) -> None:
         if store.tried(slot.model, slot.digest, why=why).state == "bad":
             continue
         try:
-            _replay(store, slot)
+            _replay(store, slot, board)
         except EdgeError as error:
             if not _another_attempt(store, slot, error):
                 raise _with_what_runs(store, slot, error) from error
@@ -139,11 +140,11 @@ def _with_what_runs(store: Store, slot: Slot, error: EdgeError) -> EdgeError:
     return type(error)(f"{told} {runs(now)}")
 
 
-def _replay(store: Store, slot: Slot) -> None:
+def _replay(store: Store, slot: Slot, board: str) -> None:
     from edge_runtime.worker import Worker
 
     folder = store.slot_path(slot.model, slot.digest)
-    with Worker.start(folder, timeout_s=READY_TIMEOUT_S) as worker:
+    with Worker.start(folder, board=board, timeout_s=READY_TIMEOUT_S) as worker:
         if worker.info.digest != slot.digest:
             raise BundleError(
                 f"{folder}: expected the bundle {slot.digest}, found another. Install it again."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.engine.options import BOARD
 from edge_runtime.store.options import JSON, PATH, STORE, WAIT
 
 if TYPE_CHECKING:
@@ -25,10 +26,18 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-unsigned", is_flag=True, help="Take bundles of anybody, while the store trusts no root."
 )
+@BOARD
 @WAIT
 @JSON
 def install(
-    *, bundle: Path, folder: Path, trust: Path | None, allow_unsigned: bool, wait_s: float, as_json: bool
+    *,
+    bundle: Path,
+    folder: Path,
+    trust: Path | None,
+    allow_unsigned: bool,
+    board: str,
+    wait_s: float,
+    as_json: bool,
 ) -> None:
     """Verify a bundle, put it into the store and make it the one that runs.
 
@@ -39,27 +48,31 @@ def install(
     """
     if trust and allow_unsigned:
         raise click.UsageError("--trust and --allow-unsigned exclude each other.")
-    from edge_runtime.bundle import load_root, open_bundle
-    from edge_runtime.engine.requirements import demand_met, installed_here
+    from edge_runtime.bundle import load_root
+    from edge_runtime.engine.requirements import demand_met
     from edge_runtime.store.disk import Store
 
     root = load_root(trust) if trust else None
     store = Store(folder)
     click.echo(f"verifying and unpacking {bundle}", err=True)
-    with open_bundle(bundle, root=None, allow_unsigned=True) as unverified:
-        demand_met(unverified.manifest, installed_here())  # it can only refuse, so it needs no trust yet
-    slot = store.install(bundle, root=root, allow_unsigned=allow_unsigned)
+    slot = store.install(
+        bundle,
+        root=root,
+        allow_unsigned=allow_unsigned,
+        accept=lambda manifest: demand_met(manifest, board=board),
+    )
     if warning := store.expiry_warning():
         click.echo(f"warning: {warning}", err=True)
-    finish(store, slot, "installed", wait_s, as_json)
+    finish(store, slot, "installed", board=board, wait_s=wait_s, as_json=as_json)
 
 
 @click.command(short_help="Go back to the version that ran before.")
 @STORE
 @click.option("--model", metavar="NAME", help="Which model; may be left out when there is only one.")
+@BOARD
 @WAIT
 @JSON
-def rollback(folder: Path, model: str | None, wait_s: float, as_json: bool) -> None:
+def rollback(folder: Path, model: str | None, board: str, wait_s: float, as_json: bool) -> None:
     """Go back to the version that ran before.
 
     It proves itself by its golden inputs again before it takes over. Rolling back twice is forth and
@@ -68,7 +81,8 @@ def rollback(folder: Path, model: str | None, wait_s: float, as_json: bool) -> N
     from edge_runtime.store.disk import Store
 
     store = Store(folder)
-    finish(store, store.rollback(model), "going back to", wait_s, as_json)
+    slot = store.rollback(model)
+    finish(store, slot, "going back to", board=board, wait_s=wait_s, as_json=as_json)
 
 
 @click.command(short_help="Show what is installed, and what runs.")
@@ -84,7 +98,9 @@ def status(folder: Path, as_json: bool) -> None:
     click.echo(json.dumps(as_document(*given)) if as_json else as_text(*given))
 
 
-def finish(store: "Store", slot: "Slot", doing: str, wait_s: float, as_json: bool) -> None:
+def finish(
+    store: "Store", slot: "Slot", doing: str, *, board: str, wait_s: float, as_json: bool
+) -> None:
     """Wait until the slot runs, and say so; success is never told before."""
     from edge_runtime.store.activate import bring_up, is_active
 
@@ -94,7 +110,7 @@ def finish(store: "Store", slot: "Slot", doing: str, wait_s: float, as_json: boo
     else:
         where = "waiting for the agent" if store.agent_running() else "replaying its golden inputs"
         click.echo(f"{doing} {slot.model} {slot.version}; {where}", err=True)
-        by = bring_up(store, slot, wait_s=wait_s)
+        by = bring_up(store, slot, wait_s=wait_s, board=board)
         text = "is active, taken up by the agent" if by == "agent" else "is active"
     document: dict[str, Any] = {
         "model": slot.model,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from edge_runtime import durable
 from edge_runtime.bundle import Bundle, Root, expiry, load_root, open_bundle, rotation
+from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.clock import Clock, ReadClock
 from edge_runtime.clock import read as read_clock
 from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError, TrustError
@@ -127,19 +128,27 @@ class Store(Steps):
         return "" if root is None else expiry.judged(root, self.clock()).warning
 
     def install(
-        self, bundle_path: Path, *, root: Root | None = None, allow_unsigned: bool = False
+        self,
+        bundle_path: Path,
+        *,
+        root: Root | None = None,
+        allow_unsigned: bool = False,
+        accept: Callable[[Manifest], None] | None = None,
     ) -> Slot:
         """Verify, unpack and commit a bundle; it is pending then, unless it is active already.
 
         What is not here yet is refused while the root has expired by a clock that can be believed. The
         first `root` that is given is pinned. Installing what is here already asks for it to be
-        activated and mends its files when they are damaged.
+        activated and mends its files when they are damaged. `accept` may refuse a bundle whose signature
+        counts by raising, before anything is written.
         Raises BundleError, TrustError, OlderReleaseError, StoreError, StoreBusyError, StorageError.
         """
         root = self._agreed(root)
         with open_bundle(
             bundle_path, root=root, allow_unsigned=allow_unsigned and root is None
         ) as bundle:
+            if accept is not None:
+                accept(bundle.manifest)
             now = self.clock()
             if root is not None and not self._has(bundle):
                 expiry.demand_current(root, now)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.engine.options import BOARD
 from edge_runtime.store.options import JSON, STORE, WAIT
 
 if TYPE_CHECKING:
@@ -16,19 +17,30 @@ if TYPE_CHECKING:
 @click.argument("model", required=False)
 @click.argument("which", metavar="[VERSION|DIGEST]", required=False)
 @STORE
+@BOARD
 @WAIT
 @JSON
-def activate(model: str | None, which: str | None, folder: Path, wait_s: float, as_json: bool) -> None:
+def activate(
+    *,
+    model: str | None,
+    which: str | None,
+    folder: Path,
+    board: str,
+    wait_s: float,
+    as_json: bool,
+) -> None:
     """Make an installed version the one that runs, by its version or the beginning of its digest.
 
     Without one, what waits or is on trial already. A version that was confirmed here needs its golden
-    outputs only, whatever its release; any other passes its trial. Safe to repeat and to interrupt.
+    outputs only, whatever its release; any other passes its trial. Versions below a floor that was
+    declared by a confirmed one are gone. Safe to repeat and to interrupt.
     """
     from edge_runtime.store.cli import finish
     from edge_runtime.store.disk import Store
 
     store = Store(folder)
-    finish(store, store.activate(model, which), "activating", wait_s, as_json)
+    slot = store.activate(model, which)
+    finish(store, slot, "activating", board=board, wait_s=wait_s, as_json=as_json)
 
 
 @click.command(short_help="Confirm what is on trial, without waiting for it to show more.")

@@ -39,6 +39,18 @@ def _run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
     return code, printed.out, printed.err
 
 
+@pytest.mark.parametrize(
+    "command", ["predict tiny.edge --inputs new.npy", "bench tiny.edge --seconds 0.1"]
+)
+def test_a_bundle_for_another_board_does_not_run(folder: Path, capsys, command: str) -> None:
+    Path("tiny.edge").write_bytes(tiny_bundle(boards=("pi5",)))
+
+    code, out, err = _run(capsys, f"{command} --trust root.json --board pi4")
+    assert (code, out) == (8, "")
+    assert "fp32 is made for pi5 (this is pi4)" in err
+    assert _run(capsys, f"{command} --trust root.json --board pi5")[0] == 0
+
+
 @pytest.mark.parametrize("trust", ["--trust root.json", "--allow-unsigned"])
 @pytest.mark.parametrize("inputs", ["new.npy", "new.npz:windows"])
 def test_predict_prints_one_label_a_line(folder: Path, capsys, trust: str, inputs: str) -> None:

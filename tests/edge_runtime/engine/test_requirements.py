@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from edge_runtime.engine.requirements import demand_met, installed_here, why_not
-from edge_runtime.errors import EngineError
+from edge_runtime.errors import EngineError, UnavailableError
 from tests.support.tiny_bundle import tiny_manifest
 
 HERE = {"edge-runtime": "0.3.0", "onnxruntime": "1.18.1+cu12", "tensorrt": ""}
@@ -52,9 +52,20 @@ def test_a_bundle_is_refused_before_it_is_installed_where_no_variant_s_requireme
     (fp32,) = tiny.variants
     newer = msgspec.structs.replace(fp32, id="newer", requires={"onnxruntime": ">=99"})
 
-    demand_met(msgspec.structs.replace(tiny, variants=(newer, fp32)), HERE)
+    demand_met(msgspec.structs.replace(tiny, variants=(newer, fp32)), installed=lambda: HERE)
     with pytest.raises(EngineError, match=r"newer needs onnxruntime >=99, found 1\.18\.1.* Upgrade"):
-        demand_met(msgspec.structs.replace(tiny, variants=(newer,)), HERE)
+        demand_met(msgspec.structs.replace(tiny, variants=(newer,)), installed=lambda: HERE)
+
+
+def test_a_bundle_for_other_boards_is_refused_where_the_board_is_told() -> None:
+    tiny = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1)
+    (fp32,) = tiny.variants
+    manifest = msgspec.structs.replace(tiny, variants=(msgspec.structs.replace(fp32, boards=("pi5",)),))
+
+    demand_met(manifest)
+    demand_met(manifest, board="pi5")
+    with pytest.raises(UnavailableError, match=r"none: fp32 is made for pi5 \(this is pi4\)\."):
+        demand_met(manifest, board="pi4")
 
 
 def test_this_machine_has_what_the_package_needs() -> None:

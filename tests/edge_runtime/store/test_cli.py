@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge_runtime import cli
-from edge_runtime.errors import BundleError, EngineError, StoreError, TrustError
+from edge_runtime.errors import BundleError, ConfigError, EngineError, StoreError, TrustError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
 from tests.edge_runtime.store.rig import Shelf, confirm
@@ -129,6 +129,37 @@ class TestWithoutAnAgent:
 
         assert command.install("1.0.0") == 0
         assert command.shelf.model().active
+
+
+class TestTheBoard:
+    def test_a_bundle_for_another_board_is_refused_before_anything_is_written(
+        self, command: Command
+    ) -> None:
+        assert command.install("1.0.0", "--board", "pi4", boards=("pi5",)) == EngineError.exit_code
+        assert "fp32 is made for pi5 (this is pi4)" in command.err
+        assert not command.shelf.store.root.exists()
+
+        assert command.install("1.0.0", "--board", "pi5", boards=("pi5",)) == 0
+
+    def test_what_is_activated_or_gone_back_to_is_tried_as_the_board_runs_it(
+        self, command: Command
+    ) -> None:
+        old = command.shelf.run("1.0.0", boards=("pi5",))
+        new = command.shelf.run("1.1.0")
+
+        assert command("rollback", "--board", "pi4") == EngineError.exit_code
+        assert "fp32 is made for pi5 (this is pi4)" in command.err
+        assert command("activate", "tiny", "1.0.0", "--board", "pi4") == EngineError.exit_code
+        assert command.shelf.model().active == new.digest
+        assert command.shelf.model().bad == {}
+
+        assert command("activate", "tiny", "1.0.0", "--board", "pi5") == 0
+        assert command.shelf.model().active == old.digest
+
+    def test_a_board_that_nobody_knows_is_refused_with_those_there_are(self, command: Command) -> None:
+        assert command.install("1.0.0", "--board", "pi9") == ConfigError.exit_code
+        assert "expected one of agx-orin, " in command.err
+        assert "found 'pi9'" in command.err
 
 
 class TestWhatIsKept:
