@@ -152,9 +152,10 @@ class _Transaction:
         models = msgspec.json.encode(reported.models).decode()
         execute = self._connection.execute
         (before,) = execute("SELECT reported FROM devices WHERE device = ?", [arrival.device]).fetchone()
+        root = msgspec.json.encode(reported.root).decode()
         execute(
-            "UPDATE devices SET reported = ?, reported_time = ? WHERE device = ?",
-            [models, reported.time, arrival.device],
+            "UPDATE devices SET reported = ?, root = ?, reported_time = ? WHERE device = ?",
+            [models, root, reported.time, arrival.device],
         )
         if models != before:
             execute(

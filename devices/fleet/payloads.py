@@ -4,12 +4,24 @@ import re
 
 import msgspec
 
-from edge_runtime.telemetry.messages import Batch, Event, Prediction, Reported, Row, Status, Uplink
+from edge_runtime.telemetry.messages import (
+    Batch,
+    Event,
+    ModelReport,
+    Prediction,
+    Reported,
+    Row,
+    Status,
+    Uplink,
+)
 
 MAX_PAYLOAD_BYTES = 1 << 20
 MAX_ROWS = 10_000
 MAX_MODELS = 256
 MAX_SLOTS = 64
+MAX_NAME = 256
+MAX_WORDS = 4_096
+"""Characters of a name, version or digest, and of a sentence."""
 
 _MAX_INTEGER = 1 << 53  # what JSON carries exactly everywhere, and far below SQLite's 64 bits
 _STREAM = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -54,11 +66,27 @@ def _checked_reported(reported: Reported) -> Reported:
     _check_integers("boot", reported.boot)
     if len(reported.models) > MAX_MODELS:
         raise PayloadError(f"{len(reported.models)} models; at most {MAX_MODELS} are read")
+    if reported.root is not None:
+        _check_integers("root version", reported.root.version)
     for model in reported.models:
-        if len(model.slots) > MAX_SLOTS:
-            raise PayloadError(f"{len(model.slots)} slots; at most {MAX_SLOTS} are read")
-        _check_integers("release", *(slot.release for slot in model.slots))
+        _check_model(model)
     return reported
+
+
+def _check_model(model: ModelReport) -> None:
+    if len(model.slots) > MAX_SLOTS:
+        raise PayloadError(f"{len(model.slots)} slots; at most {MAX_SLOTS} are read")
+    roles = (model.active, model.confirmed, model.pending, model.previous, model.rejected)
+    _check_length("names", MAX_NAME, model.name, model.version, *roles)
+    _check_length("error", MAX_WORDS, model.error)
+    _check_integers("floor", model.floor)
+    for slot in model.slots:
+        _check_length("names", MAX_NAME, slot.version, slot.digest)
+        _check_length("reason", MAX_WORDS, slot.reason)
+        _check_integers("release", slot.release)
+        _check_integers("allowed", slot.allowed)
+        if not 0 <= slot.attempts <= slot.allowed:
+            raise PayloadError("attempts: expected 0 to as many as are allowed")
 
 
 def _checked_batch(batch: Batch) -> Batch:
@@ -82,6 +110,11 @@ def _check_row(row: Row) -> None:
 def _check_stream(stream: str) -> None:
     if not _STREAM.match(stream):
         raise PayloadError("stream: expected 1 to 64 letters, digits, '-' or '_'")
+
+
+def _check_length(name: str, most: int, *texts: str) -> None:
+    if any(len(text) > most for text in texts):
+        raise PayloadError(f"{name}: expected at most {most:,} characters")
 
 
 def _check_integers(name: str, *values: int, least: int = 0) -> None:

@@ -12,9 +12,10 @@ import msgspec
 from devices.fleet import sqlite
 from devices.fleet.history import Entry, Report, tell
 from edge_runtime.errors import InputError
-from edge_runtime.telemetry.messages import Event, Metrics, ModelReport, Prediction
+from edge_runtime.telemetry.messages import Event, Metrics, ModelReport, Prediction, RootReport
 
 _MODELS = msgspec.json.Decoder(tuple[ModelReport, ...])
+_ROOT = msgspec.json.Decoder(RootReport | None)
 _PAGE = 1_000
 
 
@@ -45,6 +46,7 @@ class DeviceRecord:
     status_time: float
     last_seen: float
     models: tuple[ModelReport, ...]
+    root: RootReport | None
     reported_time: float
     stored: int
     lost: int
@@ -82,7 +84,7 @@ class Reader:
         """All devices, by name."""
         rows = self._query(
             "SELECT device, online, boot, d.stream, software, status_time, d.last_seen, reported, "
-            "reported_time, coalesce(sum(stored), 0), coalesce(sum(lost), 0), "
+            "root, reported_time, coalesce(sum(stored), 0), coalesce(sum(lost), 0), "
             "coalesce(sum(duplicates), 0), refused, refusal "
             "FROM devices d LEFT JOIN streams s USING (device) GROUP BY device ORDER BY device"
         )
@@ -195,8 +197,8 @@ def _numbers(stored: str) -> tuple[float, ...]:
 
 
 def _device(row: tuple[Any, ...]) -> DeviceRecord:
-    name, online, boot, stream, software, status_time, last_seen, models, reported_time, *counts = row
-    stored, lost, duplicates, refused, refusal = counts
+    name, online, boot, stream, software, status_time, last_seen, models, root, *rest = row
+    reported_time, stored, lost, duplicates, refused, refusal = rest
     return DeviceRecord(
         device=name,
         online=bool(online),
@@ -206,6 +208,7 @@ def _device(row: tuple[Any, ...]) -> DeviceRecord:
         status_time=status_time,
         last_seen=last_seen,
         models=_MODELS.decode(models),
+        root=_ROOT.decode(root),
         reported_time=reported_time,
         stored=stored,
         lost=lost,

@@ -95,5 +95,9 @@ CREATE TABLE reported_history (            -- one row each time what runs on a d
 CREATE INDEX reported_history_of ON reported_history (device, id);
 """
 
-MIGRATIONS = (_V1,)
+_V2 = """
+ALTER TABLE devices ADD COLUMN root TEXT NOT NULL DEFAULT 'null';  -- JSON of its reported root file
+"""
+
+MIGRATIONS = (_V1, _V2)
 """Step n leads from version n to n + 1; PRAGMA user_version says how many a database has had."""

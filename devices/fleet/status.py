@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from devices.fleet import notes
 from devices.fleet.collector import collector_running
 from devices.fleet.history import Entry, presence
 from devices.fleet.reader import DeviceRecord, Reader, StreamRecord
+from edge_runtime.telemetry.messages import ModelReport
 
 _NEVER = "never"
 
@@ -67,7 +69,7 @@ def as_text(status: FleetStatus) -> str:
     if status.devices:
         lines += ["", *_table(status)]
     for device in status.devices:
-        lines += _notes(device)
+        lines += _notes(device, status.time)
         if device.history is not None:
             lines += ["", f"{device.record.device}, its history:", *map(_line, device.history)]
     return "\n".join(map(_harmless, lines))
@@ -102,30 +104,39 @@ def _table(status: FleetStatus) -> list[str]:
 
 def _row(device: DeviceStatus, now: float) -> tuple[str, ...]:
     record = device.record
-    runs = ", ".join(f"{model.name} {model.version}" for model in record.models if model.active)
+    runs = ", ".join(_runs(model) for model in record.models if model.active)
     counts = (f"{count:,}" for count in (record.stored, record.lost, record.duplicates))
     seen = _ago(now - record.last_seen) if record.last_seen else _NEVER
     return (record.device, device.presence, seen, record.software or "?", runs or "nothing", *counts)
 
 
-def _notes(device: DeviceStatus) -> list[str]:
+def _runs(model: ModelReport) -> str:
+    trial = " (on trial)" if notes.on_trial(model) else ""
+    return f"{model.name} {model.version}{trial}"
+
+
+def _notes(device: DeviceStatus, now: float) -> list[str]:
     record = device.record
-    notes = [f"{model.name}: {model.error}" for model in record.models if model.error]
-    for model in record.models:
-        others = [slot for slot in model.slots if slot.digest != model.active]
-        if others:
-            slots = ", ".join(f"{slot.version} ({slot.state})" for slot in others)
-            notes.append(f"{model.name}: also installed: {slots}")
+    found = [f"{model.name}: {note}" for model in record.models for note in notes.of_model(model)]
+    found += notes.of_root(record.root, now)
     if record.refused:
-        notes.append(f"{record.refused:,} payloads refused, the last one: {record.refusal}")
-    return [f"  {record.device}: {note}" for note in notes]
+        found.append(f"{record.refused:,} payloads refused, the last one: {record.refusal}")
+    return [f"  {record.device}: {note}" for note in found]
 
 
 def _line(entry: Entry) -> str:
-    when = datetime.fromtimestamp(entry.time).astimezone().isoformat(sep=" ", timespec="seconds")
+    when = _when(entry.time)
     count = f"×{entry.count}" if entry.count else ""
     parts = (when, entry.what, f"{entry.model} {entry.version}".strip(), entry.detail, count)
     return "  " + "  ".join(part for part in parts if part)
+
+
+def _when(seconds: float) -> str:
+    """Local time; devices may send any number."""
+    try:
+        return datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")
+    except (OverflowError, ValueError, OSError):
+        return "at no time"
 
 
 def _harmless(line: str) -> str:

@@ -1,6 +1,7 @@
 """Rows, batches and messages for the fleet's tests, as a device would make them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from edge_runtime.telemetry.messages import (
     Reported,
     Row,
     SlotReport,
+    SlotState,
     Status,
 )
 
@@ -56,18 +58,28 @@ def reported(
     *versions: str, active: str = "", time: float = 1_800_000_000.0, error: str = ""
 ) -> Reported:
     """A device with one model, `motion`, in the given versions, of which `active` runs."""
-    slots = tuple(
-        SlotReport(version=version, release=number, digest=digest_of(version), state="good")
-        for number, version in enumerate(versions, 1)
-    )
-    model = ModelReport(
+    slots = tuple(slot(version, number) for number, version in enumerate(versions, 1))
+    return Reported(time=time, boot=1, models=(model(*slots, active=active, error=error),))
+
+
+def slot(version: str, release: int, state: SlotState = "good", **more: Any) -> SlotReport:
+    return SlotReport(version=version, release=release, digest=digest_of(version), state=state, **more)
+
+
+def model(
+    *slots: SlotReport, active: str = "", error: str = "", floor: int = 0, **roles: str
+) -> ModelReport:
+    """`motion`; what runs and the roles are versions."""
+    digests = {role: digest_of(version) for role, version in roles.items()}
+    return ModelReport(
         name="motion",
         active=digest_of(active) if active else "",
         version=active,
         slots=slots,
         error=error,
+        floor=floor,
+        **digests,
     )
-    return Reported(time=time, boot=1, models=(model,))
 
 
 def digest_of(version: str) -> str:

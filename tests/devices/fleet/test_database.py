@@ -1,15 +1,17 @@
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from devices.fleet.database import Arrival, Database, Refusal, Watermark
 from devices.fleet.payloads import Message
 from devices.fleet.reader import Reader
-from devices.fleet.schema import MIGRATIONS
+from devices.fleet.schema import APPLICATION_ID, MIGRATIONS
 from devices.fleet.sqlite import FILE_NAME
 from edge_runtime.errors import InputError, StorageError, StoreError
-from edge_runtime.telemetry.messages import Batch, Event, Prediction
+from edge_runtime.telemetry.messages import Batch, Event, Prediction, RootReport
 from tests.devices.fleet.rows import STREAM, batch, birth, prediction, reported, row
 
 
@@ -183,6 +185,30 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path, open_it: ty
     connection.close()
     with pytest.raises(StoreError, match="newer edge-runtime"):
         open_it(tmp_path)
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date_with_what_it_holds(
+    tmp_path: Path,
+) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.executescript(
+            f"{MIGRATIONS[0]} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1; "
+            "INSERT INTO devices (device, reported) VALUES ('arm-7', '"
+            '[{"name":"motion","active":"","version":"","error":"","slots":['
+            '{"version":"1.0.0","release":1,"digest":"d","state":"good"}]}]'
+            "');"
+        )
+    with pytest.raises(StoreError, match="Start the collector once"):
+        Reader(tmp_path)
+    with Database(tmp_path), Reader(tmp_path) as reader:
+        device = reader.device("arm-7")
+        assert device.root is None
+        assert (device.models[0].slots[0].version, device.models[0].pending) == ("1.0.0", "")
+    told = reported("1.0.0", active="1.0.0")
+    root = RootReport(version=2, expires=5.0)
+    store(tmp_path, arrival(msgspec.structs.replace(told, root=root)))
+    with Reader(tmp_path) as reader:
+        assert reader.device("arm-7").root == root
 
 
 @pytest.mark.parametrize("open_it", [Database, Reader])

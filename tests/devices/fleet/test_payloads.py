@@ -1,7 +1,14 @@
 import msgspec
 import pytest
 
-from devices.fleet.payloads import MAX_PAYLOAD_BYTES, MAX_ROWS, PayloadError, decode
+from devices.fleet.payloads import (
+    MAX_NAME,
+    MAX_PAYLOAD_BYTES,
+    MAX_ROWS,
+    MAX_WORDS,
+    PayloadError,
+    decode,
+)
 from edge_runtime.telemetry.messages import Uplink
 from tests.devices.fleet.rows import batch, birth, encode, prediction, reported
 
@@ -64,6 +71,46 @@ def test_what_is_not_a_message_is_refused_with_its_reason(
 ) -> None:
     with pytest.raises(PayloadError, match=reason):
         decode(kind, payload)
+
+
+def _report(**changes: object) -> bytes:
+    """A report of one model on trial, with other members of the model, its slot or the report itself."""
+    document = msgspec.to_builtins(reported("1.0.0", active="1.0.0"))
+    (model,) = document["models"]
+    (slot,) = model["slots"]
+    slot |= {"state": "trial", "attempts": 2, "allowed": 3}
+    for where in (document, model, slot):
+        where |= {name: value for name, value in changes.items() if name in where}
+    return encode(document)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"state": "fine"}, "Invalid enum value 'fine'"),
+        ({"state": 3}, "Expected `str`"),
+        ({"attempts": 4}, "attempts: expected 0 to as many as are allowed"),
+        ({"attempts": -1}, "attempts"),
+        ({"attempts": 10**30}, "attempts|out of range"),
+        ({"allowed": 2**53 + 1}, "allowed"),
+        ({"proved": "yes"}, "Expected `bool`"),
+        ({"reason": "x" * (MAX_WORDS + 1)}, "reason: expected at most 4,096 characters"),
+        ({"error": "x" * (MAX_WORDS + 1)}, "error: expected at most"),
+        ({"digest": "x" * (MAX_NAME + 1)}, "names: expected at most 256"),
+        ({"pending": "x" * (MAX_NAME + 1)}, "names"),
+        ({"rejected": None}, "Expected `str`"),
+        ({"floor": -1}, "floor"),
+        ({"root": {"version": 1}}, "missing required field `expires`"),
+        ({"root": {"version": -1, "expires": 1.0}}, "root version"),
+        ({"root": 7}, "Expected `object"),
+    ],
+)
+def test_a_trial_that_cannot_be_is_refused_with_its_reason(
+    changes: dict[str, object], reason: str
+) -> None:
+    assert decode("reported", _report())
+    with pytest.raises(PayloadError, match=reason):
+        decode("reported", _report(**changes))
 
 
 def test_reports_without_end_are_refused() -> None:

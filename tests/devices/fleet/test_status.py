@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 from devices.fleet.database import Arrival, Database, Refusal
-from devices.fleet.status import as_text, read
-from tests.devices.fleet.rows import batch, birth, reported
+from devices.fleet.status import as_json, as_text, read
+from edge_runtime.telemetry.messages import Batch, Event, Reported, RootReport
+from tests.devices.fleet.rows import STREAM, batch, birth, model, reported, slot
 
 
 def test_what_deserves_attention_has_a_line_of_its_own(tmp_path: Path) -> None:
@@ -32,3 +34,29 @@ def test_a_devices_words_do_not_drive_the_terminal(tmp_path: Path) -> None:
     text = as_text(read(tmp_path, "arm-7", with_history=True))
     assert all(character.isprintable() or character == "\n" for character in text)
     assert text.count("gone") == 2
+
+
+def test_a_trial_is_shown_with_its_attempts_and_the_root_file_with_its_end(tmp_path: Path) -> None:
+    trial = slot("1.2.0", 3, "trial", attempts=2, allowed=3, proved=True, reason="it was killed")
+    known = model(slot("1.1.0", 2), trial, active="1.2.0", confirmed="1.1.0", pending="1.2.0", floor=2)
+    root = RootReport(version=2, expires=1_000.0)
+    with Database(tmp_path) as database:
+        database.store([Arrival("arm-7", Reported(time=1.0, boot=1, models=(known,), root=root), 1.0)])
+    found = read(tmp_path, "arm-7", with_history=False)
+    _, _, _, line, *notes = as_text(found).splitlines()
+    assert "motion 1.2.0 (on trial)" in line
+    assert notes[0] == "  arm-7: motion: 1.2.0 on trial, 2 of 3 attempts left, last: it was killed"
+    assert notes[-1].startswith("  arm-7: its root file, version 2, expired on 1970-01-01.")
+
+    (device,) = json.loads(as_json(found))["devices"]
+    assert device["root"] == {"version": 2, "expires": 1_000.0}
+    (told,) = device["models"]
+    assert (told["pending"], told["floor"]) == (trial.digest, 2)
+    assert told["slots"][1]["attempts"] == 2
+
+
+def test_a_time_that_no_clock_shows_is_no_reason_to_fail(tmp_path: Path) -> None:
+    event = Event(seq=1, time=1e300, event="confirmed")
+    with Database(tmp_path) as database:
+        database.store([Arrival("arm-7", Batch(stream=STREAM, oldest=1, rows=(event,)), 1.0)])
+    assert "  at no time  confirmed" in as_text(read(tmp_path, None, with_history=True))

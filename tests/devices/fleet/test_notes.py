@@ -1,0 +1,80 @@
+"""What `fleet status` says of trials, rejections, ways back and root files, in words."""
+
+import pytest
+
+from devices.fleet.notes import SOON_S, of_model, of_root, on_trial
+from edge_runtime.telemetry.messages import ModelReport, RootReport
+from tests.devices.fleet.rows import model, slot
+
+OLD, GOOD = slot("1.0.0", 1), slot("1.1.0", 2)
+TRIAL = slot("1.2.0", 3, "trial", attempts=2, allowed=3, proved=True)
+CRASHED = slot("1.2.0", 3, "trial", attempts=1, allowed=3, proved=True, reason="it was killed")
+UNPROVED = slot("1.2.0", 3, "trial", attempts=2, allowed=3)
+BAD = slot("1.2.0", 3, "bad", reason="wrong answers")
+
+
+@pytest.mark.parametrize(
+    ("found", "notes"),
+    [
+        (model(GOOD, active="1.1.0", confirmed="1.1.0"), []),
+        (
+            model(GOOD, TRIAL, active="1.2.0", confirmed="1.1.0", pending="1.2.0"),
+            ["1.2.0 on trial, 2 of 3 attempts left", "also installed: 1.1.0 (good)"],
+        ),
+        (
+            model(CRASHED, active="1.2.0", pending="1.2.0"),
+            ["1.2.0 on trial, 1 of 3 attempts left, last: it was killed"],
+        ),
+        (
+            model(UNPROVED, pending="1.2.0"),
+            ["1.2.0 on trial, its golden outputs not given yet, 2 of 3 attempts left"],
+        ),
+        (
+            model(slot("1.2.0", 3, "staged"), pending="1.2.0"),
+            ["1.2.0 is installed and waits for its first attempt"],
+        ),
+        (
+            model(GOOD, BAD, active="1.1.0", confirmed="1.1.0", rejected="1.2.0"),
+            ["1.2.0 rejected: wrong answers"],
+        ),
+        (
+            model(slot("1.3.0", 4), BAD, active="1.3.0", confirmed="1.3.0", rejected="1.2.0"),
+            [],  # a newer one runs by now
+        ),
+        (
+            model(OLD, GOOD, active="1.1.0", confirmed="1.1.0", pending="1.0.0", previous="1.0.0"),
+            ["goes back to 1.0.0"],
+        ),
+        (
+            model(OLD, GOOD, active="1.0.0", confirmed="1.0.0", previous="1.1.0"),
+            ["rolled back to 1.0.0, from 1.1.0", "also installed: 1.1.0 (good)"],
+        ),
+        (
+            model(OLD, active="1.0.0", pending="9.9.9", rejected="8.8.8"),
+            [],  # names of slots that are not told
+        ),
+    ],
+)
+def test_a_model_has_its_notes(found: ModelReport, notes: list[str]) -> None:
+    assert list(of_model(found)) == notes
+
+
+def test_only_what_runs_and_is_pending_is_on_trial() -> None:
+    assert on_trial(model(TRIAL, active="1.2.0", pending="1.2.0"))
+    assert not on_trial(model(GOOD, TRIAL, active="1.1.0", pending="1.2.0"))
+    assert not on_trial(model(GOOD, active="1.1.0", confirmed="1.1.0"))
+
+
+def test_an_agent_that_does_not_tell_which_one_failed_last_has_all_of_them_listed() -> None:
+    (note,) = of_model(model(GOOD, BAD, active="1.1.0"))
+    assert note == "also installed: 1.2.0 (bad)"
+
+
+def test_a_root_file_is_told_of_a_month_before_its_end() -> None:
+    root = RootReport(version=2, expires=1_893_456_000.0)
+    assert list(of_root(None, 0)) == []
+    assert list(of_root(root, root.expires - SOON_S - 1)) == []
+    for now, words in ((root.expires - SOON_S, "expires on 2030-01-01"), (root.expires, "expired on")):
+        (note,) = of_root(root, now)
+        assert f"its root file, version 2, {words}" in note
+    assert "no date" in next(of_root(RootReport(version=1, expires=-1e300), 0))
