@@ -1,7 +1,18 @@
 """The checks there are. A new one is a function from a Device to findings, and a line here."""
 
 from edge_runtime.config import BrokerConfig
-from edge_runtime.doctor import clock, configuration, disk, files, hardware, network, software, store
+from edge_runtime.doctor import (
+    clock,
+    configuration,
+    disk,
+    files,
+    hardware,
+    network,
+    software,
+    store,
+    trials,
+    trust,
+)
 from edge_runtime.doctor.checkup import Check
 from edge_runtime.doctor.findings import Device
 
@@ -18,6 +29,8 @@ _WITH_DATA = (
     Check("folders", files.folders),
     Check("disk", disk.look),
     Check("store", store.look),
+    Check("trust", trust.look),
+    Check("trials", trials.look),
 )
 _WITH_CONFIG = (
     Check("files", files.named),

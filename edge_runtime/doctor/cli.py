@@ -7,7 +7,7 @@ import click
 
 from edge_runtime.service import USUAL_CONFIG
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(readable=False, path_type=Path)  # what may not be read is a finding
 _MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 

@@ -28,7 +28,7 @@ def folders(device: Device) -> Iterator[Finding]:
     wanted = [data] if device.config is None else folders_of(device.config)
     for folder in sorted(set(wanted)):
         yield _writable(folder)
-    if data.is_dir():
+    if os.path.isdir(data):  # Path.is_dir would raise where we may not look
         yield from _owners(data)
 
 

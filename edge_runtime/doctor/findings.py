@@ -38,6 +38,10 @@ class Device:
         """The folder that has to be written to, wherever it was named."""
         return self.config.device.data if self.config else self.store
 
+    @property
+    def store_folder(self) -> Path | None:
+        return self.config.store if self.config else self.store
+
 
 def ok(what: str) -> Finding:
     return Finding("ok", what)

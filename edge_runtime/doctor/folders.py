@@ -10,8 +10,8 @@ _NO_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL
 
 
 def nearest(path: Path) -> Path:
-    """The folder itself, or the nearest one above it that exists."""
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+    """The folder itself, or the nearest one above it that exists and may be seen."""
+    return next(folder for folder in (path, *path.parents) if os.path.isdir(folder))
 
 
 def try_to_write(folder: Path) -> None:

@@ -1,21 +1,37 @@
 """Whether what is installed can be read, and who uses it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.errors import EdgeError
 from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import ModelState
 
 
 def look(device: Device) -> Iterator[Finding]:
-    path = device.config.store if device.config else device.store
+    path = device.store_folder
     assert path is not None
-    if not path.exists():
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         yield ok(f"{path}: nothing is installed yet; the first install makes the store.")
         return
-    yield from _installed(path)
-    if Store(path).agent_running():
+    except OSError as error:
+        yield problem(
+            f"{path}: cannot be looked at: {error.strerror}.",
+            "Run the doctor as the agent's user: sudo -u edge-runtime edge-runtime doctor",
+        )
+        return
+    store = Store(path)
+    try:
+        models = store.state().models
+    except EdgeError as error:
+        what, _, advice = str(error).partition(". ")
+        yield problem(f"{what.rstrip('.')}.", advice or "Look at who may read it, and at the disk.")
+        return
+    yield from _versions(store, models)
+    if store.agent_running():
         yield ok(f"{path}: an agent runs on it now.")
     elif device.config:
         yield warning(
@@ -24,15 +40,23 @@ def look(device: Device) -> Iterator[Finding]:
         )
 
 
-def _installed(path: Path) -> Iterator[Finding]:
-    store = Store(path)
+def is_there(path: Path) -> bool:
+    """Whether there is a store to look into; where not, `look` says why."""
     try:
-        models = store.state().models
-        store.trusted_root()
-    except EdgeError as error:
-        what, _, advice = str(error).partition(". ")
-        yield problem(f"{what.rstrip('.')}.", advice or "Look at who may read it, and at the disk.")
-        return
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def installed(store: Store) -> Mapping[str, ModelState]:
+    """The models of a store; none where it cannot be read, which `look` tells."""
+    try:
+        return store.state().models
+    except EdgeError:
+        return {}
+
+
+def _versions(store: Store, models: Mapping[str, ModelState]) -> Iterator[Finding]:
     for name, model in models.items():
         if model.active is None:
             yield ok(f"{name}: no version is active.")
@@ -45,4 +69,4 @@ def _installed(path: Path) -> Iterator[Finding]:
         else:
             yield ok(f"{name}: version {version} is active.")
     if not models:
-        yield ok(f"{path}: nothing is installed yet.")
+        yield ok(f"{store.root}: nothing is installed yet.")

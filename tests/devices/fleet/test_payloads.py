@@ -9,7 +9,7 @@ from devices.fleet.payloads import (
     PayloadError,
     decode,
 )
-from edge_runtime.telemetry.messages import Uplink
+from edge_runtime.telemetry.messages import Reported, Uplink
 from tests.devices.fleet.rows import batch, birth, encode, prediction, reported
 
 
@@ -108,7 +108,7 @@ def _report(**changes: object) -> bytes:
 def test_a_trial_that_cannot_be_is_refused_with_its_reason(
     changes: dict[str, object], reason: str
 ) -> None:
-    assert decode("reported", _report())
+    assert isinstance(decode("reported", _report()), Reported)
     with pytest.raises(PayloadError, match=reason):
         decode("reported", _report(**changes))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge_runtime import cli
 from tests.support.agent import COMMAND, AgentRig
 from tests.support.brokers import Mosquitto
 
@@ -65,6 +66,7 @@ def test_a_device_in_order_has_no_problem_and_nothing_is_changed(tmp_path: Path)
         assert tree(rig.folder) == before
     assert [name for name, each in found.items() if any(one["state"] == "problem" for one in each)] == []
     assert {"onnxruntime", "clock", "folders", "disk", "store", "fleet", "sensor of tiny"} <= set(found)
+    assert "is good until" in found["trust"][0]["what"]
     active, agent = found["store"]
     assert active["what"] == "tiny: version 1.0.0 is active."
     assert agent["state"] == "warning"
@@ -108,6 +110,22 @@ def test_a_store_alone_can_be_looked_at(tmp_path: Path) -> None:
     assert found["configuration"][0]["state"] == "warning"
     assert "nothing is installed yet" in found["store"][0]["what"]
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_store_that_may_not_be_seen_is_a_finding_and_no_fault_of_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.seteuid(65_534)  # whom pytest's folder is closed to
+    try:
+        assert cli.run(["doctor", "--store", str(tmp_path)]) == 14
+    finally:
+        os.seteuid(0)
+    told = capsys.readouterr().out
+    assert f"PROBLEM  store: {tmp_path}: cannot be looked at: Permission denied." in told
+    assert "PROBLEM  folders: " in told
+    faults = {line.split(":")[0].split()[-1] for line in told.splitlines() if "could not be" in line}
+    assert faults.isdisjoint({"folders", "disk", "store", "trust", "trials"})
 
 
 def test_a_folder_that_is_no_store_is_told(tmp_path: Path) -> None:

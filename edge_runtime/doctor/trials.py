@@ -1,0 +1,70 @@
+"""Whether a version that waits to be active gets anywhere."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_runtime.config import TrialConfig
+from edge_runtime.doctor.findings import Device, Finding, ok, warning
+from edge_runtime.doctor.store import installed, is_there
+from edge_runtime.store import state_file
+from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import Slot
+
+_PATIENCE_S = 600.0
+
+
+def look(device: Device) -> Iterator[Finding]:
+    path = device.store_folder
+    assert path is not None
+    if not is_there(path):
+        return
+    store = Store(path)
+    pending = [(now.pending, now.slots) for now in installed(store).values() if now.pending]
+    if not pending:
+        return
+    asked = {model.name: model.trial for model in device.config.models} if device.config else {}
+    quiet_s = time.time() - (path / state_file.NAME).stat().st_mtime
+    for digest, slots in pending:
+        slot = slots[digest]
+        asks = asked.get(slot.model)
+        yield judge(slot, asks, path, quiet_s=quiet_s, agent_runs=store.agent_running())
+
+
+def judge(
+    slot: Slot, asks: TrialConfig | None, path: Path, *, quiet_s: float, agent_runs: bool
+) -> Finding:
+    """The pending `slot` of the store at `path`; `quiet_s`: since when nothing changed there, seconds.
+
+    `asks`: what the configuration asks of its trial; None where the model is not configured.
+    """
+    what = f"{slot.model} {slot.version} is installed and waits to be tried."
+    if slot.state == "trial":
+        left = f"{slot.attempts} of {slot.allowed} attempts left"
+        last = f" The last attempt: {slot.reason.rstrip('.')}." if slot.reason else ""
+        what = f"{slot.model} {slot.version} is on trial, {left}.{last}"
+    if not agent_runs:
+        return warning(
+            f"{what} No agent runs on this store.",
+            f"Start one: systemctl start edge-runtime. Or do without: edge-runtime activate {_at(path)}",
+        )
+    if quiet_s < _PATIENCE_S + (asks.serve_s if asks else 0):
+        return ok(what)
+    what += f" Nothing came of it for {quiet_s / 60:,.0f} minutes."
+    if not slot.proved:
+        return warning(what, "Look why it cannot be tried: journalctl -u edge-runtime")
+    return warning(
+        f"{what} It has to show {_words(asks)}.",
+        "Look whether the agent hears its sensor and its fleet: systemctl status edge-runtime. To vouch "
+        f"for it: edge-runtime confirm {_at(path)}; to give it up: edge-runtime rollback {_at(path)}",
+    )
+
+
+def _at(path: Path) -> str:
+    return f"--store {path}"
+
+
+def _words(asks: TrialConfig | None) -> str:
+    asks = asks or TrialConfig()
+    fleet = " and contact with the fleet" if asks.fleet else ""
+    return f"{asks.predictions} good predictions, {asks.serve_s:g} s of service{fleet}"

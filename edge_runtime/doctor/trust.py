@@ -1,0 +1,62 @@
+"""Whom the store trusts, for how long, and which releases it still takes."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from edge_runtime.bundle import Root
+from edge_runtime.bundle.expiry import judged
+from edge_runtime.clock import Clock
+from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
+from edge_runtime.doctor.store import installed, is_there
+from edge_runtime.errors import EdgeError
+from edge_runtime.store.disk import Store
+
+_SOON = timedelta(days=30)
+
+
+def look(device: Device) -> Iterator[Finding]:
+    path = device.store_folder
+    assert path is not None
+    if not is_there(path):
+        return
+    store = Store(path)
+    models = installed(store)
+    try:
+        root = store.trusted_root()
+    except EdgeError as error:
+        what, _, advice = str(error).partition(". ")
+        yield problem(
+            f"{what.rstrip('.')}. Nothing new is accepted.", advice or "Put the fleet's root file there."
+        )
+    else:
+        yield judge(root, store.clock(), f"edge-runtime trust update --store {path} FILE")
+    for name, model in models.items():
+        if model.floor:
+            yield ok(f"{name}: takes bundles with a release of {model.floor} or more.")
+
+
+def judge(root: Root | None, clock: Clock, update: str) -> Finding:
+    """`update`: the command that brings the next root file."""
+    if root is None:
+        return warning(
+            "The store trusts no root file: it takes anybody's bundles with --allow-unsigned.",
+            "Give your fleet's root file to the next install: --trust FILE, or `device.trust`.",
+        )
+    subject, ends = f"The root file, version {root.version},", f"{root.expires:%Y-%m-%d}"
+    expiry = judged(root, clock)
+    if expiry.refusal:
+        return problem(
+            f"{subject} expired on {ends}: what runs runs on, but nothing new is accepted.",
+            f"Bring your fleet's next root file: {update}",
+        )
+    if expiry.expired:
+        return warning(
+            f"{subject} expired on {ends}, if the clock were right; but it {clock.why}.",
+            f"Set the clock, and ask for your fleet's next root file: {update}",
+        )
+    if clock.believed and root.expires <= clock.now + _SOON:
+        return warning(
+            f"{subject} expires on {ends}; from then on nothing new is accepted.",
+            f"Bring your fleet's next root file before that day: {update}",
+        )
+    return ok(f"{subject} is good until {ends}.")

@@ -1,0 +1,74 @@
+"""A version that waits to be active: fine for a while, then something that somebody should look at."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.config import TrialConfig
+from edge_runtime.doctor import trials
+from edge_runtime.doctor.findings import Device
+from edge_runtime.store.slots import Slot, SlotState
+from tests.edge_runtime.store.rig import Shelf
+
+STORE = Path("/s")
+ASKS = TrialConfig(predictions=10, serve_s=60, fleet=True)
+
+
+def slot(state: SlotState = "trial", **more: Any) -> Slot:
+    return Slot(model="tiny", digest="d", version="1.1.0", release=2, state=state, **more)
+
+
+SERVES = slot(attempts=2, allowed=3, proved=True, reason="it was killed")
+LOADS = slot(attempts=2, allowed=3)
+
+
+@pytest.mark.parametrize(
+    ("found", "quiet_s", "agent_runs", "state", "words"),
+    [
+        (slot("staged"), 0, True, "ok", "tiny 1.1.0 is installed and waits to be tried."),
+        (slot("staged"), 0, False, "warning", "waits to be tried. No agent runs on this store."),
+        (slot("staged"), 5_000, True, "warning", "Nothing came of it for 83 minutes."),
+        (slot("good"), 0, True, "ok", "waits to be tried."),
+        (SERVES, 659, True, "ok", "on trial, 2 of 3 attempts left. The last attempt: it was killed."),
+        (
+            SERVES,
+            660,
+            True,
+            "warning",
+            "show 10 good predictions, 60 s of service and contact",
+        ),
+        (SERVES, -1e9, True, "ok", "on trial"),  # the clock went back
+        (SERVES, 0, False, "warning", "No agent runs on this store."),
+        (LOADS, 660, True, "warning", "attempts left. Nothing came of it for 11 minutes."),
+    ],
+)
+def test_what_is_pending_is_judged_by_how_long_nothing_happened(
+    found: Slot, quiet_s: float, agent_runs: bool, state: str, words: str
+) -> None:
+    finding = trials.judge(found, ASKS, STORE, quiet_s=quiet_s, agent_runs=agent_runs)
+    assert (finding.state, words in finding.what) == (state, True), finding.what
+    assert bool(finding.advice) == (state != "ok")
+
+
+def test_who_waits_too_long_is_told_how_to_vouch_for_it_and_how_to_give_it_up() -> None:
+    finding = trials.judge(SERVES, None, STORE, quiet_s=1_000, agent_runs=True)
+    assert "edge-runtime confirm --store /s" in finding.advice
+    assert "edge-runtime rollback --store /s" in finding.advice
+
+
+def test_the_store_is_looked_at(shelf: Shelf) -> None:
+    device = Device(store=shelf.store.root)
+    assert list(trials.look(device)) == [], "there is no store yet"
+    shelf.run("1.0.0")
+    assert list(trials.look(device)) == []
+    shelf.install("1.1.0")
+    long_ago = time.time() - 7_200
+    os.utime(shelf.store.root / "state.json", (long_ago, long_ago))
+    with shelf.store.agent_lock():
+        (found,) = trials.look(device)
+    assert found.what.startswith("tiny 1.1.0 is installed and waits to be tried. Nothing came of it for")
+    (found,) = trials.look(device)
+    assert found.what.endswith("No agent runs on this store.")
