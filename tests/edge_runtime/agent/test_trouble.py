@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -120,5 +121,49 @@ def test_an_outbox_on_a_failing_card_costs_rows_that_are_counted_and_no_predicti
         assert rig.ready["workers"]["tiny"] == worker
         os.kill(rig.ready["pid"], signal.SIGTERM)
         wait_for(lambda: not rig.alive, "the end")
+    finally:
+        rig.close()
+
+
+SHIFTED_CLOCK = """
+import os, time
+now = time.time
+def shifted():
+    with open(os.environ["CLOCK_SHIFT"]) as file:
+        return now() + float(file.read())
+time.time = shifted
+"""
+
+
+def shift_clock(rig: AgentRig, seconds: float) -> None:
+    (rig.folder / "new").write_text(str(seconds))
+    (rig.folder / "new").rename(rig.environment["CLOCK_SHIFT"])
+
+
+def test_a_clock_that_jumps_to_1970_and_to_now_changes_no_window_no_trial_and_no_row_but_its_time(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    trial = {"predictions": 5, "serve_s": 2}
+    rig = AgentRig(tmp_path, broker.url, fleet={"url": broker.url}, trial=trial)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(SHIFTED_CLOCK)
+    path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])
+    rig.environment = {"PYTHONPATH": path, "CLOCK_SHIFT": str(tmp_path / "shift")}
+    shift_clock(rig, -30 * 365 * 86_400)
+    rig.start()
+    try:
+        with SensorRig(broker.url) as sensor:
+            sensor.send(50)
+            wait_for_starts(rig, 50)
+            shift_clock(rig, -time.time())
+            sensor.send(50)
+            wait_for(lambda: rig.events("confirmed"), "the confirm, though the clock went back")
+            wait_for_starts(rig, 100)
+            shift_clock(rig, 0)
+            sensor.send(50)
+            wait_for_starts(rig, 150)
+        assert 0 < rig.predictions()[48].time < 86_400
+        assert rig.predictions()[-1].time == pytest.approx(time.time(), abs=3_600)
+        assert [row.seq for row in rig.rows()] == list(range(1, len(rig.rows()) + 1))
     finally:
         rig.close()
