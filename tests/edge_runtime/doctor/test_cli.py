@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -113,18 +114,23 @@ def test_a_store_alone_can_be_looked_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_store_that_may_not_be_seen_is_a_finding_and_no_fault_of_the_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("below", [".", "store"])
+def test_a_store_that_may_not_be_read_is_a_finding_and_no_fault_of_the_command(
+    below: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    os.seteuid(65_534)  # whom pytest's folder is closed to
-    try:
-        assert cli.run(["doctor", "--store", str(tmp_path)]) == 14
-    finally:
-        os.seteuid(0)
-    told = capsys.readouterr().out
-    assert f"PROBLEM  store: {tmp_path}: cannot be looked at: Permission denied." in told
-    assert "PROBLEM  folders: " in told
-    faults = {line.split(":")[0].split()[-1] for line in told.splitlines() if "could not be" in line}
+    with TemporaryDirectory() as ours:  # closed to others, in a folder that is open
+        command = ["doctor", "--store", str(Path(ours, below))]
+        cli.run(command)  # what is imported when it is used may be closed, too
+        capsys.readouterr()
+        os.seteuid(65_534)
+        try:
+            assert cli.run(command) == 14
+        finally:
+            os.seteuid(0)
+    lines = capsys.readouterr().out.splitlines()
+    (told,) = [line for line in lines if line.startswith("PROBLEM  store: ")]
+    assert told.endswith("Permission denied.")
+    faults = {line.split(":")[0].split()[-1] for line in lines if "This could not be" in line}
     assert faults.isdisjoint({"folders", "disk", "store", "trust", "trials"})
 
 
