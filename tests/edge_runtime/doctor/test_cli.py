@@ -122,11 +122,11 @@ def test_a_store_that_may_not_be_read_is_a_finding_and_no_fault_of_the_command(
         command = ["doctor", "--store", str(Path(ours, below))]
         cli.run(command)  # what is imported when it is used may be closed, too
         capsys.readouterr()
-        os.seteuid(65_534)
+        os.setresuid(65_534, 65_534, 0)
         try:
             assert cli.run(command) == 14
         finally:
-            os.seteuid(0)
+            os.setresuid(0, 0, 0)
     lines = capsys.readouterr().out.splitlines()
     (told,) = [line for line in lines if line.startswith("PROBLEM  store: ")]
     assert told.endswith("Permission denied.")
