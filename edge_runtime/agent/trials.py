@@ -1,0 +1,203 @@
+"""What is pending is tried: loaded beside the active bundle, then served until it is confirmed."""
+
+import time
+from collections.abc import Mapping
+
+from edge_runtime.agent.books import Books
+from edge_runtime.agent.log import warn
+from edge_runtime.agent.on_trial import OnTrial
+from edge_runtime.agent.runner import ModelRunner
+from edge_runtime.agent.serving import back_off_s
+from edge_runtime.agent.slots import Slots
+from edge_runtime.agent.trial import Trial
+from edge_runtime.config import Config, TrialConfig
+from edge_runtime.errors import EdgeError, EngineError
+from edge_runtime.store import blame
+from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import Slot
+
+
+class Trials:
+    """Begins, judges and ends the trials of all models.
+
+    A model that is not configured has no stream to prove it: its golden outputs confirm it, so that an
+    install beside the agent ends; it just does not run.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        books: Books,
+        runners: Mapping[str, ModelRunner],
+        slots: Slots,
+    ) -> None:
+        self._models = {model.name: model for model in config.models}
+        self._store = store
+        self._books = books
+        self._runners = runners
+        self._slots = slots
+        self._loading: dict[str, Trial] = {}
+        self._live: dict[str, OnTrial] = {}  # that serve
+        self._ended: dict[str, str] = {}  # why the last attempt did
+        self._failures: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
+
+    @property
+    def serving(self) -> frozenset[str]:
+        """The models that serve a version on trial."""
+        return frozenset(self._live)
+
+    def settle(self) -> None:
+        """What others decided meanwhile: a trial was confirmed by hand, rolled back or replaced."""
+        for name, live in list(self._live.items()):
+            now = self._slots.model(name)
+            if live.digest == now.active:
+                self._confirmed(name, live.digest)
+            elif live.digest != now.pending:
+                del self._live[name]
+
+    def finish(self) -> None:
+        """Take over what has loaded, and what could not."""
+        for name, trial in list(self._loading.items()):
+            if trial.done:
+                del self._loading[name]
+                now = self._slots.model(name)
+                slot = now.slots.get(trial.digest)
+                if slot is None or trial.digest != now.pending:
+                    trial.cancel()
+                elif trial.error is not None:
+                    self._refuse(name, slot, trial.error)
+                else:
+                    self._activate(name, slot, trial)
+
+    def judge(self) -> None:
+        """Confirm what has shown enough; what failed leaves its place to the active one."""
+        for name, live in list(self._live.items()):
+            served = self._runners[name].served
+            if served is None or served.digest != live.digest:
+                continue
+            if served.failure:
+                version = self._slots.model(name).slots[live.digest].version
+                self._ended[name] = served.failure
+                self._slots.failed(name, version, "trial failed", EngineError(served.failure))
+                del self._live[name]
+            elif not live.missing(served.predictions, self._books.connected):
+                self._store.confirmed(name, live.digest)
+                self._confirmed(name, live.digest)
+
+    def begin(self) -> None:
+        """Try what is pending; what loads and is not pending any more is ended."""
+        for name, model in self._slots.state.models.items():
+            trial = self._loading.get(name)
+            if trial is not None and trial.digest != model.pending:
+                trial.cancel()
+                del self._loading[name]
+                trial = None
+            if model.pending is None or trial is not None or name in self._live:
+                continue
+            if time.monotonic() >= self._not_before.get(name, 0):
+                self._attempt(name, model.pending)
+
+    def stop(self) -> None:
+        """End what loads; a stop in order gives the attempts of all trials back."""
+        stopped = {name: live.digest for name, live in self._live.items() if not self._failure(name)}
+        for name, trial in self._loading.items():
+            trial.cancel()
+            stopped[name] = trial.digest
+        for name, digest in stopped.items():
+            try:
+                self._store.refunded(name, digest)
+            except EdgeError as error:
+                self._books.note_once("store trouble", name, detail=str(error))
+
+    def _attempt(self, name: str, digest: str) -> None:
+        """Count it, durably, and only then load."""
+        attempts = self._config(name).attempts
+        slot = self._store.tried(name, digest, attempts, self._ended.pop(name, ""))
+        if slot.state != "bad":
+            self._loading[name] = self._load(name, digest)
+            return
+        self._slots.failed(name, slot.version, "rejected", EngineError(slot.reason))
+        now = self._slots.model(name)
+        if now.active:
+            version = now.slots[now.active].version
+            self._books.note("rolled back", name, version, f"{slot.version}: {slot.reason}")
+
+    def _config(self, name: str) -> TrialConfig:
+        return self._models[name].trial if name in self._models else TrialConfig()
+
+    def _load(self, name: str, digest: str) -> Trial:
+        configured = self._models.get(name)
+        return Trial(
+            name,
+            digest,
+            lambda: self._slots.installed(name, digest),
+            timeout_s=configured.load_timeout_s if configured else 60.0,
+            on_line=lambda line: warn(f"{name}: worker: {line}"),
+        )
+
+    def _activate(self, name: str, slot: Slot, trial: Trial) -> None:
+        """It gave its golden outputs: a new one serves on trial, one that was good here is active again.
+
+        The store is told first: what it says survives a power cut.
+        """
+        back = self._slots.model(name).active is not None
+        new = slot.state == "trial"
+        on_trial = new and name in self._runners
+        try:
+            self._store.proved(name, slot.digest)
+            if not on_trial:
+                self._store.confirmed(name, slot.digest)
+        except EdgeError:
+            trial.cancel()
+            self._wait_longer(name)
+            raise
+        self._failures.pop(name, None)
+        if name in self._runners:
+            self._runners[name].serve(*trial.take(), on_trial=on_trial)
+            self._slots.given(name, slot.digest)
+        else:
+            trial.cancel()
+        if on_trial:
+            self._live[name] = OnTrial(slot.digest, self._config(name))
+            event = "on trial"
+        else:
+            self._slots.went_right(name)
+            event = "confirmed" if new else "rolled back" if back else "activated"
+        self._books.note(event, name, slot.version, f"bundle {slot.digest[:12]}")
+
+    def _failure(self, name: str) -> str:
+        """Why the trial that serves has failed; '' while it goes on."""
+        served = self._runners[name].served
+        return served.failure if served and served.digest == self._live[name].digest else ""
+
+    def _confirmed(self, name: str, digest: str) -> None:
+        del self._live[name]
+        self._slots.went_right(name)
+        self._runners[name].confirmed(digest)
+        version = self._runners[name].version
+        self._books.note("confirmed", name, version, f"bundle {digest[:12]}")
+
+    def _refuse(self, name: str, slot: Slot, error: EdgeError) -> None:
+        """A pending bundle does not work here, or not now; what runs runs on."""
+        model, digest = self._slots.model(name), slot.digest
+        decision = blame.decide(error, model, digest)
+        if decision == "withdraw":
+            self._store.withdrawn(name, digest)
+        elif decision == "reject":
+            self._store.rejected(name, digest, str(error))
+        elif decision == "stay":
+            self._store.activate(name, model.active)
+        else:
+            self._wait_longer(name)
+            if decision == "attempt":
+                self._ended[name] = str(error)
+            else:
+                self._store.refunded(name, digest)
+        refused = decision in ("withdraw", "reject")
+        self._slots.failed(name, slot.version, "rejected" if refused else "trial failed", error)
+
+    def _wait_longer(self, name: str) -> None:
+        self._failures[name] = self._failures.get(name, 0) + 1
+        self._not_before[name] = time.monotonic() + max(1.0, back_off_s(self._failures[name]))
