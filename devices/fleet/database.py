@@ -12,6 +12,7 @@ import msgspec
 from devices.fleet import sqlite
 from devices.fleet.ingest import Ledger, receive
 from devices.fleet.payloads import Message
+from edge_runtime.errors import StoreError
 from edge_runtime.telemetry.messages import Batch, Metrics, Prediction, Reported, Row, Status
 
 _REFUSAL_CHARACTERS = 200
@@ -60,6 +61,7 @@ class Database:
         """Opens or makes `folder`/fleet.db. Raises StoreError, StorageError."""
         self.path = folder / sqlite.FILE_NAME
         self._connection = sqlite.open_writer(self.path)
+        self._files = sqlite.files_of(self.path)
 
     def __enter__(self) -> "Database":
         return self
@@ -78,7 +80,18 @@ class Database:
             transaction = _Transaction(self._connection)
             for message in messages:
                 transaction.take(message)
-            return transaction.finish()  # returned to the caller after the commit
+            watermarks = transaction.finish()
+        self._demand_its_files()
+        return watermarks
+
+    def _demand_its_files(self) -> None:
+        """What is committed into a file that has no name any more is lost, and SQLite does not mind."""
+        if sqlite.files_of(self.path) != self._files:
+            raise StoreError(
+                f"{self.path}: expected the database that was opened, found that somebody removed or "
+                "exchanged it meanwhile. Nothing more was acknowledged. Put it back if you can, and "
+                "start the collector again; devices send again what they still hold."
+            )
 
 
 @dataclass

@@ -71,6 +71,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def files_of(path: Path) -> tuple[tuple[int, int], ...]:
+    """Which files an open database is; others, or none, once somebody removed or exchanged one."""
+    found = []
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            status = file.stat()
+        except OSError:
+            return ()
+        found.append((status.st_dev, status.st_ino))
+    return tuple(found)
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """All of the block's changes or none, durable at its end."""

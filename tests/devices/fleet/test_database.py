@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -149,6 +150,22 @@ def test_a_transaction_that_fails_changes_nothing(tmp_path: Path) -> None:
             database.store([arrival(batch(range(2, 5_000)))])
         database._connection.execute("PRAGMA max_page_count = 1000000")
         assert database.store([arrival(batch([2]))]) == (Watermark("arm-7", STREAM, 2, True),)
+
+
+@pytest.mark.parametrize("file", [FILE_NAME, f"{FILE_NAME}-wal"])
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_nothing_is_acknowledged_from_a_database_that_was_removed_or_exchanged(
+    tmp_path: Path, file: str, exchanged: bool
+) -> None:
+    with Database(tmp_path) as database:
+        assert database.store([arrival(batch([1]))])
+        assert database.store([arrival(batch([2]))])
+        (tmp_path / file).rename(tmp_path / "moved")
+        if exchanged:
+            shutil.copy(tmp_path / "moved", tmp_path / file)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="somebody removed or exchanged it"):
+                database.store([arrival(batch([3]))])
 
 
 def test_a_reader_sees_the_past_while_a_writer_is_at_work(tmp_path: Path) -> None:

@@ -54,6 +54,26 @@ def test_every_row_is_stored_once_whatever_is_killed(tmp_path: Path) -> None:
     assert (device.refused, device.models[0].version) == (0, "1.0.0")
 
 
+def test_a_database_that_is_removed_ends_the_collector_and_no_row_is_lost_in_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with (
+        fleet_process(tmp_path, "serve", "--data", data, "--listen", "127.0.0.1:0") as collector,
+        Outbox(tmp_path / "outbox.db") as outbox,
+        Publisher(outbox, Broker("127.0.0.1", collector.port()), Topics("arm-7"), tidy_s=0.05),
+    ):
+        outbox.append([prediction(1)])
+        wait_for(lambda: outbox.counts().rows == 0, "the first row to be acknowledged")
+        for file in data.glob("fleet.db*"):
+            file.unlink()
+        outbox.append([prediction(2)])
+        assert collector.exit_code() == 7
+        assert outbox.counts().rows == 1
+        assert "Traceback" not in collector.said
+        assert collector.said.splitlines()[-1].startswith(
+            f"error: {data}/fleet.db: expected the database"
+        )
+
+
 def _stored(folder: Path) -> int:
     if not (folder / "fleet.db").exists():
         return 0
