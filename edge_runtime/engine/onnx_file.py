@@ -10,6 +10,7 @@ Sources: onnx.proto (field numbers), https://protobuf.dev/programming-guides/enc
 
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from edge_runtime.errors import EngineError
@@ -17,6 +18,7 @@ from edge_runtime.errors import EngineError
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 _MAX_DEPTH = 64
 _MAX_DOMAIN_BYTES = 100
+_MAX_AXES = 32  # numpy 1.26 has no array of more
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -27,12 +29,19 @@ _NUMBERS = re.compile(rb"(?:\x3d.{4}|\x40[\x80-\xff]{0,9}[\x00-\x7f]){1,4096}", 
 
 @dataclass(frozen=True)
 class _Message:
-    """Which fields of a message are looked at: messages inside it, operator domains, what is refused."""
+    """Which fields of a message are looked at: messages inside it, operator domains, what is refused.
+
+    texts: what ONNX Runtime hands to Python, by itself or in what it says of an error.
+    most: how often a field may be there. Where a reader would merge a second one into the first, a shape
+        could be put together from many.
+    """
 
     name: str
     inside: dict[int, str] = field(default_factory=dict)
+    texts: AbstractSet[int] = frozenset()
     domain: int = 0
     refused: dict[int, str] = field(default_factory=dict)
+    most: dict[int, int] = field(default_factory=dict)
 
 
 _MESSAGES = {
@@ -44,21 +53,36 @@ _MESSAGES = {
             refused={20: "a training graph"},
         ),
         _Message("OperatorSet", domain=1),
-        _Message("Graph", {1: "Node", 5: "Tensor", 15: "SparseTensor"}),
-        _Message("Function", {7: "Node", 9: "OperatorSet", 11: "Attribute"}, domain=10),
-        _Message("Node", {5: "Attribute"}, domain=7),
+        _Message(
+            "Graph",
+            {1: "Node", 5: "Tensor", 11: "Value", 12: "Value", 13: "Value", 15: "SparseTensor"},
+            texts={2},
+        ),
+        _Message(
+            "Function",
+            {7: "Node", 9: "OperatorSet", 11: "Attribute", 12: "Value"},
+            texts={1, 4, 5, 6, 13},
+            domain=10,
+        ),
+        _Message("Node", {5: "Attribute"}, texts={1, 2, 3, 4, 8}, domain=7),
         _Message(
             "Attribute",
             {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
+            texts={1, 21},
         ),
-        _Message("Tensor", refused={13: "data kept outside the file"}),
+        _Message("Tensor", texts={8}, refused={13: "data kept outside the file"}),
         _Message("SparseTensor", {1: "Tensor", 2: "Tensor"}),
+        _Message("Value", {2: "Type"}, texts={1}, most={2: 1}),
+        _Message("Type", {1: "TensorType", 8: "TensorType"}, most={1: 1, 8: 1}),
+        _Message("TensorType", {2: "Shape"}, most={2: 1}),
+        _Message("Shape", {1: "Axis"}, most={1: _MAX_AXES}),
+        _Message("Axis", texts={2}),
     )
 }
 
 
 def check_onnx(raw: bytes, subject: str) -> None:
-    """Refuse a model with operators outside DOMAINS, external data or a training graph.
+    """Refuse a model with operators outside DOMAINS, external data, a training graph or bad names.
 
     Raises EngineError, also for bytes that are not an ONNX file in plain protobuf.
     """
@@ -78,16 +102,21 @@ def _walk(raw: bytes, start: int, end: int, message: _Message, depth: int) -> No
     """Check the message in raw[start:end] and those inside it."""
     if depth > _MAX_DEPTH:
         raise _RefusedError(f"expected at most {_MAX_DEPTH} levels of graphs in graphs, found more")
+    counts: dict[int, int] = {}
     for number, kind, first, last in _fields(raw, start, end, skip_numbers=message.name == "Attribute"):
         if number in message.refused:
             raise _RefusedError(f"expected a self-contained model, found {message.refused[number]}")
-        if number != message.domain and number not in message.inside:
+        if number != message.domain and number not in message.inside and number not in message.texts:
             continue
         if kind != _BYTES:
             raise _RefusedError("expected an ONNX file, found fields of other types")
         if number == message.domain:
             _check_domain(raw[first:last])
+        elif number in message.texts:
+            _check_text(raw[first:last])
         else:
+            counts[number] = counts.get(number, 0) + 1
+            _check_count(counts[number], number, message)
             _walk(raw, first, last, _MESSAGES[message.inside[number]], depth + 1)
 
 
@@ -96,6 +125,20 @@ def _check_domain(raw: bytes) -> None:
     if domain not in DOMAINS:
         named, found = ", ".join(sorted(DOMAINS - {""})), ascii(domain)[:_MAX_DOMAIN_BYTES]
         raise _RefusedError(f"expected only operators of {named}, found the domain {found}")
+
+
+def _check_count(count: int, number: int, message: _Message) -> None:
+    if count > message.most.get(number, count):
+        most, inner = message.most[number], message.inside[number]
+        raise _RefusedError(f"expected at most {most} {inner} in a {message.name}, found more")
+
+
+def _check_text(raw: bytes) -> None:
+    """ONNX Runtime takes any bytes for a name, and Python cannot hear of them then."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        raise _RefusedError("expected names in UTF-8, found one in other bytes") from None
 
 
 def _fields(

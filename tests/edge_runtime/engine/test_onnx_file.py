@@ -136,6 +136,62 @@ def test_graphs_nested_too_deep_are_refused() -> None:
         check_onnx(b"\x3a" + _varint(len(raw)) + raw, "motion")
 
 
+def _named(name: str) -> list[bytes]:
+    """Models with `name` wherever a name can stand that ONNX Runtime tells Python of."""
+    tensor = helper.make_tensor(name, FLOAT, [1], [0.0])
+    node = helper.make_node("Relu", [name], [name], name=name)
+    node.attribute.append(helper.make_attribute(name, 1))
+    operator = helper.make_node(name, ["x"], ["y"])
+    return [
+        graph([node], X, Y),
+        graph([operator], X, Y),
+        graph([_branching(_body(node))], X, Y),
+        graph([RELU], [(name, FLOAT, [2])], Y),
+        graph([RELU], X, [("y", FLOAT, [name])]),
+        graph([RELU], X, Y, [tensor]),
+        graph([RELU], X, Y, functions=[_function("", node)]),
+    ]
+
+
+def test_a_name_that_is_no_text_is_refused_wherever_it_is() -> None:
+    """Python would find out from ONNX Runtime, when it hears the name, and raise what nobody expects."""
+    for raw in _named("longname"):
+        check_onnx(raw, "motion")
+        assert b"longname" in raw
+        with pytest.raises(
+            EngineError, match="motion: expected names in UTF-8, found one in other bytes"
+        ):
+            check_onnx(raw.replace(b"longname", b"long\xffame"), "motion")
+
+
+def test_a_shape_of_more_axes_than_arrays_have_is_refused() -> None:
+    check_onnx(graph([RELU], [("x", FLOAT, [1] * 32)], Y), "motion")
+
+    with pytest.raises(EngineError, match="at most 32 Axis in a Shape, found more"):
+        check_onnx(graph([RELU], [("x", FLOAT, [1] * 33)], Y), "motion")
+
+
+def test_a_shape_in_parts_that_a_reader_would_join_is_refused() -> None:
+    shape = b"\x0a\x02\x08\x02"  # of one axis: 2
+    kind = b"\x0a\x08\x08\x01\x12" + _prefixed(shape)
+    for value, what in (
+        (b"\x12" + _prefixed(kind) + b"\x12" + _prefixed(kind), "1 Type in a Value"),
+        (b"\x12" + _prefixed(kind + kind), "1 TensorType in a Type"),
+        (
+            b"\x12" + _prefixed(b"\x0a" + _prefixed((b"\x12" + _prefixed(shape)) * 2)),
+            "1 Shape in a TensorType",
+        ),
+    ):
+        model = b"\x3a" + _prefixed(b"\x5a" + _prefixed(value))
+        assert len(onnx.load_from_string(model).graph.input[0].type.tensor_type.shape.dim) == 2
+        with pytest.raises(EngineError, match=f"at most {what}, found more"):
+            check_onnx(model, "motion")
+
+
+def _prefixed(raw: bytes) -> bytes:
+    return _varint(len(raw)) + raw
+
+
 def _varint(value: int) -> bytes:
     return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + _varint(value >> 7)
 

@@ -65,6 +65,15 @@ def _set(model: onnx.ModelProto, dims: list[int]) -> None:
     model.graph.initializer[0].dims[:] = dims
 
 
+def _in_other_bytes() -> bytes:
+    """A name that is no UTF-8, which the onnx package writes for nobody."""
+    return changed_model(lambda _: None).replace(b"windows", b"window\xff")
+
+
+def _axes(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim.extend([onnx.TensorShapeProto.Dimension()] * 2000)
+
+
 _case = partial(Case, GROUP, error=EngineError)
 LOAD = "cannot be loaded by onnxruntime"
 TENSORS = "engine.onnxruntime._check_tensors: "
@@ -155,4 +164,16 @@ CASES = (
         "expected a whole ONNX file, found a part of one",
     ),
     _case("no model", _bytes(b""), LOADED, LOAD),
+    _case(
+        "a name that is no text",
+        _bytes(_in_other_bytes()),
+        ("engine.onnx_file._check_text: expected names in UTF-8",),
+        "expected names in UTF-8, found one in other bytes",
+    ),
+    _case(
+        "an input of 2003 axes",
+        _loaded(_axes),
+        ("engine.onnx_file._check_count: expected at most",),
+        "expected at most 32 Axis in a Shape, found more",
+    ),
 )
