@@ -22,6 +22,7 @@ _NEEDS_SOMEBODY = {
     "internal fault",
     "model cannot start",
     "outbox broken",
+    "rows in memory only",
     "rejected",
     "rolled back",
     "store trouble",
@@ -44,6 +45,7 @@ class Books:
         self._publisher = publisher
         self._lock = threading.Lock()
         self._lost = 0
+        self._untold = 0
         self._full = False
         self._noted: dict[tuple[str, str], str] = {}
 
@@ -67,14 +69,16 @@ class Books:
         except StorageError as error:
             with self._lock:
                 self._lost += len(rows)
+                self._untold += len(rows)
                 first, self._full = not self._full, True
             if first:
                 alert(f"outbox: {error} Rows are dropped until it takes some again.")
             return False
         with self._lock:
             again, self._full = self._full, False
+            untold, self._untold = self._untold, 0
         if again:
-            self.note("rows dropped", detail="the outbox could not be written", count=self._lost)
+            self.note("rows dropped", detail="the outbox could not be written", count=untold)
         return True
 
     def recall(self, key: str) -> bytes | None:
@@ -141,6 +145,8 @@ def open_books(config: Config) -> Iterator[Books]:
         found = broker(fleet) if fleet else None
         outbox = Outbox(config.outbox, max_bytes=config.telemetry.max_outbox_bytes)
         stack.enter_context(outbox)
+        if outbox.trouble:
+            alert(f"outbox: {outbox.trouble}")
         publisher = None
         if fleet is not None and found is not None:
             publisher = Publisher(

@@ -7,10 +7,11 @@ begins with every new file and every boot of the machine: a power cut may take t
 after they were sent, and their numbers must never be given to other rows.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,10 +19,18 @@ from typing import TypeVar
 from edge_runtime.boot import boot_id as this_boot
 from edge_runtime.errors import StorageError
 from edge_runtime.telemetry.messages import Event, Row
-from edge_runtime.telemetry.outbox_file import CorruptError, OutboxFile, move_aside, open_to_read
+from edge_runtime.telemetry.outbox_file import (
+    CorruptError,
+    DiskError,
+    OutboxFile,
+    move_aside,
+    open_to_read,
+)
 from edge_runtime.telemetry.outbox_rows import DELETED_AT_ONCE, Chunk, OutboxRows
 
 DEFAULT_MAX_BYTES = 100_000_000
+_MEMORY_BYTES = 8 << 20
+_DISK_AGAIN_S = 30.0
 
 Result = TypeVar("Result")
 
@@ -41,7 +50,9 @@ class Outbox:
     """Thread-safe. A call returns when its change is committed.
 
     When the file turns out to be broken it is moved aside, a new one begins with an event that says so,
-    and the call goes on there. `on_append` is called after each commit of rows.
+    and the call goes on there. Where the disk does not let it be opened, rows are kept in memory, and
+    `trouble` says why; they go to the disk again once it does and all that were in memory are
+    acknowledged. `on_append` is called after each commit of rows.
     """
 
     def __init__(
@@ -58,10 +69,14 @@ class Outbox:
         self._boot_id = boot_id or this_boot()
         self._lock = threading.RLock()
         self._file: OutboxFile | None = None
+        self._disk_again_s = math.inf
+        self.trouble = ""
         try:
             self._rows = self._open()
         except CorruptError as error:
             self._rows = self._begin_again(error)
+        except DiskError as error:
+            self._rows = self._begin_in_memory(error)
         except BaseException:
             self.close()
             raise
@@ -136,6 +151,8 @@ class Outbox:
 
     def _do(self, act: Callable[[OutboxRows], Result]) -> Result:
         with self._lock:
+            if self._rows.rows == 0 and time.monotonic() >= self._disk_again_s:
+                self._try_the_disk_again()
             try:
                 return act(self._rows)
             except CorruptError as error:
@@ -157,10 +174,43 @@ class Outbox:
         try:
             rows = self._open()
             text = f"{self.path.name} was broken ({why}); it is now {aside.name}, its rows are not sent"
-            rows.append([Event(seq=0, time=time.time(), event="outbox broken", detail=text)], {})
+            rows.append([_event("outbox broken", text)], {})
         except CorruptError as error:
             raise StorageError(f"{self.path}: a new outbox is broken at once: {error}.") from error
         return rows
+
+    def _begin_in_memory(self, why: DiskError) -> OutboxRows:
+        self.close()
+        self._disk_again_s = time.monotonic() + _DISK_AGAIN_S
+        self._file = OutboxFile.in_memory(self.path)
+        rows = OutboxRows(self._file, min(self._max_bytes, _MEMORY_BYTES), self._boot_id)
+        self.trouble = (
+            f"{why} Rows are kept in memory until then, at most {_MEMORY_BYTES >> 20} MiB of them."
+        )
+        rows.append([_event("rows in memory only", self.trouble)], {})
+        return rows
+
+    def _try_the_disk_again(self) -> None:
+        """From memory, where no row is left, to the file."""
+        self._disk_again_s = time.monotonic() + _DISK_AGAIN_S
+        memory = self._file
+        assert memory is not None
+        try:
+            file = OutboxFile(self.path)
+        except CorruptError:
+            with suppress(StorageError):
+                move_aside(self.path)
+            return
+        except StorageError:
+            return
+        try:
+            rows = OutboxRows(file, self._max_bytes, self._boot_id)
+            rows.append([_event("rows on the disk again", "")], memory.remembered())
+        except (StorageError, CorruptError):
+            file.close()
+            return
+        self._file, self._rows, self._disk_again_s, self.trouble = file, rows, math.inf, ""
+        memory.close()
 
 
 def read_counts(path: Path) -> Counts | None:
@@ -181,6 +231,10 @@ def read_counts(path: Path) -> Counts | None:
         raise StorageError(f"{path}: this is no outbox, or a broken one.") from error
     last_seq = max(int(last), counters.get("gone", 0)) - int(base)
     return Counts(str(stream), counters.get("boot", 0), last_seq, int(rows), counters.get("dropped", 0))
+
+
+def _event(name: str, detail: str) -> Event:
+    return Event(seq=0, time=time.time(), event=name, detail=detail)
 
 
 def _ignore() -> None:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,6 +33,10 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 class CorruptError(Exception):
     """The file is no outbox, or not any more. Never leaves this package."""
+
+
+class DiskError(StorageError):
+    """The disk is full or fails; the file may be whole."""
 
 
 class ReadFile:
@@ -85,6 +89,30 @@ class OutboxFile(ReadFile):
                 if durable:
                     self._database.execute("PRAGMA synchronous = NORMAL")
 
+    def remembered(self) -> dict[str, bytes]:
+        """What is kept under each key."""
+        found = self.select("SELECT key, value FROM meta")
+        return {str(key): bytes(value) for key, value in found}  # type: ignore[arg-type]
+
+    @classmethod
+    def in_memory(cls, path: Path) -> "OutboxFile":
+        """One that the disk need not take, with what the file at `path` remembers under its keys.
+
+        It holds no lock: the file's, which may be opened again beside it, is to be had.
+        """
+        file = cls.__new__(cls)
+        database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        ReadFile.__init__(file, path, database)
+        file._lock = -1
+        database.executescript(_SCHEMA)
+        with suppress(
+            sqlite3.Error
+        ):  # what is still in its write-ahead log cannot be read on a full disk
+            uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+            with closing(sqlite3.connect(uri, uri=True)) as old:
+                database.executemany("INSERT INTO meta VALUES (?, ?)", old.execute("SELECT * FROM meta"))
+        return file
+
     def close(self) -> None:
         super().close()
         if self._lock >= 0:
@@ -125,7 +153,7 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
         if "full" in str(error) or "disk I/O" in str(error):
-            raise StorageError(
+            raise DiskError(
                 f"{path}: the disk does not take the write ({error}). Free space; "
                 "what was there before is untouched."
             ) from error
@@ -138,12 +166,12 @@ def translated(path: Path) -> Iterator[None]:
 
 def _open(path: Path) -> sqlite3.Connection:
     new = not path.exists() or path.stat().st_size == 0
-    with translated(path), _unreadable_is_broken():
+    with translated(path):
         database = sqlite3.connect(
             path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
     try:
-        with translated(path), _unreadable_is_broken():
+        with translated(path):
             if new:
                 database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
                 sync_folder(path.parent)
@@ -155,20 +183,6 @@ def _open(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-@contextmanager
-def _unreadable_is_broken() -> Iterator[None]:
-    """While it is opened: a file that the disk cannot give is of no more use than one that is damaged.
-
-    If the disk takes no writes either, the new one that begins in its place says so.
-    """
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "disk I/O" in str(error):
-            raise CorruptError(str(error)) from error
-        raise
 
 
 def _check(database: sqlite3.Connection, path: Path) -> None:

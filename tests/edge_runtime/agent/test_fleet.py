@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from edge_runtime.mqtt import Broker, Link
-from edge_runtime.telemetry.messages import Ack, Batch, Prediction, Reported, Row, Status, Topics
+from edge_runtime.telemetry.messages import Ack, Batch, Event, Prediction, Reported, Row, Status, Topics
 from tests.support.agent import agent
 from tests.support.brokers import Mosquitto, NatsServer
 from tests.support.sensor import SensorRig
@@ -109,6 +109,30 @@ def test_the_fleet_is_told_what_runs_and_that_the_device_lives_and_leaves(
         }
         rig.stop()
         wait_for(lambda: not listener.status[-1].online, "the goodbye")
+
+
+def test_a_device_that_starts_on_a_full_disk_predicts_and_says_what_ails_it(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    """A limit on file sizes is the full disk: what would make a file longer is refused by the kernel."""
+    with (
+        NatsServer(tmp_path / "fleet") as fleet,
+        Listener(fleet.url) as listener,
+        agent(tmp_path, broker.url, fleet={"url": fleet.url}) as rig,
+        SensorRig(broker.url) as sensor,
+    ):
+        sensor.send(50)
+        wait_for(lambda: len(listener.starts()) == 24, "the first predictions")
+        rig.stop()
+        rig.start(["prlimit", "--fsize=2000"])
+        sensor.send(50)
+        wait_for(lambda: len(listener.starts()) >= 49, "predictions on a full disk")
+        assert listener.starts() == list(range(0, 97, 2))
+        events = [row for row in listener.rows.values() if isinstance(row, Event)]
+        (told,) = [row for row in events if row.event == "rows in memory only"]
+        assert "the disk does not take the write" in told.detail
+        assert rig.ready["running"] == {"tiny": "1.0.0"}
+        assert "Traceback" not in rig.said
 
 
 def test_with_a_broker_that_acknowledges_no_collector_is_needed(

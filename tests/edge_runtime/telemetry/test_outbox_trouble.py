@@ -114,6 +114,46 @@ def test_a_full_disk_is_one_clear_error_and_the_outbox_goes_on_when_there_is_spa
     assert read_counts(path) is not None
 
 
+FULL_FROM_THE_START = """
+import resource, sys
+from pathlib import Path
+from edge_runtime.telemetry import outbox as module
+from edge_runtime.telemetry.messages import Event
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+outbox = module.Outbox(Path(sys.argv[1]))
+print(outbox.trouble, outbox.recall("place"))
+first = outbox.stream
+outbox.append([Event(seq=0, time=0.0, event="kept in memory")], meta={"place": b"two"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+outbox._disk_again_s = 0.0  # half a minute later
+outbox.append([Event(seq=0, time=0.0, event="not sent yet, so none is moved")])
+assert outbox.stream == first
+outbox.acknowledge(first, 3)
+outbox.append([Event(seq=0, time=0.0, event="on the disk")])
+assert outbox.stream != first and outbox.trouble == ""
+"""
+
+
+def test_on_a_disk_that_is_full_when_it_is_opened_rows_are_kept_in_memory_until_there_is_room(
+    path: Path,
+) -> None:
+    with Outbox(path) as before:
+        before.append([event()], meta={"place": b"one"})
+    found = subprocess.run(
+        [sys.executable, "-c", FULL_FROM_THE_START, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.stderr == ""
+    assert "the disk does not take the write" in found.stdout
+    assert "Rows are kept in memory until then, at most 8 MiB of them. b'one'" in found.stdout
+    with Outbox(path) as after:
+        assert [row.event for row in events(after)][1:] == ["rows on the disk again", "on the disk"]
+        assert after.recall("place") == b"two"
+
+
 @pytest.mark.parametrize("content", [b"this is no database", b"\0" * 8192, None])
 def test_a_file_that_is_no_outbox_is_put_aside_and_told(path: Path, content: bytes | None) -> None:
     if content is None:  # a database, but somebody else's
