@@ -105,9 +105,8 @@ class OutboxFile(ReadFile):
         ReadFile.__init__(file, path, database)
         file._lock = -1
         database.executescript(_SCHEMA)
-        with suppress(
-            sqlite3.Error
-        ):  # what is still in its write-ahead log cannot be read on a full disk
+        # What is still in its write-ahead log cannot be read on a full disk.
+        with suppress(sqlite3.Error):
             uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
             with closing(sqlite3.connect(uri, uri=True)) as old:
                 database.executemany("INSERT INTO meta VALUES (?, ?)", old.execute("SELECT * FROM meta"))

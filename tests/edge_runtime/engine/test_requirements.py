@@ -1,5 +1,8 @@
 """What a variant requires of a device's software, and that what cannot be checked is refused."""
 
+import platform
+from importlib import metadata
+
 import msgspec
 import pytest
 
@@ -70,5 +73,9 @@ def test_a_bundle_for_other_boards_is_refused_where_the_board_is_told() -> None:
 
 def test_this_machine_has_what_the_package_needs() -> None:
     here = installed_here()
+
+    assert sorted(here) == ["edge-runtime", "onnxruntime", "python", "tensorrt"]
+    assert here["python"] == platform.python_version()
+    assert here["onnxruntime"] == metadata.version("onnxruntime")
 
     assert why_not({"edge-runtime": ">=0.1", "onnxruntime": ">=1.18", "python": ">=3.10"}, here) == ""
