@@ -1,0 +1,214 @@
+"""One model's sensor: its windows go to the model, and the predictions to the outbox."""
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from edge_runtime.agent.books import Books
+from edge_runtime.agent.brokers import broker
+from edge_runtime.agent.log import warn
+from edge_runtime.agent.rows import Losses, predictions
+from edge_runtime.agent.sensor import Sensor, geometry
+from edge_runtime.agent.serving import Serving
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.config import Config, ModelConfig
+from edge_runtime.errors import EdgeError, EngineError, InputError, WorkerError
+from edge_runtime.stream.pipeline import Windows
+from edge_runtime.stream.window import Cursor
+from edge_runtime.telemetry.messages import Row
+from edge_runtime.worker import Answer, Worker
+
+BATCH = 32
+POISON_AFTER = 3  # workers that one window may take down
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Where the next window begins; kept with the predictions, in the same transaction."""
+
+    ring: str
+    run: int
+    next: int
+
+
+class Predictor:
+    """Used by the model's thread, except `counters`, `take_latencies`, `hears` and `wake`."""
+
+    def __init__(
+        self, config: Config, model: ModelConfig, books: Books, stopping: Callable[[], bool]
+    ) -> None:
+        """Raises ConfigError when a file of the source's broker cannot be read.
+
+        `stopping`: whether workers may be killed on purpose by now.
+        """
+        self.counts = Counter(windows=0, predictions=0, dropped=0, failed=0, worker_restarts=0)
+        self._name = model.name
+        self._broker = broker(model.source)
+        self._config = config
+        self._model = model
+        self._books = books
+        self._stopping = stopping
+        self._sensor: Sensor | None = None
+        self._cursor = Cursor()
+        self._losses = Losses(model.name, {})
+        self._failures: Counter[str] = Counter()
+        self._singles = 0  # windows to be run one by one, because a batch failed
+        self._deaths = 0  # in a row, of workers that had one and the same window
+        self._latencies: list[float] = []
+        self._lock = threading.Lock()
+
+    @property
+    def hears(self) -> bool:
+        sensor = self._sensor
+        return sensor is not None and sensor.connected
+
+    def counters(self) -> dict[str, int]:
+        sensor = self._sensor
+        return {**(sensor.stream.counters() if sensor else {}), **self.counts}
+
+    def take_latencies(self) -> list[float]:
+        """The model's run time for each window since the last call, in microseconds."""
+        with self._lock:
+            taken, self._latencies = self._latencies, []
+        return taken
+
+    def wake(self) -> None:
+        """Let `predict` return early."""
+        if sensor := self._sensor:
+            sensor.stream.wake()
+
+    def go_over(self) -> None:
+        """Another worker has the next window, whatever it did to those before."""
+        self._deaths = 0
+
+    def listen(self, manifest: Manifest) -> bool:
+        """Hear the sensor with this model's window; another geometry begins its windows anew."""
+        window, sensor = manifest.window, self._sensor
+        assert window is not None
+        if sensor is not None:
+            if sensor.fits(window.channels, geometry(self._model, window)):
+                return True
+            sensor.close()
+            self._sensor = None
+        try:
+            sensor = Sensor(
+                self._config.device.id,
+                self._model,
+                self._broker,
+                window=window,
+                journal=self._config.journal(self._model),
+                on_trouble=lambda text: self._books.note(
+                    "journal in memory only", self._name, detail=text
+                ),
+            )
+        except EdgeError as error:  # a file of the broker's settings went away
+            self._books.note_once("sensor cannot be heard", self._name, detail=str(error))
+            return False
+        self._sensor = sensor
+        self._losses = Losses(self._name, self.counters())
+        self._cursor = self._remembered(sensor)
+        return True
+
+    def predict(self, serving: Serving, worker: Worker, wait_s: float) -> None:
+        """Run the windows that are due within `wait_s`, and commit predictions and place together."""
+        assert self._sensor is not None
+        limit = 1 if self._singles else BATCH
+        windows = self._sensor.stream.next_windows(self._cursor, limit, wait_s)
+        self.counts["dropped"] += windows.dropped
+        if not windows.spans:
+            self._cursor = windows.cursor
+            return
+        self._cursor = windows.begin
+        answer = self._ask(serving, worker, windows)
+        if answer is None:
+            return
+        rows = predictions(self._name, worker.info, windows.spans, answer, time.time())
+        self.counts["windows"] += len(rows)
+        with self._lock:
+            self._latencies += [row.latency_us for row in rows]
+        try:
+            self._commit(rows, windows.cursor)
+            serving.predictions += len(rows)
+        except InputError:  # an output that is no finite number: keep the others
+            for row, span in zip(rows, windows.spans, strict=True):
+                self._commit_one(serving, row, span.after)
+
+    def tell_losses(self, *, last: bool = False) -> None:
+        sensor = self._sensor
+        if sensor is None:
+            return
+        reasons = {"rejected": sensor.stream.rejected(), "failed": self._failures}
+        now_s = math.inf if last else time.monotonic()
+        events = self._losses.events(self.counters(), reasons, now_s, time.time())
+        self._failures = Counter()
+        if events:
+            for event in events:
+                warn(f"{self._name}: {event.count} {event.event}{event.detail and ': ' + event.detail}")
+            self._books.write(events)
+
+    def close(self) -> None:
+        if self._sensor is not None:
+            self._sensor.close()
+            self.tell_losses(last=True)
+
+    def _remembered(self, sensor: Sensor) -> Cursor:
+        """Where the windows go on: what the last committed predictions said, in the same ring."""
+        raw = self._books.recall(f"place/{self._name}")
+        place = msgspec.json.decode(raw, type=_Place) if raw else None
+        if place is None or place.ring != sensor.stream.id:
+            return Cursor()
+        return Cursor(place.run, place.next)
+
+    def _ask(self, serving: Serving, worker: Worker, windows: Windows) -> Answer | None:
+        """The model's answer; None when it failed. Then the windows are due again, one by one."""
+        try:
+            answer = worker.infer(windows.rows, self._model.run_timeout_s)
+        except WorkerError as error:
+            if self._stopping():
+                return None
+            serving.died(str(error))
+            self._suspect(serving, windows, str(error), self._deaths + 1)
+        except EdgeError as error:
+            if serving.on_trial and isinstance(error, EngineError):
+                serving.fail(str(error))
+            self._suspect(serving, windows, str(error), POISON_AFTER)
+        else:
+            serving.answered()
+            self._singles = max(0, self._singles - 1)
+            self._deaths = 0
+            return answer
+        return None
+
+    def _suspect(self, serving: Serving, windows: Windows, why: str, deaths: int) -> None:
+        """A run failed: find the window by running one at a time; a poisonous one is left out."""
+        if len(windows.spans) > 1:
+            self._singles = len(windows.spans)
+            return
+        self._deaths = deaths
+        if deaths >= POISON_AFTER:
+            self._deaths = 0
+            serving.answered()  # it was the window's fault: the next worker need not wait
+            self._singles = max(0, self._singles - 1)
+            self._leave_out(why, windows.cursor)
+
+    def _commit_one(self, serving: Serving, row: Row, cursor: Cursor) -> None:
+        try:
+            self._commit([row], cursor)
+            serving.predictions += 1
+        except InputError as error:
+            self._leave_out(str(error), cursor)
+
+    def _leave_out(self, why: str, cursor: Cursor) -> None:
+        self.counts["failed"] += 1
+        self._failures[why] += 1
+        self._commit([], cursor)
+
+    def _commit(self, rows: Sequence[Row], cursor: Cursor) -> None:
+        assert self._sensor is not None
+        place = _Place(self._sensor.stream.id, cursor.run, cursor.next)
+        if self._books.write(rows, {f"place/{self._name}": msgspec.json.encode(place)}):
+            self.counts["predictions"] += len(rows)
+        self._cursor = cursor
