@@ -79,21 +79,17 @@ def test_a_data_folder_that_cannot_be_made_ends_it_with_one_sentence(tmp_path: P
     assert str(rig.data) in done.stderr
 
 
-def test_a_disk_that_is_full_at_the_start_ends_it_until_there_is_room(
-    tmp_path: Path, broker: Mosquitto
-) -> None:
-    rig = AgentRig(tmp_path, broker.url)
-    rig.data.mkdir()
-    rig.start_without_waiting(prefix=("prlimit", "--fsize=2000"))
-    wait_for(lambda: not rig.alive, "its end")
-    assert rig.stop() == 11
-    assert "outbox.db: the disk does not take the write" in rig.said
-    assert "Traceback" not in rig.said
-    try:
-        rig.start()
+def test_rows_that_wait_survive_a_start_on_a_full_disk(tmp_path: Path, broker: Mosquitto) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        with SensorRig(broker.url) as sensor:
+            sensor.send(50)
+            wait_for_starts(rig, 50)
+        rig.stop()
+        rig.start(["prlimit", "--fsize=2000"])
         assert rig.ready["running"] == {"tiny": "1.0.0"}
-    finally:
-        rig.close()
+        rig.stop()
+        rig.start()
+        wait_for_starts(rig, 50)
 
 
 def test_an_outbox_on_a_failing_card_costs_rows_that_are_counted_and_no_prediction_after(
