@@ -14,10 +14,16 @@ class OnTrial:
         self.digest = digest
         self._rules = Rules(config.predictions, config.serve_s, config.fleet)
         self._began_s = time.monotonic()
-        self._heard_fleet = False
 
-    def missing(self, predictions: int, fleet_connected: bool) -> str:
-        """What it has still to show, in words; '' when it may be confirmed."""
-        self._heard_fleet = self._heard_fleet or fleet_connected
-        seconds = time.monotonic() - self._began_s
-        return trials.missing(self._rules, Evidence(predictions, seconds, self._heard_fleet))
+    @property
+    def serves_s(self) -> float:
+        """For how long, in seconds."""
+        return time.monotonic() - self._began_s
+
+    def missing(self, predictions: int, contact_s: float) -> str:
+        """What it has still to show, in words; '' when it may be confirmed.
+
+        `contact_s` is when the newest rows were sent that the fleet has acknowledged (Books).
+        """
+        contact = contact_s >= self._began_s
+        return trials.missing(self._rules, Evidence(predictions, self.serves_s, contact))

@@ -15,6 +15,9 @@ from edge_runtime.errors import EdgeError, EngineError
 from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
+from edge_runtime.store.trials import CONTACT
+
+_CONTACT_TAKES_S = 5.0  # at most, where the fleet can be reached
 
 
 class Trials:
@@ -82,9 +85,14 @@ class Trials:
                 self._ended[name] = served.failure
                 self._slots.failed(name, version, "trial failed", EngineError(served.failure))
                 del self._live[name]
-            elif not live.missing(served.predictions, self._books.connected):
+                continue
+            missing = live.missing(served.predictions, self._books.contact_s)
+            if not missing:
                 self._store.confirmed(name, live.digest)
                 self._confirmed(name, live.digest)
+            elif missing == CONTACT and live.serves_s > _CONTACT_TAKES_S:
+                version = self._slots.model(name).slots[live.digest].version
+                self._books.note_once("trial waits", name, version, missing)
 
     def begin(self) -> None:
         """Try what is pending; what loads and is not pending any more is ended."""

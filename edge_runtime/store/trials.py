@@ -20,6 +20,7 @@ from edge_runtime.store.slots import (
 )
 
 DEFAULT_ATTEMPTS = 3
+CONTACT = "contact with the fleet"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a trial has shown since it serves; `fleet`: the fleet's broker was connected."""
+    """What a trial has shown since it serves; `fleet`: the fleet acknowledged something sent since."""
 
     predictions: int
     seconds: float
@@ -51,7 +52,7 @@ def missing(rules: Rules, evidence: Evidence) -> str:
     if evidence.seconds < rules.seconds:
         parts.append(f"{rules.seconds - evidence.seconds:.0f} s more")
     if rules.fleet and not evidence.fleet:
-        parts.append("contact with the fleet")
+        parts.append(CONTACT)
     return ", ".join(parts)
 
 

@@ -18,9 +18,10 @@ TOPICS = Topics("watch-01")
 
 
 class Listener:
-    """Hears everything a device says, and acknowledges every row, as a collector would."""
+    """Hears all that a device says. If it `answers`, it acknowledges rows, as a collector would."""
 
     def __init__(self, url: str) -> None:
+        self.answers = True
         self.rows: dict[tuple[str, int], Row] = {}
         self.status: list[Status] = []
         self.reported: list[Reported] = []
@@ -50,6 +51,8 @@ class Listener:
             with self._lock:
                 self.rows.update({(batch.stream, row.seq): row for row in batch.rows})
                 seqs = {seq for stream, seq in self.rows if stream == batch.stream}
+            if not self.answers:
+                return
             committed = next(seq for seq in range(1, len(seqs) + 2) if seq not in seqs) - 1
             ack = msgspec.json.encode(Ack(stream=batch.stream, seq=committed))
             self._link.publish(TOPICS.ack, ack, retain=True)
@@ -101,6 +104,9 @@ def test_the_fleet_is_told_what_runs_and_that_the_device_lives_and_leaves(
         assert done.returncode == 8
         wait_for(lambda: "expected an ONNX file" in listener.reported[-1].models[0].error, "the error")
         (model,) = listener.reported[-1].models
+        (bad,) = [slot for slot in model.slots if slot.digest == model.rejected]
+        assert "expected an ONNX file" in bad.reason
+        assert listener.reported[-1].root is not None
         assert model.version == "1.1.0"
         assert {slot.version: slot.state for slot in model.slots} == {
             "1.0.0": "good",
@@ -133,6 +139,57 @@ def test_a_device_that_starts_on_a_full_disk_predicts_and_says_what_ails_it(
         assert "the disk does not take the write" in told.detail
         assert rig.ready["running"] == {"tiny": "1.0.0"}
         assert "Traceback" not in rig.said
+
+
+def test_a_trial_that_needs_the_fleet_waits_for_its_answer_over_restarts(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with (
+        NatsServer(tmp_path / "fleet") as fleet,
+        Listener(fleet.url) as listener,
+        agent(tmp_path, broker.url, fleet={"url": fleet.url}, trial={"fleet": True}) as rig,
+        SensorRig(broker.url) as sensor,
+    ):
+        wait_for(lambda: rig.model().active, "the first version to be confirmed")
+        first = rig.model().active
+        fleet.kill()
+        done = rig.command(
+            "install", rig.bundle("1.1.0", seed=1), "--store", rig.data / "store", "--wait", "0"
+        )
+        assert done.returncode == 7
+        wait_for(lambda: rig.events("trial waits"), "word of what it waits for")
+        (waits,) = rig.events("trial waits")
+        assert (waits.version, waits.detail) == ("1.1.0", "contact with the fleet")
+
+        def attempts() -> int:
+            now = rig.model()
+            assert now.active == first
+            return now.slots[now.pending or ""].attempts
+
+        assert attempts() == 2
+        assert rig.stop() == 0
+        assert attempts() == 3
+        rig.start()
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the trial to go on")
+        rig.kill()
+        assert attempts() == 2
+
+        listener.answers = False  # a broker without a collector
+        fleet.start()
+        rig.start()
+        wait_for(lambda: len(rig.events("trial waits")) == 2, "word that a connection is not enough")
+        assert rig.ready["fleet"]
+        assert attempts() == 1
+        told = listener.reported[-1].models[0]
+        assert (told.version, told.confirmed, told.pending) == ("1.1.0", first, told.active)
+        (slot,) = [slot for slot in told.slots if slot.digest == told.pending]
+        assert (slot.state, slot.attempts, slot.allowed, slot.proved) == ("trial", 1, 3, True)
+
+        listener.answers = True
+        sensor.send(10)
+        wait_for(lambda: rig.model().active == told.pending, "the confirm")
+        wait_for(lambda: listener.reported[-1].models[0].confirmed == told.pending, "the fleet to hear")
+        assert listener.reported[-1].root is not None
 
 
 def test_with_a_broker_that_acknowledges_no_collector_is_needed(
