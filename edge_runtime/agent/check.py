@@ -7,7 +7,8 @@ import msgspec
 
 from edge_runtime import config as settings
 from edge_runtime.agent.brokers import broker
-from edge_runtime.agent.streamable import why_not
+from edge_runtime.agent.streamable import check_fits
+from edge_runtime.boards import board
 from edge_runtime.bundle import Root, load_root, open_bundle
 from edge_runtime.bundle.rotation import decides
 from edge_runtime.config import BrokerConfig, Config, ModelConfig
@@ -46,6 +47,7 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
 
     look("device.data", lambda: _data(config.device.data))
     look("device.trust", lambda: _trust(config))
+    look("device.board", lambda: _board(config.device.board))
     if config.fleet is None:
         findings.append(Finding("fleet", "none: rows stay in the outbox of this device"))
     else:
@@ -79,6 +81,12 @@ def _trust(config: Config) -> str:
     return f"trusts root file version {root.version}, {file}"
 
 
+def _board(name: str | None) -> str:
+    if name is None:
+        return "not told: the first variant that runs is taken, whatever board it was made for"
+    return f"a {board(name).title}: variants that were made for other boards are passed over"
+
+
 def _roots(config: Config) -> tuple[Root | None, Root | None]:
     """The root that the configuration names, and the one that an install verifies with."""
     pinned = Store(config.store).trusted_root()
@@ -94,10 +102,7 @@ def _bundle(config: Config, model: ModelConfig) -> str:
     with open_bundle(model.bundle, root=root) as bundle:
         manifest = bundle.manifest
         bundle.check()
-    if manifest.name != model.name:
-        raise ConfigError(f"{model.bundle}: expected the model {model.name!r}, found {manifest.name!r}.")
-    if why := why_not(manifest):
-        raise ConfigError(f"{model.bundle}: {why}")
+    check_fits(model, manifest, config.device.board or "")
     return f"{model.name}: " + (
         active or f"installs {manifest.version} from {model.bundle.name} and runs it"
     )

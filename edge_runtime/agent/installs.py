@@ -6,10 +6,11 @@ from edge_runtime.agent.books import Books
 from edge_runtime.agent.log import say, warn
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.slots import Slots
+from edge_runtime.agent.streamable import check_fits
 from edge_runtime.agent.trials import Trials
-from edge_runtime.bundle import load_root, open_bundle
+from edge_runtime.bundle import load_root
 from edge_runtime.config import Config, ModelConfig
-from edge_runtime.errors import ConfigError, EdgeError
+from edge_runtime.errors import EdgeError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import State
 
@@ -24,7 +25,8 @@ class Installs:
         self._store = store
         self._books = books
         self._runners = runners
-        self._slots = Slots(store, books, runners)
+        self._board = config.device.board or ""
+        self._slots = Slots(store, books, runners, self._board)
         self._trials = Trials(config, store, books, runners, self._slots)
 
     def begin(self) -> None:
@@ -83,13 +85,11 @@ class Installs:
         say(f"{model.name}: installs {model.bundle.name}, as nothing is installed yet")
         try:
             trust = self._config.device.trust
-            with open_bundle(model.bundle, root=None, allow_unsigned=True) as bundle:
-                if bundle.manifest.name != model.name:
-                    raise ConfigError(
-                        f"{model.bundle}: expected the model {model.name!r}, found "
-                        f"{bundle.manifest.name!r}."
-                    )
-            self._store.install(model.bundle, root=load_root(trust) if trust else None)
+            self._store.install(
+                model.bundle,
+                root=load_root(trust) if trust else None,
+                accept=lambda manifest: check_fits(model, manifest, self._board),
+            )
             if warning := self._store.expiry_warning():
                 warn(f"{model.name}: {warning}")
         except EdgeError as error:

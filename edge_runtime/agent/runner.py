@@ -20,6 +20,7 @@ class ModelRunner:
         """Raises ConfigError when a file of its source's broker cannot be read."""
         self.name = model.name
         self._model = model
+        self._board = config.device.board or ""
         self._books = books
         self._serving: Serving | None = None
         self._upcoming: tuple[Installed, Worker | None, bool] | None = None
@@ -149,6 +150,7 @@ class ModelRunner:
             installed,
             worker,
             load_timeout_s=self._model.load_timeout_s,
+            board=self._board,
             on_line=lambda line: warn(f"{self.name}: worker: {line}"),
             note=lambda event, detail: self._books.note(
                 event, self.name, installed.manifest.version, detail

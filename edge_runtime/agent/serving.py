@@ -52,6 +52,7 @@ class Serving:
         worker: Worker | None,
         *,
         load_timeout_s: float,
+        board: str,
         on_line: Callable[[str], None],
         note: Callable[[str, str], None],
         on_trial: bool = False,
@@ -65,6 +66,7 @@ class Serving:
         self.failure = ""
         self.predictions = 0
         self._load_timeout_s = load_timeout_s
+        self._board = board
         self._on_line = on_line
         self._note = note
         self._failures = 0
@@ -117,7 +119,7 @@ class Serving:
 
     def _start(self) -> Worker | None:
         try:
-            self.worker = Worker(self.installed.folder, on_line=self._on_line)
+            self.worker = Worker(self.installed.folder, board=self._board, on_line=self._on_line)
             self.worker.wait_ready(self._load_timeout_s)
         except EdgeError as error:
             self.close()

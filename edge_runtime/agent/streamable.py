@@ -1,6 +1,22 @@
 """Whether a stream of samples can feed a model, and its predictions be told: a pure decision."""
 
 from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.config import ModelConfig
+from edge_runtime.engine.requirements import demand_met
+from edge_runtime.errors import ConfigError
+
+
+def check_fits(model: ModelConfig, manifest: Manifest, board: str) -> None:
+    """Refuse a bundle that a configuration names, before anything of it is written.
+
+    Raises ConfigError for another model, or one that no stream can feed, and UnavailableError for one
+    that this machine cannot run.
+    """
+    if manifest.name != model.name:
+        raise ConfigError(f"{model.bundle}: expected the model {model.name!r}, found {manifest.name!r}.")
+    if why := why_not(manifest):
+        raise ConfigError(f"{model.bundle}: {why}")
+    demand_met(manifest, board=board)
 
 
 def why_not(manifest: Manifest) -> str:

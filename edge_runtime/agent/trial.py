@@ -18,12 +18,14 @@ class Trial:
         open_slot: Callable[[], Installed],
         *,
         timeout_s: float,
+        board: str,
         on_line: Callable[[str], None],
     ) -> None:
         self.digest = digest
         self.error: EdgeError | None = None
         self._open_slot = open_slot
         self._timeout_s = timeout_s
+        self._board = board
         self._on_line = on_line
         self._installed: Installed | None = None
         self._worker: Worker | None = None
@@ -60,7 +62,8 @@ class Trial:
             with self._lock:
                 if self._cancelled:
                     return
-                self._worker = Worker(self._installed.folder, on_line=self._on_line)
+                folder = self._installed.folder
+                self._worker = Worker(folder, board=self._board, on_line=self._on_line)
             self._worker.wait_ready(self._timeout_s)
         except EdgeError as error:
             self.error = error

@@ -35,6 +35,7 @@ class Trials:
         runners: Mapping[str, ModelRunner],
         slots: Slots,
     ) -> None:
+        self._board = config.device.board or ""
         self._models = {model.name: model for model in config.models}
         self._store = store
         self._books = books
@@ -120,7 +121,12 @@ class Trials:
                 self._books.note_once("store trouble", name, detail=str(error))
 
     def _attempt(self, name: str, digest: str) -> None:
-        """Count it, durably, and only then load."""
+        """Count it, durably, and only then load. What is for another machine is not loaded at all."""
+        if why := self._slots.why_not_here(name, digest):
+            slot = self._slots.model(name).slots[digest]
+            self._slots.failed(name, slot.version, "trial failed", why)
+            self._wait_longer(name)
+            return
         attempts = self._config(name).attempts
         slot = self._store.tried(name, digest, attempts, self._ended.pop(name, ""))
         if slot.state != "bad":
@@ -142,6 +148,7 @@ class Trials:
             digest,
             lambda: self._slots.installed(name, digest),
             timeout_s=configured.load_timeout_s if configured else 60.0,
+            board=self._board,
             on_line=lambda line: warn(f"{name}: worker: {line}"),
         )
 

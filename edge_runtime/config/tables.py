@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edge_runtime.boards import board_names
+
 
 def _about(text: str, **schema: Any) -> Any:
     """What a key is for, and more for the published schema that other code checks."""
@@ -28,7 +30,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class DeviceConfig(Part, frozen=True, kw_only=True):
-    """`data` holds the store, the outbox and the journals; `trust` is pinned at the first install."""
+    """`data` holds the store, the outbox and the journals; `trust` is pinned at the first install.
+
+    `board`: what the device is; variants that were made for others are passed over.
+    """
 
     id: Annotated[
         str,
@@ -38,6 +43,9 @@ class DeviceConfig(Part, frozen=True, kw_only=True):
         msgspec.field(default_factory=lambda: Path("state"))
     )
     trust: Annotated[Path, _about("Root file that says whose bundles count.")] | None = None
+    board: (
+        Annotated[str, _about("What the device is, such as pi5.", enum=list(board_names()))] | None
+    ) = None
 
 
 class BrokerConfig(Part, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from edge_runtime.boards import board
 from edge_runtime.bundle.manifest import check_name
 from edge_runtime.config.faults import Fault
 from edge_runtime.config.tables import BrokerConfig, Config, Part, SourceConfig
@@ -20,6 +21,8 @@ _TOPIC = re.compile(r"[^\s+#\x00-\x1f]{1,200}\Z")
 def of_config(config: Config) -> Iterator[Fault]:
     """All faults: the device's name, numbers anywhere, then the fleet and model by model."""
     yield from _of_text("device.id", Topics, config.device.id)
+    if config.device.board is not None:
+        yield from _of_text("device.board", board, config.device.board)
     yield from _of_numbers(config, "")
     if config.fleet:
         yield from _of_broker("fleet", config.fleet)

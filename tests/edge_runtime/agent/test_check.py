@@ -71,6 +71,19 @@ def test_a_bundle_of_a_stranger_or_of_another_model_is_a_problem(rig: AgentRig) 
     assert "expected the model 'tiny', found 'other'" in problems(rig)["models[0].bundle"]
 
 
+def test_a_bundle_that_this_device_cannot_run_is_a_problem(rig: AgentRig) -> None:
+    (rig.folder / "tiny-1.0.0.edge").write_bytes(tiny_bundle(boards=("pi5",)))
+    assert problems(rig) == {}
+
+    text = rig.config.read_text()
+    rig.config.write_text(text.replace("[device]\n", '[device]\nboard = "pi4"\n'))
+    assert "fp32 is made for pi5 (this is pi4)" in problems(rig)["models[0].bundle"]
+    assert "a Raspberry Pi 4: variants that were made for other boards" in check(rig).stdout
+
+    (rig.folder / "tiny-1.0.0.edge").write_bytes(tiny_bundle(requires={"onnxruntime": ">=99"}))
+    assert "fp32 needs onnxruntime >=99, found" in problems(rig)["models[0].bundle"]
+
+
 def test_a_model_that_no_stream_can_feed_is_a_problem(rig: AgentRig) -> None:
     files = payloads(tiny_bundle())
     manifest = decode(files.pop("manifest.json"))

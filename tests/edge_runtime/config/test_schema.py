@@ -82,6 +82,8 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
         ("device.id", "Watch 1"),
         ("device.trust", ""),
         ("device.trust", 5),
+        ("device.board", "pi9"),
+        ("device.board", ""),
         ("telemetry.interval_s", 0),
         ("telemetry.interval_s", "5"),
         ("telemetry.max_outbox_bytes", 2),
