@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from edge_runtime.bundle import Bundle, Root, key_id, open_bundle, open_folder, sign
 from edge_runtime.bundle.manifest import canonical_json
 from edge_runtime.model import from_bundle
-from tests.hostile.case import Attempt
+from tests.hostile.case import Attempt, Make
 from tests.support.tiny_bundle import KEY, MODEL_FILE, root, tiny_bundle
 from tests.support.unpacked import payloads
 
 Files = dict[str, bytes]
+Change = Callable[[dict[str, Any], Files], object]  # of a manifest and the artifacts
 MANIFEST = "manifest.json"
 GOOD = {
     name: data for name, data in payloads(tiny_bundle()).items() if name.split("/")[0] != "signatures"
@@ -43,9 +44,7 @@ def signed(files: Mapping[str, bytes], *keys: ec.EllipticCurvePrivateKey) -> Fil
     return {**files, **made}
 
 
-def relisted(
-    change: Callable[[dict[str, Any], Files], object], *keys: ec.EllipticCurvePrivateKey
-) -> Files:
+def relisted(change: Change, *keys: ec.EllipticCurvePrivateKey) -> Files:
     """The good bundle after `change` of its manifest and artifacts, listed and signed anew.
 
     Where `change` puts another value in the place of `manifest["files"]`, that one counts.
@@ -142,3 +141,18 @@ def loading(raw: bytes, folder: Path) -> Attempt:
             model.replay_goldens()
 
     return attempt
+
+
+def opening_changed(change: Change) -> Make:
+    """Open the good bundle after `change` of it; see `relisted`."""
+    return lambda folder: opening(archive(relisted(change)), folder)
+
+
+def loading_changed(change: Change) -> Make:
+    """Load the good bundle after `change` of it; see `relisted`."""
+    return lambda folder: loading(archive(relisted(change)), folder)
+
+
+def loading_model(raw: bytes) -> Make:
+    """Load the good bundle with another model file."""
+    return lambda folder: loading(with_model(raw), folder)

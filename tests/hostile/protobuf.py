@@ -52,34 +52,37 @@ def encoding_changed(chance: random.Random, raw: bytes) -> bytes:
 def nested(chance: random.Random, raw: bytes) -> bytes:
     """A model with something in it that is nested deeply, within the limits of readers and beyond."""
     depth = chance.choice((2, 8, 15, 16, 20, 30, 60, 99, 101, 500, 5000))
-    way = chance.choice(_WAYS)
-    inner = b""
-    for _ in range(depth):
-        for number in way.turn:
-            inner = Field(number, BYTES, inner).written()
-    for number in way.head:
-        inner = Field(number, BYTES, inner).written()
+    inner = buried(chance.choice(_WAYS), depth)
     return raw + inner if chance.random() < 0.8 else inner + raw
 
 
+def buried(way: "Way", depth: int) -> bytes:
+    """A model with something in it so many turns deep; the onnx package itself reads none that is."""
+    inner = b""
+    for number in (*way.turn * depth, *way.head):
+        inner = Field(number, BYTES, inner).written()
+    return inner
+
+
 @dataclass(frozen=True)
-class _Way:
+class Way:
     """Numbers of fields, from the inside out: of one turn, and up to the model."""
 
     turn: tuple[int, ...]
     head: tuple[int, ...]
 
 
+GRAPHS = Way((6, 5, 1), (7,))  # a graph in an attribute of a node of a graph …
 _WAYS = (
-    _Way((1, 6, 5), (1, 7)),  # a graph in an attribute of a node of a graph …
-    _Way((1, 11, 5), (1, 7)),  # the same in a list of graphs
-    _Way((6, 5, 7), (25,)),  # in a function
-    _Way((1, 4), (2, 11, 7)),  # a type: a sequence of sequences … of an input
-    _Way((1, 9), (2, 12, 7)),  # optional
-    _Way((2, 5), (2, 13, 7)),  # a map
-    _Way((1,), (15, 7)),  # a sparse tensor
-    _Way((7,), ()),  # whatever reads it
-    _Way((1, 1), (20,)),  # a training graph
+    GRAPHS,
+    Way((1, 11, 5), (1, 7)),  # the same in a list of graphs
+    Way((6, 5, 7), (25,)),  # in a function
+    Way((1, 4), (2, 11, 7)),  # a type: a sequence of sequences … of an input
+    Way((1, 9), (2, 12, 7)),  # optional
+    Way((2, 5), (2, 13, 7)),  # a map
+    Way((1,), (15, 7)),  # a sparse tensor
+    Way((7,), ()),  # whatever reads it
+    Way((1, 1), (20,)),  # a training graph
 )
 
 

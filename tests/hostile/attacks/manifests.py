@@ -8,7 +8,16 @@ from typing import Any
 
 from edge_runtime.bundle.manifest import canonical_json
 from edge_runtime.errors import BundleError, ManifestError
-from tests.hostile.building import GOOD, MANIFEST, Files, archive, listing, opening, relisted, signed
+from tests.hostile.building import (
+    GOOD,
+    MANIFEST,
+    Files,
+    archive,
+    listing,
+    opening,
+    opening_changed,
+    signed,
+)
 from tests.hostile.case import Attempt, Case, Make
 
 GROUP = "manifest"
@@ -31,10 +40,6 @@ def _text(old: str, new: str) -> Make:
 def _raw(manifest: bytes) -> Make:
     files = {**GOOD, MANIFEST: manifest}
     return lambda folder: opening(archive(signed(files)), folder)
-
-
-def _changed(change: Callable[[Value, Files], object]) -> Make:
-    return lambda folder: opening(archive(relisted(change)), folder)
 
 
 def _unlisted(value: Value, files: Files) -> None:
@@ -187,13 +192,13 @@ SPELLINGS = (
     ),
     _case(
         "nested 200 deep",
-        _changed(_deep_steps),
+        opening_changed(_deep_steps),
         (DECODE + "levels of nesting",),
         "expected at most 32 levels of nesting",
     ),
     _case(
         "an integer of 65 bits",
-        _changed(lambda value, _: value["window"].update(length=1 << 64)),
+        opening_changed(lambda value, _: value["window"].update(length=1 << 64)),
         (DECODE + "levels of nesting",),
         "integers of 64 bits, found more",
     ),
@@ -211,28 +216,28 @@ SPELLINGS = (
 ENTRIES = (
     _case(
         "a file that is not listed",
-        _changed(_unlisted),
+        opening_changed(_unlisted),
         (CONTENTS + "as well", SIGNED_OTHERS),
         "as well",
         error=BundleError,
     ),
     _case(
         "a listed file that is not there",
-        _changed(_missing),
+        opening_changed(_missing),
         (CONTENTS + "'no such file'", SIGNED_OTHERS),
         "'extra.so': expected 4 bytes, found no such file",
         error=BundleError,
     ),
     _case(
         "another size than listed",
-        _changed(_listed("card.md", size=1)),
+        opening_changed(_listed("card.md", size=1)),
         (CONTENTS + "'no such file'",),
         "'card.md': expected 1 bytes, found 32",
         error=BundleError,
     ),
     _case(
         "another digest than signed",
-        _changed(_listed("card.md", sha256="0" * 64)),
+        opening_changed(_listed("card.md", sha256="0" * 64)),
         (SIGNED_OTHERS, "bundle.reader.Bundle.chunks: _altered"),
         "expected it to list the files that were signed",
         error=BundleError,
@@ -246,13 +251,13 @@ ENTRIES = (
     ),
     _case(
         "a model that is not listed",
-        _changed(_variant(file="variants/fp32/other.onnx")),
+        opening_changed(_variant(file="variants/fp32/other.onnx")),
         (FAULTS + "does not list in files",),
         "refers to 'variants/fp32/other.onnx', which it does not list",
     ),
     _case(
         "goldens outside the bundle",
-        _changed(_golden(inputs=["../../etc/passwd"])),
+        opening_changed(_golden(inputs=["../../etc/passwd"])),
         (FAULTS + "does not list in files",),
         "refers to '../../etc/passwd', which it does not list",
     ),
@@ -260,61 +265,61 @@ ENTRIES = (
 VALUES = (
     _case(
         "a format of tomorrow",
-        _changed(_top(format=2)),
+        opening_changed(_top(format=2)),
         (DECODE + "expected format",),
         "expected format 1, found 2. Upgrade",
     ),
     _case(
         "a release below zero",
-        _changed(_top(release=-1)),
+        opening_changed(_top(release=-1)),
         (FAULTS + "release is not from 0",),
         "release is not from 0 to",
     ),
     _case(
         "a release no double holds",
-        _changed(_top(release=1 << 53)),
+        opening_changed(_top(release=1 << 53)),
         (FAULTS + "release is not from 0",),
         "release is not from 0 to",
     ),
     _case(
         "a release that is text",
-        _changed(_top(release="1000000")),
+        opening_changed(_top(release="1000000")),
         (DECODE + "plain(str(error))",),
         "Expected `int`, got `str`",
     ),
     _case(
         "a name that is a path",
-        _changed(_top(name="../tiny")),
+        opening_changed(_top(name="../tiny")),
         ("bundle.manifest.check_name: expected 1 to 64",),
         "name '../tiny': expected 1 to 64 of a-z",
     ),
     _case(
         "a name of 100,000 letters",
-        _changed(_top(name="x" * 100_000)),
+        opening_changed(_top(name="x" * 100_000)),
         ("bundle.manifest.check_name: expected 1 to 64",),
         r"name 'x{199}\.\.\.: expected 1 to 64 of a-z",
     ),
     _case(
         "a version that is a path",
-        _changed(_top(version="1.0.0/..")),
+        opening_changed(_top(version="1.0.0/..")),
         ("bundle.manifest.check_version: semantic version",),
         "expected a semantic version",
     ),
     _case(
         "no golden inputs",
-        _changed(_golden(count=0)),
+        opening_changed(_golden(count=0)),
         (FAULTS + "no golden inputs",),
         "no golden inputs",
     ),
     _case(
         "a variant twice",
-        _changed(lambda value, _: value["variants"].append(value["variants"][0])),
+        opening_changed(lambda value, _: value["variants"].append(value["variants"][0])),
         (FAULTS + "a variant is listed twice",),
         "a variant is listed twice",
     ),
     _case(
         "an engine of somebody else",
-        _changed(_variant(engine="shell")),
+        opening_changed(_variant(engine="shell")),
         (DECODE + "plain(str(error))",),
         "Invalid enum value 'shell'",
     ),

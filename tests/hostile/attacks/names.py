@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import ArchiveError
-from tests.hostile.building import Files, archive, archive_of, opening, relisted
+from tests.hostile.building import Files, archive_of, opening, opening_changed, relisted
 from tests.hostile.case import Attempt, Case, Make
 
 GROUP = "archive"
@@ -25,7 +25,7 @@ def _added(name: str) -> Make:
     def change(_: dict[str, Any], files: Files) -> None:
         files[name] = b"#!/bin/sh\n"
 
-    return lambda folder: opening(archive(relisted(change)), folder)
+    return opening_changed(change)
 
 
 def _name_case(what: str, name: str, advisory: str = "") -> Case:
@@ -104,13 +104,13 @@ CASES = (
     ),
     _case(
         "order: a name that is a file and a folder",
-        lambda folder: opening(archive(relisted(_clashing)), folder),
+        opening_changed(_clashing),
         ("bundle.archive.check_names: a file or a folder called",),
         "expected a file or a folder called 'card.md', found both",
     ),
     _case(
         "number: more files than a bundle has",
-        lambda folder: opening(archive(relisted(_many)), folder),
+        opening_changed(_many),
         (
             "bundle.archive._members: 1 to {MAX_ENTRIES} entries",
             "bundle.archive.check_names: 1 to {MAX_ENTRIES} entries",

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from edge_runtime.errors import EngineError
-from tests.hostile.building import changed_model, loading, with_model
+from tests.hostile.building import changed_model, loading_model
 from tests.hostile.case import Attempt, Case, Make
 
 GROUP = "onnx data"
@@ -208,7 +208,7 @@ LOCATIONS: dict[str, tuple[str, str]] = {
 def _at(place: Place, location: str, **more: str) -> Make:
     """The good model with one more tensor; it still gives the golden outputs where that one is read."""
     raw = changed_model(lambda model: place(model, _outside(location, **more)))
-    return lambda folder: loading(with_model(raw), folder)
+    return loading_model(raw)
 
 
 def _beside(put: Callable[[Path, Path], object]) -> Make:

@@ -7,23 +7,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from edge_runtime.errors import EngineError, ManifestError
-from tests.hostile.building import GOOD, Files, archive, loading, opening, relisted, with_model
-from tests.hostile.case import Case, Make
+from edge_runtime.errors import EngineError, ManifestError, UnavailableError
+from tests.hostile.building import GOOD, Files, loading_changed, loading_model, opening_changed
+from tests.hostile.case import Case
 from tests.support.tiny_bundle import MODEL_FILE
 
 GROUP = "TensorRT plans"
 PROFILE = {"min_rows": 1, "opt_rows": 1, "max_rows": 8}
 # How a serialized plan begins; what follows does not matter to whoever takes it by its beginning.
 PLAN = b"ftrt" + bytes(200)
-
-
-def _changed(change: Callable[[dict[str, Any], Files], object]) -> Make:
-    return lambda folder: loading(archive(relisted(change)), folder)
-
-
-def _opened(change: Callable[[dict[str, Any], Files], object]) -> Make:
-    return lambda folder: opening(archive(relisted(change)), folder)
 
 
 def _for_tensorrt(**more: Any) -> Callable[[dict[str, Any], Files], None]:
@@ -51,45 +43,46 @@ PROFILES = "bundle.consistency._of_profiles: "
 CASES = (
     _case(
         "a plan as the only variant",
-        _changed(_for_tensorrt()),
+        loading_changed(_for_tensorrt()),
         ("engine.select.choose: found none",),
         r"found none: fp32 needs tensorrt \(",
+        error=UnavailableError,
     ),
     _case(
         "a plan in place of the ONNX file",
-        lambda folder: loading(with_model(PLAN), folder),
+        loading_model(PLAN),
         NOT_ONNX,
         "expected an ONNX file, found",
     ),
     _case(
         "a plan that both engines would load",
-        _changed(_second_is_a_plan),
+        loading_changed(_second_is_a_plan),
         NOT_ONNX,
         "expected an ONNX file, found",
     ),
     _case(
         "a plan behind a model",
-        lambda folder: loading(with_model(GOOD[MODEL_FILE] + PLAN), folder),
+        loading_model(GOOD[MODEL_FILE] + PLAN),
         NOT_ONNX,
         "expected an? .*ONNX file, found",
     ),
     _case(
         "a part for the host without TensorRT",
-        _opened(_host_is_a_plan),
+        opening_changed(_host_is_a_plan),
         (PROFILES + "a file for the host is for tensorrt only",),
         "a file for the host is for tensorrt only",
         error=ManifestError,
     ),
     _case(
         "a variant for TensorRT without a profile",
-        _opened(_for_tensorrt(profile=None)),
+        opening_changed(_for_tensorrt(profile=None)),
         (PROFILES + "and it needs one",),
         "an optimization profile is for tensorrt, and it needs one",
         error=ManifestError,
     ),
     _case(
         "a profile of no rows",
-        _opened(_for_tensorrt(profile=PROFILE | {"min_rows": 0})),
+        opening_changed(_for_tensorrt(profile=PROFILE | {"min_rows": 0})),
         (PROFILES + "whose rows do not ascend",),
         "rows do not ascend from 1",
         error=ManifestError,

@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 from edge_runtime.bundle import decode_root, make_root, rotation
-from edge_runtime.errors import BundleError, EngineError, OlderReleaseError, TrustError
+from edge_runtime.errors import BundleError, OlderReleaseError, TrustError, UnavailableError
 from edge_runtime.store import slots
 from tests.hostile.attacks.plans import PROFILE
-from tests.hostile.building import Files, archive, loading, opening, relisted, signature_name
+from tests.hostile.building import Files, archive, loading_changed, opening, signature_name
 from tests.hostile.case import Case, Make
 from tests.support.tiny_bundle import KEY, MODEL_FILE, OTHER_KEY, tiny_bundle
 from tests.support.unpacked import payloads
@@ -31,10 +31,6 @@ def _mixed(**taken: Files) -> Files:
         "card": "card.md",
     }
     return NEW | {names[what]: files[names[what]] for what, files in taken.items()}
-
-
-def _opened(files: Files) -> Make:
-    return lambda folder: opening(archive(files), folder)
 
 
 def _older(release: int) -> Make:
@@ -70,6 +66,20 @@ def _unsigned_root(raw: bytes) -> bytes:
 
 
 _case = partial(Case, GROUP, error=TrustError)
+
+
+def _mixed_case(what: str, names: str, rules: tuple[str, ...], **taken: Files) -> Case:
+    raw = archive(_mixed(**taken))
+    says = f"{names}: expected SHA-256" if names else "expected SHA-256"
+    return _case(
+        f"{what} of an older bundle",
+        lambda folder: opening(raw, folder),
+        rules,
+        says,
+        error=BundleError,
+    )
+
+
 OLDER = ("store.slots.begin_write: the highest that ran here",)
 CHUNKS = ("bundle.reader.Bundle.chunks: _altered",)
 TRUSTED_BOTH = make_root([KEY.public_key(), OTHER_KEY.public_key()], KEY, version=2)
@@ -90,48 +100,12 @@ CASES = (
         error=OlderReleaseError,
         advisory=OLDER_TRUSTED,
     ),
-    _case(
-        "the manifest of an older bundle",
-        _opened(_mixed(manifest=OLD)),
-        ALTERED,
-        "manifest.json: expected SHA-256",
-        error=BundleError,
-    ),
-    _case(
-        "the signature of an older bundle",
-        _opened(_mixed(signature=OLD)),
-        ALTERED,
-        "manifest.json: expected SHA-256",
-        error=BundleError,
-    ),
-    _case(
-        "manifest and signature of an older bundle",
-        _opened(_mixed(manifest=OLD, signature=OLD)),
-        CHUNKS,
-        "expected SHA-256",
-        error=BundleError,
-    ),
-    _case(
-        "the model of an older bundle",
-        _opened(_mixed(model=OLD)),
-        CHUNKS,
-        f"{MODEL_FILE}: expected SHA-256",
-        error=BundleError,
-    ),
-    _case(
-        "the goldens of an older bundle",
-        _opened(_mixed(golden=OLD)),
-        CHUNKS,
-        "golden/outputs/1.npy: expected SHA-256",
-        error=BundleError,
-    ),
-    _case(
-        "the card of an older bundle",
-        _opened(_mixed(card=OLD)),
-        CHUNKS,
-        "card.md: expected SHA-256",
-        error=BundleError,
-    ),
+    _mixed_case("the manifest", "manifest.json", ALTERED, manifest=OLD),
+    _mixed_case("the signature", "manifest.json", ALTERED, signature=OLD),
+    _mixed_case("manifest and signature", "", CHUNKS, manifest=OLD, signature=OLD),
+    _mixed_case("the model", MODEL_FILE, CHUNKS, model=OLD),
+    _mixed_case("the goldens", "golden/outputs/1.npy", CHUNKS, golden=OLD),
+    _mixed_case("the card", "card.md", CHUNKS, card=OLD),
     _case(
         "root: an older version",
         _rotating(_root(2, KEY), _root(1, KEY)),
@@ -188,9 +162,9 @@ CASES = (
     ),
     _case(
         "a bundle for another board",
-        lambda folder: loading(archive(relisted(_for_engine)), folder),
+        loading_changed(_for_engine),
         ("engine.select.choose: found none",),
         "expected a variant that runs on this machine, found none",
-        error=EngineError,
+        error=UnavailableError,
     ),
 )

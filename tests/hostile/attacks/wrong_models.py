@@ -9,32 +9,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_runtime.errors import EngineError, GoldenMismatchError
 from tests.hostile.attacks.graphs import GROUP, constant
-from tests.hostile.building import changed_model, loading, with_model
+from tests.hostile.building import changed_model, loading, loading_model
 from tests.hostile.case import Case, Make
+from tests.hostile.protobuf import GRAPHS, buried
 from tests.support.tiny_bundle import TinyModel, tiny_bundle
 
 LOADED = ("engine.onnxruntime._translated: _failed",)
 
 
 def _loaded(change: Callable[[onnx.ModelProto], object]) -> Make:
-    return lambda folder: loading(with_model(changed_model(change)), folder)
-
-
-def _bytes(raw: bytes) -> Make:
-    return lambda folder: loading(with_model(raw), folder)
-
-
-def _deep() -> bytes:
-    """A model of graphs 40 deep, as bytes: the onnx package itself reads none that is so deep."""
-    raw = b""
-    for _ in range(40):  # a graph with a node with an attribute that is a graph
-        for field in (6, 5, 1):
-            raw = bytes([field << 3 | 2]) + _varint(len(raw)) + raw
-    return b"\x3a" + _varint(len(raw)) + raw
-
-
-def _varint(value: int) -> bytes:
-    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + _varint(value >> 7)
+    return loading_model(changed_model(change))
 
 
 def _output(model: onnx.ModelProto) -> onnx.ValueInfoProto:
@@ -81,7 +65,7 @@ PROTOBUF = ("engine.onnx_file.check_onnx: not made by this converter",)
 CASES = (
     _case(
         "graphs 40 deep",
-        _bytes(_deep()),
+        loading_model(buried(GRAPHS, 40)),
         ("engine.onnx_file._walk: levels of graphs in graphs",),
         "expected at most 64 levels of graphs in graphs, found more",
     ),
@@ -159,14 +143,14 @@ CASES = (
     ),
     _case(
         "half a model",
-        _bytes(TinyModel().graph()[:-9]),
+        loading_model(TinyModel().graph()[:-9]),
         PROTOBUF,
         "expected a whole ONNX file, found a part of one",
     ),
-    _case("no model", _bytes(b""), LOADED, LOAD),
+    _case("no model", loading_model(b""), LOADED, LOAD),
     _case(
         "a name that is no text",
-        _bytes(_in_other_bytes()),
+        loading_model(_in_other_bytes()),
         ("engine.onnx_file._check_text: expected names in UTF-8",),
         "expected names in UTF-8, found one in other bytes",
     ),
