@@ -33,11 +33,7 @@ _PACKAGES = (
     *("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "libgomp1", "ca-certificates"),
     *("coreutils", "dash", "libc-bin"),
 )
-_SOURCES = Path("/etc/apt/sources.list.d/debian.sources")  # the mirror that this machine uses
-_MIRROR = (
-    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
-    "http://deb.debian.org/debian bookworm main"
-)
+_SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 _WHEELS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 # Debian's Python looks here; the `.pth` file leads on to where the package is bound.
 _SITE = "usr/local/lib/python3.11/dist-packages"
@@ -124,7 +120,7 @@ def _unpack_debian(root: Path) -> None:
         [
             *("mmdebstrap", "--quiet", "--variant=extract", "--architectures=arm64"),
             *("--aptopt=APT::Install-Recommends false", f"--include={','.join(_PACKAGES)}"),
-            *("bookworm", root, _SOURCES if _SOURCES.exists() else _MIRROR),
+            *("bookworm", root, _sources()),
         ]
     )
     for name in _FOLDERS:
@@ -133,6 +129,18 @@ def _unpack_debian(root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     (root / "usr/local/bin/edge-runtime").chmod(0o755)
+
+
+def _sources() -> Path:
+    """Where this machine has its own Debian packages from: the device's come from there, too."""
+    for path in _SOURCES:
+        if path.exists():
+            return path
+    raise AssertionError(
+        f"{' or '.join(map(str, _SOURCES))}: expected where this machine has Debian 12's packages from, "
+        "for those of the emulated device; found neither. Run this on Debian 12, or write the first "
+        "(sources.list(5))."
+    )
 
 
 def _dependencies() -> list[str]:
