@@ -47,7 +47,7 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
 
     look("device.data", lambda: _data(config.device.data))
     look("device.trust", lambda: _trust(config))
-    look("device.board", lambda: _board(config.device.board))
+    look("device.board", lambda: _board(config.board))
     if config.fleet is None:
         findings.append(Finding("fleet", "none: rows stay in the outbox of this device"))
     else:
@@ -81,8 +81,8 @@ def _trust(config: Config) -> str:
     return f"trusts root file version {root.version}, {file}"
 
 
-def _board(name: str | None) -> str:
-    if name is None:
+def _board(name: str) -> str:
+    if not name:
         return "not told: the first variant that runs is taken, whatever board it was made for"
     return f"a {board(name).title}: variants that were made for other boards are passed over"
 
@@ -102,7 +102,7 @@ def _bundle(config: Config, model: ModelConfig) -> str:
     with open_bundle(model.bundle, root=root) as bundle:
         manifest = bundle.manifest
         bundle.check()
-    check_fits(model, manifest, config.device.board or "")
+    check_fits(model, manifest, config.board)
     return f"{model.name}: " + (
         active or f"installs {manifest.version} from {model.bundle.name} and runs it"
     )

@@ -25,7 +25,7 @@ class Installs:
         self._store = store
         self._books = books
         self._runners = runners
-        self._board = config.device.board or ""
+        self._board = config.board
         self._slots = Slots(store, books, runners, self._board)
         self._trials = Trials(config, store, books, runners, self._slots)
 

@@ -20,7 +20,7 @@ class ModelRunner:
         """Raises ConfigError when a file of its source's broker cannot be read."""
         self.name = model.name
         self._model = model
-        self._board = config.device.board or ""
+        self._board = config.board
         self._books = books
         self._serving: Serving | None = None
         self._upcoming: tuple[Installed, Worker | None, bool] | None = None

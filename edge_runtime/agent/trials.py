@@ -35,7 +35,7 @@ class Trials:
         runners: Mapping[str, ModelRunner],
         slots: Slots,
     ) -> None:
-        self._board = config.device.board or ""
+        self._board = config.board
         self._models = {model.name: model for model in config.models}
         self._store = store
         self._books = books

@@ -130,6 +130,11 @@ class Config(Part, frozen=True, kw_only=True):
     telemetry: TelemetryConfig = TelemetryConfig()
 
     @property
+    def board(self) -> str:
+        """What the device is; '' where nobody has said."""
+        return self.device.board or ""
+
+    @property
     def store(self) -> Path:
         return self.device.data / "store"
 

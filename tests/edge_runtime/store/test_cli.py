@@ -307,6 +307,7 @@ class TestStatus:
 
         assert command("status") == 0
         assert command.out.splitlines()[-1] == "  nothing runs: install a bundle"
+        assert command.install("1.1.0", floor=1_001_000) == 0
 
     def test_programs_get_the_same_as_one_document(self, command: Command) -> None:
         slot = command.shelf.run("1.0.0")
