@@ -169,12 +169,12 @@ def _cycles(chance: random.Random, model: onnx.ModelProto) -> None:
 
 
 def _graphs(chance: random.Random, model: onnx.ModelProto) -> None:
-    """A graph where none was, a body that is another graph, or a function that calls itself."""
+    """A graph where none was, a body that is another graph, or functions without an end."""
     node = chance.choice(model.graph.node)
     body = onnx.GraphProto()
     body.CopyFrom(model.graph)
     bodies = [message for message, field in _places(model.graph) if field == "g"]
-    match chance.randrange(5):
+    match chance.randrange(6):
         case 0 if bodies:
             chance.choice(bodies).g.CopyFrom(body)
         case 1:
@@ -188,6 +188,8 @@ def _graphs(chance: random.Random, model: onnx.ModelProto) -> None:
                 node.attribute.append(helper.make_attribute("num_scan_inputs", chance.choice(INTS)))
         case 3:
             _calling_itself(chance, model, node)
+        case 4:
+            doubling_functions(model, node, chance.choice((3, 10, 15, 40)))
         case _:
             graphs = node.attribute.add(name="bodies", type=onnx.AttributeProto.GRAPHS).graphs
             graphs.extend([body] * chance.choice((1, 2, 16)))
@@ -197,9 +199,23 @@ def _calling_itself(chance: random.Random, model: onnx.ModelProto, node: onnx.No
     domain, name = chance.choice(("", "ai.onnx.ml", "com.microsoft")), chance.choice(("Self", "Relu"))
     again = helper.make_node(name, ["a"], ["b"], domain=domain)
     ways = [helper.make_opsetid(domain, 3 if domain == "ai.onnx.ml" else 17)]
-    model.functions.append(helper.make_function(domain, name, ["a"], ["b"], [again, again][:1], ways))
+    model.functions.append(helper.make_function(domain, name, ["a"], ["b"], [again], ways))
     node.op_type, node.domain = name, domain
-    del node.attribute[:], node.input[1:]
+    del node.attribute[:], node.input[1:], node.output[1:]
+
+
+def doubling_functions(model: onnx.ModelProto, node: onnx.NodeProto, depth: int) -> None:
+    """Let a node call a function that calls another twice, and so on: 2^depth calls and more."""
+    domain = "com.microsoft"
+    ways = [helper.make_opsetid("", 17), helper.make_opsetid(domain, 1)]
+    body = [helper.make_node("Identity", ["a"], ["b"])]
+    for at in range(depth):
+        model.functions.append(helper.make_function(domain, f"F{at}", ["a"], ["b"], body, ways))
+        calls = (("a", "between"), ("between", "b"))
+        body = [helper.make_node(f"F{at}", [one], [two], domain=domain) for one, two in calls]
+    model.opset_import.append(ways[1])
+    node.op_type, node.domain = f"F{depth - 1}", domain
+    del node.attribute[:], node.input[1:], node.output[1:]
 
 
 def _any(chance: random.Random, model: onnx.ModelProto, *fields: str) -> Place:

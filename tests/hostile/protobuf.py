@@ -75,14 +75,13 @@ class Way:
 GRAPHS = Way((6, 5, 1), (7,))  # a graph in an attribute of a node of a graph …
 _WAYS = (
     GRAPHS,
-    Way((1, 11, 5), (1, 7)),  # the same in a list of graphs
-    Way((6, 5, 7), (25,)),  # in a function
-    Way((1, 4), (2, 11, 7)),  # a type: a sequence of sequences … of an input
-    Way((1, 9), (2, 12, 7)),  # optional
-    Way((2, 5), (2, 13, 7)),  # a map
-    Way((1,), (15, 7)),  # a sparse tensor
-    Way((7,), ()),  # whatever reads it
-    Way((1, 1), (20,)),  # a training graph
+    Way((11, 5, 1), (7,)),  # the same in lists of graphs
+    Way((6, 5, 1), (6, 5, 7, 25)),  # in a function
+    Way((1, 4), (2, 11, 7)),  # a sequence of sequences … as an input
+    Way((1, 9), (2, 12, 7)),  # what may be missing, of what may be missing … as an output
+    Way((2, 5), (2, 13, 7)),  # a map to maps … in the graph
+    Way((1, 4), (14, 5, 1, 7)),  # a sequence of sequences … in an attribute
+    Way((63,), ()),  # in a field that nobody knows
 )
 
 

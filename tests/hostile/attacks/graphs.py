@@ -16,6 +16,7 @@ from edge_runtime.errors import EngineError, WorkerError
 from edge_runtime.worker import Worker
 from tests.hostile.building import changed_model, with_model
 from tests.hostile.case import Attempt, Case, Make
+from tests.hostile.onnx_mutation import doubling_functions
 from tests.support.slots import slot
 from tests.support.tiny_bundle import Behaviour, tiny_bundle
 
@@ -170,6 +171,11 @@ def _doubling() -> Nodes:
     return [constant("turns", np.int64(40)), _loop(twice, turns="turns", grows=True), *_summed("looped")]
 
 
+def _calling(folder: Path) -> Attempt:
+    raw = changed_model(lambda model: doubling_functions(model, model.graph.node[0], 40))
+    return working(with_model(raw), folder)
+
+
 def _tree(true_ids: list[int], features: list[int]) -> Callable[[], Nodes]:
     """A tree of two nodes and a leaf, whose branches lead where they should not."""
     tree = helper.make_node(
@@ -214,6 +220,7 @@ CASES = (
     _case("64 GB by Range", _with_nodes(_ranged), TOLD, RUN),
     _case("32 GB by OneHot", _with_nodes(_one_hot), TOLD, RUN),
     _case("a tensor that doubles 40 times", _with_nodes(_doubling), TOLD, RUN),
+    _case("functions that call 2^40 others", _calling, ENDLESS, TOOK, error=WorkerError),
     _case(
         "a tree that leads back to its root",
         _with_nodes(_tree([0, 2, 0], [0, 0, 0]), domain="ai.onnx.ml"),
