@@ -51,8 +51,8 @@ class Outbox:
 
     When the file turns out to be broken it is moved aside, a new one begins with an event that says so,
     and the call goes on there. Where the disk does not let it be opened, rows are kept in memory, and
-    `trouble` says why; they go to the disk again once it does and all that were in memory are
-    acknowledged. `on_append` is called after each commit of rows.
+    `trouble` says why; they go to the disk once it does, in the stream they were given numbers of.
+    `on_append` is called after each commit of rows.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Outbox:
 
     def _do(self, act: Callable[[OutboxRows], Result]) -> Result:
         with self._lock:
-            if self._rows.rows == 0 and time.monotonic() >= self._disk_again_s:
+            if time.monotonic() >= self._disk_again_s:
                 self._try_the_disk_again()
             try:
                 return act(self._rows)
@@ -191,10 +191,8 @@ class Outbox:
         return rows
 
     def _try_the_disk_again(self) -> None:
-        """From memory, where no row is left, to the file."""
+        """From memory to the file, with all that is in memory."""
         self._disk_again_s = time.monotonic() + _DISK_AGAIN_S
-        memory = self._file
-        assert memory is not None
         try:
             file = OutboxFile(self.path)
         except CorruptError:
@@ -205,12 +203,12 @@ class Outbox:
             return
         try:
             rows = OutboxRows(file, self._max_bytes, self._boot_id)
-            rows.append([_event("rows on the disk again", "")], memory.remembered())
+            rows.adopt(self._rows, _event("rows on the disk again", ""))
         except (StorageError, CorruptError):
             file.close()
             return
+        self.close()
         self._file, self._rows, self._disk_again_s, self.trouble = file, rows, math.inf, ""
-        memory.close()
 
 
 def read_counts(path: Path) -> Counts | None:

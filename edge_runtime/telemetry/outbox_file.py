@@ -89,11 +89,6 @@ class OutboxFile(ReadFile):
                 if durable:
                     self._database.execute("PRAGMA synchronous = NORMAL")
 
-    def remembered(self) -> dict[str, bytes]:
-        """What is kept under each key."""
-        found = self.select("SELECT key, value FROM meta")
-        return {str(key): bytes(value) for key, value in found}  # type: ignore[arg-type]
-
     @classmethod
     def in_memory(cls, path: Path) -> "OutboxFile":
         """One that the disk need not take, with what the file at `path` remembers under its keys.

@@ -66,6 +66,7 @@ class OutboxRows:
         """Counts the opening, and begins a stream unless the newest one is of this boot."""
         self._file = file
         self._max_bytes = max_bytes
+        self._boot_id = boot_id
         counters = {str(name): int(value) for name, value in file.select("SELECT * FROM counters")}
         ((last, rows, used_bytes),) = file.select(_TOTALS)
         self.rows, self.used_bytes = int(rows), int(used_bytes)
@@ -105,6 +106,34 @@ class OutboxRows:
         self.used_bytes += cost - freed
         self.dropped += dropped
         return self.last - self.stream.base
+
+    def adopt(self, other: "OutboxRows", event: Row) -> None:
+        """Take over another outbox's only stream, with its rows and what it remembers, and go on in it.
+
+        The rows keep their stream and numbers, at other positions. `event` is the next row in it.
+        """
+        (stream,) = other.streams
+        offset = self.last - stream.base
+        held = other._file.select("SELECT id, lane, body FROM rows ORDER BY id")
+        moved = [(int(position) + offset, lane, body) for position, lane, body in held]
+        last = other.last + 1
+        body = encode_row(event, last - stream.base)
+        moved.append((last + offset, lane_of(event), body))
+        cost = other.used_bytes + len(body) + len(lane_of(event)) + _ROW_BYTES
+        remembered = other._file.select("SELECT key, value FROM meta")
+        with self._file.transaction(durable=True) as database:
+            dropped, freed = self._make_room(database, cost)
+            # A stream that begins here, too, never had a row.
+            values = (self.last, stream.name, self._boot_id)
+            database.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", values)
+            database.executemany("INSERT INTO rows VALUES (?, ?, ?)", moved)
+            database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", remembered)
+        kept = [known for known in self.streams if known.base < self.last]
+        self.streams = (*kept, Stream(self.last, stream.name))
+        self.last = last + offset
+        self.rows += len(moved) - dropped
+        self.used_bytes += cost - freed
+        self.dropped += dropped
 
     def read(self, after: int, max_rows: int, max_bytes: int) -> Chunk | None:
         """Rows behind `after`, of one stream; at least one, however long, if there is any."""

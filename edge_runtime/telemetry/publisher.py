@@ -85,7 +85,7 @@ class Publisher:
         self._send_at = 0.0
         self._tidy_at = 0.0
         self._settled: dict[str, int] = {}
-        self._announced = ""  # the stream of the last status
+        self._announced = ("", 0)  # the stream and opening of the last status
         self._reported: object = None
         self._contact_s = -math.inf
         self._link = Link(
@@ -197,7 +197,7 @@ class Publisher:
     def _take_up(self) -> None:
         self._up = True
         self._in_flight.reconnected()
-        self._announced, self._reported = "", None
+        self._announced, self._reported = ("", 0), None
         # The collector answers a birth, and the broker may have kept its last answer.
         self._hold_until = 0.0 if self._by_broker else time.monotonic() + _HOLD_S
         self._on_up()
@@ -245,12 +245,12 @@ class Publisher:
         return self._tidy_at
 
     def _announce(self) -> None:
-        stream = self._outbox.stream
-        if self._announced != stream:
-            self._in_flight.reconnected()  # a new outbox counts its positions anew
+        opened = self._outbox.stream, self._outbox.boot
+        if self._announced != opened:
+            self._in_flight.reconnected()  # a new file counts its positions anew
             if self._link.publish(self._topics.status, self._status(online=True), retain=True) is None:
                 return
-            self._announced = stream
+            self._announced = opened
         state = self._state
         if state is not None and state != self._reported:
             models, root = state
