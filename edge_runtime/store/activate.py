@@ -48,7 +48,8 @@ def _not_yet(state: State, slot: Slot, wait_s: float) -> str:
         )
     return (
         f"{slot.model} {slot.version}: it is installed and pending, but the agent has not "
-        f"activated it within {wait_s:g} s. `edge-runtime status` shows when it has."
+        f"activated it within {wait_s:g} s. `edge-runtime status` shows when it has; the agent's log "
+        "tells why not."
     )
 
 

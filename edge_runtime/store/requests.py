@@ -19,9 +19,9 @@ def named(state: State, model: str | None, which: str | None) -> Slot:
     if len(fits) == 1:
         return fits[0]
     found = ", ".join(f"{slot.version} ({short(slot.digest)})" for slot in whole) or "none"
+    advice = _forbidden(now) or "Name one of these by its version or digest, or install it."
     raise StoreError(
-        f"{model}: expected one installed version {which or 'to activate'}, found: {found}. "
-        f"Name one of these by its version or digest, or install it.{_forbidden(now)}"
+        f"{model}: expected one installed version {which or 'to activate'}, found: {found}. {advice}"
     )
 
 
@@ -36,18 +36,18 @@ def rolled_back(state: State, model: str | None) -> tuple[State, Slot]:
         return requested(state, model, now.active), now.slots[now.active]
     if now.previous is None:
         found = f"only {now.slots[now.active].version}" if now.active else "no version"
-        advice = _forbidden(now) or " Install the version you want."
-        raise StoreError(f"{model}: nothing to roll back to, {found} is kept here.{advice}")
+        advice = _forbidden(now) or "Install the version you want."
+        raise StoreError(f"{model}: nothing to roll back to, {found} is kept here. {advice}")
     return requested(state, model, now.previous), now.slots[now.previous]
 
 
 def _forbidden(now: ModelState) -> str:
-    """A sentence on the versions that a declared floor has removed; '' where there is none."""
+    """What to do about a version that a declared floor may have removed; '' where there is none."""
     if not now.declared:
         return ""
     return (
-        f" Version {now.declared_by} declared that no release below {now.declared} may run here again. "
-        "To ship older content on purpose, make a new bundle of it with a release of "
+        f"Version {now.declared_by} declared that no release below {now.declared} may run here again: "
+        "to ship older content on purpose, make a new bundle of it with a release of "
         f"{now.floor} or more."
     )
 

@@ -133,8 +133,8 @@ class TestADeclaredFloor:
     def test_what_it_forbids_is_refused_with_who_declared_it_and_the_way_out(self) -> None:
         state = run(run(State(), ONE), self.MENDED)
         why = (
-            r"Version 3\.0\.0 declared that no release below 2 may run here again\. "
-            r"To ship older content on purpose, make a new bundle of it with a release of 3 or more\."
+            r"Version 3\.0\.0 declared that no release below 2 may run here again: "
+            r"to ship older content on purpose, make a new bundle of it with a release of 3 or more\."
         )
 
         with pytest.raises(StoreError, match=r"nothing to roll back to, only 3\.0\.0 .* " + why):
