@@ -69,7 +69,7 @@ def _changed(chance: random.Random, kind: str, raw: bytes) -> bytes:
 
 def _types(chance: random.Random, model: onnx.ModelProto) -> None:
     """The type of a tensor or of an attribute."""
-    message, field = _any(chance, model, "data_type", "elem_type", "type", "to")
+    message, field = _any(chance, model, "data_type", "elem_type", "type")
     if field == "type" and isinstance(message, onnx.AttributeProto):
         message.type = chance.choice(onnx.AttributeProto.AttributeType.values())
     elif field == "type":

@@ -68,14 +68,13 @@ def _unsigned_root(raw: bytes) -> bytes:
 _case = partial(Case, GROUP, error=TrustError)
 
 
-def _mixed_case(what: str, names: str, rules: tuple[str, ...], **taken: Files) -> Case:
+def _mixed_case(what: str, name: str, rules: tuple[str, ...], **taken: Files) -> Case:
     raw = archive(_mixed(**taken))
-    says = f"{names}: expected SHA-256" if names else "expected SHA-256"
     return _case(
         f"{what} of an older bundle",
         lambda folder: opening(raw, folder),
         rules,
-        says,
+        f"{name}: expected SHA-256",
         error=BundleError,
     )
 
