@@ -79,7 +79,7 @@ def _check_model(model: ModelReport) -> None:
     roles = (model.active, model.confirmed, model.pending, model.previous, model.rejected)
     _check_length("names", MAX_NAME, model.name, model.version, *roles)
     _check_length("error", MAX_WORDS, model.error)
-    _check_integers("floor", model.floor)
+    _check_integers("floors", model.floor, model.declared)
     for slot in model.slots:
         _check_length("names", MAX_NAME, slot.version, slot.digest)
         _check_length("reason", MAX_WORDS, slot.reason)

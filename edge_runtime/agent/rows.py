@@ -125,6 +125,7 @@ def _model_report(name: str, model: ModelState, active: str, errors: Mapping[str
         previous=model.previous or "",
         rejected=bad[-1].digest if bad else "",
         floor=model.floor,
+        declared=model.declared,
     )
 
 

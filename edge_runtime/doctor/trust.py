@@ -10,6 +10,7 @@ from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.store import installed, is_there
 from edge_runtime.errors import EdgeError
 from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import ModelState
 
 _SOON = timedelta(days=30)
 
@@ -32,7 +33,7 @@ def look(device: Device) -> Iterator[Finding]:
         yield judge(root, store.clock(), f"edge-runtime trust update --store {path} FILE")
     for name, model in models.items():
         if model.floor:
-            yield ok(f"{name}: takes bundles with a release of {model.floor} or more.")
+            yield ok(f"{name}: takes bundles with a release of {model.floor} or more.{_declared(model)}")
 
 
 def judge(root: Root | None, clock: Clock, update: str) -> Finding:
@@ -60,3 +61,9 @@ def judge(root: Root | None, clock: Clock, update: str) -> Finding:
             f"Bring your fleet's next root file before that day: {update}",
         )
     return ok(f"{subject} is good until {ends}.")
+
+
+def _declared(model: ModelState) -> str:
+    if not model.declared:
+        return ""
+    return f" {model.declared_by} declared that none below {model.declared} may run again."

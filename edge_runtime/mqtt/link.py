@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge_runtime.errors import BrokerError, EdgeError
+from edge_runtime.mqtt import reasons
 from edge_runtime.mqtt.broker import Broker
 from edge_runtime.mqtt.connection import Connection, Message, Session, Waker, Will
 
@@ -24,6 +25,7 @@ _CLOSE_TIMEOUT_S = 2.0
 _JOIN_TIMEOUT_S = 15.0
 _STABLE_S = 5.0
 _IDLE_S = 60.0
+_SHORT_S = 60.0
 
 
 def _ignore(*_: object) -> None:
@@ -76,6 +78,7 @@ class Link:
         self._max_payload_bytes = max_payload_bytes
         self._retry_s = retry_s
         self._reason = ""
+        self._short_lives = 0  # in a row, of connections that the broker ended soon
         self._generation = 0
         self._current: tuple[int, Connection] | None = None
         self._waker = Waker()
@@ -137,6 +140,7 @@ class Link:
     def _live_once(self) -> bool:
         """One connection from its beginning to its end; whether there was one."""
         lived = False
+        began = time.monotonic()
         reason = f"{self.broker.url}: the link was closed."
         connection: Connection | None = None
         try:
@@ -146,7 +150,7 @@ class Link:
             self._went_up(connection)
             self._serve(connection)
         except EdgeError as error:
-            reason = str(error)
+            reason = self._lost(str(error), time.monotonic() - began) if lived else str(error)
         except Exception:
             log.exception("%s: the connection failed by a fault of ours", self.broker.url)
             reason = f"{self.broker.url}: the connection failed by a fault of ours. It is made again."
@@ -182,6 +186,10 @@ class Link:
         self._generation += 1
         self._current = (self._generation, connection)
         self._call(self._on_up)
+
+    def _lost(self, reason: str, lived_s: float) -> str:
+        self._short_lives = self._short_lives + 1 if lived_s < _SHORT_S else 0
+        return reasons.repeated(reason, self._short_lives, self._client_id)
 
     def _went_down(self, reason: str, lived: bool) -> None:
         if lived or reason != self._reason:

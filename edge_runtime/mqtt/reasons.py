@@ -14,6 +14,8 @@ _REFUSALS = {
     136: "the broker says it is not available now. Look at its log",
 }
 
+_SUSPICIOUS = 3  # connections in a row
+
 
 def of_error(broker: Broker, error: Exception, timeout_s: float) -> str:
     """Why no connection came to be, from what the operating system or TLS raised."""
@@ -52,6 +54,16 @@ def of_loss(broker: Broker, last_error: str, *, answered: bool) -> str:
         return f"{broker.url}: the connection broke{detail}. It is made again."
     hint = "Check the port, and who may connect" if broker.tls else "Check whether it wants mqtts://"
     return f"{broker.url}: the broker closed the connection before it answered{detail}. {hint}."
+
+
+def repeated(reason: str, short_lives: int, client_id: str) -> str:
+    """The same, with what may be behind it when so many connections in a row ended soon."""
+    if short_lives < _SUSPICIOUS:
+        return reason
+    return (
+        f"{reason} That was soon after the connect, {short_lives} times in a row: brokers do that when "
+        f"another client has the same id, {client_id}. Is there a copy of this device?"
+    )
 
 
 def _of_error(broker: Broker, error: Exception, timeout_s: float) -> str:

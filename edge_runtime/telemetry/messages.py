@@ -115,7 +115,8 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `confirmed` is the last one that proved itself, `pending` the one that shall be next, `previous` the
     way back, `rejected` the last one that failed: digests of slots, '' for none. What runs is pending
-    while it is on trial. No bundle with a release below `floor` is installed.
+    while it is on trial. No bundle with a release below `floor` is installed, and none below `declared`
+    runs again, as one that was confirmed declared.
     """
 
     name: str
@@ -128,6 +129,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     previous: str = ""
     rejected: str = ""
     floor: int = 0
+    declared: int = 0
 
 
 class RootReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,12 @@ def test_the_root_file_and_the_release_that_installs_need_are_told(shelf: Shelf)
     assert floor.what == "tiny: takes bundles with a release of 1002003 or more."
 
 
+def test_a_floor_that_a_bundle_declared_is_told_with_its_version(shelf: Shelf) -> None:
+    shelf.run("1.2.3", floor=1_000_000)
+    _, floor = looked(shelf.store)
+    assert floor.what.endswith(" or more. 1.2.3 declared that none below 1000000 may run again.")
+
+
 def test_one_that_is_damaged_is_a_problem_with_its_remedy(shelf: Shelf) -> None:
     shelf.run("1.2.3")
     path: Path = shelf.store.root / "trust" / "root.json"

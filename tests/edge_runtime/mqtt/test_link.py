@@ -134,6 +134,16 @@ def test_a_round_trip_does_not_wait_for_delayed_acks(rig: Rig, start: Start) -> 
 
 
 @both
+def test_two_clients_of_one_id_are_told_what_throws_them_out(rig: Rig, start: Start) -> None:
+    broker = plain(start(rig))
+    with peer(broker, client_id="edge-copy") as one, peer(broker, client_id="edge-copy") as other:
+        for each in (one, other):
+            told = each.await_reason("another client has the same id, edge-copy")
+            assert "the connection broke" in told
+            assert "3 times in a row" in told
+
+
+@both
 def test_a_killed_broker_is_found_again_on_its_port(rig: Rig, start: Start) -> None:
     server = start(rig)
     with peer(plain(server), subscriptions={"x": 1}) as one:

@@ -61,3 +61,9 @@ def test_who_may_not_subscribe_is_named_if_there_is_a_name() -> None:
     named = Broker("broker.local", 1883, username="arm-7")
     assert "let user 'arm-7' subscribe to a, b" in reasons.of_refused_topics(named, ["a", "b"])
     assert "let us subscribe to a" in reasons.of_refused_topics(PLAIN, ["a"])
+
+
+def test_only_connections_that_end_soon_again_and_again_point_to_a_second_client() -> None:
+    said = reasons.of_loss(PLAIN, "", answered=True)
+    assert reasons.repeated(said, 2, "edge-7") == said
+    assert reasons.repeated(said, 3, "edge-7").startswith(f"{said} That was soon after the connect")
