@@ -66,5 +66,7 @@ def _at(path: Path) -> str:
 
 def _words(asks: TrialConfig | None) -> str:
     asks = asks or TrialConfig()
-    fleet = " and contact with the fleet" if asks.fleet else ""
-    return f"{asks.predictions} good predictions, {asks.serve_s:g} s of service{fleet}"
+    parts = [f"{asks.predictions} good predictions"] if asks.predictions else []
+    parts += [f"{asks.serve_s:g} s of service"] if asks.serve_s else []
+    parts += ["contact with the fleet"] if asks.fleet else []
+    return ", ".join(parts) or "nothing more"

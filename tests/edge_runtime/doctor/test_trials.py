@@ -38,7 +38,7 @@ LOADS = slot(attempts=2, allowed=3)
             660,
             True,
             "warning",
-            "show 10 good predictions, 60 s of service and contact",
+            "show 10 good predictions, 60 s of service, contact with the fleet.",
         ),
         (SERVES, -1e9, True, "ok", "on trial"),  # the clock went back
         (SERVES, 0, False, "warning", "No agent runs on this store."),
@@ -57,6 +57,12 @@ def test_who_waits_too_long_is_told_how_to_vouch_for_it_and_how_to_give_it_up() 
     finding = trials.judge(SERVES, None, STORE, quiet_s=1_000, agent_runs=True)
     assert "edge-runtime confirm --store /s" in finding.advice
     assert "edge-runtime rollback --store /s" in finding.advice
+
+
+def test_only_what_a_trial_really_asks_for_is_named() -> None:
+    asks = TrialConfig(predictions=0, serve_s=0, fleet=True)
+    finding = trials.judge(SERVES, asks, STORE, quiet_s=1_000, agent_runs=True)
+    assert "It has to show contact with the fleet." in finding.what
 
 
 def test_the_store_is_looked_at(shelf: Shelf) -> None:
