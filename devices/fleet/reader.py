@@ -175,7 +175,7 @@ class Reader:
             device,
         )
         for time, received, boot, models in rows:
-            yield Report(time, received, boot, _MODELS.decode(models))
+            yield Report(time, received, boot, _models(models))
 
     def history(self, device: str) -> tuple[Entry, ...]:
         """Events and changes of the running model, as one story."""
@@ -196,6 +196,13 @@ def _numbers(stored: str) -> tuple[float, ...]:
     return tuple(json.loads(stored)) if stored else ()
 
 
+def _models(stored: str) -> tuple[ModelReport, ...]:
+    try:
+        return _MODELS.decode(stored)
+    except msgspec.ValidationError:
+        return ()  # an older collector took states that no agent of ours has ever sent
+
+
 def _device(row: tuple[Any, ...]) -> DeviceRecord:
     name, online, boot, stream, software, status_time, last_seen, models, root, *rest = row
     reported_time, stored, lost, duplicates, refused, refusal = rest
@@ -207,7 +214,7 @@ def _device(row: tuple[Any, ...]) -> DeviceRecord:
         software=software,
         status_time=status_time,
         last_seen=last_seen,
-        models=_MODELS.decode(models),
+        models=_models(models),
         root=_ROOT.decode(root),
         reported_time=reported_time,
         stored=stored,

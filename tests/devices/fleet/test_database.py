@@ -213,6 +213,9 @@ def test_a_database_of_the_first_version_is_brought_up_to_date_with_what_it_hold
             "INSERT INTO devices (device, reported) VALUES ('arm-7', '"
             '[{"name":"motion","active":"","version":"","error":"","slots":['
             '{"version":"1.0.0","release":1,"digest":"d","state":"good"}]}]'
+            "'), ('arm-8', '"
+            '[{"name":"motion","active":"","version":"","slots":['
+            '{"version":"1.0.0","release":1,"digest":"d","state":"a state that there is not"}]}]'
             "');"
         )
     with pytest.raises(StoreError, match="Start the collector once"):
@@ -221,6 +224,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date_with_what_it_hold
         device = reader.device("arm-7")
         assert device.root is None
         assert (device.models[0].slots[0].version, device.models[0].pending) == ("1.0.0", "")
+        assert reader.device("arm-8").models == ()
     told = reported("1.0.0", active="1.0.0")
     root = RootReport(version=2, expires=5.0)
     store(tmp_path, arrival(msgspec.structs.replace(told, root=root)))
