@@ -11,13 +11,12 @@ import numpy.typing as npt
 
 from edge_runtime.bundle import Bundle, load_root, open_bundle, open_folder
 from edge_runtime.bundle.manifest import Label, Manifest, Variant
-from edge_runtime.engine.base import Array, Engine, Session, numpy_dtype
+from edge_runtime.engine.base import Array, Session, numpy_dtype
 from edge_runtime.engine.check import Check, input_check
 from edge_runtime.engine.golden import GoldenResult, replay
-from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine
+from edge_runtime.engine.loading import load_best
 from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
 from edge_runtime.engine.row import checked_row
-from edge_runtime.engine.select import choose
 from edge_runtime.errors import EngineError, TrustError
 
 __all__ = ["GoldenResult", "Inference", "Model", "from_bundle", "load"]
@@ -25,8 +24,6 @@ __all__ = ["GoldenResult", "Inference", "Model", "from_bundle", "load"]
 # Columns by name: a mapping, anything like a DataFrame, or a list of records; see `TableCheck`. Of a
 # model of several inputs a mapping of their names to arrays; see `SeveralCheck`.
 Table = Any
-
-_ENGINES: tuple[Engine, ...] = (OnnxRuntimeEngine(),)
 
 # Rows of one run. Larger batches are split: they gain nothing, and memory stays bounded.
 _MAX_BATCH = 1024
@@ -39,6 +36,7 @@ def load(
     allow_unsigned: bool = False,
     threads: int = 1,
     board: str = "",
+    variant: str = "",
 ) -> "Model":
     """Open a bundle, a file or an unpacked folder, and load the best variant for this machine.
 
@@ -49,6 +47,7 @@ def load(
             signature at all.
         threads: how many threads one run may use.
         board: what this machine is, such as "pi5"; variants for other boards are passed over then.
+        variant: the id of the one that is to run, and no other; by default the first that can.
 
     Raises:
         TrustError: neither `trust` nor `allow_unsigned` was given, or the signature does not count.
@@ -64,18 +63,18 @@ def load(
     opener = open_folder if Path(path).is_dir() else open_bundle
     bundle = opener(path, root=root, allow_unsigned=allow_unsigned)
     try:
-        return Model(bundle, threads=threads, board=board, closes_bundle=True)
+        return Model(bundle, threads=threads, board=board, variant=variant, closes_bundle=True)
     except BaseException:
         bundle.close()
         raise
 
 
-def from_bundle(bundle: Bundle, *, threads: int = 1, board: str = "") -> "Model":
+def from_bundle(bundle: Bundle, *, threads: int = 1, board: str = "", variant: str = "") -> "Model":
     """A model of an open bundle, which must stay open for `replay_goldens` and is the caller's to close.
 
     Raises EngineError when no variant runs on this machine, BundleError when a file was altered.
     """
-    return Model(bundle, threads=threads, board=board, closes_bundle=False)
+    return Model(bundle, threads=threads, board=board, variant=variant, closes_bundle=False)
 
 
 class Model:
@@ -86,27 +85,28 @@ class Model:
         digest: the bundle's identity, SHA-256 in hexadecimal.
         bundle: the open bundle it came from.
         variant: the variant that runs.
+        notes: what is to be reported of how it was loaded: why variants that the author prefers do not
+            run here, what the engine could not do as it should.
         classes: class names in the order of probabilities; empty for a model without labels, and for
             one of several.
         labels: of a model of several labels, the name and classes of each.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int, board: str, closes_bundle: bool) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: int, board: str, variant: str, closes_bundle: bool
+    ) -> None:
         """Use `load` or `from_bundle`."""
         manifest = bundle.manifest
-        engines = {engine.name: engine for engine in _ENGINES}
         self.manifest: Manifest = manifest
         self.digest = bundle.digest
         self.classes = manifest.classes
         self.labels: tuple[Label, ...] = manifest.labels
-        self.variant: Variant = choose(
-            manifest,
-            {name: engine.why_unavailable() for name, engine in engines.items()},
-            board=board,
-        )
         self._check: Check = input_check(manifest)
         self._reader = OutputReader(manifest)
-        self._session: Session = engines[self.variant.engine].load(bundle, self.variant, threads=threads)
+        loaded = load_best(bundle, threads=threads, board=board, pinned=variant)
+        self.variant: Variant = loaded.variant
+        self.notes: tuple[str, ...] = loaded.notes
+        self._session: Session = loaded.session
         self._row = checked_row(self._session.row, self._check, self._reader)
         self.bundle = bundle
         self._closes_bundle = closes_bundle

@@ -55,20 +55,13 @@ class OnnxRuntimeEngine:
             raise ConfigError(f"threads: expected 1 or more, found {threads}.")
         manifest = bundle.manifest
         subject = f"{manifest.name} {manifest.version}, {variant.file}"
-        raw = bundle.read(variant.file)
-        check_onnx(raw, subject)
-        return_freed_memory()  # before a forest needs thirteen times its file for a moment
-        with _translated(f"{subject}: cannot be loaded"):
-            session = _onnxruntime().InferenceSession(
-                raw, _options(threads), providers=["CPUExecutionProvider"]
-            )
-            session.disable_fallback()
-        # It keeps the file for a fallback, which is off; and what loading freed, of a forest more than
-        # stays in use: ONNX Runtime copies a model several times.
-        session._model_bytes = None
-        del raw
-        return_freed_memory()
+        session = _loaded(bundle, variant.file, subject, threads)
         return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
+
+    def load_host(self, bundle: Bundle, variant: Variant, *, threads: int) -> "OnnxRuntimePart":
+        """Load the part of another engine's variant that runs before it, `Variant.host`; as `load`."""
+        subject = f"{bundle.manifest.name} {bundle.manifest.version}, {variant.host}"
+        return OnnxRuntimePart(_loaded(bundle, variant.host, subject, threads), subject)
 
 
 class OnnxRuntimeSession:
@@ -109,6 +102,50 @@ class OnnxRuntimeSession:
             self.row.close()
 
 
+class OnnxRuntimePart:
+    """A loaded ONNX file that makes what another engine reads; its batch axis is the first.
+
+    outputs: dtype and shape of what it makes, by name.
+    """
+
+    def __init__(self, session: Any, subject: str) -> None:
+        self._session = session
+        self._inputs = session.get_inputs()
+        self._subject = subject
+        kinds = {kind: dtype for dtype, kind in _ELEMENT_TYPES.items()}
+        self.outputs: dict[str, tuple[str, tuple[int | None, ...]]] = {}
+        for each in session.get_outputs():
+            if (dtype := kinds.get(each.type)) is None:
+                raise EngineError(
+                    f"{subject}: {each.name!r}: found {each.type}. Convert the model again."
+                )
+            shape = tuple(size if isinstance(size, int) else None for size in each.shape)
+            self.outputs[each.name] = (dtype, shape)
+
+    def check_inputs(self, declared: Sequence[Input]) -> None:
+        """Raise EngineError when it reads what is not there."""
+        by_name = {each.name: each for each in declared}
+        read = [by_name[each.name] for each in self._inputs if each.name in by_name]
+        _check_tensors(f"{self._subject}: inputs", self._inputs, read)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Its outputs for those of `inputs` that it reads, by name; safe from several threads.
+
+        Raises EngineError.
+        """
+        session = self._session
+        if session is None:
+            raise EngineError(f"{self._subject}: the model was closed.")
+        with _translated(f"{self._subject}: cannot be run"):
+            arrays = session.run(
+                list(self.outputs), {each.name: inputs[each.name] for each in self._inputs}
+            )
+        return dict(zip(self.outputs, arrays, strict=True))
+
+    def close(self) -> None:
+        self._session = None
+
+
 class OnnxRuntimeRow:
     """IO binding, bound once: no allocation, no look-up by name, no conversion in a call."""
 
@@ -147,6 +184,24 @@ def _onnxruntime() -> Any:
     # What it would log also arrives as an exception, or concerns hardware that is not used here.
     onnxruntime.set_default_logger_severity(_SILENT)
     return onnxruntime
+
+
+def _loaded(bundle: Bundle, file: str, subject: str, threads: int) -> Any:
+    """A session of one file of a bundle, checked. Raises EngineError, BundleError."""
+    raw = bundle.read(file)
+    check_onnx(raw, subject)
+    return_freed_memory()  # before a forest needs thirteen times its file for a moment
+    with _translated(f"{subject}: cannot be loaded"):
+        session = _onnxruntime().InferenceSession(
+            raw, _options(threads), providers=["CPUExecutionProvider"]
+        )
+        session.disable_fallback()
+    # It keeps the file for a fallback, which is off; and what loading freed, of a forest more than
+    # stays in use: ONNX Runtime copies a model several times.
+    session._model_bytes = None
+    del raw
+    return_freed_memory()
+    return session
 
 
 def _options(threads: int) -> Any:

@@ -1,0 +1,116 @@
+"""From a bundle to a session: the best variant that can be loaded here, and why not a better one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.engine import registry
+from edge_runtime.engine.base import Session
+from edge_runtime.engine.registry import Found
+from edge_runtime.engine.requirements import installed_here, unmet
+from edge_runtime.engine.select import choose
+from edge_runtime.errors import EdgeError, EngineError, UnavailableError
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """notes: why variants that the author prefers do not run, and what else the engine has to report."""
+
+    variant: Variant
+    session: Session
+    notes: tuple[str, ...]
+
+
+def load_best(bundle: Bundle, *, threads: int, board: str, pinned: str = "") -> Loaded:
+    """Load the first variant that can be; or the one of the id `pinned`, and no other.
+
+    Where a variant that should run fails to load, the next one is taken.
+    Raises EngineError that says of every variant why not, BundleError when a file was altered.
+    """
+    wanted = _only(bundle.manifest, pinned) if pinned else bundle.manifest
+    found = registry.find(variant.engine for variant in wanted.variants)
+    failed: dict[str, EdgeError] = {}
+    while True:
+        left = [each for each in wanted.variants if each.id not in failed]
+        if failed and not left:
+            raise _none(wanted, failed)
+        try:
+            variant = choose(_with(wanted, left), found.unavailable, board=board)
+        except UnavailableError as error:
+            if failed:
+                raise _none(wanted, failed) from error
+            raise
+        try:
+            session = found.engines[variant.engine].load(bundle, variant, threads=threads)
+        except EngineError as error:
+            failed[variant.id] = error
+        except (EdgeError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
+            failed[variant.id] = UnavailableError(
+                f"{variant.engine}'s adapter is broken: {type(error).__name__}: {str(error)[:300]}"
+            )
+        else:
+            passed = _passed_over(wanted, variant, found, board, failed)
+            return Loaded(variant, session, (*passed, *getattr(session, "notes", ())))
+
+
+def prepare(bundle: Bundle, *, board: str) -> tuple[str, ...]:
+    """Do at install what an engine would else do when a variant is loaded, and may take minutes.
+
+    Returns what is to be reported. What fails is no error here: it fails again, or is passed over, when
+    the bundle is loaded. Raises BundleError when a file was altered.
+    """
+    notes: list[str] = []
+    found = registry.find(variant.engine for variant in bundle.manifest.variants)
+    for variant in bundle.manifest.variants:
+        work = getattr(found.engines.get(variant.engine), "prepare", None)
+        why = found.unavailable.get(variant.engine, "unknown")
+        if work is not None and not unmet(variant, board, installed_here, why):
+            try:
+                notes += work(bundle, variant)
+            except EngineError as error:
+                notes.append(str(error))
+    return tuple(notes)
+
+
+def _only(manifest: Manifest, pinned: str) -> Manifest:
+    chosen = [each for each in manifest.variants if each.id == pinned]
+    if not chosen:
+        raise EngineError(
+            f"{manifest.name} {manifest.version}: expected a variant {pinned!r}, found "
+            f"{', '.join(each.id for each in manifest.variants)}. Name one of these."
+        )
+    return _with(manifest, chosen)
+
+
+def _with(manifest: Manifest, variants: Iterable[Variant]) -> Manifest:
+    return msgspec.structs.replace(manifest, variants=tuple(variants))
+
+
+def _none(manifest: Manifest, failed: dict[str, EdgeError]) -> EdgeError:
+    """What is raised when nothing could be loaded: of one failure that one itself."""
+    first, *others = failed.values()
+    if not others:
+        return first
+    kinds = {type(error) for error in failed.values()}
+    kind = kinds.pop() if len(kinds) == 1 else EngineError
+    told = "; ".join(f"{name}: {error}" for name, error in failed.items())
+    return kind(f"{manifest.name} {manifest.version}: no variant can be loaded here: {told}")
+
+
+def _passed_over(
+    manifest: Manifest, taken: Variant, found: Found, board: str, failed: dict[str, EdgeError]
+) -> tuple[str, ...]:
+    """Why those before `taken` do not run."""
+    notes = []
+    for each in manifest.variants:
+        if each.id == taken.id:
+            break
+        missing = found.unavailable.get(each.engine, "this version of edge-runtime does not know it")
+        why = failed.get(each.id) or unmet(each, board, installed_here, missing)
+        notes.append(f"{each.id} does not run, {taken.id} does: {why}")
+    return tuple(notes)

@@ -1,0 +1,171 @@
+"""From a bundle to a plan, kept or built by the real TensorRT-RTX; it is run on a simulated GPU."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.engine.tensorrt import library
+from edge_runtime.engine.tensorrt.engine import Machine, TensorRTEngine, find_machine
+from edge_runtime.errors import ConfigError, EngineError, UnavailableError
+from tests.edge_runtime.engine.tensorrt.models import (
+    ROWS,
+    engine_in,
+    forest,
+    load,
+    onnx_of,
+    opened,
+    variant_of,
+)
+from tests.edge_runtime.engine.tensorrt.simulated_gpu import machine
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Iterator[Bundle]:
+    with opened(forest(), tmp_path) as found:
+        yield found
+
+
+def test_a_plan_is_built_once_and_kept_for_the_next_start(bundle: Bundle, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    session = load(bundle, engine_in(tmp_path, progress=told.append))
+    assert "building a plan for TensorRT" in told[0]
+    (kept,) = (tmp_path / "plans").iterdir()
+    assert kept.stat().st_size > 100_000
+    assert session.notes == ()
+
+    told.clear()
+    again = load(bundle, engine_in(tmp_path, progress=told.append))
+    assert told == []
+    assert again.notes == ()
+
+
+def test_what_may_take_minutes_is_done_when_it_is_asked_for_and_not_by_the_load(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    assert engine_in(tmp_path).prepare(bundle, variant_of(bundle)) == ()
+
+    told: list[str] = []
+    load(bundle, engine_in(tmp_path, progress=told.append))
+    assert told == []
+
+
+def test_up_to_the_gpu_everything_is_real(bundle: Bundle, tmp_path: Path) -> None:
+    """The real library builds, and is given its plan back; only then it misses the GPU."""
+    (rtx,) = library.installed()
+    pretended = machine()
+    real = Machine(rtx, library.imported(rtx), pretended.cuda, pretended.gpu)
+    for _ in ("built", "kept"):
+        with pytest.raises(EngineError, match=r"the plan cannot be loaded by TensorRT: .*Cuda Runtime"):
+            load(bundle, engine_in(tmp_path, machine=real))
+
+
+def test_here_it_is_unavailable_and_says_what_is_missing() -> None:
+    why = TensorRTEngine().why_unavailable()
+    assert "driver" in why or "libcudart" in why or "GPU" in why
+    with pytest.raises(UnavailableError):
+        find_machine()
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [
+        ("version", "1.8.0"), ("cuda", "13.1"), ("capability", "8.9"),
+        ("board", "another"), ("title", "TensorRT"),
+    ],
+)  # fmt: skip
+def test_what_changes_in_the_machine_builds_the_plan_anew(
+    bundle: Bundle, tmp_path: Path, changed: str, value: str
+) -> None:
+    engine_in(tmp_path).prepare(bundle, variant_of(bundle))
+    other = machine(onnx_of(forest()))
+    if changed == "version":
+        other.trt.__version__ = value
+    elif changed == "title":
+        other = replace(other, library=replace(other.library, title=value))
+    else:
+        other = replace(other, gpu=replace(other.gpu, **{changed: value}))
+    told: list[str] = []
+    engine_in(tmp_path, machine=other, progress=told.append).prepare(bundle, variant_of(bundle))
+    assert told
+    assert len(list((tmp_path / "plans").iterdir())) == 2
+
+
+def test_a_damaged_plan_is_built_again_and_reported(bundle: Bundle, tmp_path: Path) -> None:
+    engine_in(tmp_path).prepare(bundle, variant_of(bundle))
+    (kept,) = (tmp_path / "plans").iterdir()
+    raw = bytearray(kept.read_bytes())
+    raw[-1] ^= 1
+    kept.write_bytes(raw)
+
+    notes = engine_in(tmp_path).prepare(bundle, variant_of(bundle))
+
+    file = "forest 1.0.0, variants/tensorrt-fp32/model.onnx"
+    assert notes == (
+        f"{file}: its plan is built again: the kept plan is damaged: its digest is another",
+    )
+    assert engine_in(tmp_path).prepare(bundle, variant_of(bundle)) == ()
+
+
+def test_a_plan_that_finds_no_room_is_used_and_that_it_is_not_kept_is_reported(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    session = load(bundle, engine_in(tmp_path, max_cache_bytes=50_000))
+    (note,) = session.notes
+    assert "its plan is not kept, so each start builds it anew" in note
+    assert "expected a plan of at most 50000 bytes" in note
+    assert len(session.run({"rows": ROWS})["label"]) == len(ROWS)
+    assert not (tmp_path / "plans").exists()
+
+
+def test_where_the_cache_is_no_folder_the_plan_is_used_all_the_same(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "plans").write_text("in the way")
+    session = load(bundle, engine_in(tmp_path))
+    assert any("its plan is not kept" in note for note in session.notes)
+
+
+def test_without_a_home_the_plan_is_used_and_the_note_says_what_to_set(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDGE_RUNTIME_CACHE", raising=False)
+    monkeypatch.setattr(Path, "home", _homeless)
+    (note,) = load(bundle, engine_in(tmp_path, cache=None)).notes
+    assert "Set EDGE_RUNTIME_CACHE to a folder" in note
+
+
+def _homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_what_tensorrt_refuses_is_an_error_of_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
+    """The plain variant has operators that TensorRT's parser does not know."""
+    variant = msgspec.structs.replace(variant_of(bundle), file=bundle.manifest.variants[0].file)
+    with pytest.raises(
+        EngineError, match="no plan can be built: TensorRT-RTX: its parser refuses"
+    ) as caught:
+        engine_in(tmp_path).load(bundle, variant, threads=1)
+    assert not isinstance(caught.value, UnavailableError)
+
+
+def test_too_little_memory_to_build_is_the_machines_fault(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"more memory than it may have \(150 MiB\)"):
+        load(bundle, engine_in(tmp_path, max_bytes=150 << 20))
+
+
+def test_threads_are_one_or_more(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="threads: expected 1 or more, found 0"):
+        engine_in(tmp_path).load(bundle, variant_of(bundle), threads=0)
+
+
+def test_an_engine_tells_of_a_build_on_standard_error(
+    bundle: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = machine(onnx_of(forest()))
+    TensorRTEngine(cache=tmp_path / "plans", machine=given).prepare(bundle, variant_of(bundle))
+    assert "forest 1.0.0" in capfd.readouterr().err
