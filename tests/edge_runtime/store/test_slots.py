@@ -59,39 +59,11 @@ def test_activation_keeps_the_one_before_as_the_way_back_and_no_other() -> None:
     assert set(motion(state).slots) == {TWO.digest, THREE.digest}
 
 
-def test_a_rollback_is_a_request_that_must_be_proved_too() -> None:
-    asked, target = requests.rolled_back(run(run(State(), ONE), TWO), "motion")
-    done = slots.confirmed(asked, "motion", ONE.digest)
-
-    assert target.version == "1.0.0"
-    assert (motion(asked).active, motion(asked).pending) == (TWO.digest, ONE.digest)
-    assert (motion(done).active, motion(done).previous) == (ONE.digest, TWO.digest)
-
-
 def test_the_floor_stays_where_it_was_after_a_rollback() -> None:
     state, _ = requests.rolled_back(run(run(State(), ONE), TWO), "motion")
     state = slots.confirmed(state, "motion", ONE.digest)
 
     assert motion(state).floor == TWO.release
-
-
-def test_without_a_way_back_a_rollback_says_what_to_do() -> None:
-    with pytest.raises(StoreError, match=r"nothing to roll back to, only 1\.0\.0.*Install the version"):
-        requests.rolled_back(run(State(), ONE), "motion")
-
-
-def test_a_rollback_of_an_unknown_model_says_which_there_are() -> None:
-    with pytest.raises(StoreError, match=r"vibration: there is no such model.*found: motion"):
-        requests.rolled_back(run(State(), ONE), "vibration")
-
-
-def test_a_rollback_without_a_name_needs_one_model_only() -> None:
-    state = slots.begin_write(run(State(), TWO), msgspec.structs.replace(ONE, model="vibration"))
-
-    with pytest.raises(StoreError, match=r"one model.*found: motion, vibration.*--model"):
-        requests.rolled_back(state, None)
-    with pytest.raises(StoreError, match="found: none"):
-        requests.rolled_back(State(), None)
 
 
 def test_an_older_release_is_refused_with_both_numbers_and_the_way_out() -> None:

@@ -101,14 +101,6 @@ def test_a_confirm_by_hand_is_idempotent_and_needs_something_to_confirm() -> Non
         )
 
 
-def test_a_rollback_during_a_trial_gives_the_trial_up_and_nothing_else() -> None:
-    state, target = requests.rolled_back(on_trial(), "motion")
-
-    assert target.version == "1.0.0"
-    assert (motion(state).active, motion(state).pending) == (ONE.digest, None)
-    assert motion(state).bad == {}
-
-
 def test_a_way_back_needs_no_attempts() -> None:
     state, _ = requests.rolled_back(run(run(State(), ONE), TWO), "motion")
 
@@ -143,21 +135,6 @@ def test_pruning_leaves_what_is_on_trial() -> None:
     state = slots.pruned(on_trial(), 1)
 
     assert set(motion(state).slots) == {ONE.digest, TWO.digest}
-
-
-@pytest.mark.parametrize("which", ["2.0.0", TWO.digest, TWO.digest[:12]])
-def test_a_slot_is_named_by_version_or_digest(which: str) -> None:
-    assert requests.named(run(run(State(), ONE), TWO), "motion", which).digest == TWO.digest
-
-
-def test_without_a_name_the_pending_slot_is_meant_else_the_active_one() -> None:
-    assert requests.named(on_trial(), None, None).digest == TWO.digest
-    assert requests.named(run(State(), ONE), None, None).digest == ONE.digest
-
-
-def test_a_version_that_is_not_here_is_refused_with_those_that_are() -> None:
-    with pytest.raises(StoreError, match=r"one installed version 3\.0\.0, found: 1\.0\.0 \("):
-        requests.named(run(State(), ONE), None, "3.0.0")
 
 
 @pytest.mark.parametrize(
