@@ -20,15 +20,14 @@ def look(device: Device) -> Iterator[Finding]:
     if not is_there(path):
         return
     store = Store(path)
-    pending = [(now.pending, now.slots) for now in installed(store).values() if now.pending]
+    pending = [now.slots[now.pending] for now in installed(store).values() if now.pending]
     if not pending:
         return
     asked = {model.name: model.trial for model in device.config.models} if device.config else {}
     quiet_s = time.time() - (path / state_file.NAME).stat().st_mtime
-    for digest, slots in pending:
-        slot = slots[digest]
-        asks = asked.get(slot.model)
-        yield judge(slot, asks, path, quiet_s=quiet_s, agent_runs=store.agent_running())
+    agent_runs = store.agent_running()
+    for slot in pending:
+        yield judge(slot, asked.get(slot.model), path, quiet_s=quiet_s, agent_runs=agent_runs)
 
 
 def judge(

@@ -26,9 +26,8 @@ def look(device: Device) -> Iterator[Finding]:
         root = store.trusted_root()
     except EdgeError as error:
         what, _, advice = str(error).partition(". ")
-        yield problem(
-            f"{what.rstrip('.')}. Nothing new is accepted.", advice or "Put the fleet's root file there."
-        )
+        effect = "" if isinstance(error.__cause__, PermissionError) else " Nothing new is accepted."
+        yield problem(f"{what.rstrip('.')}.{effect}", advice or "Put the fleet's root file there.")
     else:
         yield judge(root, store.clock(), f"edge-runtime trust update --store {path} FILE")
     for name, model in models.items():

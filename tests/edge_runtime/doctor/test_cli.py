@@ -130,6 +130,7 @@ def test_a_store_that_may_not_be_read_is_a_finding_and_no_fault_of_the_command(
     lines = capsys.readouterr().out.splitlines()
     (told,) = [line for line in lines if line.startswith("PROBLEM  store: ")]
     assert told.endswith("Permission denied.")
+    assert not any("Nothing new is accepted" in line for line in lines), "that is not known"
     faults = {line.split(":")[0].split()[-1] for line in lines if "This could not be" in line}
     assert faults.isdisjoint({"folders", "disk", "store", "trust", "trials"})
 
