@@ -1,8 +1,9 @@
-"""A device that is told what it is runs no variant that was made for another board."""
+"""A device runs, and installs, only what its board and its software are enough for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,15 +33,22 @@ def become(rig: AgentRig, board: str) -> None:
     rig.config.write_text(text.replace("[device]\n", f'[device]\nboard = "{board}"\n'))
 
 
-def test_what_the_configuration_brings_for_another_board_is_not_even_unpacked(
-    tmp_path: Path, broker: Mosquitto
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"boards": ("pi5",)}, "fp32 is made for pi5 (this is pi4)"),
+        ({"requires": {"onnxruntime": ">=99"}}, "fp32 needs onnxruntime >=99, found"),
+    ],
+)
+def test_what_the_configuration_brings_for_another_machine_is_not_even_unpacked(
+    tmp_path: Path, broker: Mosquitto, options: dict[str, Any], why: str
 ) -> None:
     with pi4(tmp_path, broker.url) as rig:
-        rig.bundle(boards=("pi5",))
+        rig.bundle(**options)
         rig.start()
 
         (told,) = rig.events("install failed")
-        assert "fp32 is made for pi5 (this is pi4)" in told.detail
+        assert why in told.detail
         assert not (rig.data / "store" / "state.json").exists()
 
         rig.stop()
