@@ -18,9 +18,7 @@ from edge_runtime.engine.tensorrt.key import PlanKey
 from edge_runtime.engine.tensorrt.library import Library
 from edge_runtime.engine.tensorrt.program import Program
 from edge_runtime.engine.tensorrt.session import TensorRTSession
-from edge_runtime.errors import ConfigError, EdgeError, UnavailableError
-
-_ANY_ROWS = Profile(min_rows=1, opt_rows=1, max_rows=1024)
+from edge_runtime.errors import ConfigError, EdgeError, EngineError, UnavailableError
 
 
 @dataclass(frozen=True)
@@ -97,13 +95,14 @@ class TensorRTEngine:
         machine, manifest = self._machine(), bundle.manifest
         host = OnnxRuntimeEngine().load_host(bundle, variant, threads=threads) if variant.host else None
         plan = self._plan(bundle, variant, machine)
+        assert variant.profile is not None
         program = Program(machine.trt, machine.cuda, plan.data, _subject(bundle, variant))
         try:
             return TensorRTSession(
                 program,
                 manifest.inputs,
                 manifest.outputs,
-                max_rows=(variant.profile or _ANY_ROWS).max_rows,
+                max_rows=variant.profile.max_rows,
                 host=host,
                 notes=plan.notes,
             )
@@ -119,10 +118,12 @@ class TensorRTEngine:
     def _plan(self, bundle: Bundle, variant: Variant, machine: Machine) -> _Plan:
         """The variant's plan, kept or built, and what is to be reported of that."""
         subject = _subject(bundle, variant)
-        profile = variant.profile or _ANY_ROWS
+        profile = variant.profile
+        assert profile is not None  # as the manifest was checked for
         if profile.min_rows != 1:
-            raise UnavailableError(
-                f"{subject}: expected a profile that takes one row, found {profile.min_rows} at least."
+            raise EngineError(
+                f"{subject}: expected a profile that takes one row, found {profile.min_rows} at least. "
+                "Convert the model again."
             )
         key = _key(bundle, variant, profile, machine)
         notes = []

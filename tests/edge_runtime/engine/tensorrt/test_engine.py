@@ -158,6 +158,13 @@ def test_too_little_memory_to_build_is_the_machines_fault(bundle: Bundle, tmp_pa
         load(bundle, engine_in(tmp_path, max_bytes=150 << 20))
 
 
+def test_a_profile_that_takes_no_single_row_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    profile = msgspec.structs.replace(variant_of(bundle).profile, min_rows=2, opt_rows=2)  # type: ignore[type-var]
+    variant = msgspec.structs.replace(variant_of(bundle), profile=profile)
+    with pytest.raises(EngineError, match="expected a profile that takes one row, found 2 at least"):
+        engine_in(tmp_path).load(bundle, variant, threads=1)
+
+
 def test_threads_are_one_or_more(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="threads: expected 1 or more, found 0"):
         engine_in(tmp_path).load(bundle, variant_of(bundle), threads=0)

@@ -1,0 +1,239 @@
+"""Which variant is loaded, what happens when it cannot be, and what is told of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import edge_runtime
+from edge_runtime.bundle import Bundle, open_bundle, seal
+from edge_runtime.bundle.manifest import Manifest, Profile, Variant
+from edge_runtime.engine import loading, registry
+from edge_runtime.engine.registry import Found
+from edge_runtime.errors import BundleError, EngineError, UnavailableError
+from tests.support.tiny_bundle import TinyModel, golden_windows, npy, tiny_manifest
+
+GOOD, BAD = "variants/fp32/model.onnx", "variants/bad/model.onnx"
+NO_GPU = "no GPU here"
+
+
+def _bundle(tmp_path: Path, *variants: dict[str, Any]) -> Path:
+    """A bundle of the tiny model, whose file for BAD is no model."""
+    model, windows = TinyModel(), golden_windows()
+    raw, (labels, probabilities) = model.graph(), model(windows)
+    manifest = tiny_manifest("tiny", "1.0.0", 1, model_size=len(raw), golden_count=len(windows))
+    (plain,) = manifest.variants
+    made = tuple(msgspec.structs.replace(plain, **changes) for changes in variants)
+    files = {
+        GOOD: raw,
+        BAD: b"no model",
+        "golden/inputs/0.npy": npy(windows),
+        "golden/outputs/0.npy": npy(labels),
+        "golden/outputs/1.npy": npy(probabilities),
+    }
+    used = {each.file for each in made} | {name for name in files if name.startswith("golden")}
+    path = tmp_path / "tiny.edge"
+    path.write_bytes(
+        seal(
+            msgspec.structs.replace(manifest, variants=made),
+            {name: each for name, each in files.items() if name in used},
+            [],
+        )
+    )
+    return path
+
+
+class _Pretended:
+    """An engine that answers as it is told to."""
+
+    name = "tensorrt"
+
+    def __init__(self, load: Callable[[], Any], why: str = "") -> None:
+        self._load, self._why = load, why
+        self.prepared: list[str] = []
+
+    def why_unavailable(self) -> str:
+        return self._why
+
+    def prepare(self, bundle: Bundle, variant: Variant) -> tuple[str, ...]:
+        self.prepared.append(variant.id)
+        return (f"{variant.id} is prepared",)
+
+    def load(self, bundle: Bundle, variant: Variant, *, threads: int) -> Any:
+        return self._load()
+
+
+@pytest.fixture
+def with_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Pretended]:
+    """Have an engine in TensorRT's place that loads as this function does."""
+
+    def install(load: Callable[[], Any], why: str = "") -> _Pretended:
+        engine = _Pretended(load, why)
+        registry._engine.cache_clear()
+        monkeypatch.setitem(registry._OURS, "tensorrt", lambda: engine)
+        return engine
+
+    return install
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Any:
+    yield
+    registry._engine.cache_clear()
+
+
+TENSORRT = {"engine": "tensorrt", "profile": Profile(min_rows=1, opt_rows=1, max_rows=64)}
+FIRST = {"id": "fast", **TENSORRT}
+THEN = {"id": "plain"}
+
+
+def _load(path: Path, **settings: Any) -> edge_runtime.Model:
+    return edge_runtime.load(path, allow_unsigned=True, **settings)
+
+
+def _fails(error: Exception) -> Callable[[], Any]:
+    def load() -> Any:
+        raise error
+
+    return load
+
+
+def test_the_first_variant_runs_and_nothing_is_to_be_told(tmp_path: Path) -> None:
+    with _load(_bundle(tmp_path, {"id": "plain"})) as model:
+        assert model.variant.id == "plain"
+        assert model.notes == ()
+
+
+def test_a_missing_engine_is_passed_over_and_told(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    with_tensorrt(dict, NO_GPU)
+    with _load(_bundle(tmp_path, FIRST, THEN)) as model:
+        assert model.variant.id == "plain"
+        assert model.notes == ("fast does not run, plain does: needs tensorrt (no GPU here)",)
+        assert model.predict(golden_windows())[0] == "still"
+
+
+def test_here_the_real_engine_is_passed_over_for_want_of_a_gpu(tmp_path: Path) -> None:
+    with _load(_bundle(tmp_path, FIRST, THEN)) as model:
+        (note,) = model.notes
+        assert note.startswith("fast does not run, plain does: needs tensorrt (")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (EngineError("the parser refuses it"), "the parser refuses it"),
+        (UnavailableError("not built after 10 s"), "not built after 10 s"),
+        (ZeroDivisionError("oh"), "tensorrt's adapter is broken: ZeroDivisionError: oh"),
+    ],
+)
+def test_an_engine_that_fails_is_passed_over_and_told(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended], error: Exception, told: str
+) -> None:
+    with_tensorrt(_fails(error))
+    with _load(_bundle(tmp_path, FIRST, THEN)) as model:
+        assert model.variant.id == "plain"
+        assert model.notes == (f"fast does not run, plain does: {told}",)
+
+
+def test_an_altered_bundle_is_not_passed_over(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    with_tensorrt(_fails(BundleError("altered")))
+    with pytest.raises(BundleError, match="altered"):
+        _load(_bundle(tmp_path, FIRST, THEN))
+
+
+def test_a_variant_for_another_board_is_told_of(tmp_path: Path) -> None:
+    path = _bundle(tmp_path, {"id": "other", "boards": ("pi5",)}, THEN)
+    with _load(path, board="pi4") as model:
+        assert model.notes == ("other does not run, plain does: is made for pi5 (this is pi4)",)
+
+
+def test_what_the_engine_has_to_report_is_passed_on(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    class Session:
+        notes = ("its plan is not kept",)
+
+    with_tensorrt(Session)
+    with open_bundle(_bundle(tmp_path, FIRST, THEN), root=None, allow_unsigned=True) as bundle:
+        loaded = loading.load_best(bundle, threads=1, board="")
+    assert (loaded.variant.id, loaded.notes) == ("fast", ("its plan is not kept",))
+
+
+def test_when_none_can_be_loaded_the_error_has_every_reason(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    with_tensorrt(_fails(UnavailableError("no plan can be built.")))
+    path = _bundle(tmp_path, FIRST, {"id": "broken", "file": BAD})
+    with pytest.raises(
+        EngineError, match=r"fast: no plan can be built\.; broken: .*an ONNX file"
+    ) as caught:
+        _load(path)
+    assert not isinstance(caught.value, UnavailableError)  # one of them is the bundle's fault
+
+
+def test_when_the_only_one_fails_its_own_error_is_raised(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    with_tensorrt(_fails(UnavailableError("no plan can be built.")))
+    with pytest.raises(UnavailableError, match=r"^no plan can be built\.$"):
+        _load(_bundle(tmp_path, FIRST))
+
+
+def test_a_pinned_variant_runs_although_another_comes_first(tmp_path: Path) -> None:
+    with _load(_bundle(tmp_path, {"id": "first"}, {"id": "second"}), variant="second") as model:
+        assert model.variant.id == "second"
+        assert model.notes == ()
+
+
+def test_a_pinned_variant_that_cannot_run_is_an_error(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    with_tensorrt(dict, NO_GPU)
+    with pytest.raises(UnavailableError, match=r"fast needs tensorrt \(no GPU here\)"):
+        _load(_bundle(tmp_path, FIRST, THEN), variant="fast")
+    with pytest.raises(EngineError, match="expected a variant 'nosuch', found fast, plain"):
+        _load(_bundle(tmp_path, FIRST, THEN), variant="nosuch")
+
+
+def test_preparing_does_the_long_work_of_the_variants_that_may_run(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    engine = with_tensorrt(dict)
+    path = _bundle(tmp_path, THEN, FIRST, {"id": "elsewhere", "boards": ("pi5",), **TENSORRT})
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        assert loading.prepare(bundle, board="orin-nano") == ("fast is prepared",)
+    assert engine.prepared == ["fast"]
+
+
+def test_what_cannot_be_prepared_is_told_and_no_error(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = with_tensorrt(dict)
+    monkeypatch.setattr(engine, "prepare", lambda *_: _fails(EngineError("no plan"))())
+    with open_bundle(_bundle(tmp_path, FIRST), root=None, allow_unsigned=True) as bundle:
+        assert loading.prepare(bundle, board="") == ("no plan",)
+
+
+def test_an_engine_of_others_serves_a_manifest_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Manifests of format 1 name our engines only; what is behind them does not depend on that."""
+    theirs = _Pretended(lambda: "their session")
+    monkeypatch.setattr(registry, "find", lambda _: Found({"theirs": theirs}, {"theirs": ""}))
+    with open_bundle(_bundle(tmp_path, THEN), root=None, allow_unsigned=True) as bundle:
+        bundle.manifest = _named(bundle.manifest)
+        assert loading.load_best(bundle, threads=1, board="").session == "their session"  # type: ignore[comparison-overlap]
+
+
+def _named(manifest: Manifest) -> Manifest:
+    (variant,) = manifest.variants
+    return msgspec.structs.replace(
+        manifest,
+        variants=(msgspec.structs.replace(variant, engine="theirs"),),
+    )

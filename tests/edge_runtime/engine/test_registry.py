@@ -1,0 +1,109 @@
+"""Which engines there are: ours, and those that other packages bring by entry point."""
+
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.engine import registry
+
+Install = Callable[[str, str], None]
+GOOD = """
+class Engine:
+    name = "mine"
+    def why_unavailable(self): return ""
+    def load(self, bundle, variant, *, threads): return "a session"
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install a package of this name whose entry point `mine` is its `Engine`, with this code."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    registry._engine.cache_clear()
+
+    def made(name: str, code: str) -> None:
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
+        about = tmp_path / f"{name}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[{registry.GROUP}]\nmine = {name}:Engine\n")
+
+    yield made
+    registry._engine.cache_clear()
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def _why(name: str = "mine") -> str:
+    found = registry.find([name])
+    assert not found.engines
+    return found.unavailable[name]
+
+
+def test_ours_are_there_without_being_installed_as_entry_points() -> None:
+    found = registry.find(["onnxruntime", "tensorrt"])
+    assert found.unavailable["onnxruntime"] == ""
+    assert set(found.engines) == {"onnxruntime", "tensorrt"}
+
+
+def test_an_engine_that_nobody_has_is_in_neither() -> None:
+    found = registry.find(["nobodys"])
+    assert (found.engines, found.unavailable) == ({}, {})
+
+
+def test_another_package_brings_one(install: Install) -> None:
+    install("mypackage", GOOD)
+    found = registry.find(["mine"])
+    assert found.unavailable == {"mine": ""}
+    assert found.engines["mine"].name == "mine"
+
+
+def test_it_is_imported_only_for_a_bundle_that_asks_for_it(install: Install) -> None:
+    install("mypackage", GOOD)
+    registry.find(["onnxruntime"])
+    assert "mypackage" not in sys.modules
+
+
+def test_ours_cannot_be_replaced(install: Install, tmp_path: Path) -> None:
+    install("mypackage", "raise RuntimeError('imported')")
+    entries = tmp_path / "mypackage-1.0.dist-info" / "entry_points.txt"
+    entries.write_text(f"[{registry.GROUP}]\nonnxruntime = mypackage:Engine\n")
+    found = registry.find(["onnxruntime"])
+    assert type(found.engines["onnxruntime"]).__name__ == "OnnxRuntimeEngine"
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("raise OSError('libmine.so: cannot open')", "is broken: OSError: libmine.so: cannot open"),
+        ("import nosuchthing", "is broken: ModuleNotFoundError: No module named 'nosuchthing'"),
+        ("1 +", "is broken: SyntaxError"),
+        ("Other = 1", "is broken: AttributeError"),
+        (
+            "class Engine:\n    def __init__(self): raise ValueError('no\\nlicence')",
+            "ValueError: no licence",
+        ),
+        ("class Engine: pass", "mypackage:Engine has no why_unavailable and no load"),
+        (
+            "class Engine:\n    def why_unavailable(self): return 1 / 0\n    load = why_unavailable",
+            "is broken: ZeroDivisionError",
+        ),
+    ],
+)
+def test_a_broken_one_is_unavailable_in_one_sentence_and_harms_no_other(
+    install: Install, code: str, why: str
+) -> None:
+    install("mypackage", code)
+    assert why in _why()
+    assert "\n" not in _why()
+    assert registry.find(["mine", "onnxruntime"]).unavailable["onnxruntime"] == ""
+
+
+def test_two_packages_with_one_name_are_told_apart_by_a_person(install: Install) -> None:
+    install("mypackage", GOOD)
+    install("yourpackage", GOOD)
+    assert "mypackage, yourpackage; uninstall all but one" in _why()
