@@ -14,6 +14,7 @@ from edge_runtime.agent.log import warn
 from edge_runtime.agent.rows import Losses, predictions
 from edge_runtime.agent.sensor import Sensor, geometry
 from edge_runtime.agent.serving import Serving
+from edge_runtime.agent.silence import Silence
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.config import Config, ModelConfig
 from edge_runtime.errors import EdgeError, EngineError, InputError, WorkerError
@@ -24,6 +25,8 @@ from edge_runtime.worker import Answer, Worker
 
 BATCH = 32
 POISON_AFTER = 3  # workers that one window may take down
+RENEW_AFTER = 3  # windows in a row that a worker could not run
+_RENEW_EVERY_S = 30.0
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -54,6 +57,9 @@ class Predictor:
         self._sensor: Sensor | None = None
         self._cursor = Cursor()
         self._losses = Losses(model.name, {})
+        self._silence = Silence(model.source.silence_s, time.monotonic())
+        self._failed_runs = 0  # in a row, each of another window
+        self._renewed_s = -math.inf
         self._failures: Counter[str] = Counter()
         self._singles = 0  # windows to be run one by one, because a batch failed
         self._deaths = 0  # in a row, of workers that had one and the same window
@@ -136,6 +142,13 @@ class Predictor:
             for row, span in zip(rows, windows.spans, strict=True):
                 self._commit_one(serving, row, span.after)
 
+    def tell_silence(self) -> None:
+        """Whether the sensor has fallen silent, or is heard again."""
+        if self.hears and self._sensor is not None:
+            samples = self._sensor.stream.counters()["taken"]
+            if found := self._silence.event(samples, time.monotonic()):
+                self._books.note(found[0], self._name, detail=found[1])
+
     def tell_losses(self, *, last: bool = False) -> None:
         sensor = self._sensor
         if sensor is None:
@@ -175,12 +188,23 @@ class Predictor:
             if serving.on_trial and isinstance(error, EngineError):
                 serving.fail(str(error))
             self._suspect(serving, windows, str(error), POISON_AFTER)
+            if isinstance(error, EngineError) and len(windows.spans) == 1:
+                self._renew(serving, str(error))
         else:
+            self._failed_runs = 0
             serving.answered()
             self._singles = max(0, self._singles - 1)
             self._deaths = 0
             return answer
         return None
+
+    def _renew(self, serving: Serving, why: str) -> None:
+        """A process that cannot run any window, for instance short of memory, makes way for another."""
+        self._failed_runs += 1
+        now_s = time.monotonic()
+        if self._failed_runs >= RENEW_AFTER and now_s - self._renewed_s >= _RENEW_EVERY_S:
+            self._failed_runs, self._renewed_s = 0, now_s
+            serving.died(f"{RENEW_AFTER} windows in a row could not be run; the last: {why}")
 
     def _suspect(self, serving: Serving, windows: Windows, why: str, deaths: int) -> None:
         """A run failed: find the window by running one at a time; a poisonous one is left out."""

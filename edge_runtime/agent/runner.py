@@ -132,6 +132,7 @@ class ModelRunner:
         else:
             self._predictor.predict(serving, worker, _WAIT_S)
         self._predictor.tell_losses()
+        self._predictor.tell_silence()
 
     def _go_over(self) -> None:
         """Between two windows: the new worker is ready before the old one goes."""

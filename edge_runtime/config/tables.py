@@ -83,6 +83,9 @@ class SourceConfig(BrokerConfig, frozen=True, kw_only=True):
     journal: Annotated[Path, _about("File of the recent samples.")] | None = None
     wait_s: Annotated[float, _number(0, 3_600, "How long a missing sample is waited for.")] = 2.0
     redelivery_s: Annotated[float, _number(0, 3_600, "The same after a reconnect.")] = 35.0
+    silence_s: Annotated[
+        float, _number(0, 31_536_000, "Without a sample for so long it is told to be silent; 0: never.")
+    ] = 600.0
 
 
 class TrialConfig(Part, frozen=True, kw_only=True):

@@ -119,6 +119,39 @@ def test_a_window_that_no_worker_survives_is_left_out(
         rig.close()
 
 
+def test_a_worker_that_can_run_nothing_any_more_is_started_anew(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    """On a device it may be a process that has come to its limit of memory; here it is its windows."""
+    rig = AgentRig(tmp_path, broker.url)
+    rig.bundle(behaviour="fails_on_large")
+    rig.start()
+    try:
+        worker = rig.ready["workers"]["tiny"]
+        with SensorRig(broker.url) as sensor:
+            messages = [{"segment": "s", "seq": seq, "values": sample(seq)} for seq in range(100)]
+            for seq in range(50, 56):
+                messages[seq]["values"] = [1000.0, 0.0]
+            sensor.publish(messages)
+            bad = (48, 50, 52, 54)
+            wait_for_starts(rig, [start for start in all_starts(100) if start not in bad])
+        (told,) = rig.events("worker died")
+        assert "3 windows in a row could not be run; the last: " in told.detail
+        assert rig.ready["workers"]["tiny"] != worker
+    finally:
+        rig.close()
+
+
+def test_a_sensor_that_falls_silent_is_told_and_so_is_its_return(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url, silence_s=0.5) as rig, SensorRig(broker.url) as sensor:
+        sensor.send(10)
+        wait_for(lambda: rig.events("sensor silent"), "the event")
+        sensor.send(10)
+        wait_for(lambda: rig.events("sensor heard again"), "the other event")
+
+
 def test_a_window_that_the_model_refuses_is_left_out_counted_and_told(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
