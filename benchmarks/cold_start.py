@@ -16,6 +16,7 @@ the memory its peak, as the kernel counted it. All files are in the page cache, 
 Writes benchmarks/results/cold_start-DATE.md and .json.
 """
 
+import os
 import random
 import subprocess
 import sys
@@ -141,7 +142,9 @@ def prepare(folder: Path) -> dict[str, str]:
 
 def run(program: str) -> Start:
     command = [sys.executable, "-S", "-c", LAUNCHER, program]
-    seconds, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # an installation has all compiled
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    seconds, peak = done.stdout.split()
     return Start(float(seconds), int(peak))
 
 

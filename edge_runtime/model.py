@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.bundle import Bundle, load_root, open_bundle, open_folder
+from edge_runtime.bundle import Bundle, open_bundle, open_folder
 from edge_runtime.bundle.manifest import Label, Manifest, Variant
 from edge_runtime.engine.base import Array, Session, numpy_dtype
 from edge_runtime.engine.check import Check, input_check
@@ -18,6 +18,9 @@ from edge_runtime.engine.loading import load_best
 from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
 from edge_runtime.engine.row import checked_row
 from edge_runtime.errors import EngineError, TrustError
+
+if TYPE_CHECKING:
+    from edge_runtime.bundle import Root
 
 __all__ = ["GoldenResult", "Inference", "Model", "from_bundle", "load"]
 
@@ -59,7 +62,7 @@ def load(
             f"{os.fspath(path)}: expected to be told whose signature to trust. Pass trust='root.json', "
             "or allow_unsigned=True to load it without looking at signatures."
         )
-    root = None if trust is None else load_root(trust)
+    root = None if trust is None else _root(trust)
     opener = open_folder if Path(path).is_dir() else open_bundle
     bundle = opener(path, root=root, allow_unsigned=allow_unsigned)
     try:
@@ -67,6 +70,12 @@ def load(
     except BaseException:
         bundle.close()
         raise
+
+
+def _root(path: str | os.PathLike[str]) -> "Root":
+    from edge_runtime.bundle import load_root  # brings what verifies signatures
+
+    return load_root(path)
 
 
 def from_bundle(bundle: Bundle, *, threads: int = 1, board: str = "", variant: str = "") -> "Model":

@@ -11,15 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from edge_runtime.bundle.manifest import MAX_MANIFEST_BYTES, Manifest, decode
-from edge_runtime.bundle.signature import FOLDER, MAX_ENVELOPE_BYTES
 from edge_runtime.bundle.sources import ArchiveSource, FolderSource, Source
-from edge_runtime.bundle.trust import Root, signed_files
 from edge_runtime.errors import BundleError, EdgeError, TrustError
 
+if TYPE_CHECKING:
+    from edge_runtime.bundle.signature import Signed
+    from edge_runtime.bundle.trust import Root
+
 MANIFEST = "manifest.json"
+FOLDER = "signatures"
 MAX_SIGNATURES = 16
+MAX_ENVELOPE_BYTES = 1 << 20
 _SIGNATURE = re.compile(rf"{FOLDER}/([0-9a-f]{{64}})\.sig\Z")
 
 
@@ -105,7 +110,7 @@ class Bundle:
 
 
 def open_bundle(
-    path: str | os.PathLike[str], *, root: Root | None, allow_unsigned: bool = False
+    path: str | os.PathLike[str], *, root: "Root | None", allow_unsigned: bool = False
 ) -> Bundle:
     """Open a bundle file.
 
@@ -118,14 +123,14 @@ def open_bundle(
 
 
 def open_folder(
-    path: str | os.PathLike[str], *, root: Root | None, allow_unsigned: bool = False
+    path: str | os.PathLike[str], *, root: "Root | None", allow_unsigned: bool = False
 ) -> Bundle:
     """Open an unpacked bundle; the same checks and errors as `open_bundle`."""
     return _open(Path(path), FolderSource, root, allow_unsigned)
 
 
 def _open(
-    path: Path, open_source: Callable[[Path], Source], root: Root | None, allow_unsigned: bool
+    path: Path, open_source: Callable[[Path], Source], root: "Root | None", allow_unsigned: bool
 ) -> Bundle:
     with _about(path):
         if root is None and not allow_unsigned:
@@ -141,11 +146,11 @@ def _open(
             raise
 
 
-def _checked(path: Path, source: Source, root: Root | None, allow_unsigned: bool) -> Bundle:
+def _checked(path: Path, source: Source, root: "Root | None", allow_unsigned: bool) -> Bundle:
     signatures = _read_signatures(source)
     raw = _read_small(source, MANIFEST, MAX_MANIFEST_BYTES)
     digest = hashlib.sha256(raw).hexdigest()
-    signed = signed_files(root, signatures) if root and (signatures or not allow_unsigned) else None
+    signed = _signed(root, signatures) if root and (signatures or not allow_unsigned) else None
     if signed and signed.files.get(MANIFEST) != digest:
         raise _altered(MANIFEST, signed.files.get(MANIFEST, "no such file"), digest)
     manifest = decode(raw)
@@ -159,6 +164,12 @@ def _checked(path: Path, source: Source, root: Root | None, allow_unsigned: bool
     for key_id, envelope in signatures.items():
         digests[f"{FOLDER}/{key_id}.sig"] = hashlib.sha256(envelope).hexdigest()
     return Bundle(path, source, manifest, digests, tuple(sorted(signed.key_ids)) if signed else ())
+
+
+def _signed(root: "Root", signatures: Mapping[str, bytes]) -> "Signed":
+    from edge_runtime.bundle.trust import signed_files  # what was verified before is read without
+
+    return signed_files(root, signatures)
 
 
 def _check_contents(manifest: Manifest, sizes: Mapping[str, int]) -> None:

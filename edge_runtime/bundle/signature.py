@@ -20,6 +20,7 @@ import msgspec
 from edge_runtime.bundle.archive import MAX_ENTRIES, is_name
 from edge_runtime.bundle.keys import generate_private_key, key_id, load_private_key
 from edge_runtime.bundle.manifest import canonical_json
+from edge_runtime.bundle.reader import FOLDER, MAX_ENVELOPE_BYTES
 from edge_runtime.bundle.strict_json import decode_strict
 from edge_runtime.errors import TrustError
 
@@ -39,8 +40,6 @@ __all__ = [
     "verify_bytes",
 ]
 
-MAX_ENVELOPE_BYTES = 1 << 20
-FOLDER = "signatures"
 
 _MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
