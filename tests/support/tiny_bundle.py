@@ -70,6 +70,7 @@ def tiny_bundle(
     extra: Mapping[str, bytes] | None = None,
     requires: Mapping[str, str] | None = None,
     boards: tuple[str, ...] = (),
+    wrong_on: str = "",
     floor: int = 0,
 ) -> bytes:
     """The bytes of a signed bundle (`key=None`: unsigned); another `seed` is another content.
@@ -78,6 +79,8 @@ def tiny_bundle(
     ones, `fails` raises in every run, `not_onnx` cannot be loaded, `hangs` never comes back from the
     first run, `starves` asks for more memory than there is in every run; `fails_on_large` and
     `hangs_on_large` do so when a value is above 100, which no golden one is.
+
+    `wrong_on` is a board that has a variant of its own, before the other: it does not give the goldens.
     """
     model, windows = TinyModel(seed), golden_windows()
     label, probabilities = model(windows)
@@ -99,6 +102,12 @@ def tiny_bundle(
         (fp32,) = manifest.variants
         fp32 = msgspec.structs.replace(fp32, requires=dict(requires or {}), boards=boards)
         manifest = msgspec.structs.replace(manifest, variants=(fp32,))
+    if wrong_on:
+        file = "variants/wrong/model.onnx"
+        model.weights = -model.weights
+        artifacts[file] = model.graph()
+        wrong = msgspec.structs.replace(manifest.variants[0], id="wrong", file=file, boards=(wrong_on,))
+        manifest = msgspec.structs.replace(manifest, variants=(wrong, *manifest.variants))
     return seal(manifest, artifacts, [] if key is None else [key])
 
 

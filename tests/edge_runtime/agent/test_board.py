@@ -95,3 +95,21 @@ def test_what_ran_before_the_board_was_told_does_not_run_on_another(
         (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
         assert "fp32 is made for pi5 (this is pi4)" in told.detail
         assert rig.model().active is not None
+
+
+def test_trials_and_what_serves_take_the_variant_for_the_board(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    """The variant for another board does not even give the golden outputs."""
+    with pi4(tmp_path, broker.url) as rig:
+        rig.bundle(wrong_on="pi5")
+        rig.start()
+        assert rig.ready["running"] == {"tiny": "1.0.0"}
+
+        done = rig.install(rig.bundle("1.1.0", wrong_on="pi5"))
+        assert done.returncode == 0, done.stderr
+
+        rig.stop()
+        rig.start()  # without a trial
+        assert rig.ready["running"] == {"tiny": "1.1.0"}
+        assert rig.model().bad == {}
