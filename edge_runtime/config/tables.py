@@ -97,7 +97,7 @@ class TrialConfig(Part, frozen=True, kw_only=True):
     attempts: Annotated[int, _number(1, 100, "Starts until it is given up for good.")] = 3
     predictions: Annotated[int, _number(0, 1_000_000, "Good predictions until it is confirmed.")] = 10
     serve_s: Annotated[float, _number(0, 604_800, "Seconds it must have served until then.")] = 10.0
-    fleet: Annotated[bool, _about("Whether the fleet must have acknowledged rows of then, too.")] = False
+    fleet: Annotated[bool, _about("Whether the fleet must have answered since then, too.")] = False
 
 
 class ModelConfig(Part, frozen=True, kw_only=True):
