@@ -1,44 +1,24 @@
-"""The commands `predict` and `bench`."""
+"""The command `predict`."""
 
 import csv
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.engine.options import BOARD
+from edge_runtime.engine.options import bundle_arguments, loaded, print_json
 
 if TYPE_CHECKING:
     from edge_runtime import Model
     from edge_runtime.engine.base import Array
     from edge_runtime.engine.outputs import Inference
 
-_PATH = click.Path(path_type=Path)
-
-
-def _bundle_arguments(command: Callable[..., None]) -> Callable[..., None]:
-    """BUNDLE, whose signature counts, and what it runs on."""
-    for decorate in (
-        BOARD,
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
-        click.option(
-            "--allow-unsigned", is_flag=True, help="Load the bundle without looking at signatures."
-        ),
-        click.option(
-            "--trust", type=_PATH, help="Root file that says whose signature counts (root.json)."
-        ),
-        click.argument("bundle", type=_PATH),
-    ):
-        command = decorate(command)
-    return command
-
 
 @click.command(short_help="Run a bundle on a file of inputs.")
-@_bundle_arguments
+@bundle_arguments
 @click.option(
     "--inputs",
     required=True,
@@ -69,93 +49,15 @@ def predict(
     """
     from edge_runtime.tables import read_inputs
 
-    with _loaded(bundle, trust, allow_unsigned, board) as model:
+    with loaded(bundle, trust, allow_unsigned, board) as model:
         values = read_inputs(inputs, model.manifest)
         answer = model.infer(values)
         if probabilities and answer.probabilities is None:
             model.predict_proba(values)  # raises: it knows why there are none
         if as_json:
-            _print_json(_as_json(model, answer, probabilities))
+            print_json(_as_json(model, answer, probabilities))
         else:
             _print_lines(model, answer, probabilities)
-
-
-@click.command(short_help="Measure a bundle on this machine.")
-@_bundle_arguments
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.05, 600),
-    default=3.0,
-    show_default=True,
-    help="How long to measure.",
-)
-def bench(
-    *,
-    bundle: Path,
-    trust: Path | None,
-    allow_unsigned: bool,
-    board: str,
-    as_json: bool,
-    seconds: float,
-) -> None:
-    """Measure the model in BUNDLE on this machine, as a device would run it.
-
-    One thread, validation on; rows rotate through the bundle's golden inputs and points between them.
-    Close other programs first, and compare ratios between models rather than absolute times.
-    """
-    from edge_runtime.engine import bench as measure
-    from edge_runtime.engine.golden import read_golden_inputs
-
-    started = time.perf_counter()
-    with _loaded(bundle, trust, allow_unsigned, board) as model:
-        loaded = time.perf_counter()
-        rows = measure.rotating_rows(read_golden_inputs(model.bundle))
-        ready = time.perf_counter()
-        model.predict(rows[0])
-        first = time.perf_counter() - ready
-        if model.manifest.refusals:
-            rows = measure.answered(model.predict, rows)
-        _progress(f"one row at a time, {seconds:g} s ...")
-        latency = measure.measure_rows(model.predict, rows, seconds)
-        _progress(f"in batches, {seconds / 3:.3g} s ...")
-        rate = measure.measure_batches(model.predict, rows, seconds / 3)
-        result = {
-            "name": model.manifest.name,
-            "version": model.manifest.version,
-            "variant": model.variant.id,
-            "engine": model.variant.engine,
-            "load_ms": (loaded - started) * 1e3,
-            "first_prediction_ms": first * 1e3,
-            "one_row": latency,
-            "batch_rows_per_s": rate,
-            "peak_memory_mb": measure.peak_memory_mb(),
-            "bundle_mb": model.bundle.size_bytes / 1e6,
-            "installed_mb": measure.installed_mb(),
-        }
-    if as_json:
-        _print_json(result)
-    else:
-        click.echo(_report(result))
-
-
-def _loaded(bundle: Path, trust: Path | None, allow_unsigned: bool, board: str) -> "Model":
-    if (trust is None) != allow_unsigned:
-        raise click.UsageError(
-            "Say whose signature to trust: give either --trust root.json or --allow-unsigned."
-        )
-    import edge_runtime
-
-    return edge_runtime.load(bundle, trust=trust, allow_unsigned=allow_unsigned, board=board)
-
-
-def _progress(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _print_json(value: Any) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.encode(value).decode())
 
 
 def _as_json(model: "Model", answer: "Inference", probabilities: bool) -> dict[str, Any]:
@@ -241,22 +143,3 @@ def _existing(model: "Model", probabilities: "Array") -> "Array":
 def _cells(array: "Array") -> Iterator[list[str]]:
     """Each row's values as text; of numbers the shortest that reads back to the same in its dtype."""
     return ([str(value) for value in row.reshape(-1)] for row in array)
-
-
-def _report(result: dict[str, Any]) -> str:
-    latency, installed = result["one_row"], result["installed_mb"]
-    largest = sorted(installed.items(), key=lambda item: -item[1])[:4]
-    lines = {
-        "model": f"{result['name']} {result['version']}, variant {result['variant']}"
-        f" on {result['engine']}, bundle {result['bundle_mb']:.2f} MB",
-        "load": f"{result['load_ms']:.1f} ms, starting the engine included",
-        "first prediction": f"{result['first_prediction_ms']:.3f} ms",
-        "one row": f"p50 {latency.p50_us:.1f}  p90 {latency.p90_us:.1f}  p99 {latency.p99_us:.1f}"
-        f"  p99.9 {latency.p99_9_us:.1f} µs, over {latency.rows} rows",
-        "in batches": f"{result['batch_rows_per_s']:,.0f} rows/s",
-        "peak memory": f"{result['peak_memory_mb']:.0f} MB, this command as a whole",
-        "installed": f"{sum(installed.values()):.0f} MB: "
-        + ", ".join(f"{name} {size:.1f}" for name, size in largest)
-        + (", ..." if len(installed) > len(largest) else ""),
-    }
-    return "\n".join(f"{title:<18}{text}" for title, text in lines.items())

@@ -1,6 +1,15 @@
-"""The option by which commands are told what this device is."""
+"""What the commands that run a bundle share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from edge_runtime import Model
+
+_PATH = click.Path(path_type=Path)
 
 
 def _known(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -17,3 +26,45 @@ BOARD = click.option(
     callback=_known,
     help="What this device is, such as pi5: variants that were made for other boards are passed over.",
 )
+
+
+def bundle_arguments(command: Callable[..., None]) -> Callable[..., None]:
+    """BUNDLE, whose signature counts, and what it runs on."""
+    for decorate in (
+        BOARD,
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        click.option(
+            "--allow-unsigned", is_flag=True, help="Load the bundle without looking at signatures."
+        ),
+        click.option(
+            "--trust", type=_PATH, help="Root file that says whose signature counts (root.json)."
+        ),
+        click.argument("bundle", type=_PATH),
+    ):
+        command = decorate(command)
+    return command
+
+
+def demand_one_trust(trust: Path | None, allow_unsigned: bool) -> None:
+    """Raise UsageError unless exactly one way to trust was given."""
+    if (trust is None) != allow_unsigned:
+        raise click.UsageError(
+            "Say whose signature to trust: give either --trust root.json or --allow-unsigned."
+        )
+
+
+def loaded(
+    bundle: Path, trust: Path | None, allow_unsigned: bool, board: str, variant: str = ""
+) -> "Model":
+    demand_one_trust(trust, allow_unsigned)
+    import edge_runtime
+
+    return edge_runtime.load(
+        bundle, trust=trust, allow_unsigned=allow_unsigned, board=board, variant=variant
+    )
+
+
+def print_json(value: Any) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.encode(value).decode())
