@@ -189,7 +189,9 @@ class Store(Steps):
         )
         if self._has(bundle):
             bundle.check()  # what is here is kept, but a damaged file is never called a success
-            if not is_intact(folder, digest):
+            if is_intact(folder, digest):
+                durable.sync_folder(folder.parent)  # who mended it may have been killed before
+            else:
                 check_space(self.root, bundle, self._margin_bytes)
                 unpack(bundle, folder)
             state = self._change(lambda state: slots.requested(state, model, digest))
@@ -224,6 +226,11 @@ class Store(Steps):
             after = decide(before)
             if after != before:
                 state_file.write(self._state_path, after)
+            else:
+                # The state that was read may be one whose writer was killed before it reached the disk.
+                # A power cut would bring the older one back, which may name what is removed below, and
+                # knows nothing of what is about to be called done.
+                durable.sync_folder(self.root)
             self._sweep(after, nobody_installs=nobody_installs)
         return after
 
@@ -236,9 +243,6 @@ class Store(Steps):
         if not found:
             return
         with suppress(EdgeError):
-            # The state that was read may be one whose writer was killed before it reached the disk; a
-            # power cut would bring the older one back, which may name what is removed here.
-            durable.sync_folder(self.root)
             for path in found:
                 durable.remove_folder(path)
 
@@ -263,6 +267,8 @@ class Store(Steps):
             durable.replace_file(self._root_path, verified_with.raw)
         elif pinned is not None and (verified_with is None or verified_with.signed != pinned.signed):
             raise TrustError(f"{self._root_path}: this store was told anew whom to trust. Try again.")
+        elif pinned is not None:
+            durable.sync_folder(self._root_path.parent)  # who pinned it may have been killed before
 
     def _has(self, bundle: Bundle) -> bool:
         if not os.path.isdir(self.root):
