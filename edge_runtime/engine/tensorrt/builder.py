@@ -28,6 +28,7 @@ def main() -> None:
     import msgspec
 
     from edge_runtime.engine.tensorrt.building import Request
+    from edge_runtime.engine.tensorrt.library import told
     from edge_runtime.errors import EngineError, UnavailableError
 
     asked = msgspec.json.decode(sys.argv[1], type=Request)
@@ -40,7 +41,7 @@ def main() -> None:
     except EngineError as error:
         _say(why=str(error), here=isinstance(error, UnavailableError))
     except Exception as error:  # noqa: BLE001 (whatever the library raises has to reach the parent)
-        _say(why=f"its builder fails: {type(error).__name__}: {error}", here=True)
+        _say(why=f"its builder fails: {type(error).__name__}: {told(error)}", here=True)
     else:
         _say(built=True)
 

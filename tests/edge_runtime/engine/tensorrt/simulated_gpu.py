@@ -17,7 +17,7 @@ from onnx import TensorProto, load_from_string
 
 from edge_runtime.engine.tensorrt import library
 from edge_runtime.engine.tensorrt.cuda import Cuda, Gpu
-from edge_runtime.engine.tensorrt.engine import Machine
+from edge_runtime.engine.tensorrt.machine import Machine
 
 GPU = Gpu("Simulated, 8 multiprocessors", "8.6", "13.0")
 
@@ -124,10 +124,18 @@ class SimulatedTensorRT:
         self.runs: list[int] = []
         self.binds = 0
         self.fails = False
+        self.refusals = 0  # how many plans are refused before one is taken
         self.Runtime = self._runtime
 
     def _runtime(self, logger: Any) -> Any:
-        return SimpleNamespace(deserialize_cuda_engine=lambda plan: _Engine(self, logger, plan))
+        def deserialize(plan: Any) -> "_Engine | None":
+            if self.refusals:
+                self.refusals -= 1
+                logger.log(1, "the plan is of another version")
+                return None
+            return _Engine(self, logger, plan)
+
+        return SimpleNamespace(deserialize_cuda_engine=deserialize)
 
 
 class _Engine:
@@ -220,6 +228,6 @@ class _Context:
 def machine(onnx: bytes = b"", *, cudart: SimulatedCudart | None = None, **settings: Any) -> Machine:
     """The TensorRT-RTX that is installed here to build with; simulations of it and a GPU to run on."""
     simulated = cudart or SimulatedCudart()
-    (installed,) = library.installed()
+    installed = library.installed()[-1]
     trt = SimulatedTensorRT(onnx, simulated, **settings)
     return Machine(installed, trt, Cuda(simulated), GPU)

@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.engine.tensorrt import library
-from edge_runtime.engine.tensorrt.engine import Machine, TensorRTEngine, find_machine
+from edge_runtime.engine.tensorrt import cuda, library
+from edge_runtime.engine.tensorrt import machine as machines
+from edge_runtime.engine.tensorrt.engine import TensorRTEngine
+from edge_runtime.engine.tensorrt.machine import Machine
 from edge_runtime.errors import ConfigError, EngineError, UnavailableError
 from tests.edge_runtime.engine.tensorrt.models import (
     ROWS,
@@ -18,6 +20,7 @@ from tests.edge_runtime.engine.tensorrt.models import (
     load,
     onnx_of,
     opened,
+    simulated,
     variant_of,
 )
 from tests.edge_runtime.engine.tensorrt.simulated_gpu import machine
@@ -68,7 +71,7 @@ def test_here_it_is_unavailable_and_says_what_is_missing() -> None:
     why = TensorRTEngine().why_unavailable()
     assert "driver" in why or "libcudart" in why or "GPU" in why
     with pytest.raises(UnavailableError):
-        find_machine()
+        machines.find()
 
 
 @pytest.mark.parametrize(
@@ -109,6 +112,35 @@ def test_a_damaged_plan_is_built_again_and_reported(bundle: Bundle, tmp_path: Pa
         f"{file}: its plan is built again: the kept plan is damaged: its digest is another",
     )
     assert engine_in(tmp_path).prepare(bundle, variant_of(bundle)) == ()
+
+
+def test_a_kept_plan_that_the_library_refuses_is_built_again_once(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    engine_in(tmp_path).prepare(bundle, variant_of(bundle))
+    engine = engine_in(tmp_path)
+    simulated(engine).refusals = 1
+    (note,) = load(bundle, engine).notes
+    assert "its plan is built again" in note
+    assert note.endswith("cannot be loaded by TensorRT: the plan is of another version")
+
+    simulated(engine).refusals = 2
+    with pytest.raises(EngineError, match="the plan is of another version"):
+        load(bundle, engine)
+
+
+def test_a_broken_library_gives_way_to_another_and_both_reasons_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tensorrt").mkdir()
+    (tmp_path / "tensorrt" / "__init__.py").write_text("raise OSError('libnvinfer.so.10: not found')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(cuda, "find", lambda: (machine().cuda, machine().gpu))
+    there = machine().library
+    assert machines.find().library == there
+    monkeypatch.setattr(library, "_LIBRARIES", (library.named("tensorrt"), replace(there, oldest=(99,))))
+    with pytest.raises(UnavailableError, match=r"libnvinfer.*; expected TensorRT-RTX 99 or newer"):
+        machines.find()
 
 
 def test_a_plan_that_finds_no_room_is_used_and_that_it_is_not_kept_is_reported(

@@ -1,0 +1,105 @@
+"""The plan of a variant: one that is kept, or built now and kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.manifest import Variant
+from edge_runtime.engine.onnx_file import check_onnx
+from edge_runtime.engine.tensorrt.building import Request, build
+from edge_runtime.engine.tensorrt.cache import PlanCache, default_folder
+from edge_runtime.engine.tensorrt.key import PlanKey
+from edge_runtime.engine.tensorrt.machine import Machine
+from edge_runtime.errors import EdgeError, EngineError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """was_kept: whether it was built before. notes: what is to be reported of it."""
+
+    data: memoryview
+    was_kept: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plans:
+    """folder: what they are kept in, None for `default_folder`. The others: see `TensorRTEngine`."""
+
+    folder: Path | None
+    max_cache_bytes: int
+    timeout_s: float
+    max_bytes: int
+    progress: Callable[[str], None]
+
+    def obtain(self, bundle: Bundle, variant: Variant, machine: Machine) -> Plan:
+        """The kept plan, or else one that is built. Raises EngineError, BundleError."""
+        try:
+            kept = self._cache().read(_key(bundle, variant, machine))
+        except EdgeError:  # there is no cache: what `renew` says of it is enough
+            return self.renew(bundle, variant, machine)
+        if kept.plan is not None:
+            return Plan(kept.plan, was_kept=True)
+        return self.renew(bundle, variant, machine, kept.why)
+
+    def renew(self, bundle: Bundle, variant: Variant, machine: Machine, why: str = "") -> Plan:
+        """Build a plan and keep it in place of the one that `why` says is wrong."""
+        key, subject = _key(bundle, variant, machine), subject_of(bundle, variant)
+        notes = [f"{subject}: its plan is built again: {why}"] if why else []
+        data = self._built(bundle, variant, key, machine)
+        try:
+            self._cache().write(key, data)
+        except EdgeError as error:
+            notes.append(f"{subject}: its plan is not kept, so each start builds it anew: {error}")
+        return Plan(data, was_kept=False, notes=tuple(notes))
+
+    def _cache(self) -> PlanCache:
+        return PlanCache(self.folder or default_folder(), max_bytes=self.max_cache_bytes)
+
+    def _built(self, bundle: Bundle, variant: Variant, key: PlanKey, machine: Machine) -> memoryview:
+        subject = subject_of(bundle, variant)
+        onnx = bundle.read(variant.file)
+        check_onnx(onnx, subject)
+        request = Request(
+            module=machine.library.module,
+            capability=key.capability,
+            profile=key.profile,
+            flags=key.flags,
+            max_bytes=self.max_bytes,
+        )
+        self.progress(f"{subject}: building a plan for TensorRT, which may take minutes")
+        try:
+            return build(
+                onnx,
+                request,
+                timeout_s=self.timeout_s,
+                progress=lambda words: self.progress(f"{subject}: building: {words}"),
+            )
+        except EngineError as error:
+            raise type(error)(f"{subject}: no plan can be built: {error}.") from error
+
+
+def subject_of(bundle: Bundle, variant: Variant) -> str:
+    """What messages are about."""
+    return f"{bundle.manifest.name} {bundle.manifest.version}, {variant.file}"
+
+
+def _key(bundle: Bundle, variant: Variant, machine: Machine) -> PlanKey:
+    profile = variant.profile
+    assert profile is not None  # every variant for TensorRT has one, or the manifest is refused
+    if profile.min_rows != 1:
+        raise EngineError(
+            f"{subject_of(bundle, variant)}: expected a profile that takes one row, found "
+            f"{profile.min_rows} at least. Convert the model again."
+        )
+    return PlanKey(
+        model=bundle.manifest.files[variant.file].sha256,
+        library=machine.library.title,
+        version=str(machine.trt.__version__),
+        cuda=machine.gpu.cuda,
+        capability=machine.gpu.capability,
+        board=machine.gpu.board,
+        precision=variant.precision,
+        profile=profile,
+    )
