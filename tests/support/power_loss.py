@@ -42,6 +42,13 @@ class Crash:
         for name, child in held.items():
             self.materialise(path / name, child)
 
+    def tree(self, inode: int = TOP) -> bytes | frozenset[tuple[str, object]]:
+        """What is on it, to be compared with another's."""
+        held = self.inodes[inode]
+        if isinstance(held, bytes):
+            return held
+        return frozenset((name, self.tree(child)) for name, child in held.items())
+
 
 def crash_states(recorder: Recorder, *, start: int = 0, samples: int = 6) -> Iterator[Crash]:
     """Each distinct disk after a cut at every point of the log from event `start` on.

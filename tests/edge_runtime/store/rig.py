@@ -10,9 +10,10 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.store.activate import is_active
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot
-from tests.support.tiny_bundle import root, tiny_bundle
+from tests.support.tiny_bundle import OTHER_KEY, root, tiny_bundle
 
 ROOT = root()
+OTHER_ROOT = root(OTHER_KEY)
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,19 @@ def confirm(store: Store, slot: Slot) -> None:
     store.confirmed(slot.model, slot.digest)
 
 
-def damage(store: Store) -> str:
+def damage(store: Store, *, but: str = "") -> str:
     """What is wrong with a recovered store, '' when nothing is: the promise after every crash.
 
     Every slot that the state names is whole on the disk, nothing else is there, and the active one runs.
+    `but`: a version that was damaged before, and may be still.
     """
     state = store.state()
     named = set()
     for model, now in state.models.items():
         for digest, slot in now.slots.items():
             named.add(f"{model}/{digest}")
-            if found := _slot_damage(store.root / "slots" / model / digest, digest):
+            found = _slot_damage(store.root / "slots" / model / digest, digest)
+            if found and slot.version != but:
                 return f"{model} {slot.version}, {slot.state}: {found}"
         if now.active and now.slots[now.active].state != "good":
             return f"{model}: the active slot is {now.slots[now.active].state}"
@@ -75,6 +78,15 @@ def damage(store: Store) -> str:
     if stray := {str(path.relative_to(slots)) for path in slots.glob("*/*")} - named:
         return f"left over: {sorted(stray)}"
     return ""
+
+
+def whole(store: Store) -> frozenset[str]:
+    """The versions of the model `tiny` whose files are all there, and signed."""
+    now = store.state().models.get("tiny", ModelState()) if store.root.exists() else ModelState()
+    slots = store.root / "slots" / "tiny"
+    return frozenset(
+        slot.version for digest, slot in now.slots.items() if not _slot_damage(slots / digest, digest)
+    )
 
 
 _intact = set[tuple[str, frozenset[tuple[str, bytes]]]]()  # thousands of disks hold few contents
@@ -88,13 +100,16 @@ def _slot_damage(folder: Path, digest: str) -> str:
     )
     if (digest, files) in _intact:
         return ""
-    try:
-        with open_folder(folder, root=ROOT) as bundle:
-            for name in bundle.names:
-                bundle.read(name)
-            if bundle.digest != digest:
-                return "it has another content"
-    except EdgeError as error:
-        return str(error)
-    _intact.add((digest, files))
-    return ""
+    told = ""
+    for trusted in (ROOT, OTHER_ROOT):
+        try:
+            with open_folder(folder, root=trusted) as bundle:
+                bundle.check()
+                if bundle.digest != digest:
+                    return "it has another content"
+        except EdgeError as error:
+            told = told or str(error)
+        else:
+            _intact.add((digest, files))
+            return ""
+    return told

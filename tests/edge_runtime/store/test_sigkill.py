@@ -1,7 +1,7 @@
-"""A real SIGKILL before every file-system call of an install, an activation and a rollback.
+"""A real SIGKILL before every file-system call of each path that writes a store.
 
-Whatever the instant: afterwards the active slot is whole, nothing is left over, and the same command
-goes through.
+Whatever the instant: afterwards what runs is whole, nothing is left over, every promise is kept, and the
+same command goes through, as does the next version.
 """
 
 import shutil
@@ -11,19 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.store.disk import Store
-from tests.edge_runtime.store.rig import ROOT, Shelf, confirm, damage
+from tests.edge_runtime.store.paths import PATHS, WritePath
+from tests.edge_runtime.store.promises import View, broken, look, next_fault, restart
+from tests.edge_runtime.store.rig import Shelf
 from tests.support.sigkill import Killer
 
 pytestmark = pytest.mark.end_to_end
-
-
-def install_and_activate(shelf: Shelf, version: str) -> None:
-    confirm(shelf.store, shelf.store.install(shelf.folder / f"tiny-{version}.edge", root=ROOT))
-
-
-def roll_back_and_activate(shelf: Shelf) -> None:
-    confirm(shelf.store, shelf.store.rollback())
 
 
 @pytest.fixture
@@ -34,50 +27,55 @@ def memory_shelf() -> Iterator[Shelf]:
         yield Shelf(Path(folder))
 
 
-def kill_everywhere(shelf: Shelf, action: Callable[..., None], *arguments: str) -> set[str | None]:
-    """Kill before each call in turn, check, repeat; returns the versions found active in between."""
-    before = shelf.folder / "before"
-    if shelf.store.root.exists():
-        shutil.copytree(shelf.store.root, before)
-    found = set[str | None]()
+@pytest.fixture(scope="module")
+def killer() -> Iterator[Killer]:
     with Killer() as killer:
-        for call in range(1, 1000):
-            shutil.rmtree(shelf.store.root, ignore_errors=True)
-            if before.exists():
-                shutil.copytree(before, shelf.store.root)
-            if not killer.killed(call, action, shelf, *arguments):
-                assert call > 10, "too few calls were counted"
-                return found
-            found.add(active_after_recovery(shelf.store, call))
-            if action is install_and_activate:  # to roll back twice is forth and back
-                action(shelf, *arguments)
-                assert damage(shelf.store) == "", f"repeated after a kill before call {call}"
-    raise AssertionError("it never ends")
+        yield killer
 
 
-def active_after_recovery(store: Store, call: int) -> str | None:
-    """The version that runs after a restart."""
-    if not store.root.exists():
-        return None
-    store.recover()
-    assert damage(store) == "", f"killed before call {call}"
-    now = store.state().models.get("tiny")
-    return now.slots[now.active].version if now and now.active else None
+@pytest.mark.parametrize("name", PATHS)
+def test_killed_before_any_call_it_is_the_old_or_the_new_and_goes_on(
+    memory_shelf: Shelf, name: str, killer: Killer, record_property: Callable[[str, object], None]
+) -> None:
+    path, shelf = PATHS[name], memory_shelf
+    path.prepare(shelf)
+    prepared = Prepared(shelf)
+    path.act(shelf)
+    before, after = prepared.view, look(shelf.store)
+    found = list[View]()
+    for call in range(1, 1000):
+        prepared.again()
+        if not killer.killed(call, path.act, shelf):
+            break
+        found.append(checked(path, shelf, before, after))
+    assert (before in found, found[-1]) == (True, after), "it was not killed at both of its ends"
+
+    record_property("power: path", name)
+    record_property("power: kills", len(found))
 
 
-def test_the_first_install(memory_shelf: Shelf) -> None:
-    memory_shelf.bundle("1.0.0")
+class Prepared:
+    """A store as it was when this was made; `view`: what counts of it."""
 
-    assert kill_everywhere(memory_shelf, install_and_activate, "1.0.0") == {None, "1.0.0"}
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf, self._copy = shelf, shelf.folder / "before"
+        self.view = look(shelf.store)
+        if shelf.store.root.exists():
+            shutil.copytree(shelf.store.root, self._copy)
+
+    def again(self) -> None:
+        shutil.rmtree(self._shelf.store.root, ignore_errors=True)
+        if self._copy.exists():
+            shutil.copytree(self._copy, self._shelf.store.root)
 
 
-def test_an_update_that_also_removes_the_oldest_slot(memory_shelf: Shelf) -> None:
-    memory_shelf.run("1.0.0"), memory_shelf.run("1.1.0"), memory_shelf.bundle("1.2.0")
-
-    assert kill_everywhere(memory_shelf, install_and_activate, "1.2.0") == {"1.1.0", "1.2.0"}
-
-
-def test_a_rollback(memory_shelf: Shelf) -> None:
-    memory_shelf.run("1.0.0"), memory_shelf.run("1.1.0")
-
-    assert kill_everywhere(memory_shelf, roll_back_and_activate) == {"1.0.0", "1.1.0"}
+def checked(path: WritePath, shelf: Shelf, before: View, after: View) -> View:
+    """What a kill left, once an agent has started."""
+    assert restart(shelf.store, but=path.damaged) == ""
+    found = look(shelf.store)
+    assert broken(path, before, found, after) == ""
+    if path.again or found == before:
+        path.act(shelf)
+        assert look(shelf.store) == after, "repeated in vain"
+    assert next_fault(shelf, before, but=path.damaged) == ""
+    return found
