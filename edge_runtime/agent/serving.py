@@ -74,8 +74,9 @@ class Serving:
 
     @property
     def answers(self) -> bool:
+        """Whether a worker is ready for windows; one that still loads is not."""
         worker = self.worker
-        return worker is not None and worker.alive and self.fault is None
+        return worker is not None and worker.ready and worker.alive
 
     def living(self) -> Worker | None:
         """The worker, started again if it died; None while that has to wait or fails."""

@@ -109,6 +109,11 @@ class Worker:
         return self._info
 
     @property
+    def ready(self) -> bool:
+        """Whether its model is loaded and has given its golden outputs."""
+        return self._info is not None
+
+    @property
     def pid(self) -> int:
         return self._child.pid
 
