@@ -106,7 +106,7 @@ def test_one_that_fails_while_it_serves_makes_way_and_no_window_is_lost(
             wait_for(lambda: len(rig.starts()) == 49, "every window")
             assert rig.starts() == list(range(0, 97, 2))
             assert rig.predictions()[-1].version == "1.0.0"
-            assert rig.ready["running"] == {"tiny": "1.0.0"}
+            wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the good one to be told")
             wait_for(lambda: rig.events("rolled back"), "the event")
         finally:
             rig.close()
