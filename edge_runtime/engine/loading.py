@@ -1,6 +1,6 @@
 """From a bundle to a session: the best variant that can be loaded here, and why not a better one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -32,17 +32,15 @@ def load_best(bundle: Bundle, *, threads: int, board: str, pinned: str = "") -> 
     """
     wanted = _only(bundle.manifest, pinned) if pinned else bundle.manifest
     found = registry.find(variant.engine for variant in wanted.variants)
-    failed: dict[str, EdgeError] = {}
-    while True:
+    failed: dict[str, EngineError] = {}
+    while len(failed) < len(wanted.variants):
         left = [each for each in wanted.variants if each.id not in failed]
-        if failed and not left:
-            raise _none(wanted, failed)
         try:
             variant = choose(_with(wanted, left), found.unavailable, board=board)
         except UnavailableError as error:
-            if failed:
-                raise _none(wanted, failed) from error
-            raise
+            if not failed:
+                raise
+            raise _none(wanted, _reasons(wanted.variants, found, board, failed)) from error
         try:
             session = found.engines[variant.engine].load(bundle, variant, threads=threads)
         except EngineError as error:
@@ -54,8 +52,11 @@ def load_best(bundle: Bundle, *, threads: int, board: str, pinned: str = "") -> 
                 f"{variant.engine}'s adapter is broken: {type(error).__name__}: {str(error)[:300]}"
             )
         else:
-            passed = _passed_over(wanted, variant, found, board, failed)
-            return Loaded(variant, session, (*passed, *getattr(session, "notes", ())))
+            before = wanted.variants[: wanted.variants.index(variant)]
+            passed = _reasons(before, found, board, failed)
+            told = (f"{name} does not run, {variant.id} does: {why}" for name, why in passed.items())
+            return Loaded(variant, session, (*told, *getattr(session, "notes", ())))
+    raise _none(wanted, failed)
 
 
 def prepare(bundle: Bundle, *, board: str) -> tuple[str, ...]:
@@ -91,26 +92,24 @@ def _with(manifest: Manifest, variants: Iterable[Variant]) -> Manifest:
     return msgspec.structs.replace(manifest, variants=tuple(variants))
 
 
-def _none(manifest: Manifest, failed: dict[str, EdgeError]) -> EdgeError:
-    """What is raised when nothing could be loaded: of one failure that one itself."""
-    first, *others = failed.values()
-    if not others:
-        return first
-    kinds = {type(error) for error in failed.values()}
-    kind = kinds.pop() if len(kinds) == 1 else EngineError
-    told = "; ".join(f"{name}: {error}" for name, error in failed.items())
-    return kind(f"{manifest.name} {manifest.version}: no variant can be loaded here: {told}")
-
-
-def _passed_over(
-    manifest: Manifest, taken: Variant, found: Found, board: str, failed: dict[str, EdgeError]
-) -> tuple[str, ...]:
-    """Why those before `taken` do not run."""
-    notes = []
-    for each in manifest.variants:
-        if each.id == taken.id:
-            break
+def _reasons(
+    variants: Iterable[Variant], found: Found, board: str, failed: Mapping[str, EngineError]
+) -> dict[str, EngineError]:
+    """Why each does not run, by its id: it failed, or was not tried."""
+    reasons = {}
+    for each in variants:
         missing = found.unavailable.get(each.engine, "this version of edge-runtime does not know it")
-        why = failed.get(each.id) or unmet(each, board, installed_here, missing)
-        notes.append(f"{each.id} does not run, {taken.id} does: {why}")
-    return tuple(notes)
+        reasons[each.id] = failed.get(each.id) or UnavailableError(
+            unmet(each, board, installed_here, missing)
+        )
+    return reasons
+
+
+def _none(manifest: Manifest, reasons: Mapping[str, EngineError]) -> EngineError:
+    """What is raised when nothing could be loaded: of one variant its own error."""
+    if len(reasons) == 1:
+        return next(iter(reasons.values()))
+    is_machines = all(isinstance(each, UnavailableError) for each in reasons.values())
+    kind = UnavailableError if is_machines else EngineError
+    told = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+    return kind(f"{manifest.name} {manifest.version}: no variant can be loaded here: {told}")

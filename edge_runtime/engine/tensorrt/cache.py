@@ -92,9 +92,8 @@ class PlanCache:
         size = len(header) + len(plan)
         if size > self._max_bytes:
             raise StorageError(
-                f"{self.folder}: expected a plan of at most {self._max_bytes} bytes, found "
-                f"one of {size}. "
-                "Allow more, or keep smaller models."
+                f"{self.folder}: expected a plan of at most {self._max_bytes} bytes, found one of "
+                f"{size}. Allow more, or keep smaller models."
             )
         create_folder(self.folder, mode=0o700)
         target = self.folder / (key.file_name + _ENDING)

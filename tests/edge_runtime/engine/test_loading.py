@@ -177,6 +177,16 @@ def test_when_none_can_be_loaded_the_error_has_every_reason(
     assert not isinstance(caught.value, UnavailableError)  # one of them is the bundle's fault
 
 
+def test_the_reasons_of_those_that_were_not_tried_are_among_them(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    with_tensorrt(_fails(UnavailableError("no plan can be built.")))
+    path = _bundle(tmp_path, FIRST, {"id": "other", "boards": ("pi5",)})
+    told = r"fast: no plan can be built\.; other: is made for pi5 \(this is pi4\)"
+    with pytest.raises(UnavailableError, match=told):
+        _load(path, board="pi4")
+
+
 def test_when_the_only_one_fails_its_own_error_is_raised(
     tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
 ) -> None:
