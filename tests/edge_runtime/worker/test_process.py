@@ -118,6 +118,13 @@ def test_a_bad_model_is_refused_with_the_childs_own_error(
         Worker.start(slot(tmp_path, tiny_bundle(behaviour=behaviour)))
 
 
+def test_it_is_ready_once_it_has_given_its_golden_outputs(tmp_path: Path) -> None:
+    with Worker(slot(tmp_path, tiny_bundle())) as worker:
+        assert (worker.alive, worker.ready) == (True, False)
+        worker.wait_ready()
+        assert worker.ready
+
+
 def test_it_runs_what_was_made_for_its_board_only(tmp_path: Path) -> None:
     folder = slot(tmp_path, tiny_bundle(boards=("pi5",)))
 
