@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ from edge_runtime.engine.tensorrt import cache
 from edge_runtime.engine.tensorrt.cache import PlanCache, default_folder
 from edge_runtime.engine.tensorrt.key import PlanKey
 from edge_runtime.errors import EngineError, StorageError
+from tests.support.disk_recorder import Recorder
 from tests.support.full_disk import files_of_at_most
+from tests.support.power_loss import crash_states
 
 KEY = PlanKey(
     model="ab" * 32,
@@ -186,34 +187,30 @@ def test_what_a_killed_process_left_is_removed(kept: PlanCache) -> None:
     assert {each.suffix for each in kept.folder.iterdir()} == {".plan"}
 
 
-def test_bytes_are_on_the_disk_before_they_have_their_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[str] = []
+@pytest.mark.parametrize("before", ["nothing", "a plan", "a damaged one"])
+def test_a_power_cut_at_any_instant_leaves_the_whole_plan_or_none(tmp_path: Path, before: str) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    plans = PlanCache(disk / "plans")
+    if before != "nothing":
+        plans.write(KEY, PLAN)
+    if before == "a damaged one":
+        _file(plans).write_bytes(b"damaged")
+    with Recorder(disk) as recorder:
+        plans.write(KEY, PLAN)
 
-    def noted(name: str) -> Any:
-        real = getattr(os, name)
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            calls.append(name)
-            return real(*arguments, **named)
-
-        return call
-
-    plans = PlanCache(tmp_path / "plans")
-    plans.folder.mkdir(mode=0o700)
-    for name in ("write", "fsync", "rename"):
-        monkeypatch.setattr(os, name, noted(name))
-    plans.write(KEY, PLAN)
-    assert _without_repeats(calls) == ["fsync", "write", "fsync", "rename", "fsync"]
-
-
-def _without_repeats(names: Iterable[str]) -> list[str]:
-    found: list[str] = []
-    for name in names:
-        if found[-1:] != [name]:
-            found.append(name)
-    return found
+    cuts = 0
+    for crash in crash_states(recorder):
+        cuts += 1
+        crash.materialise(tmp_path / f"cut-{cuts}")
+        after = PlanCache(tmp_path / f"cut-{cuts}" / "plans")
+        found = after.read(KEY)
+        assert found.plan is None or bytes(found.plan) == PLAN, crash.story
+        if crash.is_last or before == "a plan":
+            assert found.plan is not None, crash.story
+        after.write(KEY, PLAN)
+        assert {each.suffix for each in after.folder.iterdir()} == {".plan"}, crash.story
+    assert cuts > 5
 
 
 def test_the_folder_is_the_environments_or_the_homes(monkeypatch: pytest.MonkeyPatch) -> None:
