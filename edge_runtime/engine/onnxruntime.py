@@ -193,9 +193,8 @@ def _loaded(bundle: Bundle, file: str, subject: str, threads: int) -> Any:
     return_freed_memory()  # before a forest needs thirteen times its file for a moment
     with _translated(f"{subject}: cannot be loaded"):
         session = _onnxruntime().InferenceSession(
-            raw, _options(threads), providers=["CPUExecutionProvider"]
+            raw, _options(threads), providers=["CPUExecutionProvider"], enable_fallback=0
         )
-        session.disable_fallback()
     # It keeps the file for a fallback, which is off; and what loading freed, of a forest more than
     # stays in use: ONNX Runtime copies a model several times.
     session._model_bytes = None
