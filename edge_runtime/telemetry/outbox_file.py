@@ -159,14 +159,14 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    new = not path.exists() or path.stat().st_size == 0
     with translated(path):
         database = sqlite3.connect(
             path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
     try:
         with translated(path):
-            if new:
+            # Asked of SQLite, which has undone by now what a kill or a power cut left of a making.
+            if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
                 database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
                 sync_folder(path.parent)
             _check(database, path)

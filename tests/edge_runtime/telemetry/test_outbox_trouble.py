@@ -214,3 +214,15 @@ def test_a_folder_that_cannot_be_had_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StorageError, match="file"):
         Outbox(tmp_path / "file" / "outbox.db")
+
+
+def test_a_making_that_a_power_cut_undid_is_begun_again_and_nothing_is_told_broken(path: Path) -> None:
+    """SQLite leaves a file with no table in it: its journal had the emptiness from before."""
+    with sqlite3.connect(path) as database:
+        database.execute("VACUUM")  # writes the header of a database without tables
+    database.close()
+    assert path.stat().st_size > 0
+
+    with Outbox(path) as outbox:
+        assert outbox.counts().rows == 0
+    assert not list(path.parent.glob("*.corrupt-*"))
