@@ -34,11 +34,13 @@ def block(segment: str, first: int, samples: int) -> Block:
 # In order, early, what was missing, twice, a gap too wide to wait for, and another segment.
 SENT = [
     block("walk", 0, 4),
-    block("walk", 6, 2),
-    block("walk", 4, 2),
-    block("walk", 4, 3),
+    block("walk", 4, 4),
+    block("walk", 10, 2),
+    block("walk", 8, 2),
+    block("walk", 8, 3),
     block("walk", 40, 3),
     block("run", 0, 3),
+    block("run", 3, 2),
 ]
 
 
