@@ -22,13 +22,27 @@ def no_folder_is_flushed(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_file_is_flushed(patch: pytest.MonkeyPatch) -> None:
-    def create_file(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        for chunk in chunks:
-            os.write(descriptor, chunk)
-        os.close(descriptor)
+    def create_files(files: Iterable[tuple[Path, Iterable[bytes]]], *, mode: int = 0o644) -> None:
+        for path, chunks in files:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            for chunk in chunks:
+                os.write(descriptor, chunk)
+            os.close(descriptor)
 
-    patch.setattr(durable, "create_file", create_file)
+    patch.setattr(durable, "create_files", create_files)
+
+
+def only_files_that_are_replaced_are_flushed(patch: pytest.MonkeyPatch) -> None:
+    real = durable.create_files
+
+    def create_files(files: Iterable[tuple[Path, Iterable[bytes]]], *, mode: int = 0o644) -> None:
+        for path, chunks in files:
+            if path.suffix == ".tmp":
+                real([(path, chunks)], mode=mode)
+            else:
+                path.write_bytes(b"".join(chunks))
+
+    patch.setattr(durable, "create_files", create_files)
 
 
 def inner_folders_are_not_flushed(patch: pytest.MonkeyPatch) -> None:
@@ -181,6 +195,7 @@ def _unflushed_where(patch: pytest.MonkeyPatch, owner: Any, method: str, folder:
 IN_ONE_RUN: list[tuple[Plant, str]] = [
     (no_folder_is_flushed, "update"),
     (no_file_is_flushed, "update"),
+    (only_files_that_are_replaced_are_flushed, "update"),
     (inner_folders_are_not_flushed, "update"),
     (a_slot_is_renamed_without_flushing_its_name, "update"),
     (a_slot_is_renamed_without_flushing_its_name, "repair"),

@@ -1,33 +1,16 @@
 """A store's trust: rotated by the keys it trusts, durable, and never half changed."""
 
-from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge_runtime import durable
-from edge_runtime.bundle import Root, decode_root
-from edge_runtime.bundle.root_file import Terms, add_signature, draft
-from edge_runtime.errors import EdgeError, StoreBusyError, StoreError, TrustError
+from edge_runtime.bundle import decode_root
+from edge_runtime.errors import StoreBusyError, StoreError, TrustError
 from edge_runtime.store import locks
 from edge_runtime.store.disk import Store
+from tests.edge_runtime.store.paths import next_root
 from tests.edge_runtime.store.rig import ROOT, Shelf
-from tests.support.disk_recorder import Recorder
-from tests.support.power_loss import crash_states
-from tests.support.sigkill import Killer
 from tests.support.tiny_bundle import KEY, OTHER_KEY, root_bytes
-
-EXPIRES = datetime(2046, 1, 1, tzinfo=timezone.utc)
-
-
-def next_root(version: int, old: ec.EllipticCurvePrivateKey, new: ec.EllipticCurvePrivateKey) -> bytes:
-    """A root that hands everything from one key to another."""
-    public = [new.public_key()]
-    raw = draft(Terms(version, EXPIRES, public, public))
-    return add_signature(add_signature(raw, old), new)
-
 
 SECOND = next_root(2, KEY, OTHER_KEY)
 THIRD = next_root(3, OTHER_KEY, KEY)
@@ -137,75 +120,6 @@ class TestRotation:
         shelf.store.install(shelf.bundle("1.0.0", key=None), allow_unsigned=True)
         with pytest.raises(StoreError, match="with --trust"):
             shelf.store.update_trust([SECOND])
-
-
-class TestCrashes:
-    def test_after_a_power_cut_it_is_the_old_root_or_the_new_one_whole(
-        self, shelf: Shelf, tmp_path: Path
-    ) -> None:
-        shelf = Shelf(tmp_path, "disk/store")
-        (tmp_path / "disk").mkdir()
-        shelf.install("1.0.0")
-
-        with Recorder(shelf.store.root.parent) as recorder:
-            shelf.store.update_trust([SECOND])
-
-        assert fault_after_a_power_cut(recorder, tmp_path / "crashed") == ""
-
-    @pytest.mark.parametrize("left_out", ["sync_folder", "rename first"])
-    def test_a_store_that_forgets_to_flush_is_found_out(
-        self, left_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        shelf = Shelf(tmp_path, "disk/store")
-        (tmp_path / "disk").mkdir()
-        shelf.install("1.0.0")
-        if left_out == "sync_folder":
-            monkeypatch.setattr(durable, "sync_folder", lambda path: None)
-        else:
-            monkeypatch.setattr(durable, "replace_file", lambda path, data: path.write_bytes(data))
-
-        with Recorder(shelf.store.root.parent) as recorder:
-            shelf.store.update_trust([SECOND])
-
-        assert fault_after_a_power_cut(recorder, tmp_path / "crashed") != ""
-
-    def test_killed_before_any_call_it_is_the_old_root_or_the_new_one(self, shelf: Shelf) -> None:
-        shelf.install("1.0.0")
-        path = shelf.store.root / "trust" / "root.json"
-        found = set[int]()
-        with Killer() as killer:
-            for call in range(1, 200):
-                durable.replace_file(path, ROOT.raw)
-                if not killer.killed(call, shelf.store.update_trust, [SECOND]):
-                    break
-                found.add(_trusted(shelf.store).version)
-                assert shelf.store.update_trust([SECOND]).version == 2
-        assert found == {1, 2}
-
-
-def fault_after_a_power_cut(recorder: Recorder, folder: Path) -> str:
-    """What is wrong on the first disk that is not as promised; '' when all are."""
-    checked = 0
-    for checked, crash in enumerate(crash_states(recorder), 1):
-        folder.mkdir(exist_ok=True)
-        crash.materialise(folder / str(checked))
-        store = Store(folder / str(checked) / "store")
-        try:
-            found = _trusted(store).version
-            if found not in ({2} if crash.is_last else {1, 2}):
-                return f"version {found}\n{crash.story}"
-            store.update_trust([SECOND])
-        except EdgeError as error:
-            return f"{error}\n{crash.story}"
-    assert checked
-    return ""
-
-
-def _trusted(store: Store) -> Root:
-    root = store.trusted_root()
-    if root is None:
-        raise TrustError("the store has forgotten whom it trusts.")
-    return root
 
 
 def test_a_pinned_root_that_is_damaged_is_named_once_with_what_to_do(shelf: Shelf) -> None:
