@@ -23,18 +23,31 @@ _WHAT_TO_DO = {
 
 def create_file(path: Path, chunks: Iterable[bytes | memoryview], *, mode: int = 0o644) -> None:
     """Write a file that must not exist yet and flush it to the disk. The folder is not flushed."""
-    with translated(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    create_files([(path, chunks)], mode=mode)
+
+
+def create_files(
+    files: Iterable[tuple[Path, Iterable[bytes | memoryview]]], *, mode: int = 0o644
+) -> None:
+    """Write files that must not exist yet, then flush each to the disk. The folders are not flushed.
+
+    All are written before the first is flushed, so that the file system's journal is written once for
+    all of them. They stay open until then: a disk that fails tells it to whoever held the file open.
+    """
+    written: list[tuple[Path, int]] = []
     try:
-        for chunk in chunks:
-            view = memoryview(chunk)
-            while view:
-                with translated(path):
-                    view = view[os.write(descriptor, view) :]
-        with translated(path):
-            os.fsync(descriptor)
+        for path, chunks in files:
+            with translated(path):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                descriptor = os.open(path, flags, mode)
+            written.append((path, descriptor))
+            _write(path, descriptor, chunks)
+        for path, descriptor in written:
+            with translated(path):
+                os.fsync(descriptor)
     finally:
-        os.close(descriptor)
+        for _, descriptor in written:
+            os.close(descriptor)
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -106,6 +119,14 @@ def translated(path: Path) -> Iterator[None]:
             ) from error
         advice = _WHAT_TO_DO.get(error.errno or 0, "")
         raise StorageError(f"{path}: cannot be written: {error.strerror}. {advice}".rstrip()) from error
+
+
+def _write(path: Path, descriptor: int, chunks: Iterable[bytes | memoryview]) -> None:
+    for chunk in chunks:
+        view = memoryview(chunk)
+        while view:
+            with translated(path):
+                view = view[os.write(descriptor, view) :]
 
 
 def _unlink(path: Path) -> None:

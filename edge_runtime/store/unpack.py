@@ -38,8 +38,7 @@ def unpack(bundle: Bundle, folder: Path) -> None:
     for part in inner[1:]:  # the first is the folder itself
         with durable.translated(new / part):
             os.mkdir(new / part)
-    for name in bundle.names:
-        durable.create_file(new / name, bundle.chunks(name))
+    durable.create_files((new / name, bundle.chunks(name)) for name in bundle.names)
     for part in reversed(inner):
         durable.sync_folder(new / part)
     durable.remove_folder(folder)  # only ever a damaged copy of the same bundle
