@@ -19,6 +19,9 @@ _APPLICATION = 0x45444F58
 _VERSION = 1
 _KEPT_CORRUPT = 3
 _BUSY_TIMEOUT_S = 5.0
+# A commit writes every page it touches, whole: of one row, two or three. Files from before have 4096.
+_PAGE_BYTES = 1024
+_LOG_BYTES = 4 << 20  # of write-ahead log, about, until it is copied into the file
 
 # Row `id` of the stream with the greatest `base` below it has the number `id - base` there.
 _SCHEMA = f"""
@@ -167,12 +170,15 @@ def _open(path: Path) -> sqlite3.Connection:
         with translated(path):
             # Asked of SQLite, which has undone by now what a kill or a power cut left of a making.
             if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
+                database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
                 database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
                 sync_folder(path.parent)
             _check(database, path)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
             database.execute("PRAGMA journal_size_limit = 8388608")
+            (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
+            database.execute(f"PRAGMA wal_autocheckpoint = {_LOG_BYTES // page_bytes}")
     except BaseException:
         database.close()
         raise
