@@ -1,5 +1,6 @@
 """One path walked over the model of a disk: what it did, and what each power cut would leave of it."""
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class Walk:
         shutil.copytree(self._disk, self._prepared)
         self.before = look(self.shelf.store)
         self._known: dict[object, Found] = {}
+        self._started: dict[object, Found] = {}
 
     def record(self) -> Recorder:
         """Do it from the beginning; `after` is what there is then."""
@@ -82,23 +84,36 @@ class Walk:
 
     def _looked_at(self, crash: Crash) -> Found:
         """The next start, the same once more, and the next version."""
-        folder, but = self.shelf.folder / "crashed", self.path.damaged
+        folder = self.shelf.folder / "crashed"
         shutil.rmtree(folder, ignore_errors=True)
         crash.materialise(folder)
         shelf = replace(self.shelf, store_name="crashed/store")
         try:
-            if fault := restart(shelf.store, but=but):
+            if fault := restart(shelf.store, but=self.path.damaged):
                 return None, fault
-            found = look(shelf.store)
-            fault = broken(self.path, self.before, found, self.after)
-            if not fault and (self.path.again or found == self.before):
-                fault = self._repeated(shelf)
-            return found, fault or next_fault(shelf, self.before, but=but)
+            started = frozenset(_contents(folder))
+            if started not in self._started:  # starts make many alike
+                self._started[started] = self._gone_on(shelf)
+            return self._started[started]
         except EdgeError as error:
             return None, str(error)
+
+    def _gone_on(self, shelf: Shelf) -> Found:
+        found = look(shelf.store)
+        fault = broken(self.path, self.before, found, self.after)
+        if not fault and (self.path.again or found == self.before):
+            fault = self._repeated(shelf)
+        return found, fault or next_fault(shelf, self.before, but=self.path.damaged)
 
     def _repeated(self, shelf: Shelf) -> str:
         self.path.act(shelf)
         if (found := look(shelf.store)) != self.after:
             return f"repeated in vain: expected {self.after}, found {found}"
         return damage(shelf.store, but=self.path.damaged)
+
+
+def _contents(folder: Path) -> Iterator[tuple[str, bytes | None]]:
+    for parent, _, names in os.walk(folder):
+        yield parent, None
+        for name in names:
+            yield f"{parent}/{name}", Path(parent, name).read_bytes()
