@@ -21,6 +21,7 @@ import hashlib
 import os
 import random
 import shutil
+import sys
 import tempfile
 import time
 import zipfile
@@ -33,6 +34,8 @@ import click
 import numpy as np
 from machine import describe_machine, in_words, load_average, save, today
 from tables import table
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from edge_runtime.bundle import open_bundle, read_index
 from edge_runtime.store.disk import Store
@@ -215,9 +218,9 @@ golden data, and random weights of the size named. Warm: the file is in the page
 dropped from it. A ratio is the median of the ratios within one round.
 
 **Verify and unpack** costs {worst:.2f} times hashing plus writing where it costs most; the bound is
-{result["bound"]}. **Install** adds the state of the store: two replacements of `state.json`, the pinned
-root and the locks, which do not grow with the bundle. `zipfile` flushes nothing: after a power cut its
-files may be empty.
+{result["bound"]}. **Install** adds the state of the store: two replacements of `state.json`, flushes
+of its folders, and the locks, which do not grow with the bundle. `zipfile` flushes nothing: after a
+power cut its files may be empty.
 
 {table(("bundle", "peer", "p50 ms", "to hash and write", "quartiles"), lines)}
 """
