@@ -62,8 +62,7 @@ class Case:
             if converted.halves is not None:
                 front = stack.enter_context(self._front_half(converted))
                 variants = Variants(variants.whole, partial(run, front))
-            parity = prove(self.source, converted, variants, self.rows, self.expected)
-            return parity, variants.whole(self.rows)
+            return prove(self.source, converted, variants, self.rows, self.expected)
 
     def answers(self, converted: Converted, rows: Rows | None = None) -> Tensors:
         """What a variant says of the held-out inputs, or of others. Raises InputError, EngineError."""

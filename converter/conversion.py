@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,7 +15,6 @@ from converter.case import Case
 from converter.converted import ConvertedBundle
 from converter.documents import documents
 from converter.evidence import Evidence
-from converter.frontends.base import Converted
 from converter.given import Given, read_given
 from converter.quantization.choices import FILE as CHOICES
 from converter.quantization.choosing import choose
@@ -32,6 +31,7 @@ from edge_runtime.bundle.manifest import Evaluation
 from edge_runtime.errors import ConversionError
 
 Progress = Callable[[str], None]
+_Found = TypeVar("_Found")
 
 
 def convert(
@@ -146,11 +146,12 @@ def _assembled(case: Case, given: Given, fp32: Shipped, progress: Progress) -> A
     """fp32 and all other variants, and the goldens of all of them."""
     boards = given.boards
     lower = _once(partial(given.model.convert, case.rows, case.expected, standard=True))
-    lowered = for_boards(boards, lower, case.proved, progress)
+    prove = _once(case.proved)
+    lowered = for_boards(boards, lower, prove, progress)
     tried: tuple[Tried, ...] = ()
     if given.wanted:
         is_network = not isinstance(case.source, Source)
-        graphs = Graphs(fp32.whole, lower, is_network=is_network)
+        graphs = Graphs(fp32.whole, lower, prove, is_network=is_network)
         tried = choose(case, graphs, given.wanted, given.truth, boards=boards, progress=progress)
     return assembled(
         case,
@@ -211,18 +212,20 @@ def _completed(
     return bundle.adding(documents(bundle.manifest, given.boards))
 
 
-def _once(lower: Callable[[], Converted]) -> Callable[[], Converted]:
-    """The same graph for whoever asks, or the same error."""
-    found: list[Converted | ConversionError] = []
+def _once(ask: Callable[..., _Found]) -> Callable[..., _Found]:
+    """The same answer for whoever asks about the same objects, or the same error."""
+    known: dict[tuple[int, ...], tuple[_Found | ConversionError, Any]] = {}
 
-    def lowered() -> Converted:
-        if not found:
+    def asked(*given: Any) -> _Found:
+        key = tuple(map(id, given))
+        if key not in known:
             try:
-                found.append(lower())
+                known[key] = ask(*given), given  # kept, so that no other object gets its id
             except ConversionError as error:
-                found.append(error)
-        if isinstance(found[0], ConversionError):
-            raise found[0]
-        return found[0]
+                known[key] = error, given
+        found, _ = known[key]
+        if isinstance(found, ConversionError):
+            raise found
+        return found
 
-    return lowered
+    return asked

@@ -77,12 +77,13 @@ def prove(
     variants: Variants,
     rows: Rows,
     expected: Answer,
-) -> Parity:
+) -> tuple[Parity, Tensors]:
     """Compare on `rows`, whose source outputs are `expected`, then on edge rows.
 
-    Raises ParityError, which names output, row, expected and found.
+    The second is what the variant answered to `rows`. Raises ParityError, which names output, row,
+    expected and found.
     """
-    measured = _compare(_Case("input", rows, expected, 1.0), source, converted, variants)
+    measured, found = _compare(_Case("input", rows, expected, 1.0), source, converted, variants)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about rows that nobody recorded
         _compare_unseen(source, variants, rows)
@@ -92,7 +93,7 @@ def prove(
     if len(made):
         slack = 1.0 if converted.exact else EDGE_SLACK
         _compare(_Case("edge row", made, answer, slack), source, converted, variants)
-    return measured
+    return measured, found
 
 
 def _compare_unseen(source: SourceModel, variants: Variants, rows: Rows) -> None:
@@ -134,7 +135,9 @@ class _Case:
         return allowances(self.expected.tensors, TOLERANCE * self.slack)
 
 
-def _compare(case: _Case, source: SourceModel, converted: Converted, variants: Variants) -> Parity:
+def _compare(
+    case: _Case, source: SourceModel, converted: Converted, variants: Variants
+) -> tuple[Parity, Tensors]:
     try:
         found = variants.whole(case.rows)
     except InputError as refusal:
@@ -154,7 +157,7 @@ def _compare(case: _Case, source: SourceModel, converted: Converted, variants: V
     if (wrong & ~rounded).any():
         row = int(np.argmax(wrong & ~rounded))
         raise _fault(case, source, found, row, first_difference(converted, case.rows.take([row])))
-    return Parity(
+    parity = Parity(
         inputs=len(case.rows),
         label_disagreements=int(unequal.sum()),
         near_ties=int(tied.sum()),
@@ -162,6 +165,7 @@ def _compare(case: _Case, source: SourceModel, converted: Converted, variants: V
         tolerance=case.tolerance,
         rounded_splits=int(rounded.sum()),
     )
+    return parity, found
 
 
 def differences(expected: Tensors, found: Tensors) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

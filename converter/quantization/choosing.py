@@ -99,7 +99,7 @@ class _Judge:
             weights_ratio=self.maker.weights_ratio(made),
         )
         if recipe.method == "float32":
-            parity, found = self.case.proved(made.whole)  # the same model, so the same gate
+            parity, found = self.graphs.prove(made.whole)  # the same model, so the same gate
             return replace(tried, shipped=_for_onnxruntime(made, found, parity))
         found = self.case.answers(made.whole)
         if why := self._broken(found):

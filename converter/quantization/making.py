@@ -1,7 +1,8 @@
 """A recipe and a model's graphs in, a variant's graph out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -17,6 +18,9 @@ from converter.quantization.budget import lost
 from converter.quantization.choices import Recipe
 from converter.quantization.half_rounding import with_rounding
 from converter.quantization.layers import layers
+from converter.quantization.running import Feed
+from converter.source import Tensors
+from edge_runtime.bundle.manifest import Parity
 from edge_runtime.errors import ConversionError
 
 _BATCH = 32
@@ -28,12 +32,14 @@ _TIE = 1e-3
 class Graphs:
     """A model's graph for ONNX Runtime, and what makes the one in standard operators and float32.
 
-    lower: raises ConversionError, every time, where there is none. is_network: whether the plain graph
-    computes in float32, as networks do; what scikit-learn made computes in float64 or is trees.
+    lower: raises ConversionError, every time, where there is none. prove: of a graph of the same model,
+    parity and its answers to the held-out inputs; raises ParityError. is_network: whether the plain
+    graph computes in float32, as networks do; what scikit-learn made computes in float64 or is trees.
     """
 
     plain: Converted
     lower: Callable[[], Converted]
+    prove: Callable[[Converted], tuple[Parity, Tensors]]
     is_network: bool
 
     def base(self, engine: str) -> Converted:
@@ -61,6 +67,7 @@ class Maker:
         self._graphs = graphs
         self._calibration = calibration
         self._allowed = allowed
+        self._prepared: dict[int, tuple[bytes, Sequence[Feed]]] = {}
         self._observed: dict[int, tuple[bytes, static.Observed]] = {}
 
     def make(self, recipe: Recipe, *, is_fixed: bool) -> Made:
@@ -89,7 +96,7 @@ class Maker:
         """What is faster than the plain graph and still the same model, rounding apart."""
         if base is not self._graphs.plain:
             return base
-        raw = static.fused(base.onnx, base.preprocessing)
+        raw, _ = self._fused(base)
         if raw == base.onnx:
             raise ConversionError("it has nothing to fuse, and computes in float32 as it is")
         return replace(base, onnx=raw)
@@ -117,13 +124,19 @@ class Maker:
             recipe, calibration=found.method, excluded=tuple(found.excluded)
         ), found.raw
 
+    def _fused(self, base: Converted) -> tuple[bytes, Sequence[Feed]]:
+        """A graph in fewer nodes, and the calibration inputs, where there are any, as it takes them."""
+        if id(base) not in self._prepared:
+            fed = [] if self._calibration is None else list(feeds(self._calibration.rows, base))
+            self._prepared[id(base)] = static.fused(base.onnx, base.preprocessing, fed), fed
+        return self._prepared[id(base)]
+
     def _observe(self, base: Converted) -> tuple[bytes, static.Observed]:
         """A graph ready to be quantized, and what calibration saw in it."""
         if self._calibration is None:
             raise ConversionError("there are no calibration inputs: give calibration=, from training")
         if id(base) not in self._observed:
-            fed = list(feeds(self._calibration.rows, base))
-            fused = static.fused(base.onnx, base.preprocessing, fed)
+            fused, fed = self._fused(base)
             chosen = layers(fused, base.preprocessing)
             if not chosen:
                 raise ConversionError("it has no layer with weights in float32")
@@ -133,14 +146,19 @@ class Maker:
     def _error_of(self, base: Converted) -> Callable[[bytes], float]:
         """How far a variant is from the source model on the calibration inputs."""
         assert self._calibration is not None
-        rows = self._calibration.rows
-        expected = self._case.source.run(rows).tensors
+        rows, expected = self._calibration.rows, self._said
 
         def error(raw: bytes) -> float:
             found = self._case.answers(replace(base, onnx=raw, exact="", halves=None), rows)
             return lost(expected, found, None, 0.0).drop + _TIE * _moved(expected, found)
 
         return error
+
+    @cached_property
+    def _said(self) -> Tensors:
+        """What the source model says of the calibration inputs."""
+        assert self._calibration is not None
+        return self._case.source.run(self._calibration.rows).tensors
 
 
 def _moved(expected: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]) -> float:

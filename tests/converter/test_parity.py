@@ -41,7 +41,8 @@ def convert(model: Any, rows: Any) -> tuple[Source, Converted]:
 
 def proven(source: Source, converted: Converted, rows: np.ndarray, whole: Any) -> Parity:
     given = as_rows(rows)
-    return prove(source, converted, Variants(whole), given, source.run(given))
+    parity, _ = prove(source, converted, Variants(whole), given, source.run(given))
+    return parity
 
 
 def scaled(rows: Rows, factor: float) -> Rows:
@@ -160,7 +161,7 @@ def test_a_feature_that_rounds_across_a_threshold_is_counted_apart() -> None:
         lambda rows: run(converted, scaled(rows, 1 + 2e-7)),
         lambda rows: features_of(converted, rows, 1 + 2e-7),
     )
-    parity = prove(source, converted, other, rows, expected)
+    parity, _ = prove(source, converted, other, rows, expected)
     assert (parity.label_disagreements, parity.rounded_splits, parity.max_abs_error) == (1, 1, 0.0)
 
 
@@ -179,6 +180,21 @@ def test_trees_that_disagree_on_the_same_features_are_no_excuse() -> None:
     lying = Variants(lambda rows: run(converted, scaled(rows, 1.001)), partial(features_of, converted))
     with pytest.raises(ParityError, match="input 0"):
         prove(source, converted, lying, rows, source.run(rows))
+
+
+def test_the_variant_is_asked_about_the_inputs_once_and_what_it_said_is_handed_back() -> None:
+    source, converted = convert(FOREST, ROWS)
+    given, answers = as_rows(ROWS), []
+
+    def whole(rows: Rows) -> Tensors:
+        found = run(converted, rows)
+        if rows is given:
+            answers.append(found)
+        return found
+
+    _, found = prove(source, converted, Variants(whole), given, source.run(given))
+    assert len(answers) == 1
+    assert found is answers[0]
 
 
 def test_edge_rows_have_what_nobody_recorded() -> None:

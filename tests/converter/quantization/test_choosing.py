@@ -17,10 +17,14 @@ from sklearn.svm import SVC
 
 import converter
 import edge_runtime
+from converter.case import Case
+from converter.frontends.base import Converted
+from converter.inputs import Rows
 from converter.quantization.choices import Recipe, read_choices
 from converter.quantization.choosing import decided, not_measured
 from converter.quantization.outcome import Tried
 from converter.shipped import Shipped
+from converter.source import Source
 from edge_runtime.boards import supported
 from edge_runtime.bundle.manifest import Parity, Variant
 from edge_runtime.errors import ConversionError, InputError
@@ -73,6 +77,31 @@ def test_no_kept_variant_loses_more_than_its_budget_and_all_say_on_how_many_inpu
         assert variant.accuracy.inputs == len(DIGITS[HELD_OUT])
         assert variant.accuracy.drop <= variant.accuracy.allowed == 0.01
         assert variant.accuracy.low <= variant.accuracy.drop <= variant.accuracy.high
+
+
+def test_a_graph_is_proved_once_and_the_source_is_asked_about_calibration_inputs_once(
+    perceptron: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proved, asked = [], []
+    prove, ask = Case.proved, Source.run
+
+    def proving(case: Case, converted: Converted) -> Any:
+        proved.append(converted)
+        return prove(case, converted)
+
+    def asking(source: Source, rows: Rows) -> Any:
+        asked.append(len(rows))
+        return ask(source, rows)
+
+    monkeypatch.setattr(Case, "proved", proving)
+    monkeypatch.setattr(Source, "run", asking)
+    bundle = quantized(perceptron, boards=[HERE, "rtx-30"], calibration=DIGITS[:123])
+
+    ids = {each.id for each in bundle.tried if each.size_bytes is not None}
+    assert {"fp32-narrow", "int8-static", "tensorrt-int8"} <= ids
+    assert "tensorrt-fp32" in {each.id for each in bundle.manifest.variants}
+    assert len(proved) == 2  # fp32, and the lowered graph for two of the variants
+    assert asked.count(123) == 1
 
 
 def test_the_drop_is_that_of_the_variant_that_ships(
