@@ -1,6 +1,6 @@
 """Bytes a running agent writes to its disk, counted at the block device: what an SD card gets.
 
-    sudo python benchmarks/wear.py [--minutes N] [--no-save]
+    python benchmarks/wear.py [--minutes N] [--no-save]
 
 A real agent, a real broker (mosquitto), and a sensor that sends at a steady rate; the model takes a
 window of 4 samples every 2. Each case has an agent of its own, all at once, and its data folder is an
@@ -16,6 +16,7 @@ Writes benchmarks/results/wear-DATE.md and .json.
 
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -28,6 +29,8 @@ from typing import Any
 import click
 from machine import describe_machine, in_words, load_average, save, today
 from tables import table
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.support.agent import agent
 from tests.support.brokers import Mosquitto
@@ -59,7 +62,7 @@ CASES = (
 
 
 @click.command(help=__doc__.splitlines()[0])
-@click.option("--minutes", default=2.0, show_default=True, help="How long is counted.")
+@click.option("--minutes", default=1.5, show_default=True, help="How long is counted.")
 @click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
 def main(minutes: float, keep: bool) -> None:
     load_before = load_average()
