@@ -11,6 +11,7 @@ import pytest
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.errors import BundleError
 from edge_runtime.store.disk import Store
+from edge_runtime.store.unpack import is_intact
 from tests.support import traced
 from tests.support.tiny_bundle import MODEL_FILE, root, root_bytes, tiny_bundle
 
@@ -45,9 +46,11 @@ def test_a_file_that_takes_the_place_of_the_bundle_is_not_what_is_installed(tmp_
     def swap(_: Manifest) -> None:
         other.rename(path)
 
-    slot = Store(tmp_path / "store").install(path, root=root(), accept=swap)
+    store = Store(tmp_path / "store")
+    slot = store.install(path, root=root(), accept=swap)
 
     assert slot.version == "1.0.0"
+    assert is_intact(store.slot_path("tiny", slot.digest), slot.digest)
 
 
 def test_a_bundle_that_is_overwritten_after_its_check_is_refused_and_nothing_is_left(
