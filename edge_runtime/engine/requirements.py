@@ -15,7 +15,10 @@ _VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})*")
 # Names that a requirement may have, and the distributions that bring it.
 _DISTRIBUTIONS = {
     "edge-runtime": ("edge-runtime",),
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "onnxruntime": (
+        "onnxruntime",
+        *(f"onnxruntime-{kind}" for kind in ("gpu", "openvino", "qnn", "rocm", "migraphx", "cann")),
+    ),
     "tensorrt": ("tensorrt",),
     "python": (),
 }

@@ -105,6 +105,9 @@ def _activate(store: Store, slot: Slot, board: str) -> None:
             continue
         try:
             _replay(store, slot, board)
+        except KeyboardInterrupt:
+            store.refunded(slot.model, slot.digest)  # it is stopped on purpose
+            raise
         except EdgeError as error:
             if not _another_attempt(store, slot, error):
                 raise _with_what_runs(store, slot, error) from error

@@ -72,10 +72,10 @@ def _kill_in_mid_stream(folder: Path, broker: Mosquitto | NatsServer) -> None:
 def test_a_killed_worker_is_started_again_and_nothing_is_lost(tmp_path: Path, broker: Mosquitto) -> None:
     with agent(tmp_path, broker.url) as rig, SensorRig(broker.url) as sensor:
         killed: list[int] = []
-        sending = threading.Thread(target=sensor.send, args=(2000,))
-        sending.start()
         for _ in range(2):
+            sending = threading.Thread(target=sensor.send, args=(600,))
             before = len(rig.starts())
+            sending.start()
             wait_for(lambda then=before: len(rig.starts()) > then + 5, "some predictions")
             pid = wait_for(lambda: rig.ready["workers"].get("tiny"), "a worker")
             os.kill(pid, signal.SIGKILL)
@@ -83,8 +83,8 @@ def test_a_killed_worker_is_started_again_and_nothing_is_lost(tmp_path: Path, br
             wait_for(
                 lambda old=pid: rig.ready["workers"].get("tiny") not in (None, old), "another worker"
             )
-        sending.join()
-        wait_for_starts(rig, all_starts(2000))
+            sending.join()
+        wait_for_starts(rig, all_starts(1200))
         assert len(set(killed)) == 2
         assert len(rig.events("worker died")) == 2
 

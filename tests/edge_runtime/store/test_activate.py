@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from edge_runtime.errors import BundleError, EngineError, WorkerError
 from edge_runtime.store import activate
 from edge_runtime.store.activate import bring_up
 from tests.edge_runtime.store.rig import Shelf
+from tests.support.tiny_bundle import root_bytes
+from tests.support.waiting import wait_for
 
 COMMAND = Path(sys.executable).with_name("edge-runtime")
 
@@ -69,6 +72,32 @@ def test_a_version_that_never_answers_is_bad_after_the_attempts_it_has(
     ):
         bring_up(shelf.store, slot, wait_s=0)
     assert "loading took more than 1 s" in shelf.model().bad[slot.digest].reason
+
+
+def test_a_command_that_is_stopped_by_its_user_costs_no_attempt(shelf: Shelf) -> None:
+    bundle = shelf.bundle("1.0.0", behaviour="hangs")
+    (shelf.folder / "root.json").write_bytes(root_bytes())
+    line = [COMMAND, "install", bundle, "--store", shelf.store.root]
+    with subprocess.Popen(
+        [*line, "--trust", shelf.folder / "root.json"], stderr=subprocess.PIPE
+    ) as asked:
+        wait_for(lambda: on_trial(shelf), "the trial")
+        asked.send_signal(signal.SIGINT)
+        asked.communicate()
+
+    assert asked.returncode == 130
+    (slot,) = shelf.model().slots.values()
+    assert (slot.state, slot.attempts) == ("trial", 3)
+
+
+def on_trial(shelf: Shelf) -> bool:
+    if not shelf.store.root.exists():
+        return False
+    return any(
+        slot.state == "trial"
+        for now in shelf.store.state().models.values()
+        for slot in now.slots.values()
+    )
 
 
 def test_a_way_back_whose_process_dies_is_kept(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
