@@ -13,6 +13,7 @@ from edge_runtime.errors import BundleError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.unpack import is_intact
 from tests.support import traced
+from tests.support.programs import program
 from tests.support.tiny_bundle import MODEL_FILE, root, root_bytes, tiny_bundle
 
 COMMAND = Path(sys.executable).with_name("edge-runtime")
@@ -20,6 +21,7 @@ PAYLOAD = "variants/fp32/model.onnx.data"
 
 
 def test_an_install_opens_the_bundle_once_and_reads_each_payload_once(tmp_path: Path) -> None:
+    program("strace")
     raw = tiny_bundle(extra={PAYLOAD: os.urandom(4_000_000)})
     (tmp_path / "tiny.edge").write_bytes(raw)
     (tmp_path / "root.json").write_bytes(root_bytes())
