@@ -15,7 +15,8 @@ check: .venv/ready
 
 bench: .venv/ready
 	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	for each in latency convert convert_network exact_trees variants neural blocks; do \
+	for each in latency jitter cold_start install wear convert convert_network exact_trees variants neural \
+		blocks; do \
 		OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$$each.py || exit; done
 
 .venv/ready: pyproject.toml scripts/setup
