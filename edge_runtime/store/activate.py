@@ -101,9 +101,9 @@ def _activate(store: Store, slot: Slot, board: str) -> None:
     """
     why = ""
     while not is_active(store.state(), slot):  # raises when it was rejected
-        if store.tried(slot.model, slot.digest, why=why).state == "bad":
-            continue
         try:
+            if store.tried(slot.model, slot.digest, why=why).state == "bad":
+                continue
             _replay(store, slot, board)
         except KeyboardInterrupt:
             store.refunded(slot.model, slot.digest)  # it is stopped on purpose
