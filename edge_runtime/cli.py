@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import edge_runtime
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, MissingExtraError
 
 _GROUP = "edge_runtime.commands"
 
@@ -64,6 +64,15 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo(f"{_level()}error: {error}", err=True)
         _trace()
         return error.exit_code
+    except ImportError as error:
+        click.echo(
+            f"{_level()}error: expected every library that edge-runtime needs, found one that cannot be "
+            f"imported: {' '.join(str(error).split())[:300]}. Install edge-runtime anew; `edge-runtime "
+            "doctor` names the library.",
+            err=True,
+        )
+        _trace()
+        return MissingExtraError.exit_code
     except BrokenPipeError:
         # The reader of our output went away (`| head`): nothing is wrong and nothing can be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
 """The command line: finds commands of any package, and turns every error into one line and a code."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -123,3 +124,22 @@ def test_starting_the_command_imports_no_heavy_library() -> None:
 
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_library_that_is_broken_is_one_line_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "__init__.py").write_text(
+        "raise ImportError('libopenblas.so.0: no such file')"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+
+    done = _edge_runtime(
+        "predict", "a.edge", "--inputs", "a.npy", "--allow-unsigned", PYTHONPATH=path.rstrip(os.pathsep)
+    )
+
+    assert done.returncode == 10
+    assert done.stderr == (
+        "error: expected every library that edge-runtime needs, found one that cannot be imported: "
+        "libopenblas.so.0: no such file. Install edge-runtime anew; `edge-runtime doctor` names the "
+        "library.\n"
+    )
