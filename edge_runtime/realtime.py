@@ -81,16 +81,21 @@ def _raised(priority: int) -> str:
     """Raise the calling thread; why that cannot be, in a sentence, '' where it could."""
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
-    except PermissionError:
-        limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
-        return (
-            f"real-time priority {priority}: expected the right to it (CAP_SYS_NICE, or RLIMIT_RTPRIO "
-            f"of {priority} or more), found a limit of {limit}. Predictions go on at ordinary priority; "
-            f"LimitRTPRIO={priority} in the service's unit gives it."
-        )
     except OSError as error:
-        return (
-            f"real-time priority {priority}: this system does not give it: {error.strerror}. "
-            "Predictions go on at ordinary priority."
-        )
+        limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
+        if not isinstance(error, PermissionError):
+            found = f"this system does not give it: {error.strerror}."
+        elif 0 <= limit < priority:
+            found = (
+                f"expected the right to it (CAP_SYS_NICE, or RLIMIT_RTPRIO of {priority} or more), "
+                f"found a limit of {limit}. In a service's unit LimitRTPRIO={priority} and "
+                "RestrictRealtime=no give it."
+            )
+        else:
+            found = (
+                "the limit (RLIMIT_RTPRIO) allows it, yet the kernel refuses. Expected "
+                "RestrictRealtime=no in the service's unit, and a kernel that gives the service's group "
+                "real-time runtime (where CONFIG_RT_GROUP_SCHED is set, cpu.rt_runtime_us)."
+            )
+        return f"real-time priority {priority}: {found} Predictions go on at ordinary priority."
     return ""

@@ -16,7 +16,7 @@ from edge_runtime.telemetry.messages import Event, ModelReport, RootReport, Row,
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 
-_AS_IT_SHOULD_BE = {"installed", "on trial", "confirmed", "activated"}
+_AS_IT_SHOULD_BE = {"installed", "on trial", "confirmed", "activated", "loading note"}
 _NEEDS_SOMEBODY = {
     "install failed",
     "internal fault",

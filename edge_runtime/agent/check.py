@@ -9,9 +9,10 @@ from edge_runtime import config as settings
 from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.streamable import check_fits
 from edge_runtime.boards import board
-from edge_runtime.bundle import Root, load_root, open_bundle
+from edge_runtime.bundle import Root, load_root, open_bundle, open_folder
 from edge_runtime.bundle.rotation import decides
 from edge_runtime.config import BrokerConfig, Config, ModelConfig
+from edge_runtime.engine.requirements import only
 from edge_runtime.errors import ConfigError, EdgeError, StoreError
 from edge_runtime.mqtt import check as try_out
 from edge_runtime.store.disk import Store
@@ -95,27 +96,38 @@ def _roots(config: Config) -> tuple[Root | None, Root | None]:
 
 
 def _bundle(config: Config, model: ModelConfig) -> str:
-    active = _active(config, model.name)
+    active = _active(config, model)
+    runs = f"{active}{_how(model)}" if active else ""
     if model.bundle is None:
-        return f"{model.name}: " + (active or "waits until a bundle is installed")
+        return f"{model.name}: {runs or 'waits until a bundle is installed'}"
     _, root = _roots(config)
     with open_bundle(model.bundle, root=root) as bundle:
         manifest = bundle.manifest
         bundle.check()
     check_fits(model, manifest, config.board)
-    return f"{model.name}: " + (
-        active or f"installs {manifest.version} from {model.bundle.name} and runs it"
-    )
+    installs = f"installs {manifest.version} from {model.bundle.name} and runs it{_how(model)}"
+    return f"{model.name}: {runs or installs}"
 
 
-def _active(config: Config, name: str) -> str:
+def _active(config: Config, model: ModelConfig) -> str:
+    """What is installed and active; '' for nothing. Raises where it has not the variant to run."""
+    store = Store(config.store)
     try:
-        model = Store(config.store).state().models.get(name)
+        now = store.state().models.get(model.name)
     except StoreError:
         return ""
-    if model is None or model.active is None:
+    if now is None or now.active is None:
         return ""
-    return f"runs {model.slots[model.active].version}, which is installed"
+    if model.variant:
+        folder = store.slot_path(model.name, now.active)
+        with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+            only(bundle.manifest, model.variant)
+    return f"runs {now.slots[now.active].version}, which is installed"
+
+
+def _how(model: ModelConfig) -> str:
+    variant = f", variant {model.variant} and no other" if model.variant else ""
+    return variant + (", in real-time mode" if model.realtime else "")
 
 
 def _source(config: Config, model: ModelConfig, *, connect: bool) -> str:

@@ -3,12 +3,11 @@
 import threading
 
 from edge_runtime.agent.books import Books
-from edge_runtime.agent.log import warn
 from edge_runtime.agent.predictor import Predictor
-from edge_runtime.agent.serving import Installed, Served, Serving
+from edge_runtime.agent.serving import Installed, Served, Serving, starter
 from edge_runtime.config import Config, ModelConfig
 from edge_runtime.errors import EdgeError
-from edge_runtime.worker import Worker
+from edge_runtime.worker import Info, Worker
 
 _WAIT_S = 0.25
 
@@ -19,11 +18,13 @@ class ModelRunner:
     def __init__(self, config: Config, model: ModelConfig, books: Books) -> None:
         """Raises ConfigError when a file of its source's broker cannot be read."""
         self.name = model.name
+        self.pinned = model.variant or ""
         self._model = model
-        self._board = config.board
+        self._start_worker = starter(model.name, config.board, model)
         self._books = books
         self._serving: Serving | None = None
         self._upcoming: tuple[Installed, Worker | None, bool] | None = None
+        self._introduced: Worker | None = None
         self._predictor = Predictor(config, model, books, lambda: self._stopping)
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -67,6 +68,13 @@ class ModelRunner:
         serving = self._serving
         worker = serving.worker if serving and serving.answers else None
         return worker.pid if worker else None
+
+    @property
+    def variant(self) -> str:
+        """Which one answers now; '' when nothing does."""
+        serving = self._serving
+        worker = serving.worker if serving and serving.answers else None
+        return worker.info.variant if worker else ""
 
     @property
     def hears(self) -> bool:
@@ -126,6 +134,9 @@ class ModelRunner:
         serving = self._serving
         heard = serving is not None and self._predictor.listen(serving.installed.manifest)
         worker = serving.living() if serving else None
+        if worker is not None and worker is not self._introduced:
+            self._introduced = worker
+            self._tell_of(worker.info)
         if serving is None or worker is None or not heard:
             self._wake.wait(_WAIT_S)
             self._wake.clear()
@@ -133,6 +144,13 @@ class ModelRunner:
             self._predictor.predict(serving, worker, _WAIT_S)
         self._predictor.tell_losses()
         self._predictor.tell_silence()
+
+    def _tell_of(self, info: Info) -> None:
+        """Once a version, not at each start: why not a better variant, what real-time mode lacks."""
+        if info.notes:
+            self._books.note_once("loading note", self.name, info.version, " ".join(info.notes))
+        if info.missing:
+            self._books.note_once("real-time mode missing", self.name, info.version, info.missing)
 
     def _go_over(self) -> None:
         """Between two windows: the new worker is ready before the old one goes."""
@@ -150,9 +168,8 @@ class ModelRunner:
         return Serving(
             installed,
             worker,
+            start=self._start_worker,
             load_timeout_s=self._model.load_timeout_s,
-            board=self._board,
-            on_line=lambda line: warn(f"{self.name}: worker: {line}"),
             note=lambda event, detail: self._books.note(
                 event, self.name, installed.manifest.version, detail
             ),

@@ -4,9 +4,12 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from edge_runtime.agent.log import warn
 from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.config import ModelConfig
 from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Worker
 
@@ -31,6 +34,20 @@ class Served:
     failure: str
 
 
+Start = Callable[[Path], Worker]
+
+
+def starter(name: str, board: str, model: ModelConfig | None) -> Start:
+    """What starts the workers of a model, on trial and later alike: as it is configured, if it is."""
+    return partial(
+        Worker,
+        board=board,
+        variant=(model and model.variant) or "",
+        priority=model.realtime.priority if model and model.realtime else 0,
+        on_line=lambda line: warn(f"{name}: worker: {line}"),
+    )
+
+
 def back_off_s(failures: int) -> float:
     """How long to wait after so many failures in a row: not at all after the first, then doubling."""
     if failures < 2:
@@ -51,9 +68,8 @@ class Serving:
         installed: Installed,
         worker: Worker | None,
         *,
+        start: Start,
         load_timeout_s: float,
-        board: str,
-        on_line: Callable[[str], None],
         note: Callable[[str, str], None],
         on_trial: bool = False,
     ) -> None:
@@ -65,9 +81,8 @@ class Serving:
         self.on_trial = on_trial
         self.failure = ""
         self.predictions = 0
+        self._start_worker = start
         self._load_timeout_s = load_timeout_s
-        self._board = board
-        self._on_line = on_line
         self._note = note
         self._failures = 0
         self._not_before = 0.0
@@ -120,7 +135,7 @@ class Serving:
 
     def _start(self) -> Worker | None:
         try:
-            self.worker = Worker(self.installed.folder, board=self._board, on_line=self._on_line)
+            self.worker = self._start_worker(self.installed.folder)
             self.worker.wait_ready(self._load_timeout_s)
         except EdgeError as error:
             self.close()

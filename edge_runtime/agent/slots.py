@@ -78,8 +78,9 @@ class Slots:
 
     def why_not_here(self, name: str, digest: str) -> UnavailableError | None:
         """What this machine lacks to run a bundle, as its manifest alone can tell."""
+        pinned = self._runners[name].pinned if name in self._runners else ""
         try:
-            demand_met(self.installed(name, digest).manifest, board=self._board)
+            demand_met(self.installed(name, digest).manifest, board=self._board, pinned=pinned)
         except UnavailableError as error:
             return error
         except EdgeError:  # its trial finds out, and is counted

@@ -16,7 +16,7 @@ def check_fits(model: ModelConfig, manifest: Manifest, board: str) -> None:
         raise ConfigError(f"{model.bundle}: expected the model {model.name!r}, found {manifest.name!r}.")
     if why := why_not(manifest):
         raise ConfigError(f"{model.bundle}: {why}")
-    demand_met(manifest, board=board)
+    demand_met(manifest, board=board, pinned=model.variant or "")
 
 
 def why_not(manifest: Manifest) -> str:

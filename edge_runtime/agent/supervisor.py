@@ -31,13 +31,14 @@ _SETTLE_S = 10.0  # after so long, readiness is declared with what there is
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """What `--ready-file` holds: written once all that can run runs, and again on every change.
 
-    `workers`: process id, `running`: version, `hears`: whether the sensor's broker is connected, each
-    by model. `fleet`: whether the fleet's broker is.
+    `workers`: process id, `running`: version, `variants`: which one of it, `hears`: whether the sensor's
+    broker is connected, each by model. `fleet`: whether the fleet's broker is.
     """
 
     pid: int
     workers: dict[str, int]
     running: dict[str, str]
+    variants: dict[str, str]
     hears: dict[str, bool]
     fleet: bool
 
@@ -151,6 +152,7 @@ class Supervisor:
         return Ready(
             pid=os.getpid(),
             workers={name: runner.pid for name, runner in runners if runner.pid is not None},
+            variants={name: runner.variant for name, runner in runners if runner.variant},
             running={name: runner.version for name, runner in runners if runner.digest},
             hears={name: runner.hears for name, runner in runners},
             fleet=self._books.connected,

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from edge_runtime.agent.serving import Installed
+from edge_runtime.agent.serving import Installed, Start
 from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Worker
 
@@ -17,16 +17,14 @@ class Trial:
         digest: str,
         open_slot: Callable[[], Installed],
         *,
+        start: Start,
         timeout_s: float,
-        board: str,
-        on_line: Callable[[str], None],
     ) -> None:
         self.digest = digest
         self.error: EdgeError | None = None
         self._open_slot = open_slot
+        self._start_worker = start
         self._timeout_s = timeout_s
-        self._board = board
-        self._on_line = on_line
         self._installed: Installed | None = None
         self._worker: Worker | None = None
         self._cancelled = False
@@ -62,8 +60,7 @@ class Trial:
             with self._lock:
                 if self._cancelled:
                     return
-                folder = self._installed.folder
-                self._worker = Worker(folder, board=self._board, on_line=self._on_line)
+                self._worker = self._start_worker(self._installed.folder)
             self._worker.wait_ready(self._timeout_s)
         except EdgeError as error:
             self.error = error

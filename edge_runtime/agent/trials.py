@@ -4,10 +4,9 @@ import time
 from collections.abc import Mapping
 
 from edge_runtime.agent.books import Books
-from edge_runtime.agent.log import warn
 from edge_runtime.agent.on_trial import OnTrial
 from edge_runtime.agent.runner import ModelRunner
-from edge_runtime.agent.serving import back_off_s
+from edge_runtime.agent.serving import back_off_s, starter
 from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trial import Trial
 from edge_runtime.config import Config, TrialConfig
@@ -147,9 +146,8 @@ class Trials:
             name,
             digest,
             lambda: self._slots.installed(name, digest),
+            start=starter(name, self._board, configured),
             timeout_s=configured.load_timeout_s if configured else 60.0,
-            board=self._board,
-            on_line=lambda line: warn(f"{name}: worker: {line}"),
         )
 
     def _activate(self, name: str, slot: Slot, trial: Trial) -> None:

@@ -100,11 +100,18 @@ class TrialConfig(Part, frozen=True, kw_only=True):
     fleet: Annotated[bool, _about("Whether the fleet must have answered since then, too.")] = False
 
 
+class RealtimeConfig(Part, frozen=True, kw_only=True):
+    """The thread that predicts runs before all ordinary work (docs/realtime.md)."""
+
+    priority: Annotated[int, _number(1, 99, "Among real-time threads; higher goes first.")] = 10
+
+
 class ModelConfig(Part, frozen=True, kw_only=True):
     """`bundle` is installed at start when the device has no such model yet.
 
     A worker that needs more than `load_timeout_s` to be ready, golden inputs included, or
-    `run_timeout_s` for one run of windows, is ended.
+    `run_timeout_s` for one run of windows, is ended. Without `variant` the first that can be loaded
+    runs; without `realtime` the model runs as all else does.
     """
 
     name: Annotated[str, _about("The name in the bundle's manifest.", minLength=1)]
@@ -112,6 +119,10 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     bundle: Annotated[Path, _about("Installed if this model has nothing installed.")] | None = None
     load_timeout_s: Annotated[float, _Timeout] = 60.0
     run_timeout_s: Annotated[float, _Timeout] = 10.0
+    variant: Annotated[str, _about("The id of the one variant that is to run.", minLength=1)] | None = (
+        None
+    )
+    realtime: RealtimeConfig | None = None
     trial: TrialConfig = TrialConfig()
 
 

@@ -32,6 +32,12 @@ def of_config(config: Config) -> Iterator[Fault]:
         where = f"models[{index}]"
         yield from _of_text(f"{where}.name", check_name, model.name)
         yield from _of_source(f"{where}.source", model.source)
+        if model.variant is not None and not (model.variant and model.variant.isprintable()):
+            yield Fault(
+                f"{where}.variant",
+                f"expected the id of a variant of the bundle, found {model.variant!r}. Name one that "
+                "`edge-runtime inspect` tells, or leave it out.",
+            )
         if model.trial.fleet and config.fleet is None:
             yield Fault(
                 f"{where}.trial.fleet",

@@ -10,7 +10,7 @@ from edge_runtime.bundle.manifest import Manifest, Variant
 from edge_runtime.engine import registry
 from edge_runtime.engine.base import Session
 from edge_runtime.engine.registry import Found
-from edge_runtime.engine.requirements import installed_here, unmet
+from edge_runtime.engine.requirements import installed_here, only, unmet
 from edge_runtime.engine.select import choose
 from edge_runtime.errors import EdgeError, EngineError, UnavailableError
 
@@ -30,7 +30,7 @@ def load_best(bundle: Bundle, *, threads: int, board: str, pinned: str = "") -> 
     Where a variant that should run fails to load, the next one is taken.
     Raises EngineError that says of every variant why not, BundleError when a file was altered.
     """
-    wanted = _only(bundle.manifest, pinned) if pinned else bundle.manifest
+    wanted = only(bundle.manifest, pinned)
     found = registry.find(variant.engine for variant in wanted.variants)
     failed: dict[str, EngineError] = {}
     while len(failed) < len(wanted.variants):
@@ -76,16 +76,6 @@ def prepare(bundle: Bundle, *, board: str) -> tuple[str, ...]:
             except EngineError as error:
                 notes.append(str(error))
     return tuple(notes)
-
-
-def _only(manifest: Manifest, pinned: str) -> Manifest:
-    chosen = [each for each in manifest.variants if each.id == pinned]
-    if not chosen:
-        raise EngineError(
-            f"{manifest.name} {manifest.version}: expected a variant {pinned!r}, found "
-            f"{', '.join(each.id for each in manifest.variants)}. Name one of these."
-        )
-    return _with(manifest, chosen)
 
 
 def _with(manifest: Manifest, variants: Iterable[Variant]) -> Manifest:

@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
+import msgspec
+
 from edge_runtime.bundle.manifest import Manifest, Variant
 from edge_runtime.errors import UnavailableError
 
@@ -86,18 +88,33 @@ def unmet(
     return ""
 
 
+def only(manifest: Manifest, pinned: str) -> Manifest:
+    """The manifest with the variant `pinned` alone; as it is where none is, ''.
+
+    Raises UnavailableError where it has no such variant: who pins it is to blame, and not the bundle.
+    """
+    chosen = tuple(each for each in manifest.variants if pinned in ("", each.id))
+    if not chosen:
+        raise UnavailableError(
+            f"{manifest.name} {manifest.version}: expected a variant {pinned!r}, found "
+            f"{', '.join(each.id for each in manifest.variants)}. Name one of these."
+        )
+    return msgspec.structs.replace(manifest, variants=chosen)
+
+
 def demand_met(
     manifest: Manifest,
     *,
     board: str = "",
+    pinned: str = "",
     installed: Callable[[], Mapping[str, str]] = installed_here,
 ) -> None:
-    """Raise UnavailableError when no variant is for this board and its software.
+    """Raise UnavailableError when no variant (or not the one `pinned`) is for this board and software.
 
     To be asked before anything is installed: a trial would find out, too, but only after all of it was
     written.
     """
-    missing = [(each.id, unmet(each, board, installed)) for each in manifest.variants]
+    missing = [(each.id, unmet(each, board, installed)) for each in only(manifest, pinned).variants]
     if all(why for _, why in missing):
         told = "; ".join(f"{name} {why}" for name, why in missing)
         raise UnavailableError(

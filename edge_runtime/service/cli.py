@@ -89,4 +89,5 @@ def _unit(config_file: Path, user: str) -> str:
         user=user,
         writable=settings.folders(config),
         needed=tuple(settings.files(config).values()),
+        priority=max((one.realtime.priority for one in config.models if one.realtime), default=0),
     ).text()

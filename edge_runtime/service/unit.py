@@ -20,13 +20,17 @@ _UNSAFE = set("\"'\\%$;") | {chr(code) for code in range(0x21)}
 
 @dataclass(frozen=True)
 class Unit:
-    """Absolute paths. `writable`: folders the agent writes to; `needed`: what else it has to see."""
+    """Absolute paths. `writable`: folders the agent writes to; `needed`: what else it has to see.
+
+    `priority`: the highest of real-time mode that a model asks for, 0 where none does.
+    """
 
     command: Path
     config: Path
     user: str
     writable: Sequence[Path]
     needed: Sequence[Path] = ()
+    priority: int = 0
 
     def text(self) -> str:
         """Raises ConfigError for a path that the service could not see, or that a unit cannot hold."""
@@ -38,11 +42,17 @@ class Unit:
             "CONFIG": str(self.config),
             "USER": self.user,
             "WRITABLE": "\n".join(_writable(self.writable)),
+            "REALTIME": "\n".join(_realtime(self.priority)),
         }
         text = resources.files("edge_runtime.service").joinpath(NAME).read_text("utf-8")
         for name, value in values.items():
             text = text.replace(f"@{name}@", value)
         return text
+
+
+def _realtime(priority: int) -> list[str]:
+    """A limit, for no capability is left: with PrivateUsers= the kernel would not count one anyway."""
+    return ["RestrictRealtime=no", f"LimitRTPRIO={priority}"] if priority else ["RestrictRealtime=yes"]
 
 
 def _writable(folders: Sequence[Path]) -> list[str]:

@@ -1,6 +1,6 @@
 """The worker process, for the agent.
 
-    python -m edge_runtime.worker SOCKET PARENT FOLDER THREADS BYTES BOARD
+    python -m edge_runtime.worker SOCKET PARENT FOLDER THREADS BYTES BOARD VARIANT PRIORITY
 
 It never outlives its parent: the kernel kills it when the thread that started it ends
 (PR_SET_PDEATHSIG), and where that is not known it leaves when its socket closes.
@@ -16,21 +16,26 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
 
 from edge_runtime.errors import EdgeError, EngineError
 from edge_runtime.worker.limits import limit_memory
 from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Result, WireError, pack
 
 if TYPE_CHECKING:
-    from edge_runtime.model import Inference, Model
+    from edge_runtime.model import GoldenResult, Inference, Model
 
 _PR_SET_PDEATHSIG = 1
+_requests = msgspec.msgpack.Decoder(Infer)
 
 
 def main() -> None:
-    descriptor, parent, folder, threads, max_bytes, board = sys.argv[1:7]
+    descriptor, parent, folder, threads, max_bytes, board, variant, priority = sys.argv[1:9]
     _stay_tied_to(int(parent))
     limit_memory(int(max_bytes))
     for number in (signal.SIGINT, signal.SIGTERM):  # our parent decides when we go
@@ -40,48 +45,73 @@ def main() -> None:
     connection = Connection(end)
     with contextlib.suppress(WireError):
         try:
-            _serve(connection, Path(folder), int(threads), board)
+            _serve(
+                connection,
+                Path(folder),
+                int(priority),
+                threads=int(threads),
+                board=board,
+                variant=variant,
+            )
         except EdgeError as error:
             connection.send(Failed(type(error).__name__, str(error)))
         except Exception as error:  # noqa: BLE001 (it must reach the parent as words)
             connection.send(Failed("WorkerError", f"{type(error).__name__}: {error}"))
 
 
-def _serve(connection: Connection, folder: Path, threads: int, board: str) -> None:
-    import msgspec
-    import numpy as np
-
+def _serve(
+    connection: Connection, folder: Path, priority: int, *, threads: int, board: str, variant: str
+) -> None:
     from edge_runtime.bundle import open_folder
     from edge_runtime.model import from_bundle
 
     started = time.perf_counter()
     # The store checked the signature when it installed this folder; digests are checked again here.
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        model = from_bundle(bundle, threads=threads, board=board)
-        with model:
-            ready = _introduce(model, bundle.digest, started)
-            connection.send(ready)
-            gc.freeze()
-            decoder = msgspec.msgpack.Decoder(Infer)
+    with (
+        open_folder(folder, root=None, allow_unsigned=True) as bundle,
+        from_bundle(bundle, threads=threads, board=board, variant=variant) as model,
+    ):
+        goldens = model.replay_goldens()
+        load_ms = (time.perf_counter() - started) * 1000
+        with _mode(priority) as (missing, collect):
+            connection.send(_introduce(model, goldens, load_ms, missing))
             while True:
-                request = decoder.decode(connection.receive())
-                windows = np.frombuffer(request.data, np.float32).reshape(request.shape)
-                try:
-                    begun = time.perf_counter_ns()
-                    found = model.infer(windows)
-                    latency_us = (time.perf_counter_ns() - begun) / 1000
-                    _check_one_output(found)
-                except EdgeError as error:
-                    connection.send(Failed(type(error).__name__, str(error)))
-                    continue
-                connection.send(
-                    Result(
-                        labels=None if found.labels is None else tuple(found.labels.tolist()),
-                        probabilities=pack(found.probabilities, np.float32),
-                        values=pack(found.values, np.float64),
-                        latency_us=latency_us,
-                    )
-                )
+                connection.send(_answer(model, connection.receive()))
+                collect()
+
+
+@contextlib.contextmanager
+def _mode(priority: int) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What real-time mode lacks, and what to call after each reply: nobody waits for us then.
+
+    Nothing loads in this mode: that takes seconds, in which ordinary work would stand still.
+    """
+    if priority:
+        from edge_runtime.realtime import realtime
+
+        with realtime(priority) as mode:
+            yield mode.missing, mode.collect
+    else:
+        gc.freeze()
+        yield "", lambda: None
+
+
+def _answer(model: "Model", message: bytearray) -> Result | Failed:
+    request = _requests.decode(message)
+    windows = np.frombuffer(request.data, np.float32).reshape(request.shape)
+    try:
+        begun = time.perf_counter_ns()
+        found = model.infer(windows)
+        latency_us = (time.perf_counter_ns() - begun) / 1000
+        _check_one_output(found)
+    except EdgeError as error:
+        return Failed(type(error).__name__, str(error))
+    return Result(
+        labels=None if found.labels is None else tuple(found.labels.tolist()),
+        probabilities=pack(found.probabilities, np.float32),
+        values=pack(found.values, np.float64),
+        latency_us=latency_us,
+    )
 
 
 def _check_one_output(found: "Inference") -> None:
@@ -93,14 +123,13 @@ def _check_one_output(found: "Inference") -> None:
         )
 
 
-def _introduce(model: "Model", digest: str, started: float) -> Ready:
-    goldens = model.replay_goldens()
+def _introduce(model: "Model", goldens: "GoldenResult", load_ms: float, missing: str) -> Ready:
     manifest = model.manifest
     return Ready(
         name=manifest.name,
         version=manifest.version,
         release=manifest.release,
-        digest=digest,
+        digest=model.digest,
         task=manifest.task,
         classes=manifest.classes,
         variant=model.variant.id,
@@ -108,7 +137,9 @@ def _introduce(model: "Model", digest: str, started: float) -> Ready:
         golden_count=goldens.count,
         golden_max_abs_error=float(goldens.max_abs_error),
         golden_label_disagreements=goldens.label_disagreements,
-        load_ms=(time.perf_counter() - started) * 1000,
+        load_ms=load_ms,
+        notes=model.notes,
+        missing=missing,
     )
 
 

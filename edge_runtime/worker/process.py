@@ -49,12 +49,16 @@ class Worker:
         *,
         threads: int = 1,
         board: str = "",
+        variant: str = "",
+        priority: int = 0,
         max_bytes: int | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         """Start the process; `wait_ready` tells when its model is loaded.
 
-        `board`: what this device is, as `edge_runtime.load` takes it.
+        `board`, `variant`: what this device is and what is to run, as `edge_runtime.load` takes them.
+        `priority`: of real-time mode for the thread that predicts, as `edge_runtime.realtime` takes it;
+        0 for an ordinary thread. What that lacks is `info.missing`.
         `max_bytes`: the memory it may take, three quarters of the machine's where nothing is said.
         `on_line` hears each line the process writes to its standard output or error.
         """
@@ -64,7 +68,8 @@ class Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                said = [slot_folder.absolute(), threads, max_bytes or default_bytes(), board]
+                limit = max_bytes or default_bytes()
+                said = [slot_folder.absolute(), threads, limit, board, variant, priority]
                 self._child = _Child(theirs, slot_folder, said, on_line)
             except BaseException:
                 ours.close()
@@ -78,12 +83,22 @@ class Worker:
         *,
         threads: int = 1,
         board: str = "",
+        variant: str = "",
+        priority: int = 0,
         timeout_s: float = 60,
         max_bytes: int | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> "Worker":
         """Load an unpacked bundle in a new process and replay its golden inputs; see `wait_ready`."""
-        worker = cls(slot_folder, threads=threads, board=board, max_bytes=max_bytes, on_line=on_line)
+        worker = cls(
+            slot_folder,
+            threads=threads,
+            board=board,
+            variant=variant,
+            priority=priority,
+            max_bytes=max_bytes,
+            on_line=on_line,
+        )
         try:
             worker.wait_ready(timeout_s)
         except BaseException:

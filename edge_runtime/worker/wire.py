@@ -24,7 +24,10 @@ class Infer(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Child to parent, once: the model is loaded and gave its golden outputs."""
+    """Child to parent, once: the model is loaded and gave its golden outputs.
+
+    notes: what is to be reported of how it was loaded. missing: what real-time mode lacks.
+    """
 
     name: str
     version: str
@@ -38,6 +41,8 @@ class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     golden_max_abs_error: float
     golden_label_disagreements: int
     load_ms: float
+    notes: tuple[str, ...] = ()
+    missing: str = ""
 
 
 class Result(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -31,7 +31,7 @@ class Forker:
         """Start a worker on an unpacked bundle: its process id, and our end of its socket."""
         ours, theirs = socket.socketpair()
         with theirs:
-            said = json.dumps([str(folder), "1", str(max_bytes), ""]).encode()
+            said = json.dumps([str(folder), "1", str(max_bytes), "", "", "0"]).encode()
             socket.send_fds(self._asking, [said], [theirs.fileno()])
         return int(self._asking.recv(_MESSAGE_BYTES)), ours
 

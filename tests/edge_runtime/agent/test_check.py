@@ -63,6 +63,25 @@ def test_an_altered_bundle_is_a_problem(rig: AgentRig) -> None:
     assert list(problems(rig)) == ["models[0].bundle"]
 
 
+def test_a_variant_that_the_bundle_does_not_have_is_a_problem(tmp_path: Path) -> None:
+    rig = AgentRig(tmp_path, NOBODY, model={"variant": "int8"})
+    told = "tiny 1.0.0: expected a variant 'int8', found fp32. Name one of these."
+    assert problems(rig) == {"models[0].bundle": told}
+
+    store = Store(rig.data / "store")
+    digest = store.install(rig.bundle(), root=root()).digest
+    store.tried("tiny", digest, 3)
+    store.proved("tiny", digest)
+    store.confirmed("tiny", digest)
+    text = rig.config.read_text()
+    rig.config.write_text(text.replace('bundle = "tiny-1.0.0.edge"\n', ""))
+    assert problems(rig) == {"models[0].bundle": told}
+    rig.config.write_text(text.replace('"int8"', '"fp32"\nrealtime = { priority = 10 }'))
+    done = check(rig)
+    assert done.exception is None
+    assert "runs 1.0.0, which is installed, variant fp32 and no other, in real-time mode" in done.stdout
+
+
 def test_a_bundle_of_a_stranger_or_of_another_model_is_a_problem(rig: AgentRig) -> None:
     path = rig.folder / "tiny-1.0.0.edge"
     path.write_bytes(tiny_bundle(key=OTHER_KEY))

@@ -76,6 +76,19 @@ def test_a_small_file_has_sensible_defaults(tmp_path: Path) -> None:
     assert found.journal(found.models[0]) == tmp_path / "state" / "journals" / "motion.ring"
 
 
+def test_real_time_mode_is_off_unless_its_table_is_there(tmp_path: Path) -> None:
+    def realtime(line: str) -> config.RealtimeConfig | None:
+        return (
+            load(tmp_path, SMALL.replace("[models.source]", f"{line}\n[models.source]"))
+            .models[0]
+            .realtime
+        )
+
+    assert realtime("") is None
+    assert realtime("realtime = {}") == config.RealtimeConfig(priority=10)
+    assert realtime("realtime = { priority = 5 }") == config.RealtimeConfig(priority=5)
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -106,6 +119,22 @@ def test_a_small_file_has_sensible_defaults(tmp_path: Path) -> None:
         (('certificate = "device.pem"', ""), "`fleet`: certificate and key only work together."),
         (('username = "agent"', ""), "`models[0].source.password_file`: a password needs a username"),
         (('"password"', '""'), "`models[0].source.password_file`: expected a path, found ''."),
+        (
+            ("[models.source]", "realtime = { priority = 100 }\n[models.source]"),
+            "`models[0].realtime.priority`: expected 1 to 99, found 100.",
+        ),
+        (
+            ("[models.source]", "realtime = true\n[models.source]"),
+            "`models[0].realtime`: expected a table, found `bool`.",
+        ),
+        (
+            ("[models.source]", 'variant = ""\n[models.source]'),
+            "`models[0].variant`: expected the id of a variant of the bundle, found ''. Name one",
+        ),
+        (
+            ("[models.source]", 'variant = "a\\u0000"\n[models.source]'),
+            "`models[0].variant`: expected the id of a variant of the bundle, found 'a\\x00'. Name one",
+        ),
         (("[device]", "[device"), "expected TOML, found: "),
     ],
 )

@@ -64,6 +64,19 @@ def test_show_prints_the_unit_of_this_program_and_configuration(machine: Machine
     assert f"ReadWritePaths={machine.folder}/state" in done.stdout.splitlines()
 
 
+def test_a_model_that_asks_for_real_time_mode_gets_a_unit_that_allows_it(machine: Machine) -> None:
+    model = "[[models]]\nname = '{0}'\n{1}\n[models.source]\nurl = 'mqtt://localhost'\ntopic = '{0}'\n"
+    file = machine.config.with_name("realtime.toml")
+    models = {"one": "", "two": "realtime = {}", "three": "realtime = { priority = 20 }"}
+    asked = "".join(model.format(name, line) for name, line in models.items())
+    file.write_text(machine.config.read_text() + asked)
+
+    lines = machine.service("show", "--config", file).stdout.splitlines()
+    assert "LimitRTPRIO=20" in lines
+    assert "RestrictRealtime=no" in lines
+    assert "RestrictRealtime=yes" in machine.service("show", "--config", machine.config).stdout
+
+
 def test_install_writes_what_show_prints_and_tells_what_is_next(machine: Machine) -> None:
     common = ("--config", machine.config, "--user", getpass.getuser())
     done = machine.service("install", *common, "--folder", machine.units)

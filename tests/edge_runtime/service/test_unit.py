@@ -25,6 +25,7 @@ _ALSO_FORBIDS = {
     "ProtectKernelModules": "@module",
 }
 EXPOSURE = 1.6  # of 10, as `systemd-analyze security` counts; docs/device.md tells it
+REALTIME_EXPOSURE = 1.7
 
 
 def unit(**changes: object) -> Unit:
@@ -50,8 +51,8 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
-def settings(name: str) -> list[str]:
-    return re.findall(rf"^{name}=(.*)$", unit().text(), re.MULTILINE)
+def settings(name: str, **changes: object) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", unit(**changes).text(), re.MULTILINE)
 
 
 def test_systemd_finds_nothing_wrong_with_it(written: Path) -> None:
@@ -74,6 +75,23 @@ def test_its_exposure_is_what_the_page_says(written: Path) -> None:
     written.write_text(weakened.replace("PrivateDevices=yes", "PrivateDevices=no"))
     done = analyze("security", *options, f"--threshold={EXPOSURE * 10:.0f}", written)
     assert done.returncode != 0
+
+
+def test_real_time_mode_is_allowed_by_a_limit_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    assert (settings("RestrictRealtime"), settings("LimitRTPRIO")) == (["yes"], [])
+    assert settings("RestrictRealtime", priority=20) == ["no"]
+    assert settings("LimitRTPRIO", priority=20) == ["20"]
+    assert settings("CapabilityBoundingSet", priority=20) == [""]
+
+    written = tmp_path / NAME
+    written.write_text(unit(priority=20).text())
+    done = analyze("verify", "--man=no", written)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    page = Path(__file__).parents[3] / "docs" / "device.md"
+    assert f"an exposure of {REALTIME_EXPOSURE} " in page.read_text("utf-8")
+    threshold = f"--threshold={REALTIME_EXPOSURE * 10:.0f}"
+    done = analyze("security", "--offline=true", "--no-pager", threshold, written)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_outermost_folders_are_writable_and_those_of_systemd_are_made() -> None:
@@ -160,6 +178,7 @@ class TestWhatAnAgentDoes:
     def test_limits_of_processes_can_be_set_and_the_clock_can_be_read(self) -> None:
         allowed = _allowed()
         assert {"prlimit64", "setrlimit", "prctl", "clone3", "execve", "clock_adjtime"} <= allowed
+        assert {"sched_setscheduler", "sched_getscheduler", "sched_getparam"} <= allowed
         assert "clock_settime" not in allowed
 
     def test_it_serves_when_the_kernel_enforces_it(self, tmp_path: Path) -> None:

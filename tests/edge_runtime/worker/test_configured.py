@@ -1,0 +1,52 @@
+"""What a worker is told beside its model: which variant, on which board, in real-time mode."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.errors import GoldenMismatchError, UnavailableError
+from edge_runtime.worker import Worker
+from tests.support.rights import FIFO, classes, may_raise
+from tests.support.slots import slot
+from tests.support.tiny_bundle import golden_windows, tiny_bundle
+
+
+def test_the_thread_that_predicts_is_raised_and_no_other(tmp_path: Path) -> None:
+    with Worker.start(slot(tmp_path, tiny_bundle()), priority=10) as worker:
+        for _ in range(3):
+            assert worker.infer(golden_windows()).labels is not None
+        found = classes(worker.pid)
+        priority = os.sched_getparam(worker.pid).sched_priority
+
+    main = found.pop(worker.pid)
+    assert (
+        (main, priority, worker.info.missing) == (FIFO, 10, "") if may_raise() else worker.info.missing
+    )
+    assert set(found.values()) == {os.SCHED_OTHER}
+
+
+def test_it_is_ordinary_if_nothing_else_is_said(tmp_path: Path) -> None:
+    with Worker.start(slot(tmp_path, tiny_bundle())) as worker:
+        assert set(classes(worker.pid).values()) == {os.SCHED_OTHER}
+        assert (worker.info.missing, worker.info.notes) == ("", ())
+
+
+def test_a_variant_can_be_named_and_no_other_runs(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle(wrong_on="pi5"))
+
+    with Worker.start(folder, board="pi5", variant="fp32") as worker:
+        assert (worker.info.variant, worker.info.notes) == ("fp32", ())
+    with pytest.raises(GoldenMismatchError):
+        Worker.start(folder, board="pi5", variant="wrong")
+    with pytest.raises(UnavailableError, match=r"wrong is made for pi5 \(this is pi4\)"):
+        Worker.start(folder, board="pi4", variant="wrong")
+    with pytest.raises(
+        UnavailableError, match=r"expected a variant 'int8', found wrong, fp32\. Name one"
+    ):
+        Worker.start(folder, variant="int8")
+
+
+def test_it_says_why_a_better_variant_does_not_run(tmp_path: Path) -> None:
+    with Worker.start(slot(tmp_path, tiny_bundle(wrong_on="pi5")), board="pi4") as worker:
+        assert worker.info.notes == ("wrong does not run, fp32 does: is made for pi5 (this is pi4)",)
