@@ -82,20 +82,23 @@ def _raised(priority: int) -> str:
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError as error:
-        limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
-        if not isinstance(error, PermissionError):
-            found = f"this system does not give it: {error.strerror}."
-        elif 0 <= limit < priority:
-            found = (
-                f"expected the right to it (CAP_SYS_NICE, or RLIMIT_RTPRIO of {priority} or more), "
-                f"found a limit of {limit}. In a service's unit LimitRTPRIO={priority} and "
-                "RestrictRealtime=no give it."
-            )
-        else:
-            found = (
-                "the limit (RLIMIT_RTPRIO) allows it, yet the kernel refuses. Expected "
-                "RestrictRealtime=no in the service's unit, and a kernel that gives the service's group "
-                "real-time runtime (where CONFIG_RT_GROUP_SCHED is set, cpu.rt_runtime_us)."
-            )
-        return f"real-time priority {priority}: {found} Predictions go on at ordinary priority."
+        why = why_refused(error, resource.getrlimit(resource.RLIMIT_RTPRIO)[0], priority)
+        return f"real-time priority {priority}: {why} Predictions go on at ordinary priority."
     return ""
+
+
+def why_refused(error: OSError, limit: int, priority: int) -> str:
+    """What is missing where the kernel answers with `error`; `limit` is RLIMIT_RTPRIO, -1 for none."""
+    if not isinstance(error, PermissionError):
+        return f"this system does not give it: {error.strerror}."
+    if 0 <= limit < priority:
+        return (
+            f"expected the right to it (CAP_SYS_NICE, or RLIMIT_RTPRIO of {priority} or more), found "
+            f"a limit of {limit}. In a service's unit LimitRTPRIO={priority} and RestrictRealtime=no "
+            "give it."
+        )
+    return (
+        "the limit (RLIMIT_RTPRIO) allows it, yet the kernel refuses. Expected RestrictRealtime=no in "
+        "the service's unit, and where the kernel has CONFIG_RT_GROUP_SCHED real-time runtime for the "
+        "service's group (cpu.rt_runtime_us)."
+    )

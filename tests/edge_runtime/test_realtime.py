@@ -1,7 +1,9 @@
 """Real-time mode, asked of the kernel itself, with the right to it and without."""
 
+import errno
 import gc
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -10,7 +12,7 @@ import weakref
 import pytest
 
 from edge_runtime.errors import ConfigError
-from edge_runtime.realtime import realtime
+from edge_runtime.realtime import realtime, why_refused
 from tests.support.rights import FIFO, WITHOUT, may_raise
 
 
@@ -52,6 +54,27 @@ def test_without_the_right_it_says_which_and_goes_on() -> None:
         "found a limit of 0. In a service's unit LimitRTPRIO=7 and RestrictRealtime=no give it. "
         "Predictions go on at ordinary priority."
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "limit", "told"),
+    [
+        (
+            errno.EPERM,
+            6,
+            "expected the right to it (CAP_SYS_NICE, or RLIMIT_RTPRIO of 7 or more)",
+        ),
+        (
+            errno.EPERM,
+            7,
+            "the limit (RLIMIT_RTPRIO) allows it, yet the kernel refuses.",
+        ),
+        (errno.EPERM, resource.RLIM_INFINITY, "the limit (RLIMIT_RTPRIO) allows it, yet the kernel"),
+        (errno.ENOSYS, 0, "this system does not give it: Function not implemented."),
+    ],
+)
+def test_each_reason_of_a_refusal_is_told_apart(number: int, limit: int, told: str) -> None:
+    assert why_refused(OSError(number, os.strerror(number)), limit, 7).startswith(told)
 
 
 class Cycle:

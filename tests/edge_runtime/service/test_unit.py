@@ -15,6 +15,7 @@ from tests.support import confined
 from tests.support.agent import AgentRig
 from tests.support.brokers import Mosquitto
 from tests.support.programs import program
+from tests.support.rights import FIFO, classes
 from tests.support.sensor import SensorRig
 from tests.support.waiting import wait_for
 
@@ -197,6 +198,28 @@ class TestWhatAnAgentDoes:
                 sensor.send(50)
                 wait_for(lambda: len(rig.starts()) >= 24, "the predictions")
                 assert rig.stop() == 0
+            finally:
+                rig.close()
+
+    def test_real_time_mode_takes_the_limit_and_nothing_else(self, tmp_path: Path) -> None:
+        """Under the same rules; where this machine does not raise the limit, the agent says so."""
+        if why := confined.why_not():
+            pytest.skip(why)
+        raised = [program("prlimit"), "--rtprio=10"]
+        may = subprocess.run([*raised, "true"], capture_output=True, check=False).returncode == 0
+        (tmp_path / "calls").write_text("\n".join(_allowed()))
+        with Mosquitto(tmp_path / "broker") as broker, SensorRig(broker.url) as sensor:
+            rig = AgentRig(tmp_path, broker.url)
+            text = rig.config.read_text()
+            rig.config.write_text(text.replace("[models.trial]", "[models.realtime]\n[models.trial]"))
+            try:
+                inside = [sys.executable, confined.__file__, str(tmp_path / "calls")]
+                rig.start([*raised, *inside] if may else inside)
+                worker = rig.ready["workers"]["tiny"]
+                assert classes(worker)[worker] == (FIFO if may else os.SCHED_OTHER)
+                sensor.send(50)
+                wait_for(lambda: len(rig.starts()) >= 24, "the predictions")
+                assert len(rig.events("real-time mode missing")) == (0 if may else 1)
             finally:
                 rig.close()
 
