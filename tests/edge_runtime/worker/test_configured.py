@@ -10,6 +10,7 @@ from edge_runtime.worker import Worker
 from tests.support.rights import FIFO, classes, may_raise
 from tests.support.slots import slot
 from tests.support.tiny_bundle import golden_windows, tiny_bundle
+from tests.support.waiting import wait_for
 
 
 def test_the_thread_that_predicts_is_raised_and_no_other(tmp_path: Path) -> None:
@@ -24,6 +25,24 @@ def test_the_thread_that_predicts_is_raised_and_no_other(tmp_path: Path) -> None
         (main, priority, worker.info.missing) == (FIFO, 10, "") if may_raise() else worker.info.missing
     )
     assert set(found.values()) == {os.SCHED_OTHER}
+
+
+def test_garbage_is_collected_once_after_each_answer_and_at_no_other_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process tells of each collection while those that come by themselves are off."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import gc\n"
+        "def tell(phase, _):\n"
+        "    if phase == 'stop' and not gc.isenabled(): print('collected', flush=True)\n"
+        "gc.callbacks.append(tell)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    said: list[str] = []
+    with Worker.start(slot(tmp_path, tiny_bundle()), priority=10, on_line=said.append) as worker:
+        for answers in (1, 2, 3):
+            worker.infer(golden_windows())
+            wait_for(lambda count=answers: said == ["collected"] * count, "the collection")
 
 
 def test_it_is_ordinary_if_nothing_else_is_said(tmp_path: Path) -> None:
