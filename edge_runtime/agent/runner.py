@@ -65,15 +65,13 @@ class ModelRunner:
 
     @property
     def pid(self) -> int | None:
-        serving = self._serving
-        worker = serving.worker if serving and serving.answers else None
+        worker = self._answering()
         return worker.pid if worker else None
 
     @property
     def variant(self) -> str:
         """Which one answers now; '' when nothing does."""
-        serving = self._serving
-        worker = serving.worker if serving and serving.answers else None
+        worker = self._answering()
         return worker.info.variant if worker else ""
 
     @property
@@ -151,6 +149,12 @@ class ModelRunner:
             self._books.note_once("loading note", self.name, info.version, " ".join(info.notes))
         if info.missing:
             self._books.note_once("real-time mode missing", self.name, info.version, info.missing)
+
+    def _answering(self) -> Worker | None:
+        """Looked at once: this model's thread may put another in its place, that is not ready yet."""
+        serving = self._serving
+        worker = serving.worker if serving else None
+        return worker if worker is not None and worker.ready and worker.alive else None
 
     def _go_over(self) -> None:
         """Between two windows: the new worker is ready before the old one goes."""
