@@ -73,6 +73,7 @@ def main(minutes: float, seed: int, keep: bool) -> None:
         "events": dict(sorted(found.record.events.items())),
         "agent_lives": found.readings[-1].life,
         "growth_bytes": found.growth_bytes(),
+        "growth_in_second_half_bytes": found.growth_bytes(since=0.5),
         "readings": [dataclasses.asdict(reading) for reading in found.readings],
         "not_held": faults,
     }
@@ -102,6 +103,8 @@ of the agent, of which the last took {(life[-1].at_s - life[0].at_s) / 60:.1f} m
 - windows missing in the collector's record: {result["missing"]}; there twice: {result["twice"]}
 - rows lost: {result["rows_lost"]}; rows that came again and were removed: {result["rows_removed"]}
 - versions confirmed: {result["versions_confirmed"]}; bad ones refused: {result["versions_refused"]}
+- the last agent's memory: {result["growth_bytes"] / MIB:+.1f} MiB from the first fifth of its readings
+  to the last, {result["growth_in_second_half_bytes"] / MIB:+.1f} MiB within their second half
 
 {table(("incident", "times"), befell)}
 

@@ -66,9 +66,11 @@ class Soaked:
         """Readings of the agent process that lived to the end."""
         return [each for each in self.readings if each.life == self.readings[-1].life]
 
-    def growth_bytes(self) -> int:
-        """Of the last agent's resident memory: median of its last fifth of readings less the first's."""
+    def growth_bytes(self, since: float = 0.0) -> int:
+        """Of the last agent's resident memory, from this share of its readings on: the median of their
+        last fifth less that of their first."""
         held = [each.held.agent_bytes for each in self.last_life]
+        held = held[int(since * len(held)) :]
         fifth = max(1, len(held) // 5)
         return int(statistics.median(held[-fifth:]) - statistics.median(held[:fifth]))
 
