@@ -95,7 +95,7 @@ def test_a_way_back_whose_process_is_killed_while_it_loads_is_kept(
         assert "what loaded it was ended" in done.stderr
         assert "Version 1.1.0 goes on running." in done.stderr
         assert rig.model() == before
-        (told,) = rig.events("trial failed")
+        (told,) = wait_for(lambda: rig.events("trial failed"), "the event")
         assert told.version == "1.0.0"
         assert "was ended by SIGKILL" in told.detail
         assert rig.command("rollback", "--store", rig.data / "store").returncode == 0

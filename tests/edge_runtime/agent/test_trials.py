@@ -40,10 +40,10 @@ def test_good_predictions_confirm_it_and_nothing_is_told_a_success_before(
         confirm_first(rig, sensor)
         old = rig.model()
         done = rig.command(
-            "install", rig.bundle("1.1.0", seed=1), "--store", rig.data / "store", "--wait", "2"
+            "install", rig.bundle("1.1.0", seed=1), "--store", rig.data / "store", "--wait", "5"
         )
         assert done.returncode == 7
-        assert "tiny 1.1.0: it runs, on trial; the agent has not confirmed it within 2 s" in done.stderr
+        assert "tiny 1.1.0: it runs, on trial; the agent has not confirmed it within 5 s" in done.stderr
         assert (rig.model().active, rig.model().floor) == (old.active, old.floor)
         assert (pending(rig).state, pending(rig).attempts) == ("trial", 1)
         sensor.send(30)
