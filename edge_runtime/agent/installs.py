@@ -25,8 +25,7 @@ class Installs:
         self._store = store
         self._books = books
         self._runners = runners
-        self._board = config.board
-        self._slots = Slots(store, books, runners, self._board)
+        self._slots = Slots(store, books, runners)
         self._trials = Trials(config, store, books, runners, self._slots)
 
     def begin(self) -> None:
@@ -88,7 +87,7 @@ class Installs:
             self._store.install(
                 model.bundle,
                 root=load_root(trust) if trust else None,
-                accept=lambda manifest: check_fits(model, manifest, self._board),
+                accept=lambda manifest: check_fits(model, manifest, self._config.board),
             )
             if warning := self._store.expiry_warning():
                 warn(f"{model.name}: {warning}")

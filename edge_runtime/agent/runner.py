@@ -18,7 +18,6 @@ class ModelRunner:
     def __init__(self, config: Config, model: ModelConfig, books: Books) -> None:
         """Raises ConfigError when a file of its source's broker cannot be read."""
         self.name = model.name
-        self.pinned = model.variant or ""
         self._model = model
         self._start_worker = starter(model.name, config.board, model)
         self._books = books

@@ -9,8 +9,7 @@ from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.serving import Installed
 from edge_runtime.agent.streamable import why_not
 from edge_runtime.bundle import open_folder
-from edge_runtime.engine.requirements import demand_met
-from edge_runtime.errors import BundleError, EdgeError, EngineError, UnavailableError
+from edge_runtime.errors import BundleError, EdgeError, EngineError
 from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, State
@@ -25,15 +24,12 @@ class Slots:
     each model, until something goes right.
     """
 
-    def __init__(
-        self, store: Store, books: Books, runners: Mapping[str, ModelRunner], board: str
-    ) -> None:
+    def __init__(self, store: Store, books: Books, runners: Mapping[str, ModelRunner]) -> None:
         self.state = State()
         self.errors: dict[str, str] = {}
         self._store = store
         self._books = books
         self._runners = runners
-        self._board = board
         self._given: dict[str, str] = {}  # what each runner was last given to serve
         self._serve_at: dict[str, float] = {}  # not before
         self._stamp: tuple[int, ...] = ()
@@ -75,17 +71,6 @@ class Slots:
             if name in self._runners and (why := why_not(bundle.manifest)):
                 raise EngineError(f"{name} {bundle.manifest.version}: {why}")
             return Installed(digest, folder, bundle.manifest)
-
-    def why_not_here(self, name: str, digest: str) -> UnavailableError | None:
-        """What this machine lacks to run a bundle, as its manifest alone can tell."""
-        pinned = self._runners[name].pinned if name in self._runners else ""
-        try:
-            demand_met(self.installed(name, digest).manifest, board=self._board, pinned=pinned)
-        except UnavailableError as error:
-            return error
-        except EdgeError:  # its trial finds out, and is counted
-            return None
-        return None
 
     def serve_active(self, on_trial: Container[str]) -> None:
         """Give each runner the active bundle, where no trial serves; what fails is tried again later."""

@@ -10,7 +10,8 @@ from edge_runtime.agent.serving import back_off_s, starter
 from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trial import Trial
 from edge_runtime.config import Config, TrialConfig
-from edge_runtime.errors import EdgeError, EngineError
+from edge_runtime.engine.requirements import demand_met
+from edge_runtime.errors import EdgeError, EngineError, UnavailableError
 from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
@@ -121,7 +122,7 @@ class Trials:
 
     def _attempt(self, name: str, digest: str) -> None:
         """Count it, durably, and only then load. What is for another machine is not loaded at all."""
-        if why := self._slots.why_not_here(name, digest):
+        if why := self._why_not_here(name, digest):
             slot = self._slots.model(name).slots[digest]
             self._slots.failed(name, slot.version, "trial failed", why)
             self._wait_longer(name)
@@ -136,6 +137,18 @@ class Trials:
         if now.active:
             version = now.slots[now.active].version
             self._books.note("rolled back", name, version, f"{slot.version}: {slot.reason}")
+
+    def _why_not_here(self, name: str, digest: str) -> UnavailableError | None:
+        """What this machine lacks to run a bundle, as its manifest alone can tell."""
+        configured = self._models.get(name)
+        pinned = (configured and configured.variant) or ""
+        try:
+            demand_met(self._slots.installed(name, digest).manifest, board=self._board, pinned=pinned)
+        except UnavailableError as error:
+            return error
+        except EdgeError:  # its trial finds out, and is counted
+            return None
+        return None
 
     def _config(self, name: str) -> TrialConfig:
         return self._models[name].trial if name in self._models else TrialConfig()
