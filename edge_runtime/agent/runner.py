@@ -52,7 +52,7 @@ class ModelRunner:
     def digest(self) -> str:
         """What answers now; '' when nothing does."""
         serving = self._serving
-        return serving.installed.digest if serving and serving.answers else ""
+        return serving.installed.digest if serving and serving.answering else ""
 
     @property
     def served(self) -> Served | None:
@@ -150,10 +150,8 @@ class ModelRunner:
             self._books.note_once("real-time mode missing", self.name, info.version, info.missing)
 
     def _answering(self) -> Worker | None:
-        """Looked at once: this model's thread may put another in its place, that is not ready yet."""
         serving = self._serving
-        worker = serving.worker if serving else None
-        return worker if worker is not None and worker.ready and worker.alive else None
+        return serving.answering if serving else None
 
     def _go_over(self) -> None:
         """Between two windows: the new worker is ready before the old one goes."""

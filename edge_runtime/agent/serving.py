@@ -88,10 +88,13 @@ class Serving:
         self._not_before = 0.0
 
     @property
-    def answers(self) -> bool:
-        """Whether a worker is ready for windows; one that still loads is not."""
+    def answering(self) -> Worker | None:
+        """The worker that is ready for windows; one that still loads is not.
+
+        Looked at once: the thread that serves may put another in its place, that is not ready yet.
+        """
         worker = self.worker
-        return worker is not None and worker.ready and worker.alive
+        return worker if worker is not None and worker.ready and worker.alive else None
 
     def living(self) -> Worker | None:
         """The worker, started again if it died; None while that has to wait or fails."""
