@@ -144,10 +144,12 @@ class Predictor:
 
     def tell_silence(self) -> None:
         """Whether the sensor has fallen silent, or is heard again."""
-        if self.hears and self._sensor is not None:
-            samples = self._sensor.stream.counters()["taken"]
-            if found := self._silence.event(samples, time.monotonic()):
-                self._books.note(found[0], self._name, detail=found[1])
+        sensor = self._sensor
+        if sensor is None:
+            return
+        samples = sensor.stream.counters()["taken"] if sensor.connected else None
+        if found := self._silence.event(samples, time.monotonic()):
+            self._books.note(found[0], self._name, detail=found[1])
 
     def tell_losses(self, *, last: bool = False) -> None:
         sensor = self._sensor

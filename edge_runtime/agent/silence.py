@@ -10,11 +10,16 @@ class Silence:
         self._since_s = now_s
         self._told = False
 
-    def event(self, samples: int, now_s: float) -> tuple[str, str] | None:
+    def event(self, samples: int | None, now_s: float) -> tuple[str, str] | None:
         """An event to be told now, and its detail: each silence once, and once its end.
 
-        `samples`: how many have come up to now.
+        `samples`: how many have come up to now; None while the broker is not there, and what the
+        sensor does is not known.
         """
+        if samples is None:
+            if not self._told:
+                self._since_s = now_s
+            return None
         if samples != self._samples:
             first, self._samples = self._samples < 0, samples
             silent_s, self._since_s = now_s - self._since_s, now_s
