@@ -113,7 +113,5 @@ class Slots:
     def _give_up_active(self, name: str, digest: str, error: EdgeError) -> None:
         """Where it is its own fault. For the machine's the runner goes on trying."""
         decision = blame.decide(error, self.model(name), digest)
-        if decision == "withdraw":
-            self._store.withdrawn(name, digest)
-        elif decision == "reject":
-            self._store.rejected(name, digest, str(error))
+        if decision in ("withdraw", "reject"):
+            self._store.judged(name, digest, decision, str(error))

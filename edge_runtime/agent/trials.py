@@ -207,20 +207,12 @@ class Trials:
 
     def _refuse(self, name: str, slot: Slot, error: EdgeError) -> None:
         """A pending bundle does not work here, or not now; what runs runs on."""
-        model, digest = self._slots.model(name), slot.digest
-        decision = blame.decide(error, model, digest)
-        if decision == "withdraw":
-            self._store.withdrawn(name, digest)
-        elif decision == "reject":
-            self._store.rejected(name, digest, str(error))
-        elif decision == "stay":
-            self._store.activate(name, model.active)
-        else:
+        decision = blame.decide(error, self._slots.model(name), slot.digest)
+        if decision in ("attempt", "wait"):
             self._wait_longer(name)
-            if decision == "attempt":
-                self._ended[name] = str(error)
-            else:
-                self._store.refunded(name, digest)
+        if decision == "attempt":
+            self._ended[name] = str(error)
+        self._store.judged(name, slot.digest, decision, str(error))
         refused = decision in ("withdraw", "reject")
         self._slots.failed(name, slot.version, "rejected" if refused else "trial failed", error)
 

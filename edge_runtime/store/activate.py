@@ -119,19 +119,11 @@ def _activate(store: Store, slot: Slot, board: str) -> None:
 
 def _another_attempt(store: Store, slot: Slot, error: EdgeError) -> bool:
     """Remember what an error says of the slot; whether to look at it again at once."""
-    model, digest = slot.model, slot.digest
-    now = store.state().models.get(model, ModelState())
-    if digest not in now.slots:
+    now = store.state().models.get(slot.model, ModelState())
+    if slot.digest not in now.slots:
         return True  # another request replaced it meanwhile
-    decision = blame.decide(error, now, digest)
-    if decision == "reject":
-        store.rejected(model, digest, str(error))
-    elif decision == "withdraw":
-        store.withdrawn(model, digest)
-    elif decision == "stay":
-        store.activate(model, now.active)
-    elif decision == "wait":
-        store.refunded(model, digest)
+    decision = blame.decide(error, now, slot.digest)
+    store.judged(slot.model, slot.digest, decision, str(error))
     return decision == "attempt"
 
 

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from edge_runtime.store import requests, slots, trials
+from edge_runtime.store.blame import Decision
 from edge_runtime.store.slots import Slot, State
 
 
@@ -55,6 +56,21 @@ class Steps(ABC):
     def refunded(self, model: str, digest: str) -> None:
         """A trial was stopped on purpose: its attempt does not count."""
         self._change(lambda state: trials.refunded(state, model, digest))
+
+    def given_up(self, model: str, digest: str) -> None:
+        """The request to go back to the pending slot is over; what is active stays."""
+        self._change(lambda state: trials.given_up(state, model, digest))
+
+    def judged(self, model: str, digest: str, decision: Decision, reason: str) -> None:
+        """Write down what an error said of a slot, which is `reason`; an attempt is counted already."""
+        if decision == "reject":
+            self.rejected(model, digest, reason)
+        elif decision == "withdraw":
+            self.withdrawn(model, digest)
+        elif decision == "stay":
+            self.given_up(model, digest)
+        elif decision == "wait":
+            self.refunded(model, digest)
 
     def confirmed(self, model: str, digest: str) -> None:
         """The pending slot is good and active. StoreError when it is not pending any more."""

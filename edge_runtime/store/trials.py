@@ -99,6 +99,14 @@ def refunded(state: State, model: str, digest: str) -> State:
     return _replaced(state, msgspec.structs.replace(slot, attempts=attempts))
 
 
+def given_up(state: State, model: str, digest: str) -> State:
+    """The request to go back to this slot is over, what is active stays; told late, nothing changes."""
+    now = state.models.get(model, ModelState())
+    if now.active is None or digest != now.pending:
+        return state
+    return with_model(state, model, pending=None)
+
+
 def confirmed_by_hand(state: State, model: str) -> State:
     """Whoever asks vouches for what is on trial; nothing changes when no slot is pending.
 

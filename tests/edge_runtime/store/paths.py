@@ -117,6 +117,11 @@ def _next_root_at_hand(shelf: Shelf) -> None:
     (shelf.folder / "root-2.json").write_bytes(next_root(2, KEY, OTHER_KEY))
 
 
+def _going_back(shelf: Shelf) -> None:
+    _two_good(shelf)
+    shelf.store.rollback()
+
+
 # What is done to it.
 
 
@@ -161,6 +166,10 @@ def refunded(shelf: Shelf) -> None:
     shelf.store.refunded("tiny", slot(shelf, "1.2.0").digest)
 
 
+def given_up(shelf: Shelf) -> None:
+    shelf.store.given_up("tiny", slot(shelf, "1.0.0").digest)
+
+
 def rejected(shelf: Shelf) -> None:
     shelf.store.rejected("tiny", slot(shelf, "1.2.0").digest, "It hung.")
 
@@ -202,6 +211,7 @@ PATHS = {
         WritePath("the last attempt is over", _on_its_last_attempt, tried, again=False),
         WritePath("proved", _on_trial, proved),
         WritePath("refunded", _on_trial, refunded, again=False, refunds=True),
+        WritePath("given up", _going_back, given_up),
         WritePath("confirmed", _proved, confirmed),
         WritePath("confirmed with a floor", _proved_with_a_floor, confirmed),
         WritePath("confirm by command", _proved, confirm_by_command),

@@ -108,6 +108,16 @@ def test_a_way_back_needs_no_attempts() -> None:
     assert motion(slots.confirmed(state, "motion", ONE.digest)).active == ONE.digest
 
 
+def test_a_way_back_that_is_given_up_leaves_the_active_one_and_any_later_request() -> None:
+    before = run(run(State(), ONE), TWO)
+    asked, _ = requests.rolled_back(before, "motion")
+    replaced = install(asked, THREE)
+
+    assert trials.given_up(asked, "motion", ONE.digest) == before
+    assert trials.given_up(before, "motion", ONE.digest) == before
+    assert trials.given_up(replaced, "motion", ONE.digest) == replaced
+
+
 def test_a_step_of_a_trial_that_was_replaced_is_refused() -> None:
     state = install(on_trial(), THREE)
 
