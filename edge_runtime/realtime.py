@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from edge_runtime.errors import ConfigError
 
 DEFAULT_PRIORITY = 10
-_LOWEST, _HIGHEST = 1, 99
+LOWEST_PRIORITY, HIGHEST_PRIORITY = 1, 99
 _ALL_EVERY = 1024  # collections of what is youngest until all is looked at
 
 
@@ -54,9 +54,10 @@ def realtime(priority: int = DEFAULT_PRIORITY) -> Iterator[RealTime]:
 
     Raises ConfigError for another priority.
     """
-    if not _LOWEST <= priority <= _HIGHEST:
+    if not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
         raise ConfigError(
-            f"priority of real-time mode: expected {_LOWEST} to {_HIGHEST}, found {priority}."
+            f"priority of real-time mode: expected {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}, found "
+            f"{priority}."
         )
     before, param = os.sched_getscheduler(0), os.sched_getparam(0)
     missing = _raised(priority)

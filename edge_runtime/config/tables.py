@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edge_runtime.boards import board_names
+from edge_runtime.realtime import DEFAULT_PRIORITY, HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 
 def _about(text: str, **schema: Any) -> Any:
@@ -103,7 +104,10 @@ class TrialConfig(Part, frozen=True, kw_only=True):
 class RealtimeConfig(Part, frozen=True, kw_only=True):
     """The thread that predicts runs before all ordinary work (docs/realtime.md)."""
 
-    priority: Annotated[int, _number(1, 99, "Among real-time threads; higher goes first.")] = 10
+    priority: Annotated[
+        int,
+        _number(LOWEST_PRIORITY, HIGHEST_PRIORITY, "Among real-time threads; higher goes first."),
+    ] = DEFAULT_PRIORITY
 
 
 class ModelConfig(Part, frozen=True, kw_only=True):
