@@ -12,7 +12,7 @@ from edge_runtime.bundle import open_folder
 from edge_runtime.errors import BundleError, EdgeError, EngineError
 from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
-from edge_runtime.store.slots import ModelState, State
+from edge_runtime.store.slots import ModelState, State, short
 
 _SERVE_AGAIN_S = 5.0
 
@@ -57,7 +57,7 @@ class Slots:
                 if slot.state == "staged" and (
                     slot.digest not in known or known[slot.digest].state == "writing"
                 ):
-                    self._books.note("installed", name, slot.version, f"bundle {slot.digest[:12]}")
+                    self._books.note("installed", name, slot.version, f"bundle {short(slot.digest)}")
 
     def model(self, name: str) -> ModelState:
         return self.state.models.get(name, ModelState())
@@ -67,7 +67,7 @@ class Slots:
         folder = self._store.slot_path(name, digest)
         with open_folder(folder, root=None, allow_unsigned=True) as bundle:
             if bundle.digest != digest:
-                raise BundleError(f"{folder}: expected the bundle {digest[:12]}, found another.")
+                raise BundleError(f"{folder}: expected the bundle {short(digest)}, found another.")
             if name in self._runners and (why := why_not(bundle.manifest)):
                 raise EngineError(f"{name} {bundle.manifest.version}: {why}")
             return Installed(digest, folder, bundle.manifest)

@@ -14,7 +14,7 @@ from edge_runtime.engine.requirements import demand_met
 from edge_runtime.errors import EdgeError, EngineError, UnavailableError
 from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
-from edge_runtime.store.slots import Slot
+from edge_runtime.store.slots import Slot, short
 from edge_runtime.store.trials import CONTACT
 
 _CONTACT_TAKES_S = 5.0  # at most, where the fleet can be reached
@@ -191,7 +191,7 @@ class Trials:
         else:
             self._slots.went_right(name)
             event = "confirmed" if new else "rolled back" if back else "activated"
-        self._books.note(event, name, slot.version, f"bundle {slot.digest[:12]}")
+        self._books.note(event, name, slot.version, f"bundle {short(slot.digest)}")
 
     def _failure(self, name: str) -> str:
         """Why the trial that serves has failed; '' while it goes on."""
@@ -203,7 +203,7 @@ class Trials:
         self._slots.went_right(name)
         self._runners[name].confirmed(digest)
         version = self._runners[name].version
-        self._books.note("confirmed", name, version, f"bundle {digest[:12]}")
+        self._books.note("confirmed", name, version, f"bundle {short(digest)}")
 
     def _refuse(self, name: str, slot: Slot, error: EdgeError) -> None:
         """A pending bundle does not work here, or not now; what runs runs on."""

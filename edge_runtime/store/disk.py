@@ -73,7 +73,8 @@ class Store(Steps):
         path = self._slots / model / digest
         if not os.path.isdir(path):
             raise BundleError(
-                f"{model}: the files of {digest[:12]} are not in {self._slots}. Install it again."
+                f"{model}: the files of {slots.short(digest)} are not in {self._slots}. "
+                "Install it again."
             )
         return path
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.bundle import Root
-from edge_runtime.store.slots import ModelState, Slot, State
+from edge_runtime.store.slots import ModelState, Slot, State, short
 
 
 def as_document(state: State, root: Root | None, agent_running: bool) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _lines(state: State, root: Root | None, agent_running: bool) -> Iterator[str
                 reason = f"  {slot.attempts} of {slot.allowed} attempts left{reason}"
             yield (
                 f"  {role:<9} {slot.version:<12} {slot.state:<8} release {slot.release:<12} "
-                f"{slot.digest[:12]}{reason}"
+                f"{short(slot.digest)}{reason}"
             )
 
 

@@ -16,6 +16,7 @@ from edge_runtime.store.slots import (
     State,
     confirmed,
     rejected,
+    short,
     with_model,
 )
 
@@ -121,7 +122,9 @@ def confirmed_by_hand(state: State, model: str) -> State:
 def _pending(state: State, model: str, digest: str) -> Slot:
     now = state.models.get(model, ModelState())
     if digest != now.pending:
-        raise StoreError(f"{model}: {digest[:12]} is not pending any more; a later request replaced it.")
+        raise StoreError(
+            f"{model}: {short(digest)} is not pending any more; a later request replaced it."
+        )
     return now.slots[digest]
 
 
