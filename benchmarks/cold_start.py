@@ -28,11 +28,10 @@ from typing import Any
 import click
 import joblib
 import numpy as np
-from latency import RECORDINGS, train
+from latency import convert, train
 from machine import describe_machine, in_words, load_average, save, today
 from tables import table
 
-import converter
 from edge_runtime.bundle import load_root
 from edge_runtime.store.activate import bring_up
 from edge_runtime.store.disk import Store
@@ -124,10 +123,7 @@ def prepare(folder: Path) -> dict[str, str]:
     command = Path(sys.executable).with_name("edge-runtime")
     subprocess.run([command, "keys", "generate", folder / "keys"], check=True, capture_output=True)
     bundle, row, saved = folder / "motion.edge", folder / "row.npy", folder / "pipeline.joblib"
-    with np.load(RECORDINGS) as recordings:
-        held_out, labels = recordings["test_windows"], recordings["test_labels"]
-    made = converter.convert(pipeline, held_out, labels, name="motion", version="1.0.0")
-    made.save(bundle, signing_key=folder / "keys" / "signing-key.pem")
+    convert(pipeline).save(bundle, signing_key=folder / "keys" / "signing-key.pem")
     np.save(row, rows[0])
     joblib.dump(pipeline, saved)
     trust = folder / "keys" / "root.json"

@@ -29,12 +29,11 @@ from typing import Any
 import click
 import numpy as np
 from interleaving import Peers
-from latency import RECORDINGS, make_peers, train
+from latency import convert, make_peers, train
 from machine import describe_machine, in_words, load_average, save, today
 from numpy.typing import NDArray
 from tables import table
 
-import converter
 import edge_runtime
 from edge_runtime.realtime import RealTime, realtime
 
@@ -58,9 +57,7 @@ def main(seconds: float, keep: bool) -> None:
     load_before = load_average()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "motion.edge"
-        with np.load(RECORDINGS) as recordings:
-            held_out, labels = recordings["test_windows"], recordings["test_labels"]
-        converter.convert(pipeline, held_out, labels, name="motion", version="1.0.0").save(path)
+        convert(pipeline).save(path)
         with edge_runtime.load(path, allow_unsigned=True) as model:
             peers = make_peers(pipeline, model)
             idle, missing = take_turns(peers, rows, seconds / 4)

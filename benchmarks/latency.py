@@ -49,9 +49,7 @@ def main(count: int, keep: bool) -> None:
     load_before = load_average()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "motion.edge"
-        with np.load(RECORDINGS) as recordings:
-            held_out, labels = recordings["test_windows"], recordings["test_labels"]
-        converter.convert(pipeline, held_out, labels, name="motion", version="1.0.0").save(path)
+        convert(pipeline).save(path)
         with edge_runtime.load(path, allow_unsigned=True) as model:
             peers = make_peers(pipeline, model)
             disagreements = count_disagreements(peers, rows)
@@ -83,6 +81,13 @@ def train() -> tuple[Pipeline, list[np.ndarray]]:
     length = windows.shape[1]
     starts = range(0, len(stream) - length + 1, STRIDE)
     return pipeline, [stream[at : at + length][None].copy() for at in starts]
+
+
+def convert(pipeline: Pipeline) -> converter.ConvertedBundle:
+    """What `train` fitted, converted with the held-out recordings."""
+    with np.load(RECORDINGS) as recordings:
+        held_out, labels = recordings["test_windows"], recordings["test_labels"]
+    return converter.convert(pipeline, held_out, labels, name="motion", version="1.0.0")
 
 
 def make_peers(pipeline: Pipeline, model: edge_runtime.Model) -> Peers:
