@@ -95,9 +95,9 @@ def take_turns(
     turns = max(1, round(seconds / TURN_S))
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in PEERS}
     missing, order = "", list(PEERS)
-    rotating = cycle(rows)
+    rotating, shuffle = cycle(rows), random.Random(0).shuffle
     for _ in range(turns):
-        random.Random(turns).shuffle(order)
+        shuffle(order)
         for name in order:
             if name == "real-time mode":
                 with realtime() as mode:
