@@ -1,6 +1,5 @@
 """The command line: finds commands of any package, and turns every error into one line and a code."""
 
-import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -11,6 +10,7 @@ import pytest
 
 from edge_runtime import cli
 from edge_runtime.errors import OlderReleaseError
+from tests.support.broken_library import breaking
 
 COMMAND = Path(sys.executable).with_name("edge-runtime")
 COMMANDS = sorted(entry.name for entry in entry_points(group="edge_runtime.commands"))
@@ -127,15 +127,9 @@ def test_starting_the_command_imports_no_heavy_library() -> None:
 
 
 def test_a_library_that_is_broken_is_one_line_and_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "numpy").mkdir()
-    (tmp_path / "numpy" / "__init__.py").write_text(
-        "raise ImportError('libopenblas.so.0: no such file')"
-    )
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    broken = breaking("numpy", "libopenblas.so.0: no such file", tmp_path)
 
-    done = _edge_runtime(
-        "predict", "a.edge", "--inputs", "a.npy", "--allow-unsigned", PYTHONPATH=path.rstrip(os.pathsep)
-    )
+    done = _edge_runtime("predict", "a.edge", "--inputs", "a.npy", "--allow-unsigned", **broken)
 
     assert done.returncode == 10
     assert done.stderr == (

@@ -10,20 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.agent import AgentRig, agent
+from tests.support.broken_library import breaking
 from tests.support.brokers import Mosquitto
 from tests.support.faulty_disk import faults
 from tests.support.sensor import SensorRig
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.end_to_end
-
-
-def broken_engine(folder: Path) -> dict[str, str]:
-    """An environment in which onnxruntime cannot be imported, as after an upgrade that went wrong."""
-    (folder / "onnxruntime").mkdir(parents=True)
-    text = "raise ImportError('libonnxruntime.so: undefined symbol')"
-    (folder / "onnxruntime" / "__init__.py").write_text(text)
-    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
 
 
 def test_a_broken_engine_leaves_every_version_and_once_mended_all_is_as_before(
@@ -34,7 +27,8 @@ def test_a_broken_engine_leaves_every_version_and_once_mended_all_is_as_before(
         before = rig.model()
         rig.stop()
 
-        rig.environment = broken_engine(tmp_path / "site")
+        why = "libonnxruntime.so: undefined symbol"
+        rig.environment = breaking("onnxruntime", why, tmp_path / "site")
         rig.start()
         (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
         assert "needs onnxruntime (it cannot be imported: libonnxruntime.so" in told.detail

@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ from edge_runtime.errors import BundleError, EngineError, WorkerError
 from edge_runtime.store import activate
 from edge_runtime.store.activate import bring_up
 from tests.edge_runtime.store.rig import Shelf
+from tests.support.agent import COMMAND
+from tests.support.broken_library import breaking
 from tests.support.tiny_bundle import root_bytes
 from tests.support.waiting import wait_for
-
-COMMAND = Path(sys.executable).with_name("edge-runtime")
-
 
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _PR_CAPBSET_DROP = 1, 2, 24
 
@@ -36,16 +34,11 @@ def only_what_modes_allow() -> None:
 
 
 def test_a_broken_engine_condemns_nothing_and_once_mended_all_runs(shelf: Shelf, tmp_path: Path) -> None:
-    broken = tmp_path / "site"
-    (broken / "onnxruntime").mkdir(parents=True)
-    (broken / "onnxruntime" / "__init__.py").write_text(
-        "raise ImportError('libcudart.so.12 is missing')"
-    )
+    broken = breaking("onnxruntime", "libcudart.so.12 is missing", tmp_path / "site")
     running = shelf.run("1.0.0")
     bundle = shelf.bundle("1.1.0")
 
-    path = os.pathsep.join([str(broken), os.environ.get("PYTHONPATH", "")])
-    done = command(shelf, "install", bundle, env={**os.environ, "PYTHONPATH": path})
+    done = command(shelf, "install", bundle, env={**os.environ, **broken})
 
     assert done.returncode == 8, done.stderr
     assert "needs onnxruntime (it cannot be imported: libcudart.so.12 is missing" in done.stderr

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,10 @@ from edge_runtime.errors import BundleError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.unpack import is_intact
 from tests.support import traced
+from tests.support.agent import COMMAND
 from tests.support.programs import program
 from tests.support.tiny_bundle import MODEL_FILE, root, root_bytes, tiny_bundle
 
-COMMAND = Path(sys.executable).with_name("edge-runtime")
 PAYLOAD = "variants/fp32/model.onnx.data"
 
 
