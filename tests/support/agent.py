@@ -131,8 +131,8 @@ class AgentRig:
         words = [str(word) for word in (COMMAND, *arguments)]
         return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
 
-    def install(self, bundle: Path) -> subprocess.CompletedProcess[str]:
-        return self.command("install", bundle, "--store", self.data / "store")
+    def install(self, bundle: Path, *options: object) -> subprocess.CompletedProcess[str]:
+        return self.command("install", bundle, "--store", self.data / "store", *options)
 
     def model(self) -> ModelState:
         return Store(self.data / "store").state().models["tiny"]
