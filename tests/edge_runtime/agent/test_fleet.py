@@ -1,6 +1,7 @@
 """The agent and its fleet's broker: what goes up, and what waits while nobody is there."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -63,12 +64,23 @@ class Listener:
         return sorted(row.first for row in rows if isinstance(row, Prediction))
 
 
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[NatsServer]:
+    """The fleet's broker."""
+    with NatsServer(tmp_path / "fleet") as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def listener(fleet: NatsServer) -> Iterator[Listener]:
+    with Listener(fleet.url) as listener:
+        yield listener
+
+
 def test_what_was_predicted_while_the_fleet_was_dead_arrives_afterwards(
-    tmp_path: Path, broker: Mosquitto
+    tmp_path: Path, broker: Mosquitto, fleet: NatsServer, listener: Listener
 ) -> None:
     with (
-        NatsServer(tmp_path / "fleet") as fleet,
-        Listener(fleet.url) as listener,
         agent(tmp_path, broker.url, fleet={"url": fleet.url}) as rig,
         SensorRig(broker.url) as sensor,
     ):
@@ -87,13 +99,9 @@ def test_what_was_predicted_while_the_fleet_was_dead_arrives_afterwards(
 
 
 def test_the_fleet_is_told_what_runs_and_that_the_device_lives_and_leaves(
-    tmp_path: Path, broker: Mosquitto
+    tmp_path: Path, broker: Mosquitto, fleet: NatsServer, listener: Listener
 ) -> None:
-    with (
-        NatsServer(tmp_path / "fleet") as fleet,
-        Listener(fleet.url) as listener,
-        agent(tmp_path, broker.url, fleet={"url": fleet.url}) as rig,
-    ):
+    with agent(tmp_path, broker.url, fleet={"url": fleet.url}) as rig:
         wait_for(lambda: rig.ready["fleet"], "the fleet's broker")
         wait_for(lambda: [one.online for one in listener.status] == [True], "the birth")
         wait_for(lambda: listener.reported and listener.reported[-1].models[0].active, "the state")
@@ -118,12 +126,10 @@ def test_the_fleet_is_told_what_runs_and_that_the_device_lives_and_leaves(
 
 
 def test_a_device_that_starts_on_a_full_disk_predicts_and_says_what_ails_it(
-    tmp_path: Path, broker: Mosquitto
+    tmp_path: Path, broker: Mosquitto, fleet: NatsServer, listener: Listener
 ) -> None:
     """A limit on file sizes is the full disk: what would make a file longer is refused by the kernel."""
     with (
-        NatsServer(tmp_path / "fleet") as fleet,
-        Listener(fleet.url) as listener,
         agent(tmp_path, broker.url, fleet={"url": fleet.url}) as rig,
         SensorRig(broker.url) as sensor,
     ):
@@ -142,20 +148,16 @@ def test_a_device_that_starts_on_a_full_disk_predicts_and_says_what_ails_it(
 
 
 def test_a_trial_that_needs_the_fleet_waits_for_its_answer_over_restarts(
-    tmp_path: Path, broker: Mosquitto
+    tmp_path: Path, broker: Mosquitto, fleet: NatsServer, listener: Listener
 ) -> None:
     with (
-        NatsServer(tmp_path / "fleet") as fleet,
-        Listener(fleet.url) as listener,
         agent(tmp_path, broker.url, fleet={"url": fleet.url}, trial={"fleet": True}) as rig,
         SensorRig(broker.url) as sensor,
     ):
         wait_for(lambda: rig.model().active, "the first version to be confirmed")
         first = rig.model().active
         fleet.kill()
-        done = rig.command(
-            "install", rig.bundle("1.1.0", seed=1), "--store", rig.data / "store", "--wait", "0"
-        )
+        done = rig.install(rig.bundle("1.1.0", seed=1), "--wait", "0")
         assert done.returncode == 7
         wait_for(lambda: rig.events("trial waits"), "word of what it waits for")
         (waits,) = rig.events("trial waits")
