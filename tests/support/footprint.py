@@ -35,8 +35,8 @@ def settled(agent: int) -> Held:
 
 def children(pid: int) -> list[int]:
     """The processes that any thread of `pid` has started and that are not waited for yet."""
-    tasks = Path(f"/proc/{pid}/task")
-    return [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def is_there(pid: int) -> bool:

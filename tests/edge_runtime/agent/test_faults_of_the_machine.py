@@ -13,6 +13,7 @@ from tests.support.agent import AgentRig, agent
 from tests.support.broken_library import breaking
 from tests.support.brokers import Mosquitto
 from tests.support.faulty_disk import faults
+from tests.support.footprint import children
 from tests.support.sensor import SensorRig
 from tests.support.waiting import wait_for
 
@@ -32,9 +33,7 @@ def test_a_broken_engine_leaves_every_version_and_once_mended_all_is_as_before(
         rig.start()
         (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
         assert "needs onnxruntime (it cannot be imported: libonnxruntime.so" in told.detail
-        done = rig.command(
-            "install", rig.bundle("1.2.0", seed=2), "--store", rig.data / "store", "--wait", "3"
-        )
+        done = rig.install(rig.bundle("1.2.0", seed=2), "--wait", "3")
         assert done.returncode == 7
         wait_for(lambda: rig.events("trial failed"), "the event of the new version")
         now = rig.model()
@@ -50,11 +49,11 @@ def test_a_broken_engine_leaves_every_version_and_once_mended_all_is_as_before(
 @contextmanager
 def killing_new_workers(rig: AgentRig, count: int) -> Iterator[list[int]]:
     """SIGKILL to the next processes that the agent starts, while they load."""
-    known, killed, stop = set(_children(rig.pid)), list[int](), threading.Event()
+    known, killed, stop = set(children(rig.pid)), list[int](), threading.Event()
 
     def kill() -> None:
         while not stop.wait(0.002) and len(killed) < count:
-            for pid in _children(rig.pid):
+            for pid in children(rig.pid):
                 if pid not in known:
                     known.add(pid)
                     killed.append(pid)
@@ -68,11 +67,6 @@ def killing_new_workers(rig: AgentRig, count: int) -> Iterator[list[int]]:
     finally:
         stop.set()
         thread.join()
-
-
-def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def test_a_way_back_whose_process_is_killed_while_it_loads_is_kept(
