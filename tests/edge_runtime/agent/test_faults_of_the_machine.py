@@ -20,30 +20,36 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.end_to_end
 
 
-def test_a_broken_engine_leaves_every_version_and_once_mended_all_is_as_before(
-    tmp_path: Path, broker: Mosquitto
-) -> None:
+@pytest.fixture
+def rig(tmp_path: Path, broker: Mosquitto) -> Iterator[AgentRig]:
+    """A device that runs 1.1.0 and has 1.0.0 as its way back."""
     with agent(tmp_path, broker.url) as rig:
         assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
-        before = rig.model()
-        rig.stop()
+        yield rig
 
-        why = "libonnxruntime.so: undefined symbol"
-        rig.environment = breaking("onnxruntime", why, tmp_path / "site")
-        rig.start()
-        (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
-        assert "needs onnxruntime (it cannot be imported: libonnxruntime.so" in told.detail
-        done = rig.install(rig.bundle("1.2.0", seed=2), "--wait", "3")
-        assert done.returncode == 7
-        wait_for(lambda: rig.events("trial failed"), "the event of the new version")
-        now = rig.model()
-        assert (now.active, now.previous, now.bad) == (before.active, before.previous, {})
-        rig.stop()
 
-        rig.environment = {}
-        rig.start()
-        wait_for(lambda: rig.ready["running"] == {"tiny": "1.2.0"}, "the new version")
-        assert rig.model().previous == before.active
+def test_a_broken_engine_leaves_every_version_and_once_mended_all_is_as_before(
+    rig: AgentRig, tmp_path: Path
+) -> None:
+    before = rig.model()
+    rig.stop()
+
+    why = "libonnxruntime.so: undefined symbol"
+    rig.environment = breaking("onnxruntime", why, tmp_path / "site")
+    rig.start()
+    (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
+    assert "needs onnxruntime (it cannot be imported: libonnxruntime.so" in told.detail
+    done = rig.install(rig.bundle("1.2.0", seed=2), "--wait", "3")
+    assert done.returncode == 7
+    wait_for(lambda: rig.events("trial failed"), "the event of the new version")
+    now = rig.model()
+    assert (now.active, now.previous, now.bad) == (before.active, before.previous, {})
+    rig.stop()
+
+    rig.environment = {}
+    rig.start()
+    wait_for(lambda: rig.ready["running"] == {"tiny": "1.2.0"}, "the new version")
+    assert rig.model().previous == before.active
 
 
 @contextmanager
@@ -69,25 +75,21 @@ def killing_new_workers(rig: AgentRig, count: int) -> Iterator[list[int]]:
         thread.join()
 
 
-def test_a_way_back_whose_process_is_killed_while_it_loads_is_kept(
-    tmp_path: Path, broker: Mosquitto
-) -> None:
-    with agent(tmp_path, broker.url) as rig:
-        assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
-        before = rig.model()
+def test_a_way_back_whose_process_is_killed_while_it_loads_is_kept(rig: AgentRig) -> None:
+    before = rig.model()
 
-        with killing_new_workers(rig, 1):
-            done = rig.command("rollback", "--store", rig.data / "store")
+    with killing_new_workers(rig, 1):
+        done = rig.command("rollback", "--store", rig.data / "store")
 
-        assert done.returncode == 7, done.stderr
-        assert "what loaded it was ended" in done.stderr
-        assert "Version 1.1.0 goes on running." in done.stderr
-        assert rig.model() == before
-        (told,) = wait_for(lambda: rig.events("trial failed"), "the event")
-        assert told.version == "1.0.0"
-        assert "was ended by SIGKILL" in told.detail
-        assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
-        wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the way back")
+    assert done.returncode == 7, done.stderr
+    assert "what loaded it was ended" in done.stderr
+    assert "Version 1.1.0 goes on running." in done.stderr
+    assert rig.model() == before
+    (told,) = wait_for(lambda: rig.events("trial failed"), "the event")
+    assert told.version == "1.0.0"
+    assert "was ended by SIGKILL" in told.detail
+    assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
+    wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the way back")
 
 
 def test_a_new_version_whose_process_is_killed_while_it_loads_has_its_other_attempts(
@@ -102,25 +104,21 @@ def test_a_new_version_whose_process_is_killed_while_it_loads_has_its_other_atte
         wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the new version")
 
 
-def test_files_that_cannot_be_read_now_are_kept_and_served_once_they_can(
-    tmp_path: Path, broker: Mosquitto
-) -> None:
-    with agent(tmp_path, broker.url) as rig:
-        assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
-        before = rig.model()
-        rig.stop()
-        folder = rig.data / "store" / "slots" / "tiny" / str(before.active)
-        mode = folder.stat().st_mode
-        folder.chmod(0)
+def test_files_that_cannot_be_read_now_are_kept_and_served_once_they_can(rig: AgentRig) -> None:
+    before = rig.model()
+    rig.stop()
+    folder = rig.data / "store" / "slots" / "tiny" / str(before.active)
+    mode = folder.stat().st_mode
+    folder.chmod(0)
 
-        as_modes_say = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
-        rig.start_without_waiting(as_modes_say if os.geteuid() == 0 else [])
-        (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
-        assert "Permission denied" in told.detail
-        assert rig.model() == before
-        folder.chmod(mode)
-        wait_for(lambda: rig.is_ready, "the agent to be ready")
-        wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the active version")
+    as_modes_say = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
+    rig.start_without_waiting(as_modes_say if os.geteuid() == 0 else [])
+    (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
+    assert "Permission denied" in told.detail
+    assert rig.model() == before
+    folder.chmod(mode)
+    wait_for(lambda: rig.is_ready, "the agent to be ready")
+    wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the active version")
 
 
 def test_an_outbox_on_a_bad_sector_is_left_alone_and_predictions_go_on(
