@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.errors import EdgeError
-from edge_runtime.telemetry.messages import Batch
 from edge_runtime.telemetry.outbox import Outbox
 from tests.edge_runtime.store.paths import PATHS
 from tests.edge_runtime.store.promises import broken, look, next_fault, restart
 from tests.edge_runtime.store.rig import Shelf
 from tests.support.block_log import BLOCK_BYTES, Log
 from tests.support.ext4_life import BOOT, Mark
+from tests.support.outbox_rows import rows_of
 
 Writes = list[tuple[int, bytes]]
 
@@ -113,11 +113,7 @@ def _outbox_fault(cut: Cut, path: Path) -> str:
     if not path.exists():
         return "" if not safe else f"the outbox is gone: expected {safe} rows"
     with Outbox(path, boot_id=BOOT) as outbox:
-        rows, after = list[int](), 0
-        while chunk := outbox.read(after):
-            for _, payload in chunk.batches:
-                rows += [row.seq for row in msgspec.json.decode(payload, type=Batch).rows]
-            after = chunk.position
+        rows = [row.seq for row in rows_of(outbox)]
         place = int(outbox.recall("place") or b"0")
     if list(path.parent.glob("*.corrupt-*")):
         return "the outbox was held to be broken"

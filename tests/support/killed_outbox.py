@@ -9,10 +9,9 @@ import sys
 from itertools import count
 from pathlib import Path
 
-import msgspec
-
-from edge_runtime.telemetry.messages import Batch, Event
+from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
+from tests.support.outbox_rows import rows_of
 from tests.support.syscall_kill import killed
 
 BOOT = "boot"
@@ -55,7 +54,7 @@ def append(folder: Path, rows: int) -> None:
 def check(folder: Path, when: str) -> None:
     appended, acknowledged = told(folder, "appended"), told(folder, "acknowledged")
     with opened(folder) as outbox:
-        found = held(outbox)
+        found = [row for row in rows_of(outbox) if isinstance(row, Event)]
         place, last = int(outbox.recall("place") or b"0"), outbox.counts().last_seq
     assert appended <= last <= appended + 1, f"{when}: {appended} were appended, found {last}"
     assert place == last, f"{when}: the place is {place}, the last row {last}"
@@ -63,16 +62,6 @@ def check(folder: Path, when: str) -> None:
     first = {acknowledged + 1, 6 if last > 5 else 1}
     assert not list(folder.glob("*.corrupt-*")), f"{when}: it was held to be broken"
     assert rows in [[(n, f"row {n}") for n in range(one, last + 1)] for one in first], f"{when}: {rows}"
-
-
-def held(outbox: Outbox) -> list[Event]:
-    rows, after = list[Event](), 0
-    while chunk := outbox.read(after):
-        for _, payload in chunk.batches:
-            batch = msgspec.json.decode(payload, type=Batch)
-            rows += [row for row in batch.rows if isinstance(row, Event)]
-        after = chunk.position
-    return rows
 
 
 def opened(folder: Path) -> Outbox:
