@@ -113,11 +113,14 @@ def disk(path: Path) -> Iterator[Path]:
 def count(case: Case, mounted: Path, minutes: float, found: dict[str, dict[str, float]]) -> None:
     """Run one case to its end. The bundle, the configuration and the log are on its disk, too: they
     are written before counting begins."""
-    with tempfile.TemporaryDirectory() as elsewhere, Mosquitto(Path(elsewhere) / "broker") as broker:
+    with (
+        tempfile.TemporaryDirectory(dir="/dev/shm") as memory,
+        Mosquitto(Path(memory) / "broker") as broker,
+    ):
         url = broker.url if case.broker else "mqtt://127.0.0.1:1"
         settings: dict[str, Any] = {"fleet": {"url": url, "acknowledge": "broker"}}
         if case.journal_in_memory:
-            settings["journal"] = f"/dev/shm/{mounted.name}-{os.getpid()}.ring"
+            settings["journal"] = f"{memory}/journal.ring"
         with (
             agent(mounted, broker.url, interval_s=case.interval_s, **settings) as rig,
             SensorRig(broker.url) as sensor,
@@ -128,8 +131,6 @@ def count(case: Case, mounted: Path, minutes: float, found: dict[str, dict[str, 
             feed(sensor, case, minutes * 60)
             after, rows = written(mounted), rig.outbox_counts().last_seq - rows_before
             taken_s = time.monotonic() - began
-        if case.journal_in_memory:
-            Path(settings["journal"]).unlink()
     found[case.name] = {
         "windows_hz": case.windows_hz,
         "rows": rows,
