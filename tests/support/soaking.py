@@ -49,13 +49,8 @@ class Soaked:
     exit_status: int
 
     @property
-    def expected(self) -> range:
-        """Where the windows of an unbroken stream begin."""
-        return range(0, self.samples - LENGTH + 1, STRIDE)
-
-    @property
     def missing(self) -> int:
-        return len(set(self.expected) - {first for _, first in self.record.predictions})
+        return len(set(_starts(self.samples)) - {first for _, first in self.record.predictions})
 
     @property
     def twice(self) -> int:
@@ -123,7 +118,7 @@ def soak(
             time.sleep(max(0.0, duration_s - site.elapsed_s()))
             seconds = site.elapsed_s()
             samples = sensor.finish()
-        _wait_until_delivered(site, len(range(0, samples - LENGTH + 1, STRIDE)))
+        _wait_until_delivered(site, len(_starts(samples)))
         readings.append(site.read())
         slots = len(site.rig.model().slots)
         status = site.stop_agent()
@@ -152,6 +147,11 @@ def left_behind(folder: Path) -> Sequence[str]:
         if str(folder) in words:
             found.append(words)
     return found
+
+
+def _starts(samples: int) -> range:
+    """Where the windows of an unbroken stream begin."""
+    return range(0, samples - LENGTH + 1, STRIDE)
 
 
 def _wait_until_delivered(site: Site, windows: int) -> None:
