@@ -46,6 +46,7 @@ SIZES_MB = (1, 10, 100)
 BOUND = 1.5
 WEIGHTS = "variants/fp32/model.onnx.data"
 FLOOR = "hash and write"
+ROOT = root()
 _CHUNK_BYTES = 1 << 20
 
 Peer = Callable[[Path, Path], None]
@@ -125,7 +126,7 @@ def make_store(folder: Path) -> Path:
     """A store that trusts a root and holds an older version of the model."""
     small = folder.with_name("tiny-1.edge.small")
     small.write_bytes(tiny_bundle())
-    Store(folder).install(small, root=root())
+    Store(folder).install(small, root=ROOT)
     small.unlink()
     return folder
 
@@ -157,12 +158,12 @@ def hash_and_write(bundle: Path, target: Path) -> None:
 
 
 def verify_and_unpack(bundle: Path, target: Path) -> None:
-    with open_bundle(bundle, root=root()) as opened:
+    with open_bundle(bundle, root=ROOT) as opened:
         unpack(opened, target / "model" / "slot")
 
 
 def install(bundle: Path, target: Path) -> None:
-    Store(target).install(bundle, root=root())
+    Store(target).install(bundle, root=ROOT)
 
 
 def extract_all(bundle: Path, target: Path) -> None:
