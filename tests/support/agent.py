@@ -26,7 +26,8 @@ COMMAND = Path(sys.executable).with_name("edge-runtime")
 class AgentRig:
     """One device: `edge-runtime run` on a configuration of one model named `tiny`.
 
-    `settings` are more members of the model's source, `model` of the model, `fleet` of the fleet.
+    `settings` are more members of the model's source, `model` of the model, `fleet` of the fleet,
+    `telemetry` of that table.
     A new version is confirmed by its golden outputs, unless `trial` asks for more.
     `environment` may be set before a start, and `program`, where it is another's that runs.
     """
@@ -40,6 +41,7 @@ class AgentRig:
         model: Mapping[str, Any] | None = None,
         trial: Mapping[str, Any] | None = None,
         interval_s: float = 60,
+        telemetry: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
         self.folder = folder
@@ -54,7 +56,7 @@ class AgentRig:
         source = {"url": sensor_url, "topic": "sensors/watch", **settings}
         tables = {
             "device": {"id": "watch-01", "data": "state", "trust": "root.json"},
-            "telemetry": {"interval_s": interval_s},
+            "telemetry": {"interval_s": interval_s, **(telemetry or {})},
             **({"fleet": fleet} if fleet else {}),
         }
         lines = [line for name, table in tables.items() for line in _table(f"[{name}]", table)]

@@ -98,11 +98,8 @@ def swap_versions(folder: Path, count: int, *, rate_hz: float, pause_s: float) -
     a new one at every sample. No fleet: the outbox keeps every row."""
     limits = {"max_queued_messages": 100_000}
     with Mosquitto(folder / "broker", **limits) as broker:
-        rig = AgentRig(folder, broker.url, trial=TRIAL, interval_s=5, stride=1)
-        text = rig.config.read_text()
-        rig.config.write_text(
-            text.replace("[telemetry]", "[telemetry]\nmax_outbox_bytes = 1_000_000_000")
-        )
+        room = {"max_outbox_bytes": 1_000_000_000}
+        rig = AgentRig(folder, broker.url, trial=TRIAL, interval_s=5, telemetry=room, stride=1)
         try:
             rig.start()
             with SteadySensor(broker.url, rate_hz, chunk=CHUNK) as sensor:
