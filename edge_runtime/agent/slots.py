@@ -1,16 +1,16 @@
 """The store's slots as the agent sees them, and those that are active served."""
 
-import os
 import time
 from collections.abc import Container, Mapping
 
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.serving import Installed
+from edge_runtime.agent.stamp import stamp
 from edge_runtime.agent.streamable import why_not
 from edge_runtime.bundle import open_folder
 from edge_runtime.errors import BundleError, EdgeError, EngineError
-from edge_runtime.store import blame
+from edge_runtime.store import blame, state_file
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, State, short
 
@@ -41,16 +41,14 @@ class Slots:
 
     def look(self) -> None:
         """Read the store's state when its file changed, and tell what is new."""
-        try:
-            found = os.stat(self._store.root / "state.json")
-        except FileNotFoundError:
-            self._store.state()  # raises where there should be one
+        now = stamp(self._store.root / state_file.NAME)
+        if not now:
+            self._store.state()  # raises where there should be one, or it cannot be read
             return
-        stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
-        if stamp == self._stamp:
+        if now == self._stamp:
             return
         before, self.state = self.state, self._store.state()
-        self._stamp = stamp
+        self._stamp = now
         for name, model in self.state.models.items():
             known = before.models.get(name, ModelState()).slots
             for slot in model.slots.values():

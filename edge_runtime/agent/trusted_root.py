@@ -1,9 +1,8 @@
 """Whom the fleet is told that this device trusts, as long as the agent runs."""
 
-import os
-
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.rows import root_report
+from edge_runtime.agent.stamp import stamp
 from edge_runtime.errors import EdgeError
 from edge_runtime.store.disk import Store
 from edge_runtime.telemetry.messages import RootReport
@@ -20,9 +19,9 @@ class TrustedRoot:
 
     def look(self) -> RootReport | None:
         """The root file as it is now; None where there is none, or none that can be read."""
-        stamp = self._stamp_now()
-        if stamp != self._stamp:
-            self._stamp, self._report = stamp, self._read()
+        now = stamp(self._store.root / "trust" / "root.json")
+        if now != self._stamp:
+            self._stamp, self._report = now, self._read()
         return self._report
 
     def _read(self) -> RootReport | None:
@@ -31,10 +30,3 @@ class TrustedRoot:
         except EdgeError as error:
             self._books.note_once("store trouble", detail=str(error))
             return None
-
-    def _stamp_now(self) -> tuple[int, ...]:
-        try:
-            found = os.stat(self._store.root / "trust" / "root.json")
-        except OSError:
-            return ()
-        return found.st_ino, found.st_mtime_ns, found.st_size
