@@ -26,18 +26,16 @@ _DIRECT_IO = 1
 _MAX_WRITE = 1 << 20
 
 
-class Log:
+Told = tuple[int, bytes] | str | None
+
+
+def told(log: Path) -> Iterator[Told]:
     """What a disk was told: `(offset, bytes)` for a write, None for a flush, a text for a mark."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __iter__(self) -> Iterator[tuple[int, bytes] | str | None]:
-        with self._path.open("rb") as file:
-            while line := file.readline():
-                kind, offset, size = json.loads(line)
-                data = file.read(size)
-                yield (offset, data) if kind == "write" else data.decode() if kind == "mark" else None
+    with log.open("rb") as file:
+        while line := file.readline():
+            kind, offset, size = json.loads(line)
+            data = file.read(size)
+            yield (offset, data) if kind == "write" else data.decode() if kind == "mark" else None
 
 
 def serve(folder: Path, image: Path, log: Path) -> None:
@@ -119,24 +117,9 @@ class _Server:
 
     def _attributes(self, node: int) -> bytes:
         mode, size = (0o40755, 0) if node == 1 else (0o100600, self._size if node == 2 else 0)
+        times, owner_and_device = [0] * 6, [0] * 3
         return struct.pack(
-            "<QQQQQQIIIIIIIIII",
-            node,
-            size,
-            size // 512,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            mode,
-            1,
-            0,
-            0,
-            0,
-            BLOCK_BYTES,
-            0,
+            "<6Q10I", node, size, size // 512, *times, mode, 1, *owner_and_device, BLOCK_BYTES, 0
         )
 
 

@@ -5,7 +5,7 @@ A disk with a volatile cache has what it was told before its last flush, and any
 
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from edge_runtime.telemetry.outbox import Outbox
 from tests.edge_runtime.store.paths import PATHS
 from tests.edge_runtime.store.promises import broken, look, next_fault, restart
 from tests.edge_runtime.store.rig import Shelf
-from tests.support.block_log import BLOCK_BYTES, Log
+from tests.support.block_log import BLOCK_BYTES, Told
 from tests.support.ext4_life import BOOT, Mark
 from tests.support.outbox_rows import rows_of
 
@@ -36,10 +36,9 @@ class Cut:
     after: Mark | None
 
 
-def cuts(image: bytes, log: Log, *, samples: int, seed: int = 1) -> Iterator[Cut]:
+def cuts(image: bytes, events: Sequence[Told], *, samples: int, seed: int = 1) -> Iterator[Cut]:
     """Power goes right before each flush: the cache keeps nothing, all, and `samples` parts of it."""
     disk, cached, chance = bytearray(image), Writes(), random.Random(seed)
-    events = list(log)
     marks = [msgspec.json.decode(each, type=Mark) if isinstance(each, str) else None for each in events]
     before: Mark | None = None
     for at, event in enumerate(events):
