@@ -10,8 +10,8 @@ from edge_runtime.bundle.manifest import Manifest, Variant
 from edge_runtime.engine import registry
 from edge_runtime.engine.base import Session
 from edge_runtime.engine.registry import Found
-from edge_runtime.engine.requirements import installed_here, only, unmet
-from edge_runtime.engine.select import choose
+from edge_runtime.engine.requirements import only
+from edge_runtime.engine.select import choose, why_passed_over
 from edge_runtime.errors import EdgeError, EngineError, UnavailableError
 
 
@@ -69,8 +69,7 @@ def prepare(bundle: Bundle, *, board: str) -> tuple[str, ...]:
     found = registry.find(variant.engine for variant in bundle.manifest.variants)
     for variant in bundle.manifest.variants:
         work = getattr(found.engines.get(variant.engine), "prepare", None)
-        why = found.unavailable.get(variant.engine, "unknown")
-        if work is not None and not unmet(variant, board, installed_here, why):
+        if work is not None and not why_passed_over(variant, found.unavailable, board):
             try:
                 notes += work(bundle, variant)
             except EngineError as error:
@@ -88,9 +87,8 @@ def _reasons(
     """Why each does not run, by its id: it failed, or was not tried."""
     reasons = {}
     for each in variants:
-        missing = found.unavailable.get(each.engine, "this version of edge-runtime does not know it")
         reasons[each.id] = failed.get(each.id) or UnavailableError(
-            unmet(each, board, installed_here, missing)
+            why_passed_over(each, found.unavailable, board)
         )
     return reasons
 

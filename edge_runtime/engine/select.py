@@ -23,8 +23,7 @@ def choose(
     """
     reasons = []
     for variant in manifest.variants:
-        missing = unavailable.get(variant.engine, "this version of edge-runtime does not know it")
-        reason = unmet(variant, board, installed, missing)
+        reason = why_passed_over(variant, unavailable, board, installed)
         if not reason:
             return variant
         reasons.append(f"{variant.id} {reason}")
@@ -32,3 +31,14 @@ def choose(
         f"{manifest.name} {manifest.version}: expected a variant that runs on this machine, found none: "
         f"{'; '.join(reasons)}."
     )
+
+
+def why_passed_over(
+    variant: Variant,
+    unavailable: Mapping[str, str],
+    board: str,
+    installed: Callable[[], Mapping[str, str]] = installed_here,
+) -> str:
+    """Why `choose` does not take a variant, to follow its id; '' where it would."""
+    missing = unavailable.get(variant.engine, "this version of edge-runtime does not know it")
+    return unmet(variant, board, installed, missing)
