@@ -1,6 +1,5 @@
 """From a bundle to a plan, kept or built by the real TensorRT-RTX; it is run on a simulated GPU."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,17 +18,10 @@ from tests.edge_runtime.engine.tensorrt.models import (
     forest,
     load,
     onnx_of,
-    opened,
     simulated,
     variant_of,
 )
 from tests.edge_runtime.engine.tensorrt.simulated_gpu import machine
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Iterator[Bundle]:
-    with opened(forest(), tmp_path) as found:
-        yield found
 
 
 def test_a_plan_is_built_once_and_kept_for_the_next_start(bundle: Bundle, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import gc
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,6 @@ from tests.edge_runtime.engine.tensorrt.models import (
     variant_of,
 )
 from tests.edge_runtime.engine.tensorrt.simulated_gpu import SimulatedCudart, machine
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Iterator[Bundle]:
-    with opened(forest(), tmp_path) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
