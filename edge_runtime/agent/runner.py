@@ -5,6 +5,7 @@ import threading
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.predictor import Predictor
 from edge_runtime.agent.serving import Installed, Served, Serving, starter
+from edge_runtime.agent.stamp import stamp
 from edge_runtime.config import Config, ModelConfig
 from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Info, Worker
@@ -38,10 +39,12 @@ class ModelRunner:
 
     @property
     def fault(self) -> tuple[str, EdgeError] | None:
-        """A bundle that could not be started, by its digest, and why."""
+        """A bundle that could not be started, by its digest, and why; None once its files are others."""
         serving = self._serving
-        error = serving.fault if serving else None
-        return (serving.installed.digest, error) if serving and error else None
+        fault = serving.fault if serving else None
+        if serving is None or fault is None or fault[1] != stamp(serving.installed.folder):
+            return None
+        return serving.installed.digest, fault[0]
 
     @property
     def version(self) -> str:

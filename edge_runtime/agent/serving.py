@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from edge_runtime.agent.log import warn
+from edge_runtime.agent.stamp import stamp
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.config import ModelConfig
 from edge_runtime.errors import EdgeError
@@ -59,8 +60,9 @@ class Serving:
     """Keeps a worker for `installed`; used by one thread, except `kill` and the attributes.
 
     `note(event, detail)` hears of every death. `trouble` says why there is no worker now, `fault` is
-    what the last start raised. `on_trial`, a worker that dies or cannot run is not started again:
-    `failure` says why, and whoever counts the attempts decides. `predictions` were good.
+    what the last start raised, and of which folder, by its stamp. `on_trial`, a worker that dies or
+    cannot run is not started again: `failure` says why, and whoever counts the attempts decides.
+    `predictions` were good.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Serving:
         self.installed = installed
         self.worker = worker
         self.trouble = ""
-        self.fault: EdgeError | None = None
+        self.fault: tuple[EdgeError, tuple[int, ...]] | None = None
         self.restarts = 0
         self.on_trial = on_trial
         self.failure = ""
@@ -137,6 +139,7 @@ class Serving:
             self.worker = None
 
     def _start(self) -> Worker | None:
+        files = stamp(self.installed.folder)
         try:
             self.worker = self._start_worker(self.installed.folder)
             self.worker.wait_ready(self._load_timeout_s)
@@ -144,7 +147,7 @@ class Serving:
             self.close()
             if str(error) != self.trouble:
                 self._note("model cannot start", str(error))
-            self.fault = error
+            self.fault = error, files
             self._wait_longer(str(error))
             return None
         self.fault = None
