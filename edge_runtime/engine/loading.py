@@ -48,9 +48,7 @@ def load_best(bundle: Bundle, *, threads: int, board: str, pinned: str = "") -> 
         except (EdgeError, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
-            failed[variant.id] = UnavailableError(
-                f"{variant.engine}'s adapter is broken: {type(error).__name__}: {str(error)[:300]}"
-            )
+            failed[variant.id] = UnavailableError(f"{variant.engine}'s {registry.broken(error)}")
         else:
             before = wanted.variants[: wanted.variants.index(variant)]
             passed = _reasons(before, found, board, failed)

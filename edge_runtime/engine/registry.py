@@ -42,8 +42,14 @@ def find(names: Iterable[str]) -> Found:
         except UnavailableError as error:
             unavailable[name] = str(error)
         except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
-            unavailable[name] = f"its adapter is broken: {_told(error)}"
+            unavailable[name] = f"its {broken(error)}"
     return Found(engines, unavailable)
+
+
+def broken(error: Exception) -> str:
+    """What is said of an adapter that raised what none should: one line of bounded length."""
+    text = " ".join(str(error).split())
+    return f"adapter is broken: {type(error).__name__}: {text[:_MAX_TOLD]}"
 
 
 def _onnxruntime() -> Engine:
@@ -81,8 +87,3 @@ def _engine(name: str) -> Engine | None:
         raise UnavailableError(f"its adapter {entries[0].value} has no {' and no '.join(missing)}")
     engine: Engine = made
     return engine
-
-
-def _told(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:_MAX_TOLD]}"

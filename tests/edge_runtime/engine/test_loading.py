@@ -128,6 +128,7 @@ def test_here_the_real_engine_is_passed_over_for_want_of_a_gpu(tmp_path: Path) -
         (EngineError("the parser refuses it"), "the parser refuses it"),
         (UnavailableError("not built after 10 s"), "not built after 10 s"),
         (ZeroDivisionError("oh"), "tensorrt's adapter is broken: ZeroDivisionError: oh"),
+        (ZeroDivisionError("oh\n  no"), "tensorrt's adapter is broken: ZeroDivisionError: oh no"),
     ],
 )
 def test_an_engine_that_fails_is_passed_over_and_told(
