@@ -1,7 +1,7 @@
 """Whether what is installed can be read, and who uses it."""
 
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.errors import EdgeError
@@ -27,8 +27,7 @@ def look(device: Device) -> Iterator[Finding]:
     try:
         models = store.state().models
     except EdgeError as error:
-        what, _, advice = str(error).partition(". ")
-        yield problem(f"{what.rstrip('.')}.", advice or "Look at who may read it, and at the disk.")
+        yield problem(*told(error, "Look at who may read it, and at the disk."))
         return
     yield from _versions(store, models)
     if store.agent_running():
@@ -40,12 +39,17 @@ def look(device: Device) -> Iterator[Finding]:
         )
 
 
-def is_there(path: Path) -> bool:
-    """Whether there is a store to look into; where not, `look` says why."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
+def opened(device: Device) -> Store | None:
+    """The store to look into; None where there is none, and `look` says why."""
+    path = device.store_folder
+    assert path is not None
+    return Store(path) if os.path.isdir(path) else None  # Path.is_dir would raise where we may not look
+
+
+def told(error: EdgeError, advice: str) -> tuple[str, str]:
+    """What an error says, in one sentence, and what to do: its own advice, else this one."""
+    what, _, own = str(error).partition(". ")
+    return f"{what.rstrip('.')}.", own or advice
 
 
 def installed(store: Store) -> Mapping[str, ModelState]:

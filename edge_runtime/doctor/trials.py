@@ -6,20 +6,18 @@ from pathlib import Path
 
 from edge_runtime.config import TrialConfig
 from edge_runtime.doctor.findings import Device, Finding, ok, warning
-from edge_runtime.doctor.store import installed, is_there
+from edge_runtime.doctor.store import installed, opened
 from edge_runtime.store import state_file
-from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
+from edge_runtime.store.trials import CONTACT
 
 _PATIENCE_S = 600.0
 
 
 def look(device: Device) -> Iterator[Finding]:
-    path = device.store_folder
-    assert path is not None
-    if not is_there(path):
+    if (store := opened(device)) is None:
         return
-    store = Store(path)
+    path = store.root
     pending = [now.slots[now.pending] for now in installed(store).values() if now.pending]
     if not pending:
         return
@@ -67,5 +65,5 @@ def _words(asks: TrialConfig | None) -> str:
     asks = asks or TrialConfig()
     parts = [f"{asks.predictions} good predictions"] if asks.predictions else []
     parts += [f"{asks.serve_s:g} s of service"] if asks.serve_s else []
-    parts += ["contact with the fleet"] if asks.fleet else []
+    parts += [CONTACT] if asks.fleet else []
     return ", ".join(parts) or "nothing more"

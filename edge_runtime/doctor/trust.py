@@ -7,29 +7,25 @@ from edge_runtime.bundle import Root
 from edge_runtime.bundle.expiry import judged
 from edge_runtime.clock import Clock
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
-from edge_runtime.doctor.store import installed, is_there
+from edge_runtime.doctor.store import installed, opened, told
 from edge_runtime.errors import EdgeError
-from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState
 
 _SOON = timedelta(days=30)
 
 
 def look(device: Device) -> Iterator[Finding]:
-    path = device.store_folder
-    assert path is not None
-    if not is_there(path):
+    if (store := opened(device)) is None:
         return
-    store = Store(path)
     models = installed(store)
     try:
         root = store.trusted_root()
     except EdgeError as error:
-        what, _, advice = str(error).partition(". ")
+        what, advice = told(error, "Put the fleet's root file there.")
         effect = "" if isinstance(error.__cause__, PermissionError) else " Nothing new is accepted."
-        yield problem(f"{what.rstrip('.')}.{effect}", advice or "Put the fleet's root file there.")
+        yield problem(f"{what}{effect}", advice)
     else:
-        yield judge(root, store.clock(), f"edge-runtime trust update --store {path} FILE")
+        yield judge(root, store.clock(), f"edge-runtime trust update --store {store.root} FILE")
     for name, model in models.items():
         if model.floor:
             yield ok(f"{name}: takes bundles with a release of {model.floor} or more.{_declared(model)}")
