@@ -85,12 +85,7 @@ class OutboxRows:
 
     def append(self, rows: Sequence[Row], meta: Mapping[str, bytes]) -> int:
         """Commit rows and `meta`; the last number given. Raises InputError for a row nobody takes."""
-        first = self.last + 1
-        encoded = [
-            (position, lane_of(row), encode_row(row, position - self.stream.base))
-            for position, row in enumerate(rows, first)
-        ]
-        cost = sum(len(body) + len(lane) + _ROW_BYTES for _, lane, body in encoded)
+        encoded, cost = _encoded(rows, self.last + 1, self.stream.base)
         if cost > self._max_bytes:
             raise InputError(
                 f"{cost:,} bytes of rows at once: the outbox holds {self._max_bytes:,}. Append fewer."
@@ -116,10 +111,9 @@ class OutboxRows:
         offset = self.last - stream.base
         held = other._file.select("SELECT id, lane, body FROM rows ORDER BY id")
         moved = [(int(position) + offset, lane, body) for position, lane, body in held]
-        last = other.last + 1
-        body = encode_row(event, last - stream.base)
-        moved.append((last + offset, lane_of(event), body))
-        cost = other.used_bytes + len(body) + len(lane_of(event)) + _ROW_BYTES
+        encoded, cost = _encoded([event], other.last + offset + 1, self.last)
+        moved += encoded
+        cost += other.used_bytes
         remembered = other._file.select("SELECT key, value FROM meta")
         with self._file.transaction(durable=True) as database:
             dropped, freed = self._make_room(database, cost)
@@ -130,7 +124,7 @@ class OutboxRows:
             database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", remembered)
         kept = [known for known in self.streams if known.base < self.last]
         self.streams = (*kept, Stream(self.last, stream.name))
-        self.last = last + offset
+        self.last = other.last + offset + 1
         self.rows += len(moved) - dropped
         self.used_bytes += cost - freed
         self.dropped += dropped
@@ -243,3 +237,12 @@ class OutboxRows:
         query = "SELECT id FROM rows WHERE id > ? ORDER BY id LIMIT 1"
         ((position,),) = self._file.select(query, stream.base)
         return int(position) - stream.base
+
+
+def _encoded(rows: Sequence[Row], first: int, base: int) -> tuple[list[tuple[int, str, bytes]], int]:
+    """Rows at positions from `first` on, numbered from `base`, as (position, lane, body); their cost."""
+    encoded = [
+        (position, lane_of(row), encode_row(row, position - base))
+        for position, row in enumerate(rows, first)
+    ]
+    return encoded, sum(len(body) + len(lane) + _ROW_BYTES for _, lane, body in encoded)
