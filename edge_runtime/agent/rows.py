@@ -101,17 +101,20 @@ class Losses:
 
 
 def report(
-    state: State, running: Mapping[str, str], errors: Mapping[str, str]
+    state: State, running: Mapping[str, Info | None], errors: Mapping[str, str]
 ) -> tuple[ModelReport, ...]:
-    """What the fleet is told to be here: `running` maps a model to the digest that answers now."""
+    """What the fleet is told to be here. `running`: what answers of each model, None for nothing."""
     names = sorted(state.models.keys() | running.keys() | errors.keys())
     return tuple(
-        _model_report(name, state.models.get(name, ModelState()), running.get(name, ""), errors)
+        _model_report(name, state.models.get(name, ModelState()), running.get(name), errors)
         for name in names
     )
 
 
-def _model_report(name: str, model: ModelState, active: str, errors: Mapping[str, str]) -> ModelReport:
+def _model_report(
+    name: str, model: ModelState, info: Info | None, errors: Mapping[str, str]
+) -> ModelReport:
+    active = info.digest if info else ""
     bad = list(model.bad.values())
     found = {slot.digest: slot for slot in (*model.slots.values(), *bad)}
     return ModelReport(
@@ -126,6 +129,8 @@ def _model_report(name: str, model: ModelState, active: str, errors: Mapping[str
         rejected=bad[-1].digest if bad else "",
         floor=model.floor,
         declared=model.declared,
+        variant=info.variant if info else "",
+        note=" ".join(info.notes)[:MAX_WORDS] if info else "",
     )
 
 

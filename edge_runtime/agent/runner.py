@@ -71,10 +71,16 @@ class ModelRunner:
         return worker.pid if worker else None
 
     @property
+    def info(self) -> Info | None:
+        """What answers now, as its worker told it; None when nothing does."""
+        worker = self._answering()
+        return worker.info if worker else None
+
+    @property
     def variant(self) -> str:
         """Which one answers now; '' when nothing does."""
-        worker = self._answering()
-        return worker.info.variant if worker else ""
+        info = self.info
+        return info.variant if info else ""
 
     @property
     def hears(self) -> bool:

@@ -123,7 +123,7 @@ class Supervisor:
 
     def _report(self) -> None:
         """Publish the reported state when it changed."""
-        running = {name: runner.digest for name, runner in self._runners.items()}
+        running = {name: runner.info for name, runner in self._runners.items()}
         models = report(self._installs.state, running, self._installs.errors())
         now = models, self._trusted.look()
         if now != self._reported:

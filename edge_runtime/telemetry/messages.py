@@ -110,8 +110,26 @@ class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class CandidateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to run a model, as its device has measured it: a variant, and what the engine runs it on.
+
+    `p50_us` and `p99_9_us` are of one row, `memory_mb` is the most that its process took; null where
+    nothing was measured. `why_not` says why it cannot serve there, '' where it can.
+    """
+
+    variant: str
+    provider: str = ""
+    p50_us: float | None = None
+    p99_9_us: float | None = None
+    memory_mb: float | None = None
+    why_not: str = ""
+
+
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     """One model on a device. `active` is the digest of what runs, '' where nothing does.
+
+    `variant` and `provider` say how it runs, `note` why not in a better way, and `measured` what the
+    device has compared; all of them may be empty.
 
     `confirmed` is the last one that proved itself, `pending` the one that shall be next, `previous` the
     way back, `rejected` the last one that failed: digests of slots, '' for none. What runs is pending
@@ -130,6 +148,10 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     rejected: str = ""
     floor: int = 0
     declared: int = 0
+    variant: str = ""
+    provider: str = ""
+    note: str = ""
+    measured: tuple[CandidateReport, ...] = ()
 
 
 class RootReport(msgspec.Struct, frozen=True, kw_only=True):

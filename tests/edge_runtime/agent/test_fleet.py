@@ -105,7 +105,8 @@ def test_the_fleet_is_told_what_runs_and_that_the_device_lives_and_leaves(
         wait_for(lambda: rig.ready["fleet"], "the fleet's broker")
         wait_for(lambda: [one.online for one in listener.status] == [True], "the birth")
         wait_for(lambda: listener.reported and listener.reported[-1].models[0].active, "the state")
-        assert listener.reported[-1].models[0].version == "1.0.0"
+        first = listener.reported[-1].models[0]
+        assert (first.version, first.variant, first.note) == ("1.0.0", "fp32", "")
         assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
         wait_for(lambda: listener.reported[-1].models[0].version == "1.1.0", "the new version")
         done = rig.install(rig.bundle("1.2.0", behaviour="not_onnx"))

@@ -93,6 +93,10 @@ def slot(version: str, release: int, state: SlotState = "good", **more: Any) -> 
     return Slot(model="tiny", digest=version, version=version, release=release, state=state, **more)
 
 
+def running(digest: str, *notes: str) -> Info:
+    return msgspec.structs.replace(INFO, digest=digest, notes=notes)
+
+
 def by_digest(*slots: Slot) -> dict[str, Slot]:
     return {one.digest: one for one in slots}
 
@@ -106,7 +110,9 @@ def test_the_report_tells_what_answers_what_is_kept_and_what_went_wrong() -> Non
         slots=by_digest(slot("1.0.0", 1), slot("1.1.0", 2)),
         bad=by_digest(slot("1.2.0", 3, "bad", reason="wrong answers")),
     )
-    (told,) = report(State(models={"tiny": model}), {"tiny": "1.1.0"}, {"tiny": "1.2.0 was rejected"})
+    (told,) = report(
+        State(models={"tiny": model}), {"tiny": running("1.1.0")}, {"tiny": "1.2.0 was rejected"}
+    )
     assert (told.name, told.active, told.version) == ("tiny", "1.1.0", "1.1.0")
     assert (told.confirmed, told.pending, told.previous) == ("1.1.0", "", "1.0.0")
     assert (told.rejected, told.error) == ("1.2.0", "1.2.0 was rejected")
@@ -121,7 +127,7 @@ def test_the_report_tells_what_answers_what_is_kept_and_what_went_wrong() -> Non
 def test_what_is_on_trial_runs_and_is_pending_with_its_attempts() -> None:
     trial = slot("1.1.0", 2, "trial", attempts=1, allowed=3, proved=True, reason="it crashed")
     model = ModelState(active="1.0.0", pending="1.1.0", slots=by_digest(slot("1.0.0", 1), trial))
-    (told,) = report(State(models={"tiny": model}), {"tiny": "1.1.0"}, {})
+    (told,) = report(State(models={"tiny": model}), {"tiny": running("1.1.0")}, {})
     assert (told.active, told.pending, told.confirmed) == ("1.1.0", "1.1.0", "1.0.0")
     found = told.slots[-1]
     assert (found.state, found.attempts, found.allowed, found.proved) == ("trial", 1, 3, True)
@@ -139,7 +145,7 @@ def test_of_many_slots_those_with_a_part_and_the_latest_rejections_are_told() ->
         slots=by_digest(*kept, slot("3.0.0", 1_000, "staged")),
         bad=by_digest(*bad),
     )
-    (told,) = report(State(models={"tiny": model}), {"tiny": "1.0.0"}, {"tiny": "x" * 10_000})
+    (told,) = report(State(models={"tiny": model}), {"tiny": running("1.0.0")}, {"tiny": "x" * 10_000})
     assert len(told.slots) == 16
     digests = {one.digest for one in told.slots}
     assert {told.confirmed, told.previous, told.pending, told.rejected} <= digests
@@ -158,5 +164,14 @@ def test_a_root_file_is_told_by_its_version_and_its_end() -> None:
 
 
 def test_a_model_that_is_configured_but_not_installed_is_in_the_report() -> None:
-    (model,) = report(State(), {"tiny": ""}, {})
+    (model,) = report(State(), {"tiny": None}, {})
     assert (model.name, model.active, model.slots) == ("tiny", "", ())
+    assert (model.variant, model.note) == ("", "")
+
+
+def test_the_report_tells_how_a_model_runs_and_why_not_in_a_better_way() -> None:
+    notes = "int8 does not run, fp32 does: it needs tensorrt.", "x" * 10_000
+    (told,) = report(State(), {"tiny": running("1.1.0", *notes)}, {})
+    assert told.variant == "fp32"
+    assert told.note.startswith(f"{notes[0]} xxx")
+    assert len(told.note) == MAX_WORDS

@@ -5,6 +5,7 @@ import pytest
 
 from edge_runtime.errors import ConfigError
 from edge_runtime.telemetry.messages import (
+    CandidateReport,
     ModelReport,
     Reported,
     RootReport,
@@ -74,10 +75,21 @@ class FirstReported(msgspec.Struct):
 
 def test_collectors_and_agents_that_know_no_trials_still_understand_each_other() -> None:
     slot = SlotReport(version="1.1.0", release=2, digest="d", state="trial", attempts=2, allowed=3)
-    model = ModelReport(name="m", active="d", version="1.1.0", slots=(slot,), pending="d", floor=1)
+    measured = (CandidateReport(variant="fp32", p50_us=3.0),)
+    model = ModelReport(
+        name="m",
+        active="d",
+        version="1.1.0",
+        slots=(slot,),
+        pending="d",
+        floor=1,
+        variant="fp32",
+        measured=measured,
+    )
     root = RootReport(version=2, expires=1.0)
     sent = msgspec.json.encode(Reported(time=1.0, boot=1, models=(model,), root=root))
     old = msgspec.json.decode(sent, type=FirstReported)
     assert (old.models[0].version, old.models[0].slots[0].state) == ("1.1.0", "trial")
     again = msgspec.json.decode(msgspec.json.encode(old), type=Reported)
     assert (again.root, again.models[0].pending, again.models[0].slots[0].allowed) == (None, "", 0)
+    assert (again.models[0].variant, again.models[0].measured) == ("", ())

@@ -10,7 +10,15 @@ import msgspec
 import pytest
 
 from edge_runtime.mqtt import Broker
-from edge_runtime.telemetry.messages import Ack, ModelReport, Reported, RootReport, SlotReport, Topics
+from edge_runtime.telemetry.messages import (
+    Ack,
+    CandidateReport,
+    ModelReport,
+    Reported,
+    RootReport,
+    SlotReport,
+    Topics,
+)
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 from tests.edge_runtime.telemetry.rows import event, metrics, prediction
@@ -52,7 +60,19 @@ def test_batches_are_valid(tmp_path: Path) -> None:
 
 def test_status_reported_and_ack_are_valid(tmp_path: Path) -> None:
     slot = SlotReport(version="1.0.0", release=1, digest="d", state="trial", attempts=1, allowed=3)
-    model = ModelReport(name="motion", active="d", version="1.0.0", slots=(slot,), pending="d")
+    measured = (
+        CandidateReport(variant="fp32", provider="cpu", p50_us=12.5, p99_9_us=31.0, memory_mb=88.0),
+        CandidateReport(variant="int8", why_not="it gave other outputs than the golden ones."),
+    )
+    model = ModelReport(
+        name="motion",
+        active="d",
+        version="1.0.0",
+        slots=(slot,),
+        pending="d",
+        variant="fp32",
+        measured=measured,
+    )
     for root in (None, RootReport(version=1, expires=2.0)):
         check("reported", msgspec.json.encode(Reported(time=1.0, boot=1, models=(model,), root=root)))
     check("ack", msgspec.json.encode(Ack(stream="s", seq=1)))
