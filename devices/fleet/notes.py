@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
+from edge_runtime.bundle.layout import table
 from edge_runtime.telemetry.messages import ModelReport, RootReport, SlotReport
 
 SOON_S = 30 * 86_400.0
@@ -14,10 +15,35 @@ def on_trial(model: ModelReport) -> bool:
     return slot is not None and slot.state == "trial" and model.active == model.pending
 
 
+def runs(model: ModelReport) -> str:
+    """What runs, and how: `motion 1.1.0 as int8 on cuda (on trial)`."""
+    variant = f" as {model.variant}" if model.variant else ""
+    provider = f" on {model.provider}" if model.provider else ""
+    trial = " (on trial)" if on_trial(model) else ""
+    return f"{model.name} {model.version}{variant}{provider}{trial}"
+
+
+def measured(model: ModelReport) -> Iterator[str]:
+    """The ways to run it that its device has compared, as a table; nothing where it has not."""
+    if not model.measured:
+        return
+    rows = [("variant", "provider", "p50 µs", "p99.9 µs", "memory MB")]
+    ends = [""]
+    for way in model.measured:
+        numbers = (_number(way.p50_us), _number(way.p99_9_us), _number(way.memory_mb))
+        rows.append((way.variant, way.provider or "-", *numbers))
+        serves = (way.variant, way.provider) == (model.variant, model.provider) and model.active
+        ends.append(way.why_not or ("runs" if serves else ""))
+    for line, end in zip(table(rows), ends, strict=True):
+        yield f"{line}  {end}".rstrip()
+
+
 def of_model(model: ModelReport) -> Iterator[str]:
-    """Its error, what is pending, what was rejected or given up, and what else is installed."""
+    """Its error, why no better variant runs, what is pending, rejected, given up or also installed."""
     if model.error:
         yield model.error
+    if model.note:
+        yield model.note
     if pending := _slot(model, model.pending):
         yield _of_pending(pending)
     confirmed, previous = _slot(model, model.confirmed), _slot(model, model.previous)
@@ -52,6 +78,10 @@ def _of_pending(slot: SlotReport) -> str:
     proved = "" if slot.proved else ", its golden outputs not given yet"
     last = f", last: {slot.reason}" if slot.reason else ""
     return f"{slot.version} on trial{proved}, {slot.attempts} of {slot.allowed} attempts left{last}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
 
 
 def _slot(model: ModelReport, digest: str) -> SlotReport | None:

@@ -19,6 +19,7 @@ MAX_PAYLOAD_BYTES = 1 << 20
 MAX_ROWS = 10_000
 MAX_MODELS = 256
 MAX_SLOTS = 64
+MAX_MEASURED = 64
 MAX_NAME = 256
 MAX_WORDS = 4_096
 """Characters of a name, version or digest, and of a sentence."""
@@ -77,8 +78,10 @@ def _check_model(model: ModelReport) -> None:
     if len(model.slots) > MAX_SLOTS:
         raise PayloadError(f"{len(model.slots)} slots; at most {MAX_SLOTS} are read")
     roles = (model.active, model.confirmed, model.pending, model.previous, model.rejected)
-    _check_length("names", MAX_NAME, model.name, model.version, *roles)
+    names = (model.name, model.version, model.variant, model.provider)
+    _check_length("names", MAX_NAME, *names, *roles)
     _check_length("error", MAX_WORDS, model.error)
+    _check_length("note", MAX_WORDS, model.note)
     _check_integers("floors", model.floor, model.declared)
     for slot in model.slots:
         _check_length("names", MAX_NAME, slot.version, slot.digest)
@@ -87,6 +90,11 @@ def _check_model(model: ModelReport) -> None:
         _check_integers("allowed", slot.allowed)
         if not 0 <= slot.attempts <= slot.allowed:
             raise PayloadError("attempts: expected 0 to as many as are allowed")
+    if len(model.measured) > MAX_MEASURED:
+        raise PayloadError(f"{len(model.measured)} ways measured; at most {MAX_MEASURED} are read")
+    for way in model.measured:
+        _check_length("names", MAX_NAME, way.variant, way.provider)
+        _check_length("why_not", MAX_WORDS, way.why_not)
 
 
 def _checked_batch(batch: Batch) -> Batch:

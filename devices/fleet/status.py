@@ -11,7 +11,6 @@ from devices.fleet import notes
 from devices.fleet.collector import collector_running
 from devices.fleet.history import Entry, presence
 from devices.fleet.reader import DeviceRecord, Reader, StreamRecord
-from edge_runtime.telemetry.messages import ModelReport
 
 _NEVER = "never"
 
@@ -28,11 +27,12 @@ class DeviceStatus:
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """`time`: when it was read, Unix time, s."""
+    """`time`: when it was read, Unix time, s. `detailed`: one device was asked for."""
 
     time: float
     collector_running: bool
     devices: tuple[DeviceStatus, ...]
+    detailed: bool = False
 
 
 def read(folder: Path, device: str | None, *, with_history: bool) -> FleetStatus:
@@ -49,7 +49,7 @@ def read(folder: Path, device: str | None, *, with_history: bool) -> FleetStatus
             )
             for record in records
         )
-    return FleetStatus(now, collector_running(folder), found)
+    return FleetStatus(now, collector_running(folder), found, detailed=device is not None)
 
 
 def as_json(status: FleetStatus) -> str:
@@ -70,6 +70,8 @@ def as_text(status: FleetStatus) -> str:
         lines += ["", *_table(status)]
     for device in status.devices:
         lines += _notes(device, status.time)
+        if status.detailed:
+            lines += _measured(device.record)
         if device.history is not None:
             lines += ["", f"{device.record.device}, its history:", *map(_line, device.history)]
     return "\n".join(map(_harmless, lines))
@@ -104,15 +106,10 @@ def _table(status: FleetStatus) -> list[str]:
 
 def _row(device: DeviceStatus, now: float) -> tuple[str, ...]:
     record = device.record
-    runs = ", ".join(_runs(model) for model in record.models if model.active)
+    runs = ", ".join(notes.runs(model) for model in record.models if model.active)
     counts = (f"{count:,}" for count in (record.stored, record.lost, record.duplicates))
     seen = _ago(now - record.last_seen) if record.last_seen else _NEVER
     return (record.device, device.presence, seen, record.software or "?", runs or "nothing", *counts)
-
-
-def _runs(model: ModelReport) -> str:
-    trial = " (on trial)" if notes.on_trial(model) else ""
-    return f"{model.name} {model.version}{trial}"
 
 
 def _notes(device: DeviceStatus, now: float) -> list[str]:
@@ -122,6 +119,15 @@ def _notes(device: DeviceStatus, now: float) -> list[str]:
     if record.refused:
         found.append(f"{record.refused:,} payloads refused, the last one: {record.refusal}")
     return [f"  {record.device}: {note}" for note in found]
+
+
+def _measured(record: DeviceRecord) -> list[str]:
+    lines = []
+    for model in record.models:
+        if found := list(notes.measured(model)):
+            lines += ["", f"{record.device}, measured there for {model.name} {model.version}:"]
+            lines += [f"  {line}" for line in found]
+    return lines
 
 
 def _line(entry: Entry) -> str:

@@ -1,9 +1,10 @@
 """What `fleet status` says of trials, rejections, ways back and root files, in words."""
 
+import msgspec
 import pytest
 
-from devices.fleet.notes import SOON_S, of_model, of_root, on_trial
-from edge_runtime.telemetry.messages import ModelReport, RootReport
+from devices.fleet.notes import SOON_S, measured, of_model, of_root, on_trial, runs
+from edge_runtime.telemetry.messages import CandidateReport, ModelReport, RootReport
 from tests.devices.fleet.rows import model, slot
 
 OLD, GOOD = slot("1.0.0", 1), slot("1.1.0", 2)
@@ -78,3 +79,35 @@ def test_a_root_file_is_told_of_a_month_before_its_end() -> None:
         (note,) = of_root(root, now)
         assert f"its root file, version 2, {words}" in note
     assert "no date" in next(of_root(RootReport(version=1, expires=-1e300), 0))
+
+
+def test_what_runs_is_told_with_its_variant_and_what_that_runs_on() -> None:
+    known = model(GOOD, TRIAL, active="1.2.0", confirmed="1.1.0", pending="1.2.0")
+    assert runs(known) == "motion 1.2.0 (on trial)"  # an agent that knows no variants
+    known = msgspec.structs.replace(known, variant="int8", provider="cuda")
+    assert runs(known) == "motion 1.2.0 as int8 on cuda (on trial)"
+
+
+def test_why_no_better_variant_runs_is_told() -> None:
+    note = "int8 does not run, fp32 does: needs tensorrt."
+    known = msgspec.structs.replace(model(GOOD, active="1.1.0", confirmed="1.1.0"), note=note)
+    assert list(of_model(known)) == [note]
+
+
+def test_what_a_device_has_measured_is_a_table_that_marks_what_runs() -> None:
+    ways = (
+        CandidateReport(variant="fp32", provider="cpu", p50_us=1_021.44, p99_9_us=48, memory_mb=91),
+        CandidateReport(variant="int8", provider="cpu", p50_us=12.5, p99_9_us=30.1, memory_mb=88),
+        CandidateReport(variant="int8", provider="cuda", why_not="there is no driver."),
+    )
+    known = model(GOOD, active="1.1.0", confirmed="1.1.0")
+    known = msgspec.structs.replace(known, variant="int8", provider="cpu", measured=ways)
+    assert list(measured(known)) == [
+        "variant  provider   p50 µs  p99.9 µs  memory MB",
+        "fp32          cpu  1,021.4      48.0       91.0",
+        "int8          cpu     12.5      30.1       88.0  runs",
+        "int8         cuda        -         -          -  there is no driver.",
+    ]
+    stopped = msgspec.structs.replace(known, active="")
+    assert not any(line.endswith("runs") for line in measured(stopped))
+    assert list(measured(model(GOOD, active="1.1.0"))) == []

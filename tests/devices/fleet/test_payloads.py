@@ -2,6 +2,7 @@ import msgspec
 import pytest
 
 from devices.fleet.payloads import (
+    MAX_MEASURED,
     MAX_NAME,
     MAX_PAYLOAD_BYTES,
     MAX_ROWS,
@@ -99,6 +100,12 @@ def _report(**changes: object) -> bytes:
         ({"digest": "x" * (MAX_NAME + 1)}, "names: expected at most 256"),
         ({"pending": "x" * (MAX_NAME + 1)}, "names"),
         ({"rejected": None}, "Expected `str`"),
+        ({"variant": "x" * (MAX_NAME + 1)}, "names"),
+        ({"note": "x" * (MAX_WORDS + 1)}, "note: expected at most"),
+        ({"measured": [{"variant": "x"}] * (MAX_MEASURED + 1)}, "65 ways measured; at most 64"),
+        ({"measured": [{"variant": "x" * (MAX_NAME + 1)}]}, "names"),
+        ({"measured": [{"variant": "x", "why_not": "x" * (MAX_WORDS + 1)}]}, "why_not"),
+        ({"measured": [{"variant": "x", "p50_us": "fast"}]}, "Expected `float"),
         ({"floor": -1}, "floors"),
         ({"declared": 2**53 + 1}, "floors"),
         ({"root": {"version": 1}}, "missing required field `expires`"),

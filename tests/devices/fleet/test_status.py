@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
 
+import msgspec
+
 from devices.fleet.database import Arrival, Database, Refusal
 from devices.fleet.status import as_json, as_text, read
-from edge_runtime.telemetry.messages import Batch, Event, Reported, RootReport
+from edge_runtime.telemetry.messages import Batch, CandidateReport, Event, Reported, RootReport
 from tests.devices.fleet.rows import STREAM, batch, birth, model, reported, slot
 
 
@@ -53,6 +55,31 @@ def test_a_trial_is_shown_with_its_attempts_and_the_root_file_with_its_end(tmp_p
     (told,) = device["models"]
     assert (told["pending"], told["floor"]) == (trial.digest, 2)
     assert told["slots"][1]["attempts"] == 2
+
+
+def test_of_one_device_what_it_has_measured_is_shown_of_many_what_runs(tmp_path: Path) -> None:
+    ways = (CandidateReport(variant="int8", provider="cpu", p50_us=12.5),)
+    known = msgspec.structs.replace(
+        model(slot("1.1.0", 2), active="1.1.0", confirmed="1.1.0"),
+        variant="int8",
+        provider="cpu",
+        note="fp16 does not run.",
+        measured=ways,
+    )
+    with Database(tmp_path) as database:
+        for device in ("arm-7", "arm-8"):
+            database.store([Arrival(device, Reported(time=1.0, boot=1, models=(known,)), 1.0)])
+    many = as_text(read(tmp_path, None, with_history=False))
+    assert many.count("motion 1.1.0 as int8 on cpu") == 2
+    assert many.count("motion: fp16 does not run.") == 2
+    assert "µs" not in many
+
+    one = read(tmp_path, "arm-7", with_history=False)
+    head, _, way = as_text(one).splitlines()[-3:]
+    assert head == "arm-7, measured there for motion 1.1.0:"
+    assert way.split() == ["int8", "cpu", "12.5", "-", "-", "runs"]
+    (told,) = json.loads(as_json(one))["devices"][0]["models"]
+    assert (told["variant"], told["measured"][0]["p50_us"]) == ("int8", 12.5)
 
 
 def test_a_time_that_no_clock_shows_is_no_reason_to_fail(tmp_path: Path) -> None:
