@@ -1,7 +1,6 @@
 """From a bundle to a session: the best variant that can be loaded here, and why not a better one."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -15,8 +14,7 @@ from edge_runtime.engine.select import choose, why_passed_over
 from edge_runtime.errors import EdgeError, EngineError, UnavailableError
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """notes: why variants that the author prefers do not run, and what else the engine has to report."""
 
     variant: Variant

@@ -9,9 +9,10 @@ cannot be replaced. One that is broken is unavailable, with a reason.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+import msgspec
 
 from edge_runtime.engine.base import Engine
 from edge_runtime.errors import UnavailableError
@@ -21,8 +22,7 @@ _MAX_TOLD = 300
 _METHODS = ("why_unavailable", "load")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """engines: those that exist, by name. unavailable: why each cannot be used, '' where it can."""
 
     engines: Mapping[str, Engine]
