@@ -1,6 +1,9 @@
 """The worker process, for the agent.
 
-    python -m edge_runtime.worker SOCKET PARENT FOLDER THREADS BYTES BOARD VARIANT PRIORITY
+    python -m edge_runtime.worker RELEASE SOCKET PARENT FOLDER THREADS BYTES BOARD VARIANT PRIORITY
+
+RELEASE is the agent's. A worker of another one says so and ends; the first two arguments and that reply
+are therefore the same in every release.
 
 It never outlives its parent: the kernel kills it when the thread that started it ends
 (PR_SET_PDEATHSIG), and where that is not known it leaves when its socket closes.
@@ -23,8 +26,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from edge_runtime import __version__
 from edge_runtime.errors import EdgeError, EngineError
 from edge_runtime.worker.limits import limit_memory
+from edge_runtime.worker.release import other_release
 from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Result, WireError, pack
 
 if TYPE_CHECKING:
@@ -35,14 +40,19 @@ _requests = msgspec.msgpack.Decoder(Infer)
 
 
 def main() -> None:
-    descriptor, parent, folder, threads, max_bytes, board, variant, priority = sys.argv[1:9]
+    release, descriptor, *said = sys.argv[1:]
+    end = socket.socket(fileno=int(descriptor))
+    connection = Connection(end)
+    if told := other_release(release, __version__):
+        with contextlib.suppress(WireError):
+            connection.send(Failed("UnavailableError", told))
+        return
+    parent, folder, threads, max_bytes, board, variant, priority = said
     _stay_tied_to(int(parent))
     limit_memory(int(max_bytes))
     for number in (signal.SIGINT, signal.SIGTERM):  # our parent decides when we go
         signal.signal(number, signal.SIG_IGN)
-    end = socket.socket(fileno=int(descriptor))
     threading.Thread(target=_leave_with, args=(end,), daemon=True).start()
-    connection = Connection(end)
     with contextlib.suppress(WireError):
         try:
             _serve(

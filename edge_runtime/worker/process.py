@@ -17,9 +17,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime import errors
-from edge_runtime.errors import EdgeError, WorkerError
+from edge_runtime import __version__, errors
+from edge_runtime.errors import EdgeError, UnavailableError, WorkerError
 from edge_runtime.worker.limits import default_bytes
+from edge_runtime.worker.release import on_disk, other_release
 from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Reply, Result, WireError, unpack
 
 Info = Ready
@@ -109,10 +110,16 @@ class Worker:
     def wait_ready(self, timeout_s: float = 60) -> None:
         """Wait until the model is loaded and gave its golden outputs.
 
-        Raises what the child raised (BundleError, EngineError, GoldenMismatchError …), or WorkerError
-        when it died or was not ready within `timeout_s`.
+        Raises what the child raised (BundleError, EngineError, GoldenMismatchError …), UnavailableError
+        when the package is another by now, or WorkerError when it died or was not ready within
+        `timeout_s`.
         """
-        info = self._hear(timeout_s, "loading")
+        try:
+            info = self._hear(timeout_s, "loading")
+        except EdgeError as error:  # in the middle of an upgrade it may be of two releases at once
+            if told := other_release(__version__, on_disk()):
+                raise UnavailableError(told) from error
+            raise
         assert isinstance(info, Ready)
         self._info = info
         self._name = info.name
@@ -205,13 +212,13 @@ class _Child:
         said: Sequence[object],
         on_line: Callable[[str], None] | None,
     ) -> None:
-        """`said`: what follows SOCKET and PARENT on the command line."""
+        """`said`: what follows PARENT on the command line."""
         self._on_line = on_line
         self._tail: deque[str] = deque(maxlen=_STDERR_LINES)
         self._process: subprocess.Popen[bytes] | None = None
         self._fault: OSError | None = None
         self._started = threading.Event()
-        arguments = [theirs.fileno(), os.getpid(), *said]
+        arguments = [__version__, theirs.fileno(), os.getpid(), *said]
         command = [sys.executable, "-m", "edge_runtime.worker", *map(str, arguments)]
         self._keeper = threading.Thread(
             target=self._keep, args=(command, theirs.fileno()), name="worker-keeper", daemon=True

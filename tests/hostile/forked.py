@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from edge_runtime import __version__
+
 TIMEOUT_S = 60
 _MESSAGE_BYTES = 4096
 
@@ -66,7 +68,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             asked.close()
-            sys.argv[1:] = [str(descriptor), own, *json.loads(said)]
+            sys.argv[1:] = [__version__, str(descriptor), own, *json.loads(said)]
             try:
                 program.main()
             finally:

@@ -1,0 +1,35 @@
+"""Workers are of the agent's release: the package can be upgraded under an agent that runs.
+
+Its next worker would be of the new release, take other arguments and speak otherwise. That is the
+machine's state and no fault of the model, so nothing may be decided by it.
+"""
+
+import re
+from pathlib import Path
+
+import edge_runtime
+
+_VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
+
+
+def other_release(agent: str, worker: str) -> str:
+    """A sentence for an agent of one release whose workers would be of another; '' for one and the same.
+
+    `worker` is '' where the package is not there, as in the middle of an upgrade.
+    """
+    if agent == worker:
+        return ""
+    became = f"was upgraded from {agent} to {worker}" if worker else f"{agent} was removed from the disk"
+    return (
+        f"edge-runtime {became} while its agent runs, which can start no more workers; those that run "
+        "go on. Restart the service: systemctl restart edge-runtime."
+    )
+
+
+def on_disk() -> str:
+    """The release that a process started now would be of; '' where none is readable."""
+    try:
+        found = _VERSION.search(Path(edge_runtime.__file__).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found[1] if found else ""
