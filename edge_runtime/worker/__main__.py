@@ -33,7 +33,8 @@ from edge_runtime.worker.release import other_release
 from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Result, WireError, pack
 
 if TYPE_CHECKING:
-    from edge_runtime.model import GoldenResult, Inference, Model
+    from edge_runtime.engine.golden import GoldenResult
+    from edge_runtime.model import Inference, Model
 
 _PR_SET_PDEATHSIG = 1
 _requests = msgspec.msgpack.Decoder(Infer)
