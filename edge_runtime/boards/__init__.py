@@ -8,7 +8,7 @@ import msgspec
 
 from edge_runtime.errors import ConfigError
 
-__all__ = ["Board", "OnnxRuntime", "TensorRT", "board", "board_names", "supported"]
+__all__ = ["Board", "OnnxRuntime", "TensorRT", "board", "board_names", "called", "supported"]
 
 
 class TensorRT(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,16 +31,17 @@ class OnnxRuntime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ir_version: int
 
 
-class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A kind of hardware and its software.
 
-    name: as `--board` takes it. title: as people call it. arch: as `uname -m` says. python: the newest
-    that runs there. onnxruntime: None where it is unsupported. tensorrt: None without an NVIDIA GPU.
-    unsupported: why this project cannot run there, '' where it can.
+    name: as `--board` takes it. title: as people call it. models: what /proc/device-tree/model begins
+    with there, where there is one. arch: as `uname -m` says. python: the newest that runs there.
+    onnxruntime: None where it is unsupported. tensorrt: None without an NVIDIA GPU. unsupported: why this project cannot run there, '' where it can.
     """
 
     name: str
     title: str
+    models: tuple[str, ...] = ()
     arch: str
     software: str
     python: str
@@ -61,6 +62,11 @@ def board(name: str) -> Board:
     if name not in board_names():
         raise ConfigError(f"board: expected one of {', '.join(board_names())}; found {name!r}.")
     return msgspec.toml.decode(files(__name__).joinpath(f"{name}.toml").read_bytes(), type=Board)
+
+
+def called(model: str) -> Board | None:
+    """The board that calls itself `model` in its device tree; None for a machine that none is like."""
+    return next((one for one in map(board, board_names()) if model.startswith(one.models)), None)
 
 
 def supported(names: Iterable[str]) -> tuple[Board, ...]:

@@ -2,6 +2,7 @@
 
 from edge_runtime.config import BrokerConfig
 from edge_runtime.doctor import (
+    board,
     clock,
     configuration,
     disk,
@@ -33,6 +34,7 @@ _WITH_DATA = (
     Check("trials", trials.look),
 )
 _WITH_CONFIG = (
+    Check("board", board.look),
     Check("files", files.named),
     Check("certificates", files.certificates),
 )

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from edge_runtime.boards import board, board_names, supported
+from edge_runtime.boards import board, board_names, called, supported
 from edge_runtime.errors import ConfigError
 
 
@@ -56,6 +56,34 @@ def test_what_the_installed_onnxruntime_loads_is_what_its_boards_say(
     else:
         with pytest.raises(Exception, match="opset"):
             load()
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("Raspberry Pi 4 Model B Rev 1.4", "pi4"),
+        ("Raspberry Pi 400 Rev 1.0", "pi4"),
+        ("Raspberry Pi Compute Module 4 Rev 1.0", "pi4"),
+        ("Raspberry Pi 5 Model B Rev 1.0", "pi5"),
+        ("NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super", "orin-nano"),
+        ("NVIDIA Orin NX Developer Kit", "orin-nx"),
+        ("NVIDIA Jetson AGX Orin Developer Kit", "agx-orin"),
+        ("Jetson-AGX", "agx-xavier"),
+        ("Raspberry Pi 3 Model B Plus Rev 1.3", None),
+        ("Precision 5560", None),
+        ("", None),
+    ],
+)
+def test_a_board_is_known_by_what_it_calls_itself(model: str, name: str | None) -> None:
+    found = called(model)
+    assert (found and found.name) == name
+
+
+def test_no_two_boards_call_themselves_alike() -> None:
+    for name in board_names():
+        assert [called(prefix) for prefix in board(name).models] == [board(name)] * len(
+            board(name).models
+        )
 
 
 def test_boards_are_found_by_name_and_each_once() -> None:
