@@ -36,7 +36,8 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: as `--board` takes it. title: as people call it. models: what /proc/device-tree/model begins
     with there, where there is one. arch: as `uname -m` says. python: the newest that runs there.
-    onnxruntime: None where it is unsupported. tensorrt: None without an NVIDIA GPU. unsupported: why this project cannot run there, '' where it can.
+    onnxruntime: None where it is unsupported. tensorrt: None without an NVIDIA GPU.
+    unsupported: why this project cannot run there, '' where it can.
     """
 
     name: str

@@ -21,7 +21,7 @@ def look(device: Device) -> Iterator[Finding]:
 
 
 def judge(told: Board | None, arch: str, model: str) -> Finding:
-    """`told`: what the configuration says; `arch`: as `uname -m`; `model`: what it calls itself, or ''."""
+    """`told`: what the configuration says; `arch`: as `uname -m`; `model`: what it calls itself."""
     name = model or f"a machine of the kind {arch}"
     known = called(model)
     right = known.name if known else "what this machine is"
