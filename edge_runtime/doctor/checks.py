@@ -9,6 +9,7 @@ from edge_runtime.doctor import (
     files,
     hardware,
     network,
+    realtime,
     software,
     store,
     trials,
@@ -47,6 +48,8 @@ def checks_for(device: Device) -> list[Check]:
         found += _WITH_DATA
     if device.config is not None:
         found += _WITH_CONFIG
+        if realtime.asked(device.config):
+            found.append(Check("real time", realtime.look))
         brokers: dict[str, BrokerConfig] = {}
         if device.config.fleet:
             brokers["fleet"] = device.config.fleet

@@ -51,6 +51,16 @@ def is_held(path: Path) -> bool:
         os.close(descriptor)
 
 
+def holder(path: Path) -> int | None:
+    """The process that holds the lock now; None where none does, or it cannot be told."""
+    if not is_held(path):
+        return None
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def _take(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
