@@ -48,9 +48,10 @@ class Meter:
         totals = [runner.counters() for runner in self._runners.values()]
         for name, told in _NAMES.items():
             values[told] = float(sum(counters.get(name, 0) for counters in totals))
-        latencies = [us for runner in self._runners.values() for us in runner.take_latencies()]
+        latencies = sorted(us for runner in self._runners.values() for us in runner.take_latencies())
         if latencies:
-            p50, p99 = np.percentile(np.asarray(latencies), (50, 99))
+            last = len(latencies) - 1  # np.percentile would do so, too, and take 2 MB for its imports
+            p50, p99 = np.interp((0.5 * last, 0.99 * last), range(len(latencies)), latencies)
             values["inference_p50_us"] = round(float(p50), 1)
             values["inference_p99_us"] = round(float(p99), 1)
         return values
