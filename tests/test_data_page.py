@@ -55,5 +55,5 @@ def test_telemetry_of_the_engine_is_off_before_every_first_import() -> None:
             if lines:
                 before = "\n".join(text.splitlines()[: min(lines)])
                 found[str(path.relative_to(ROOT))] = SWITCH in before
-    assert "edge_runtime/engine/onnxruntime.py" in found
+    assert "edge_runtime/engine/onnxruntime/library.py" in found
     assert [path for path, switched_off in found.items() if not switched_off] == []

@@ -3,7 +3,7 @@
 Everything above sees numpy arrays and errors of this project only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,6 +58,30 @@ class Engine(Protocol):
 
     def load(self, bundle: Bundle, variant: Variant, *, threads: int) -> Session:
         """Load a variant. Raises EngineError when it cannot be, or is not what the manifest says."""
+
+
+class ProvidingEngine(Engine, Protocol):
+    """An engine with several ways to run one variant here; others have one, which has no name.
+
+    A provider is what the engine hands a graph to: the processor, or a library for a GPU or processor.
+    """
+
+    def providers(self, variant: Variant, board: str, /) -> Sequence[str]:
+        """The ways that can be used on this machine, the one that `load` takes by itself first.
+
+        `board`: what this device is; where nobody has said, '', all that are here. The first call may
+        start a process that looks, for a second or two; later ones remember. Raises nothing.
+        """
+
+    def unusable_providers(self, variant: Variant, board: str, /) -> Mapping[str, str]:
+        """Ways that are installed and cannot be used, each with why, in a sentence's words."""
+
+    def load(self, bundle: Bundle, variant: Variant, *, threads: int, provider: str = "") -> Session:
+        """See `Engine.load`; `provider`: one that `providers` names, "" for the first.
+
+        Raises UnavailableError for one that this machine does not have, and where it cannot be used.
+        What it runs only in part is told in `notes` of the session.
+        """
 
 
 def row_shape(shape: tuple[int | None, ...]) -> tuple[int, ...] | None:

@@ -14,7 +14,7 @@ from tests.hostile.case import Case, Make
 from tests.hostile.protobuf import GRAPHS, buried
 from tests.support.tiny_bundle import TinyModel, tiny_bundle
 
-LOADED = ("engine.onnxruntime._translated: _failed",)
+LOADED = ("engine.onnxruntime.library.translated: failed",)
 
 
 def _loaded(change: Callable[[onnx.ModelProto], object]) -> Make:
@@ -60,7 +60,7 @@ def _axes(model: onnx.ModelProto) -> None:
 
 _case = partial(Case, GROUP, error=EngineError)
 LOAD = "cannot be loaded by onnxruntime"
-TENSORS = "engine.onnxruntime._check_tensors: "
+TENSORS = "engine.onnxruntime.session._check_tensors: "
 PROTOBUF = ("engine.onnx_file.check_onnx: not made by this converter",)
 CASES = (
     _case(
@@ -124,7 +124,7 @@ CASES = (
     _case(
         "an output with fewer rows",
         _loaded(_rows_lost),
-        ("engine.onnxruntime.OnnxRuntimeSession.run: expected the shape",),
+        ("engine.onnxruntime.session.OnnxRuntimeSession.run: expected the shape",),
         r"output 'probabilities': expected the shape \(6, 2\), found \(1, 2\)",
     ),
     _case(

@@ -1,27 +1,17 @@
-"""ONNX Runtime behind the engine seam; the only module that imports it, and only when it is used.
+"""A model that ONNX Runtime loaded: its batches, its row in buffers bound once, its tensors."""
 
-Models are given as bytes whose digest was checked, never as a path: nothing can change between the
-check and the load, and nothing beside the model is looked for. See docs/adr/0004-engine-seam.md.
-"""
-
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.bundle.manifest import Input, Output, Variant
+from edge_runtime.bundle.manifest import Input, Output
 from edge_runtime.engine.base import Array, matches, numpy_dtype, row_shape, shape_text
-from edge_runtime.engine.onnx_file import check_onnx
-from edge_runtime.errors import ConfigError, EngineError
-from edge_runtime.memory import return_freed_memory
+from edge_runtime.engine.onnxruntime.library import failed, translated
+from edge_runtime.errors import EngineError
 
 Tensor = Input | Output
 
-_SILENT = 4
-_MAX_TOLD = 300
 _ELEMENT_TYPES = {
     "float32": "tensor(float)",
     "float64": "tensor(double)",
@@ -31,37 +21,6 @@ _ELEMENT_TYPES = {
     "bool": "tensor(bool)",
     "string": "tensor(string)",
 }
-
-
-class OnnxRuntimeEngine:
-    """Runs ONNX files on the CPU."""
-
-    name = "onnxruntime"
-
-    def why_unavailable(self) -> str:
-        try:
-            _onnxruntime()
-        except ImportError as error:
-            return f"it cannot be imported: {_told(error)}; try: pip install onnxruntime"
-        return ""
-
-    def load(self, bundle: Bundle, variant: Variant, *, threads: int) -> "OnnxRuntimeSession":
-        """Load a variant with `threads` threads for one run.
-
-        Raises EngineError for a file that is refused, cannot be loaded or is not what the manifest
-        says, BundleError when it was altered.
-        """
-        if threads < 1:
-            raise ConfigError(f"threads: expected 1 or more, found {threads}.")
-        manifest = bundle.manifest
-        subject = f"{manifest.name} {manifest.version}, {variant.file}"
-        session = _loaded(bundle, variant.file, subject, threads)
-        return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
-
-    def load_host(self, bundle: Bundle, variant: Variant, *, threads: int) -> "OnnxRuntimePart":
-        """Load the part of another engine's variant that runs before it, `Variant.host`; as `load`."""
-        subject = f"{bundle.manifest.name} {bundle.manifest.version}, {variant.host}"
-        return OnnxRuntimePart(_loaded(bundle, variant.host, subject, threads), subject)
 
 
 class OnnxRuntimeSession:
@@ -83,7 +42,7 @@ class OnnxRuntimeSession:
         session = self._session
         if session is None:
             raise EngineError(f"{self._subject}: the model was closed.")
-        with _translated(f"{self._subject}: cannot be run"):
+        with translated(f"{self._subject}: cannot be run"):
             arrays = session.run(self._output_names, dict(inputs))
         count = len(next(iter(inputs.values())))
         for array, output in zip(arrays, self._outputs, strict=True):
@@ -136,7 +95,7 @@ class OnnxRuntimePart:
         session = self._session
         if session is None:
             raise EngineError(f"{self._subject}: the model was closed.")
-        with _translated(f"{self._subject}: cannot be run"):
+        with translated(f"{self._subject}: cannot be run"):
             arrays = session.run(
                 list(self.outputs), {each.name: inputs[each.name] for each in self._inputs}
             )
@@ -170,51 +129,10 @@ class OnnxRuntimeRow:
         except Exception as error:
             if self._binding is None:
                 raise EngineError(f"{self._subject}: the model was closed.") from None
-            raise _failed(f"{self._subject}: cannot be run", error) from error
+            raise failed(f"{self._subject}: cannot be run", error) from error
 
     def close(self) -> None:
         self._binding = self._run = None
-
-
-def _onnxruntime() -> Any:
-    # Its Linux wheels report use to their vendor unless this is set before the first import.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime
-
-    # What it would log also arrives as an exception, or concerns hardware that is not used here.
-    onnxruntime.set_default_logger_severity(_SILENT)
-    return onnxruntime
-
-
-def _loaded(bundle: Bundle, file: str, subject: str, threads: int) -> Any:
-    """A session of one file of a bundle, checked. Raises EngineError, BundleError."""
-    raw = bundle.read(file)
-    check_onnx(raw, subject)
-    return_freed_memory()  # before a forest needs thirteen times its file for a moment
-    with _translated(f"{subject}: cannot be loaded"):
-        session = _onnxruntime().InferenceSession(
-            raw, _options(threads), providers=["CPUExecutionProvider"], enable_fallback=0
-        )
-    # It keeps the file for a fallback, which is off; and what loading freed, of a forest more than
-    # stays in use: ONNX Runtime copies a model several times.
-    session._model_bytes = None
-    del raw
-    return_freed_memory()
-    return session
-
-
-def _options(threads: int) -> Any:
-    onnxruntime = _onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = _SILENT
-    # A device has other work than waiting in a busy loop for the next window.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Its own format is no protobuf: what was checked must be what is loaded.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    return options
 
 
 def _bind_row(
@@ -236,7 +154,7 @@ def _bind_row(
     bound_inputs, bound_outputs = buffers(inputs), buffers(outputs)
     if bound_inputs is None or bound_outputs is None:
         return None
-    with _translated(f"{subject}: cannot be bound"):
+    with translated(f"{subject}: cannot be bound"):
         return OnnxRuntimeRow(session, bound_inputs, bound_outputs, subject)
 
 
@@ -267,22 +185,3 @@ def _fits(shape: Sequence[int | str | None], expected: Sequence[int | None]) -> 
     return len(shape) == len(expected) and all(
         not isinstance(size, int) or size == wanted for size, wanted in zip(shape, expected, strict=True)
     )
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Turn what ONNX Runtime raises (it has no common base of its own) into an EngineError."""
-    try:
-        yield
-    except Exception as error:
-        raise _failed(what, error) from error
-
-
-def _failed(what: str, error: Exception) -> EngineError:
-    return EngineError(f"{what} by onnxruntime: {_told(error)}")
-
-
-def _told(error: Exception) -> str:
-    """What a foreign exception says, on one line of bounded length."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]}..."

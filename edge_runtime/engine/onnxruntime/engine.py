@@ -1,0 +1,92 @@
+"""From a variant to a session of ONNX Runtime.
+
+Models are given as bytes whose digest was checked, never as a path: nothing can change between the
+check and the load, and nothing beside the model is looked for. See docs/adr/0004-engine-seam.md.
+"""
+
+from typing import Any
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.manifest import Variant
+from edge_runtime.engine.onnx_file import check_onnx
+from edge_runtime.engine.onnxruntime.library import SILENT, library, told, translated
+from edge_runtime.engine.onnxruntime.session import OnnxRuntimePart, OnnxRuntimeSession
+from edge_runtime.errors import ConfigError, UnavailableError
+from edge_runtime.memory import return_freed_memory
+
+CPU = "cpu"
+
+
+class OnnxRuntimeEngine:
+    """Runs ONNX files on the processor, or through the provider that is asked for."""
+
+    name = "onnxruntime"
+
+    def why_unavailable(self) -> str:
+        try:
+            library()
+        except ImportError as error:
+            return f"it cannot be imported: {told(error)}; try: pip install onnxruntime"
+        return ""
+
+    def providers(self, _variant: Variant, _board: str, /) -> tuple[str, ...]:
+        """See `ProvidingEngine`."""
+        return (CPU,)
+
+    def unusable_providers(self, _variant: Variant, _board: str, /) -> dict[str, str]:
+        """See `ProvidingEngine`."""
+        return {}
+
+    def load(
+        self, bundle: Bundle, variant: Variant, *, threads: int, provider: str = ""
+    ) -> OnnxRuntimeSession:
+        """Load a variant with `threads` threads for one run, for one provider; "" is the processor.
+
+        Raises EngineError for a file that is refused, cannot be loaded or is not what the manifest
+        says, UnavailableError for a provider that this machine does not have, BundleError when the
+        file was altered.
+        """
+        if threads < 1:
+            raise ConfigError(f"threads: expected 1 or more, found {threads}.")
+        manifest = bundle.manifest
+        subject = f"{manifest.name} {manifest.version}, {variant.file}"
+        if provider not in ("", CPU):
+            raise UnavailableError(f"{subject}: the provider {provider!r} is not on this machine.")
+        session = _loaded(bundle, variant.file, subject, threads)
+        return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
+
+    def load_host(self, bundle: Bundle, variant: Variant, *, threads: int) -> OnnxRuntimePart:
+        """Load the part of another engine's variant that runs before it, `Variant.host`; as `load`."""
+        subject = f"{bundle.manifest.name} {bundle.manifest.version}, {variant.host}"
+        return OnnxRuntimePart(_loaded(bundle, variant.host, subject, threads), subject)
+
+
+def _loaded(bundle: Bundle, file: str, subject: str, threads: int) -> Any:
+    """A session of one file of a bundle, checked. Raises EngineError, BundleError."""
+    raw = bundle.read(file)
+    check_onnx(raw, subject)
+    return_freed_memory()  # before a forest needs thirteen times its file for a moment
+    with translated(f"{subject}: cannot be loaded"):
+        session = library().InferenceSession(
+            raw, _options(threads), providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+    # It keeps the file for a fallback, which is off; and what loading freed, of a forest more than
+    # stays in use: ONNX Runtime copies a model several times.
+    session._model_bytes = None
+    del raw
+    return_freed_memory()
+    return session
+
+
+def _options(threads: int) -> Any:
+    onnxruntime = library()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = SILENT
+    # A device has other work than waiting in a busy loop for the next window.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Its own format is no protobuf: what was checked must be what is loaded.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return options
