@@ -2,27 +2,27 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_runtime.bundle import Bundle, open_bundle, open_folder
 from edge_runtime.bundle.manifest import Label, Manifest, Variant
 from edge_runtime.engine.base import Array, Session, numpy_dtype
 from edge_runtime.engine.check import Check, input_check
-from edge_runtime.engine.golden import GoldenResult, replay
 from edge_runtime.engine.loading import load_best
 from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
 from edge_runtime.engine.row import checked_row
 from edge_runtime.errors import EngineError, TrustError
 
 if TYPE_CHECKING:
-    from edge_runtime.bundle import Root
+    from numpy.typing import ArrayLike
 
-__all__ = ["GoldenResult", "Inference", "Model", "from_bundle", "load"]
+    from edge_runtime.bundle import Root
+    from edge_runtime.engine.golden import GoldenResult
+
+__all__ = ["Inference", "Model", "from_bundle", "load"]
 
 # Columns by name: a mapping, anything like a DataFrame, or a list of records; see `TableCheck`. Of a
 # model of several inputs a mapping of their names to arrays; see `SeveralCheck`.
@@ -63,7 +63,7 @@ def load(
             "or allow_unsigned=True to load it without looking at signatures."
         )
     root = None if trust is None else _root(trust)
-    opener = open_folder if Path(path).is_dir() else open_bundle
+    opener = open_folder if os.path.isdir(path) else open_bundle
     bundle = opener(path, root=root, allow_unsigned=allow_unsigned)
     try:
         return Model(bundle, threads=threads, board=board, variant=variant, closes_bundle=True)
@@ -120,7 +120,7 @@ class Model:
         self.bundle = bundle
         self._closes_bundle = closes_bundle
 
-    def predict(self, windows: npt.ArrayLike | Table) -> Prediction:
+    def predict(self, windows: "ArrayLike | Table") -> Prediction:
         """Predict a batch.
 
         Args:
@@ -148,7 +148,7 @@ class Model:
             return row.main(windows)
         return self._reader.main(self._run(windows))
 
-    def predict_proba(self, windows: npt.ArrayLike | Table) -> Array:
+    def predict_proba(self, windows: "ArrayLike | Table") -> Array:
         """Probabilities, float32 of shape (n, k), in the order of `classes`; arguments as in `predict`.
 
         Of a model of m labels the shape is (n, m, k), where k is the largest number of classes; labels
@@ -164,7 +164,7 @@ class Model:
             )
         return read(self._outputs(windows))
 
-    def infer(self, windows: npt.ArrayLike | Table) -> Inference:
+    def infer(self, windows: "ArrayLike | Table") -> Inference:
         """Labels, probabilities and values from one run; arguments and errors as in `predict`."""
         row = self._row
         if row is not None and row.fits(windows):
@@ -172,12 +172,14 @@ class Model:
         outputs = self._run(windows)
         return self._reader.inference(outputs, self._reader.main(outputs))
 
-    def replay_goldens(self) -> GoldenResult:
+    def replay_goldens(self) -> "GoldenResult":
         """Run the bundle's golden inputs here and compare with the source model's outputs.
 
         Raises GoldenMismatchError when they differ by more than the variant's tolerance, BundleError
         when the golden files were altered, EngineError when a run fails.
         """
+        from edge_runtime.engine.golden import replay
+
         return replay(self.bundle, self.variant, self._run, self._outputs)
 
     def close(self) -> None:
@@ -197,13 +199,13 @@ class Model:
     ) -> None:
         self.close()
 
-    def _outputs(self, windows: npt.ArrayLike | Table) -> Sequence[Array]:
+    def _outputs(self, windows: "ArrayLike | Table") -> Sequence[Array]:
         row = self._row
         if row is not None and row.fits(windows):
             return row.outputs(windows)
         return self._run(windows)
 
-    def _run(self, windows: npt.ArrayLike | Table) -> Sequence[Array]:
+    def _run(self, windows: "ArrayLike | Table") -> Sequence[Array]:
         """All outputs for a batch of any size, in the manifest's order; the arrays are the caller's."""
         feed = self._check.feed(windows)
         count = len(next(iter(feed.values())))

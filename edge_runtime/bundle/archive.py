@@ -13,8 +13,9 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
+
+import msgspec
 
 from edge_runtime.errors import ArchiveError
 
@@ -37,8 +38,7 @@ _VERSION, _MADE_BY, _DATE, _PADDING_ID = 20, 788, 33, 0xD935
 _ATTRIBUTES = 0o100644 << 16
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """Where a payload is: `size` bytes from `offset`, with the CRC-32 its header states."""
 
     name: str
@@ -47,8 +47,7 @@ class Entry:
     crc32: int
 
 
-@dataclass(frozen=True)
-class _Skeleton:
+class _Skeleton(msgspec.Struct, frozen=True):
     """All bytes of an archive that are not payload; each header ends where its payload starts."""
 
     entries: tuple[Entry, ...]

@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,8 @@ from edge_runtime.bundle.sources import ArchiveSource, FolderSource, Source
 from edge_runtime.errors import BundleError, EdgeError, TrustError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edge_runtime.bundle.signature import Signed
     from edge_runtime.bundle.trust import Root
 
@@ -42,7 +43,7 @@ class Bundle:
 
     def __init__(
         self,
-        location: Path,
+        location: str,
         source: Source,
         manifest: Manifest,
         digests: Mapping[str, str],
@@ -86,7 +87,7 @@ class Bundle:
         """How many bytes a file of `names` has."""
         return self._source.sizes[name]
 
-    def path(self, name: str) -> Path | None:
+    def path(self, name: str) -> "Path | None":
         """Where an unpacked bundle has this file; None for an archive, which must be read."""
         return self._source.path(name)
 
@@ -119,18 +120,18 @@ def open_bundle(
     Raises BundleError when it cannot be read or was altered, TrustError when it is not signed by
     whom `root` trusts.
     """
-    return _open(Path(path), ArchiveSource, root, allow_unsigned)
+    return _open(os.fspath(path), ArchiveSource, root, allow_unsigned)
 
 
 def open_folder(
     path: str | os.PathLike[str], *, root: "Root | None", allow_unsigned: bool = False
 ) -> Bundle:
     """Open an unpacked bundle; the same checks and errors as `open_bundle`."""
-    return _open(Path(path), FolderSource, root, allow_unsigned)
+    return _open(os.fspath(path), FolderSource, root, allow_unsigned)
 
 
 def _open(
-    path: Path, open_source: Callable[[Path], Source], root: "Root | None", allow_unsigned: bool
+    path: str, open_source: Callable[[str], Source], root: "Root | None", allow_unsigned: bool
 ) -> Bundle:
     with _about(path):
         if root is None and not allow_unsigned:
@@ -146,7 +147,7 @@ def _open(
             raise
 
 
-def _checked(path: Path, source: Source, root: "Root | None", allow_unsigned: bool) -> Bundle:
+def _checked(path: str, source: Source, root: "Root | None", allow_unsigned: bool) -> Bundle:
     signatures = _read_signatures(source)
     raw = _read_small(source, MANIFEST, MAX_MANIFEST_BYTES)
     digest = hashlib.sha256(raw).hexdigest()
@@ -216,7 +217,7 @@ def _altered(name: str, expected: str, found: str) -> BundleError:
 
 
 @contextmanager
-def _about(path: Path) -> Iterator[None]:
+def _about(path: str) -> Iterator[None]:
     """Put the bundle's path in front of what any error on purpose says."""
     try:
         yield

@@ -11,8 +11,7 @@ import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.bundle.archive import (
     MAX_ARCHIVE_BYTES,
@@ -23,6 +22,9 @@ from edge_runtime.bundle.archive import (
 )
 from edge_runtime.bundle.files import open_folder_at, open_regular, read_range
 from edge_runtime.errors import ArchiveError, BundleError, UnreadableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # What says something of the bundle itself: a part of it is gone, is something else, or its blocks are.
 _DAMAGED = {
@@ -41,7 +43,7 @@ class Source(Protocol):
 
     def chunks(self, name: str) -> Iterator[bytes]: ...
 
-    def path(self, name: str) -> Path | None: ...
+    def path(self, name: str) -> "Path | None": ...
 
     def close(self) -> None: ...
 
@@ -49,7 +51,7 @@ class Source(Protocol):
 class ArchiveSource:
     """A bundle file. Raises ArchiveError unless it is a canonical archive."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         with translated():
             self._descriptor: int = open_regular(path)
             # `closefd`: the descriptor outlives this file object and is closed in `close`.
@@ -74,7 +76,7 @@ class ArchiveSource:
                 "The bundle is damaged or was altered: fetch it again."
             )
 
-    def path(self, name: str) -> Path | None:  # noqa: ARG002
+    def path(self, name: str) -> "Path | None":  # noqa: ARG002
         return None
 
     def close(self) -> None:
@@ -89,7 +91,7 @@ class FolderSource:
     A second hard link is refused because whoever holds it can change a file that was already checked.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
         with translated():
             self._descriptor: int = open_folder_at(path)
@@ -130,8 +132,10 @@ class FolderSource:
             for descriptor in opened:
                 os.close(descriptor)
 
-    def path(self, name: str) -> Path | None:
-        return self._path / name
+    def path(self, name: str) -> "Path | None":
+        from pathlib import Path
+
+        return Path(self._path, name)
 
     def close(self) -> None:
         if self._descriptor >= 0:

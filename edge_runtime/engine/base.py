@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Variant
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 # What a model is called on, once it is known to be arrays: the one input, or columns or inputs by name.
 Values = Array | Mapping[str, Array]
 

@@ -1,7 +1,6 @@
 """Golden inputs: proof, on the very machine, that a model gives the source model's outputs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,8 +15,7 @@ from edge_runtime.errors import BundleError, GoldenMismatchError, InputError
 Run = Callable[[Any], Sequence[Array]]
 
 
-@dataclass(frozen=True)
-class GoldenResult:
+class GoldenResult(msgspec.Struct, frozen=True):
     """How a replay agreed.
 
     Attributes:

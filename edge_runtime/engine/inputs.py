@@ -5,14 +5,16 @@ model was trained with missing values (`allow_nan`) NaN stands for one and passe
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_runtime.bundle.manifest import Input, Window
 from edge_runtime.engine.base import Array, matches, numpy_dtype, shape_text
 from edge_runtime.errors import EngineError, InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _NUMBERS = "biuf"
 _MAX_NAMED = 20
@@ -40,11 +42,11 @@ class InputCheck:
         """See `Check.short_way`."""
         return self
 
-    def feed(self, values: npt.ArrayLike) -> dict[str, Array]:
+    def feed(self, values: "ArrayLike") -> dict[str, Array]:
         """See `Check.feed`."""
         return {self._declared.name: self.batch(values)}
 
-    def batch(self, values: npt.ArrayLike) -> Array:
+    def batch(self, values: "ArrayLike") -> Array:
         """A C-ordered array of the declared dtype and shape (n, ...), checked value by value.
 
         It may be the caller's own array: read it only. Raises InputError.
@@ -72,7 +74,7 @@ class InputCheck:
         others = f" and {count - 1} more" if count > 1 else ""
         raise InputError(f"{self._place(at)}: expected {expected}, found {value}{others}.")
 
-    def _array(self, values: npt.ArrayLike) -> Array:
+    def _array(self, values: "ArrayLike") -> Array:
         try:
             array = self._read(values)
         except (ValueError, TypeError, OverflowError) as error:
@@ -82,7 +84,7 @@ class InputCheck:
             raise self._fault(f"numbers ({self.dtype})", found)
         return array
 
-    def _read(self, values: npt.ArrayLike) -> Array:
+    def _read(self, values: "ArrayLike") -> Array:
         return np.asarray(values)
 
     def _check_shape(self, found: tuple[int, ...]) -> None:

@@ -11,7 +11,8 @@ Sources: onnx.proto (field numbers), https://protobuf.dev/programming-guides/enc
 import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+
+import msgspec
 
 from edge_runtime.errors import EngineError
 
@@ -22,13 +23,16 @@ _MAX_AXES = 32  # numpy 1.26 has no array of more
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-# The long lists of a tree ensemble, skipped in one step: AttributeProto.floats (field 7, unpacked) and
-# .ints (field 8). Without this a forest of a million nodes takes seconds.
-_NUMBERS = re.compile(rb"(?:\x3d.{4}|\x40[\x80-\xff]{0,9}[\x00-\x7f]){1,4096}", re.DOTALL)
+# The long lists of a tree ensemble, skipped in one step: AttributeProto.floats (field 7, unpacked),
+# .ints (field 8) and .strings (field 9) of the lengths of LEAF, BRANCH_LT, BRANCH_LEQ and the like.
+# Without this a forest of a million nodes takes seconds.
+_LISTED = re.compile(
+    rb"(?:\x3d.{4}|\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x4a(?:\x04.{4}|\x09.{9}|\x0a.{10}|\x0b.{11})){1,4096}",
+    re.DOTALL,
+)
 
 
-@dataclass(frozen=True)
-class _Message:
+class _Message(msgspec.Struct, frozen=True):
     """Which fields of a message are looked at: messages inside it, operator domains, what is refused.
 
     texts: what ONNX Runtime hands to Python, by itself or in what it says of an error.
@@ -37,11 +41,11 @@ class _Message:
     """
 
     name: str
-    inside: dict[int, str] = field(default_factory=dict)
+    inside: dict[int, str] = {}
     texts: AbstractSet[int] = frozenset()
     domain: int = 0
-    refused: dict[int, str] = field(default_factory=dict)
-    most: dict[int, int] = field(default_factory=dict)
+    refused: dict[int, str] = {}
+    most: dict[int, int] = {}
 
 
 _MESSAGES = {
@@ -103,7 +107,7 @@ def _walk(raw: bytes, start: int, end: int, message: _Message, depth: int) -> No
     if depth > _MAX_DEPTH:
         raise _RefusedError(f"expected at most {_MAX_DEPTH} levels of graphs in graphs, found more")
     counts: dict[int, int] = {}
-    for number, kind, first, last in _fields(raw, start, end, skip_numbers=message.name == "Attribute"):
+    for number, kind, first, last in _fields(raw, start, end, skip_lists=message.name == "Attribute"):
         if number in message.refused:
             raise _RefusedError(f"expected a self-contained model, found {message.refused[number]}")
         if number != message.domain and number not in message.inside and number not in message.texts:
@@ -142,13 +146,13 @@ def _check_text(raw: bytes) -> None:
 
 
 def _fields(
-    raw: bytes, start: int, end: int, *, skip_numbers: bool
+    raw: bytes, start: int, end: int, *, skip_lists: bool
 ) -> Iterator[tuple[int, int, int, int]]:
     """(field number, wire type, start, end) of each field of one message."""
     position = start
     while position < end:
-        if skip_numbers and (numbers := _NUMBERS.match(raw, position, end)):
-            position = numbers.end()
+        if skip_lists and (listed := _LISTED.match(raw, position, end)):
+            position = listed.end()
             continue
         tag, position = _varint(raw, position, end)
         if tag >> 32:  # other readers may cut such a number to 32 bits, and read another field

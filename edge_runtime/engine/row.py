@@ -11,7 +11,6 @@ from edge_runtime.engine.base import Array, BoundRow
 from edge_runtime.engine.check import Check
 from edge_runtime.engine.inputs import InputCheck
 from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
-from edge_runtime.engine.several import SeveralCheck
 
 
 class Row(ABC):
@@ -111,8 +110,9 @@ class NamedRow(Row):
 
 def checked_row(bound: BoundRow | None, check: Check, reader: OutputReader) -> Row | None:
     """The short way of a model whose rows have one; else None."""
-    if bound is None:
+    rules = check.short_way
+    if bound is None or rules is None:
         return None
-    if isinstance(check, SeveralCheck):
-        return NamedRow(bound, check.each, reader)
-    return None if check.short_way is None else CheckedRow(bound, check.short_way, reader)
+    if isinstance(rules, InputCheck):
+        return CheckedRow(bound, rules, reader)
+    return NamedRow(bound, rules, reader)

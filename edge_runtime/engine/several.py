@@ -26,36 +26,34 @@ class NamedArray(InputCheck):
 
 
 class SeveralCheck:
-    """The rules of several arrays of numbers, from the manifest's inputs.
-
-    Attributes:
-        each: the rules of each array, by the input's name, in the manifest's order.
-    """
-
-    # A row of several arrays has a short way of its own: see `row.checked_row`.
-    short_way = None
+    """The rules of several arrays of numbers, from the manifest's inputs."""
 
     def __init__(self, inputs: Sequence[Input]) -> None:
-        self.each = {declared.name: NamedArray(declared) for declared in inputs}
+        self._each = {declared.name: NamedArray(declared) for declared in inputs}
+
+    @property
+    def short_way(self) -> Mapping[str, InputCheck]:
+        """See `Check.short_way`; in the manifest's order."""
+        return self._each
 
     def feed(self, values: Any) -> dict[str, Array]:
         """See `Check.feed`: a mapping of every input's name to its array, all of n rows."""
         if not isinstance(values, Mapping):
             raise InputError(
-                f"inputs: expected a mapping of the names {listed(self.each)} to arrays, found "
-                f"{type(values).__name__}. Give a dict: {{{next(iter(self.each))!r}: array, ...}}."
+                f"inputs: expected a mapping of the names {listed(self._each)} to arrays, found "
+                f"{type(values).__name__}. Give a dict: {{{next(iter(self._each))!r}: array, ...}}."
             )
         self._check_names(values)
-        checked = {name: check.batch(values[name]) for name, check in self.each.items()}
+        checked = {name: check.batch(values[name]) for name, check in self._each.items()}
         check_equal_rows(checked, "input", "as of input")
         return checked
 
     def _check_names(self, values: Mapping[Any, Any]) -> None:
-        missing = [name for name in self.each if name not in values]
-        unknown = [name for name in values if name not in self.each]
+        missing = [name for name in self._each if name not in values]
+        unknown = [name for name in values if name not in self._each]
         wrong = f"{listed(missing)} missing" if missing else f"{listed(unknown)} unknown"
         if missing or unknown:
             raise InputError(
-                f"inputs: expected arrays named {listed(self.each)}, found {listed(values)}: {wrong}. "
+                f"inputs: expected arrays named {listed(self._each)}, found {listed(values)}: {wrong}. "
                 "Name them as the model does."
             )

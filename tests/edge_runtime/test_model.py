@@ -1,5 +1,8 @@
 """Load a bundle and predict, as the README says it."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +46,29 @@ def folder(tmp_path: Path) -> Path:
 def model(folder: Path) -> Iterator[Model]:
     with edge_runtime.load(folder / "tiny.edge", trust=folder / "root.json") as loaded:
         yield loaded
+
+
+def test_a_start_imports_no_module_that_the_bundle_does_not_need(tmp_path: Path) -> None:
+    """Each costs from a tenth of a millisecond to five, on every start and swap of a model."""
+    slot = unpack(payloads(tiny_bundle()), tmp_path / "slot")
+    np.save(tmp_path / "row.npy", WINDOWS[:1])
+    script = f"""
+import sys, numpy as np, onnxruntime, msgspec, hashlib
+there = set(sys.modules)
+import edge_runtime
+edge_runtime.load({str(slot)!r}, allow_unsigned=True).predict(np.load({str(tmp_path / "row.npy")!r}))
+print(*sorted({{name.split(".")[0] for name in set(sys.modules) - there}}))
+print(*sorted(name for name in sys.modules if name.startswith("edge_runtime.engine.")))
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    command = [sys.executable, "-c", script]
+
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+
+    others, engine = shown.stdout.splitlines()
+    assert set(others.split()) <= {"edge_runtime", "errno", "threading", "unicodedata", "zlib"}
+    for unused in ("golden", "several", "table", "tensorrt", "texts"):
+        assert f"edge_runtime.engine.{unused}" not in engine.split()
 
 
 def test_predictions_are_class_names(model: Model) -> None:

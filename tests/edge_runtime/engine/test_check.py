@@ -24,8 +24,8 @@ COLUMN = Input(name="age", dtype="float64", shape=(None,))
         ((COLUMN,), TableCheck, True),
         ((COLUMN, msgspec.structs.replace(COLUMN, name="weight")), TableCheck, False),
         ((msgspec.structs.replace(COLUMN, dtype="string"),), TableCheck, False),
-        ((POINTS, FACTORS), SeveralCheck, False),
-        ((POINTS, COLUMN), SeveralCheck, False),
+        ((POINTS, FACTORS), SeveralCheck, True),
+        ((POINTS, COLUMN), SeveralCheck, True),
     ],
 )
 def test_rules_fit_the_inputs(inputs: tuple[Input, ...], kind: type, has_short_way: bool) -> None:

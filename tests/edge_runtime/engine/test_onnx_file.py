@@ -1,5 +1,6 @@
 """A model file holds operators of known domains and all its own data, or it is refused."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
+from edge_runtime.engine import onnx_file
 from edge_runtime.engine.onnx_file import check_onnx
 from edge_runtime.errors import EngineError
 from tests.support.graphs import FLOAT, graph
@@ -118,12 +120,28 @@ def test_the_long_lists_of_a_forest_hide_nothing_behind_them() -> None:
         domain="ai.onnx.ml",
         numbers=[*range(-3, 20_000)],
         thresholds=[1.5] * 20_000,
+        modes=["BRANCH_LEQ", "LEAF", "BRANCH_GTE", "BRANCH_EQ", "BRANCH_MEMBER", ""] * 2_000,
     )
     check_onnx(graph([node], X, Y), "motion")
     node.attribute[0].t.CopyFrom(_external())
 
     with pytest.raises(EngineError, match="data kept outside"):
         check_onnx(graph([node], X, Y), "motion")
+
+
+_TEXTS = [b"\x4a" + bytes([size]) + b"a" * size for size in (0, 4, 9, 10, 11, 12)]
+_LISTS = [b"\x3d1234", b"\x40\x85\x01", *_TEXTS]
+
+
+@given(st.lists(st.sampled_from(_LISTS), max_size=6), st.binary(max_size=6))
+def test_lists_skipped_in_one_step_are_read_as_one_by_one(lists: list[bytes], then: bytes) -> None:
+    node = b"\x2a" + _prefixed(b"".join(lists) + then)
+    model = b"\x3a" + _prefixed(b"\x0a" + _prefixed(node))
+    at_once = _refusal(model)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_file, "_LISTED", re.compile(rb"(?!)"))
+        assert _refusal(model) == at_once
 
 
 def test_graphs_nested_too_deep_are_refused() -> None:
