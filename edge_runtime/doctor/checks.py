@@ -6,6 +6,7 @@ from edge_runtime.doctor import (
     clock,
     configuration,
     disk,
+    engines,
     files,
     hardware,
     network,
@@ -31,6 +32,7 @@ _WITH_DATA = (
     Check("folders", files.folders),
     Check("disk", disk.look),
     Check("store", store.look),
+    Check("engines", engines.look, engines.LIMIT_S),
     Check("trust", trust.look),
     Check("trials", trials.look),
 )

@@ -50,9 +50,20 @@ def onnxruntime(_device: Device) -> Iterator[Finding]:
 
 def import_in(interpreter: Path) -> Finding:
     """Whether the engine can be imported by this interpreter, tried in a process of its own."""
+    said = in_a_process(interpreter, _IMPORT)
+    if isinstance(said, Finding):
+        return said
+    if said and not said.startswith("!"):
+        return ok(f"onnxruntime {said} can be imported.")
+    pip = interpreter.with_name("pip")
+    return problem(f"onnxruntime: {said[1:]}.", f"Install it: {pip} install onnxruntime")
+
+
+def in_a_process(interpreter: Path, script: str, *arguments: str) -> str | Finding:
+    """What a script that imports engines prints; or why it could not be run to its end."""
     try:
         done = subprocess.run(
-            [interpreter, "-c", _IMPORT],
+            [interpreter, "-c", script, *arguments],
             capture_output=True,
             text=True,
             errors="replace",
@@ -62,23 +73,19 @@ def import_in(interpreter: Path) -> Finding:
         )
     except subprocess.TimeoutExpired:
         return problem(
-            f"onnxruntime could not be imported within {_IMPORT_S:g} s.",
+            f"The engine could not be imported within {_IMPORT_S:g} s.",
             "Look whether the disk is slow or failing: dmesg",
         )
-    said = done.stdout.strip()
-    if done.returncode == 0 and said and not said.startswith("!"):
-        return ok(f"onnxruntime {said} can be imported.")
-    pip = interpreter.with_name("pip")
     if done.returncode == -signal.SIGILL:
         return problem(
-            "onnxruntime ends at once (SIGILL): the processor lacks instructions it was built for.",
+            "The engine ends at once (SIGILL): the processor lacks instructions it was built for.",
             "Use an onnxruntime that was built for this processor, or another board.",
         )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        return problem(f"The engine's process fails: {last[:300]}.", f"Install it anew: {_again(pip)}")
-    return problem(f"onnxruntime: {said[1:]}.", f"Install it: {pip} install onnxruntime")
-
-
-def _again(pip: Path) -> str:
-    return f"{pip} install --force-reinstall edge-runtime"
+        pip = interpreter.with_name("pip")
+        return problem(
+            f"The engine's process fails: {last[:300]}.",
+            f"Install it anew: {pip} install --force-reinstall edge-runtime",
+        )
+    return done.stdout.strip()

@@ -1,0 +1,72 @@
+"""Which variants of a model can run here: decided from values, and looked up in a real store."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.config import Config, DeviceConfig, ModelConfig, SourceConfig
+from edge_runtime.doctor import engines
+from edge_runtime.doctor.findings import Device
+from edge_runtime.store.disk import Store
+from tests.support.tiny_bundle import root, tiny_bundle, tiny_manifest
+
+TINY = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1)
+NO_GPU = {"onnxruntime": "", "tensorrt": "no GPU"}
+
+
+def manifest(*boards: str) -> Manifest:
+    """A variant of TensorRT for these boards, before one for all."""
+    (fp32,) = TINY.variants
+    plan = msgspec.structs.replace(fp32, id="trt", engine="tensorrt", boards=boards)
+    return msgspec.structs.replace(TINY, variants=(plan, fp32))
+
+
+@pytest.mark.parametrize(
+    ("board", "pinned", "state", "what"),
+    [
+        ("pi5", "", "ok", "fp32 can run here; trt is made for orin-nano (this is pi5)."),
+        ("", "", "ok", "fp32 can run here; trt needs tensorrt (no GPU)."),
+        (
+            "orin-nano",
+            "",
+            "warning",
+            "fp32 can run here, but not what was made for this board: trt needs tensorrt (no GPU).",
+        ),
+        ("orin-nano", "fp32", "ok", "fp32 can run here."),
+        ("orin-nano", "trt", "problem", "no variant can run here: trt needs tensorrt (no GPU)."),
+        ("orin-nano", "int8", "problem", "expected a variant 'int8', found trt, fp32."),
+    ],
+)
+def test_what_is_for_this_board_is_expected_to_run(
+    board: str, pinned: str, state: str, what: str
+) -> None:
+    found = engines.judge(manifest("orin-nano"), NO_GPU, board, pinned)
+    assert (found.state, found.what.removeprefix("tiny 1.0.0: ")) == (state, what)
+    assert bool(found.advice) == (state != "ok")
+
+
+def test_what_is_installed_is_asked_of_the_engines_that_are_here(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state" / "store")
+    source = SourceConfig(url="mqtt://127.0.0.1", topic="t")
+    config = Config(
+        device=DeviceConfig(id="dev", data=tmp_path / "state", board="pi4"),
+        models=(ModelConfig(name="tiny", source=source),),
+    )
+    device = Device(config=config)
+    assert list(engines.look(device)) == []
+
+    (tmp_path / "one.edge").write_bytes(tiny_bundle())
+    digest = store.install(tmp_path / "one.edge", root=root()).digest
+    assert [each.what for each in engines.look(device)] == ["tiny 1.0.0: fp32 can run here."]
+
+    store.tried("tiny", digest)
+    store.proved("tiny", digest)
+    store.confirmed("tiny", digest)
+    (tmp_path / "two.edge").write_bytes(tiny_bundle(version="1.1.0", boards=("pi5",)))
+    store.install(tmp_path / "two.edge")
+    active, pending = engines.look(device)
+    assert active.state == "ok"
+    assert pending.state == "problem"
+    assert "tiny 1.1.0: no variant can run here: fp32 is made for pi5 (this is pi4)" in pending.what
