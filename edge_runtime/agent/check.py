@@ -40,14 +40,15 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
     """Look at every file the configuration names, and with `connect` at every broker."""
     findings: list[Finding] = []
 
-    def look(subject: str, say: Callable[[], str]) -> None:
+    def look(subject: str, say: Callable[[], str]) -> bool:
         try:
             findings.append(Finding(subject, say()))
         except EdgeError as error:
             findings.append(Finding(subject, "", str(error)))
+        return not findings[-1].problem
 
     look("device.data", lambda: _data(config.device.data))
-    look("device.trust", lambda: _trust(config))
+    trusts = look("device.trust", lambda: _trust(config))
     look("device.board", lambda: _board(config.board))
     if config.fleet is None:
         findings.append(Finding("fleet", "none: rows stay in the outbox of this device"))
@@ -56,7 +57,7 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
         look("fleet", lambda: _broker("publishes to", fleet, connect=connect))
     for index, model in enumerate(config.models):
         where, one = f"models[{index}]", model
-        look(f"{where}.bundle", lambda one=one: _bundle(config, one))  # type: ignore[misc]
+        look(f"{where}.bundle", lambda one=one: _bundle(config, one, trusts))  # type: ignore[misc]
         look(f"{where}.source", lambda one=one: _source(config, one, connect=connect))  # type: ignore[misc]
     if not config.models:
         findings.append(Finding("models", "none: only the device's health is measured"))
@@ -95,17 +96,20 @@ def _roots(config: Config) -> tuple[Root | None, Root | None]:
     return given, decides(pinned, given)
 
 
-def _bundle(config: Config, model: ModelConfig) -> str:
+def _bundle(config: Config, model: ModelConfig, trusts: bool) -> str:
+    """Where whom to trust cannot be told, `trusts` false, all but the bundle's signature is looked at."""
     active = _active(config, model)
     runs = f"{active}{_how(model)}" if active else ""
     if model.bundle is None:
         return f"{model.name}: {runs or 'waits until a bundle is installed'}"
-    _, root = _roots(config)
-    with open_bundle(model.bundle, root=root) as bundle:
+    root = _roots(config)[1] if trusts else None
+    with open_bundle(model.bundle, root=root, allow_unsigned=not trusts) as bundle:
         manifest = bundle.manifest
         bundle.check()
     check_fits(model, manifest, config.board)
     installs = f"installs {manifest.version} from {model.bundle.name} and runs it{_how(model)}"
+    if not trusts:
+        installs = f"{manifest.version} in {model.bundle.name} fits; whose it is cannot be told yet"
     return f"{model.name}: {runs or installs}"
 
 

@@ -47,12 +47,21 @@ def test_it_tells_what_the_agent_would_do(rig: AgentRig) -> None:
 
 
 def test_every_problem_is_told_and_the_first_is_named_in_the_error(rig: AgentRig) -> None:
-    (rig.folder / "tiny-1.0.0.edge").write_bytes(tiny_bundle(key=OTHER_KEY))
+    (rig.folder / "tiny-1.0.0.edge").write_bytes(tiny_bundle(name="other"))
     (rig.folder / "root.json").unlink()
     result = check(rig)
     assert isinstance(result.exception, ConfigError)
     assert "2 problems, the first at `device.trust`" in str(result.exception)
     assert result.stdout.count("PROBLEM") == 2
+
+
+def test_a_root_file_that_is_missing_is_told_once_and_the_bundle_looked_at_without_it(
+    rig: AgentRig,
+) -> None:
+    (rig.folder / "tiny-1.0.0.edge").write_bytes(tiny_bundle(key=OTHER_KEY))
+    (rig.folder / "root.json").unlink()
+    assert list(problems(rig)) == ["device.trust"]
+    assert "1.0.0 in tiny-1.0.0.edge fits; whose it is cannot be told yet" in check(rig).stdout
 
 
 def test_an_altered_bundle_is_a_problem(rig: AgentRig) -> None:
