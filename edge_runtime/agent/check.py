@@ -97,7 +97,7 @@ def _roots(config: Config) -> tuple[Root | None, Root | None]:
 
 
 def _bundle(config: Config, model: ModelConfig, trusts: bool) -> str:
-    """Where whom to trust cannot be told, `trusts` false, all but the bundle's signature is looked at."""
+    """Without `trusts` nobody can tell whom to trust: all but the signature of a bundle is looked at."""
     active = _active(config, model)
     runs = f"{active}{_how(model)}" if active else ""
     if model.bundle is None:
