@@ -83,6 +83,7 @@ def test_an_agent_that_runs_imports_no_more_of_it(rig: AgentRig, site: Site, bro
         wait_for(lambda: len(rig.starts()) == 4, "predictions")
     wait_for(rig.metrics, "metrics")
     assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
+    wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the version before")
     os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
     wait_for(lambda: rig.events("worker died"), "the event")
     wait_for(lambda: rig.ready["workers"], "the worker after it")
