@@ -40,6 +40,7 @@ def load(
     threads: int = 1,
     board: str = "",
     variant: str = "",
+    provider: str = "",
 ) -> "Model":
     """Open a bundle, a file or an unpacked folder, and load the best variant for this machine.
 
@@ -51,6 +52,7 @@ def load(
         threads: how many threads one run may use.
         board: what this machine is, such as "pi5"; variants for other boards are passed over then.
         variant: the id of the one that is to run, and no other; by default the first that can.
+        provider: what the engine is to run it on, such as "cpu"; by default what it takes by itself.
 
     Raises:
         TrustError: neither `trust` nor `allow_unsigned` was given, or the signature does not count.
@@ -66,7 +68,14 @@ def load(
     opener = open_folder if os.path.isdir(path) else open_bundle
     bundle = opener(path, root=root, allow_unsigned=allow_unsigned)
     try:
-        return Model(bundle, threads=threads, board=board, variant=variant, closes_bundle=True)
+        return Model(
+            bundle,
+            threads=threads,
+            board=board,
+            variant=variant,
+            provider=provider,
+            closes_bundle=True,
+        )
     except BaseException:
         bundle.close()
         raise
@@ -78,12 +87,21 @@ def _root(path: str | os.PathLike[str]) -> "Root":
     return load_root(path)
 
 
-def from_bundle(bundle: Bundle, *, threads: int = 1, board: str = "", variant: str = "") -> "Model":
+def from_bundle(
+    bundle: Bundle, *, threads: int = 1, board: str = "", variant: str = "", provider: str = ""
+) -> "Model":
     """A model of an open bundle, which must stay open for `replay_goldens` and is the caller's to close.
 
     Raises EngineError when no variant runs on this machine, BundleError when a file was altered.
     """
-    return Model(bundle, threads=threads, board=board, variant=variant, closes_bundle=False)
+    return Model(
+        bundle,
+        threads=threads,
+        board=board,
+        variant=variant,
+        provider=provider,
+        closes_bundle=False,
+    )
 
 
 class Model:
@@ -102,7 +120,14 @@ class Model:
     """
 
     def __init__(
-        self, bundle: Bundle, *, threads: int, board: str, variant: str, closes_bundle: bool
+        self,
+        bundle: Bundle,
+        *,
+        threads: int,
+        board: str,
+        variant: str,
+        provider: str,
+        closes_bundle: bool,
     ) -> None:
         """Use `load` or `from_bundle`."""
         manifest = bundle.manifest
@@ -112,7 +137,7 @@ class Model:
         self.labels: tuple[Label, ...] = manifest.labels
         self._check: Check = input_check(manifest)
         self._reader = OutputReader(manifest)
-        loaded = load_best(bundle, threads=threads, board=board, pinned=variant)
+        loaded = load_best(bundle, threads=threads, board=board, pinned=variant, provider=provider)
         self.variant: Variant = loaded.variant
         self.notes: tuple[str, ...] = loaded.notes
         self._session: Session = loaded.session

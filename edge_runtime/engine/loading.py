@@ -1,17 +1,20 @@
-"""From a bundle to a session: the best variant that can be loaded here, and why not a better one."""
+"""From a bundle to a session: the best candidate that can be loaded here, and why not a better one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Manifest, Variant
 from edge_runtime.engine import registry
-from edge_runtime.engine.base import Session
-from edge_runtime.engine.registry import Found
+from edge_runtime.engine.base import Engine, ProvidingEngine, Session
+from edge_runtime.engine.candidate import Candidate
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import choose, why_passed_over
 from edge_runtime.errors import EdgeError, EngineError, UnavailableError
+
+Got = TypeVar("Got")
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -22,78 +25,177 @@ class Loaded(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def load_best(bundle: Bundle, *, threads: int, board: str, pinned: str = "") -> Loaded:
-    """Load the first variant that can be; or the one of the id `pinned`, and no other.
+class First(msgspec.Struct, Generic[Got], frozen=True):
+    """The first candidate that could be taken, what it gave, and why others could not."""
+
+    candidate: Candidate
+    got: Got
+    notes: tuple[str, ...]
+
+
+class Survey(msgspec.Struct, frozen=True):
+    """usable: the candidates that may run here, in the author's order, each engine's own way first.
+    passed: the others, and why not."""
+
+    usable: tuple[Candidate, ...]
+    passed: tuple[tuple[Candidate, str], ...]
+
+
+class Here:
+    """What this machine has for the variants of a bundle, or for the one of the id `pinned`."""
+
+    def __init__(self, bundle: Bundle, *, board: str = "", pinned: str = "") -> None:
+        """Raises UnavailableError when the bundle has no variant `pinned`."""
+        self.bundle = bundle
+        self._manifest = only(bundle.manifest, pinned)
+        self._board = board
+        found = registry.find(variant.engine for variant in self._manifest.variants)
+        self._engines, self._unavailable = found.engines, found.unavailable
+
+    def survey(self, provider: str = "") -> Survey:
+        """All candidates, or those of one provider. Engines may take seconds to find their providers."""
+        usable: list[Candidate] = []
+        passed: list[tuple[Candidate, str]] = []
+        for variant in self._manifest.variants:
+            if why := self._why_not(variant):
+                passed.append((Candidate(variant.id, provider), why))
+                continue
+            names, unusable = self._providers(variant)
+            usable += [Candidate(variant.id, name) for name in names if provider in ("", name)]
+            passed += [
+                (Candidate(variant.id, name), why)
+                for name, why in unusable.items()
+                if provider in ("", name)
+            ]
+            if provider and provider not in (*names, *unusable):
+                passed.append((Candidate(variant.id, provider), _no_provider(provider, names)))
+        return Survey(tuple(usable), tuple(passed))
+
+    def first_that(
+        self,
+        attempt: Callable[[Candidate], Got],
+        *,
+        provider: str = "",
+        preferred: Candidate | None = None,
+    ) -> First[Got]:
+        """The first candidate that `attempt` does not raise for: `preferred`, then in their order.
+
+        Of the others each engine's own way is tried, or `provider`. A candidate whose attempt raises
+        EngineError, or what only a broken adapter would, is passed over. Raises EngineError that says
+        of every variant why not, and any other EdgeError at once.
+        """
+        start = self._manifest.variants.index(
+            choose(self._manifest, self._unavailable, board=self._board)
+        )
+        order = [Candidate(each.id, provider) for each in self._manifest.variants[start:]]
+        if preferred is not None and any(
+            each.id == preferred.variant for each in self._manifest.variants
+        ):
+            order = [preferred, *(each for each in order if each != preferred)]
+        failed: dict[Candidate, EngineError] = {}
+        for candidate in order:
+            variant = self.variant(candidate)
+            if why := self._why_not(variant):
+                failed[candidate] = UnavailableError(why)
+                continue
+            try:
+                got = attempt(candidate)
+            except EngineError as error:
+                failed[candidate] = error
+            except (EdgeError, MemoryError):
+                raise
+            except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
+                failed[candidate] = UnavailableError(f"{variant.engine}'s {registry.broken(error)}")
+            else:
+                return First(candidate, got, self._told(candidate, failed))
+        raise none_runs(self._manifest, {**self._passed(order), **failed})
+
+    def variant(self, candidate: Candidate) -> Variant:
+        """The variant of a candidate."""
+        return next(each for each in self._manifest.variants if each.id == candidate.variant)
+
+    def prepare(self, candidate: Candidate) -> None:
+        """Do at install what the engine would else do at the load, and may take minutes.
+
+        Raises EngineError when it cannot be done, BundleError when a file was altered.
+        """
+        variant = self.variant(candidate)
+        if (work := getattr(self._engines[variant.engine], "prepare", None)) is not None:
+            work(self.bundle, variant)
+
+    def load(self, candidate: Candidate, *, threads: int) -> Session:
+        """Load one candidate. Raises EngineError, BundleError, and what a broken adapter raises."""
+        variant = self.variant(candidate)
+        engine: Engine = self._engines[variant.engine]
+        if not candidate.provider:
+            return engine.load(self.bundle, variant, threads=threads)
+        if not hasattr(engine, "providers"):
+            raise UnavailableError(_no_provider(candidate.provider, ()))
+        providing = cast(ProvidingEngine, engine)
+        return providing.load(self.bundle, variant, threads=threads, provider=candidate.provider)
+
+    def _why_not(self, variant: Variant) -> str:
+        return why_passed_over(variant, self._unavailable, self._board)
+
+    def _providers(self, variant: Variant) -> tuple[Sequence[str], Mapping[str, str]]:
+        """The names that can be used, and why others cannot. A broken adapter has its own way alone."""
+        engine: Any = self._engines[variant.engine]
+        if not hasattr(engine, "providers"):
+            return ("",), {}
+        try:
+            return (
+                tuple(engine.providers(variant, self._board)),
+                dict(engine.unusable_providers(variant, self._board)),
+            )
+        except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
+            return ("",), {"other providers": f"its {registry.broken(error)}"}
+
+    def _passed(self, but: Sequence[Candidate]) -> dict[Candidate, EngineError]:
+        """Why each variant that was not tried does not run."""
+        tried = {candidate.variant for candidate in but}
+        return {
+            Candidate(each.id): UnavailableError(self._why_not(each))
+            for each in self._manifest.variants
+            if each.id not in tried
+        }
+
+    def _told(self, runs: Candidate, failed: Mapping[Candidate, EngineError]) -> tuple[str, ...]:
+        """Why those that were tried before, or that the author prefers, do not run."""
+        reasons = {str(candidate): str(error) for candidate, error in failed.items()}
+        for each in self._manifest.variants:
+            if each.id == runs.variant:
+                break
+            if why := self._why_not(each):
+                reasons.setdefault(each.id, why)
+        same = any(candidate.variant == runs.variant for candidate in failed)
+        name = str(runs) if same else runs.variant
+        return tuple(f"{other} does not run, {name} does: {why}" for other, why in reasons.items())
+
+
+def load_best(
+    bundle: Bundle, *, threads: int, board: str, pinned: str = "", provider: str = ""
+) -> Loaded:
+    """Load the first variant that can be, or the one of the id `pinned`; with `provider`, on that.
 
     Where a variant that should run fails to load, the next one is taken.
     Raises EngineError that says of every variant why not, BundleError when a file was altered.
     """
-    wanted = only(bundle.manifest, pinned)
-    found = registry.find(variant.engine for variant in wanted.variants)
-    failed: dict[str, EngineError] = {}
-    while len(failed) < len(wanted.variants):
-        left = [each for each in wanted.variants if each.id not in failed]
-        try:
-            variant = choose(_with(wanted, left), found.unavailable, board=board)
-        except UnavailableError as error:
-            if not failed:
-                raise
-            raise _none(wanted, _reasons(wanted.variants, found, board, failed)) from error
-        try:
-            session = found.engines[variant.engine].load(bundle, variant, threads=threads)
-        except EngineError as error:
-            failed[variant.id] = error
-        except (EdgeError, MemoryError):
-            raise
-        except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
-            failed[variant.id] = UnavailableError(f"{variant.engine}'s {registry.broken(error)}")
-        else:
-            before = wanted.variants[: wanted.variants.index(variant)]
-            passed = _reasons(before, found, board, failed)
-            told = (f"{name} does not run, {variant.id} does: {why}" for name, why in passed.items())
-            return Loaded(variant, session, (*told, *getattr(session, "notes", ())))
-    raise _none(wanted, failed)
+    here = Here(bundle, board=board, pinned=pinned)
+    found = here.first_that(lambda each: here.load(each, threads=threads), provider=provider)
+    notes = getattr(found.got, "notes", ())
+    return Loaded(here.variant(found.candidate), found.got, (*found.notes, *notes))
 
 
-def prepare(bundle: Bundle, *, board: str) -> tuple[str, ...]:
-    """Do at install what an engine would else do when a variant is loaded, and may take minutes.
-
-    Returns what is to be reported. What fails is no error here: it fails again, or is passed over, when
-    the bundle is loaded. Raises BundleError when a file was altered.
-    """
-    notes: list[str] = []
-    found = registry.find(variant.engine for variant in bundle.manifest.variants)
-    for variant in bundle.manifest.variants:
-        work = getattr(found.engines.get(variant.engine), "prepare", None)
-        if work is not None and not why_passed_over(variant, found.unavailable, board):
-            try:
-                notes += work(bundle, variant)
-            except EngineError as error:
-                notes.append(str(error))
-    return tuple(notes)
-
-
-def _with(manifest: Manifest, variants: Iterable[Variant]) -> Manifest:
-    return msgspec.structs.replace(manifest, variants=tuple(variants))
-
-
-def _reasons(
-    variants: Iterable[Variant], found: Found, board: str, failed: Mapping[str, EngineError]
-) -> dict[str, EngineError]:
-    """Why each does not run, by its id: it failed, or was not tried."""
-    reasons = {}
-    for each in variants:
-        reasons[each.id] = failed.get(each.id) or UnavailableError(
-            why_passed_over(each, found.unavailable, board)
-        )
-    return reasons
-
-
-def _none(manifest: Manifest, reasons: Mapping[str, EngineError]) -> EngineError:
-    """What is raised when nothing could be loaded: of one variant its own error."""
+def none_runs(manifest: Manifest, reasons: Mapping[Candidate, EngineError]) -> EngineError:
+    """What is raised when no candidate could be taken: of one its own error."""
     if len(reasons) == 1:
         return next(iter(reasons.values()))
     is_machines = all(isinstance(each, UnavailableError) for each in reasons.values())
     kind = UnavailableError if is_machines else EngineError
-    told = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+    told = "; ".join(f"{candidate}: {why}" for candidate, why in reasons.items())
     return kind(f"{manifest.name} {manifest.version}: no variant can be loaded here: {told}")
+
+
+def _no_provider(name: str, there: Sequence[str]) -> str:
+    named = ", ".join(each for each in there if each) or "its own way alone"
+    return f"expected the provider {name!r} on this machine, found {named}."

@@ -11,6 +11,8 @@ import edge_runtime
 from edge_runtime.bundle import Bundle, open_bundle, seal
 from edge_runtime.bundle.manifest import Manifest, Profile, Variant
 from edge_runtime.engine import loading, registry
+from edge_runtime.engine.candidate import Candidate
+from edge_runtime.engine.loading import Here
 from edge_runtime.engine.registry import Found
 from edge_runtime.errors import BundleError, EngineError, UnavailableError
 from tests.support.tiny_bundle import TinyModel, golden_windows, npy, tiny_manifest
@@ -212,23 +214,119 @@ def test_a_pinned_variant_that_cannot_run_is_an_error(
         _load(_bundle(tmp_path, FIRST, THEN), variant="nosuch")
 
 
-def test_preparing_does_the_long_work_of_the_variants_that_may_run(
+def test_preparing_does_the_long_work_of_one_candidate(
     tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
 ) -> None:
     engine = with_tensorrt(dict)
-    path = _bundle(tmp_path, THEN, FIRST, {"id": "elsewhere", "boards": ("pi5",), **TENSORRT})
-    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
-        assert loading.prepare(bundle, board="orin-nano") == ("fast is prepared",)
+    with open_bundle(_bundle(tmp_path, THEN, FIRST), root=None, allow_unsigned=True) as bundle:
+        here = Here(bundle)
+        here.prepare(Candidate("plain"))  # its engine has nothing to do
+        here.prepare(Candidate("fast"))
     assert engine.prepared == ["fast"]
 
 
-def test_what_cannot_be_prepared_is_told_and_no_error(
-    tmp_path: Path, with_tensorrt: Callable[..., _Pretended], monkeypatch: pytest.MonkeyPatch
+class _Providing(_Pretended):
+    """An engine of two ways, that says of a third why it cannot be used."""
+
+    def providers(self, variant: Variant, board: str) -> tuple[str, ...]:
+        return ("cpu", "gpu") if board != "pi5" else ("cpu",)
+
+    def unusable_providers(self, variant: Variant, board: str) -> dict[str, str]:
+        return {"npu": "no driver"}
+
+    def load(self, bundle: Bundle, variant: Variant, *, threads: int, provider: str = "") -> Any:
+        return f"{variant.id} by {provider or 'itself'}"
+
+
+@pytest.fixture
+def providing(monkeypatch: pytest.MonkeyPatch) -> _Providing:
+    engine = _Providing(dict)
+    registry._engine.cache_clear()
+    monkeypatch.setitem(registry._OURS, "tensorrt", lambda: engine)
+    return engine
+
+
+def test_a_survey_names_every_candidate_and_why_others_are_none(
+    tmp_path: Path, providing: _Providing
 ) -> None:
-    engine = with_tensorrt(dict)
-    monkeypatch.setattr(engine, "prepare", lambda *_: _fails(EngineError("no plan"))())
+    path = _bundle(tmp_path, FIRST, {"id": "elsewhere", "boards": ("pi5",)}, THEN)
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        found = Here(bundle, board="pi4").survey()
+        pinned = Here(bundle, board="pi4", pinned="fast").survey("gpu")
+        missing = Here(bundle, board="pi4", pinned="fast").survey("tpu")
+
+    assert [str(each) for each in found.usable] == ["fast on cpu", "fast on gpu", "plain on cpu"]
+    assert [(str(each), why) for each, why in found.passed] == [
+        ("fast on npu", "no driver"),
+        ("elsewhere", "is made for pi5 (this is pi4)"),
+    ]
+    assert (pinned.usable, pinned.passed) == ((Candidate("fast", "gpu"),), ())
+    assert missing.usable == ()
+    assert missing.passed == (
+        (
+            Candidate("fast", "tpu"),
+            "expected the provider 'tpu' on this machine, found cpu, gpu.",
+        ),
+    )
+
+
+def test_an_adapter_that_cannot_say_its_providers_has_its_own_way(
+    tmp_path: Path, providing: _Providing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(providing, "providers", lambda *_: _fails(ZeroDivisionError("oh"))())
     with open_bundle(_bundle(tmp_path, FIRST), root=None, allow_unsigned=True) as bundle:
-        assert loading.prepare(bundle, board="") == ("no plan",)
+        found = Here(bundle).survey()
+    assert found.usable == (Candidate("fast"),)
+    assert "its adapter is broken: ZeroDivisionError: oh" in found.passed[0][1]
+
+
+def test_a_provider_can_be_asked_for_and_is_given_to_engines_that_have_some(
+    tmp_path: Path, providing: _Providing
+) -> None:
+    with open_bundle(_bundle(tmp_path, FIRST, THEN), root=None, allow_unsigned=True) as bundle:
+        here = Here(bundle)
+        assert here.load(Candidate("fast", "gpu"), threads=1) == "fast by gpu"  # type: ignore[comparison-overlap]
+        assert here.load(Candidate("fast"), threads=1) == "fast by itself"  # type: ignore[comparison-overlap]
+
+
+def test_an_engine_without_providers_is_passed_over_for_one(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    with_tensorrt(dict)
+    with open_bundle(_bundle(tmp_path, FIRST, THEN), root=None, allow_unsigned=True) as bundle:
+        found = loading.load_best(bundle, threads=1, board="", provider="cpu")
+    assert found.variant.id == "plain"
+    (note,) = found.notes
+    assert note == (
+        "fast on cpu does not run, plain does: expected the provider 'cpu' on this machine, found its "
+        "own way alone."
+    )
+
+
+def test_a_preferred_candidate_goes_first_and_the_authors_order_follows(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    def attempt(candidate: Candidate) -> str:
+        if str(candidate) in broken:
+            raise EngineError("it is broken.")
+        return str(candidate)
+
+    broken: set[str] = set()
+    with open_bundle(
+        _bundle(tmp_path, {"id": "first"}, {"id": "second"}), root=None, allow_unsigned=True
+    ) as bundle:
+        here = Here(bundle)
+        assert here.first_that(attempt, preferred=Candidate("second", "cpu")).got == "second on cpu"
+        assert here.first_that(attempt, preferred=Candidate("nosuch")).got == "first"
+        broken.add("second on cpu")
+        found = here.first_that(attempt, preferred=Candidate("second", "cpu"))
+        assert (found.got, found.notes) == (
+            "first",
+            ("second on cpu does not run, first does: it is broken.",),
+        )
+        broken |= {"first", "second"}
+        with pytest.raises(EngineError, match=r"first: it is broken\.; second: it is broken\."):
+            here.first_that(attempt)
 
 
 def test_an_engine_of_others_serves_a_manifest_that_names_it(
