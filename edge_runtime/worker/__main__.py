@@ -20,7 +20,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -58,7 +57,7 @@ def main() -> None:
         try:
             _serve(
                 connection,
-                Path(folder),
+                folder,
                 int(priority),
                 threads=int(threads),
                 board=board,
@@ -71,7 +70,7 @@ def main() -> None:
 
 
 def _serve(
-    connection: Connection, folder: Path, priority: int, *, threads: int, board: str, variant: str
+    connection: Connection, folder: str, priority: int, *, threads: int, board: str, variant: str
 ) -> None:
     from edge_runtime.bundle import open_folder
     from edge_runtime.model import from_bundle
@@ -159,8 +158,9 @@ def _stay_tied_to(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went before we could ask
         os._exit(0)
-    with contextlib.suppress(OSError):  # short of memory, the model goes before the agent
-        Path("/proc/self/oom_score_adj").write_text("500")
+    # Short of memory, the model goes before the agent.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as badness:
+        badness.write("500")
 
 
 def _leave_with(end: socket.socket) -> None:

@@ -5,7 +5,6 @@ machine's state and no fault of the model, so nothing may be decided by it.
 """
 
 import re
-from pathlib import Path
 
 import edge_runtime
 
@@ -29,7 +28,8 @@ def other_release(agent: str, worker: str) -> str:
 def on_disk() -> str:
     """The release that a process started now would be of; '' where none is readable."""
     try:
-        found = _VERSION.search(Path(edge_runtime.__file__).read_text("utf-8"))
+        with open(edge_runtime.__file__, encoding="utf-8") as source:
+            found = _VERSION.search(source.read())
     except (OSError, UnicodeDecodeError):
         return ""
     return found[1] if found else ""

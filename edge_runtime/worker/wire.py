@@ -6,11 +6,13 @@ C order, native byte order, beside their shape. One request at a time, one reply
 
 import socket
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_FRAME_BYTES = 256 << 20
 _LENGTH_BYTES = 4
@@ -119,9 +121,9 @@ class Connection:
         return data
 
 
-def pack(array: npt.NDArray[Any] | None, dtype: Any) -> tuple[tuple[int, ...], bytes] | None:
+def pack(array: "NDArray[Any] | None", dtype: Any) -> tuple[tuple[int, ...], bytes] | None:
     return None if array is None else (array.shape, np.ascontiguousarray(array, dtype).tobytes())
 
 
-def unpack(packed: tuple[tuple[int, ...], bytes] | None, dtype: Any) -> npt.NDArray[Any] | None:
+def unpack(packed: tuple[tuple[int, ...], bytes] | None, dtype: Any) -> "NDArray[Any] | None":
     return None if packed is None else np.frombuffer(packed[1], dtype).reshape(packed[0])
