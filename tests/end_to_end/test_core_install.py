@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,19 @@ def labels(device: Path) -> list[str]:
     np.save(device / "windows.npy", held_out)
     said: list[str] = pipeline.predict(held_out).tolist()
     return said
+
+
+def test_the_installation_compiles_all_bytecode(device: Path) -> None:
+    """Not the first start: the agent's user may not write there, so each start would compile anew."""
+    (site,) = (device / "env").glob("lib/python3*/site-packages")
+    sources = [
+        each
+        for package in ("edge_runtime", "numpy", "onnxruntime", "msgspec")
+        for each in (site / package).rglob("*.py")
+    ]
+
+    assert [each for each in sources if not Path(cache_from_source(str(each))).exists()] == []
+    assert site / "edge_runtime" / "model.py" in sources
 
 
 def test_the_core_alone_runs_a_bundle(
