@@ -11,7 +11,10 @@ from edge_runtime.doctor.folders import nearest
 
 MARGIN_BYTES = 16 << 20  # for journals, the store's state and a little of everything
 _FEW_NAMES = 1_000
-_ADVICE = "Free some: remove logs and packages that nobody needs, or use a bigger disk."
+_ADVICE = (
+    "Free some: edge-runtime prune --store STORE --keep 1 removes ways back; remove logs and packages that "
+    "nobody needs, or use a bigger disk."
+)
 
 
 def look(device: Device) -> Iterator[Finding]:

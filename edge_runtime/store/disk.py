@@ -4,6 +4,7 @@
     STORE/slots/MODEL/DIGEST/   one bundle, unpacked; `DIGEST.new` while it is written
     STORE/trust/root.json       whom this store trusts: since its first install, by rotation since then
     STORE/trust/seen            the newest time seen while the clock was synchronized
+    STORE/reserve               room for a prune on a full disk
     STORE/lock                  held around a change of state.json (short)
     STORE/install.lock          held by the one that writes a slot (long)
     STORE/agent.lock            held by the agent for its life
@@ -22,13 +23,22 @@ from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.clock import Clock, ReadClock
 from edge_runtime.clock import read as read_clock
 from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError, TrustError
-from edge_runtime.store import locks, seen, slots, state_file
+from edge_runtime.store import locks, reserve, seen, slots, state_file
 from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.store.steps import Steps
 from edge_runtime.store.unpack import MARGIN_BYTES, check_space, is_intact, new_name, unpack
 
 LOCK_WAIT_S = 30.0
-_OWN = {"state.json", "state.json.tmp", "slots", "trust", "lock", "install.lock", "agent.lock"}
+_OWN = {
+    "state.json",
+    "state.json.tmp",
+    "slots",
+    "trust",
+    "reserve",
+    "lock",
+    "install.lock",
+    "agent.lock",
+}
 _NOT_OURS_BUT_FINE = {"lost+found"}  # the store may be a file system of its own
 
 
@@ -167,6 +177,15 @@ class Store(Steps):
         with suppress(StoreBusyError), self._installing(0):
             self._change(slots.recovered, nobody_installs=True)
 
+    def prune(self, keep: int | None = None) -> State:
+        """Keep `keep` good slots of each model from now on, and remove the files of all others.
+
+        On a full disk, too: what a killed install left goes first, for which no state is written.
+        """
+        with suppress(StoreBusyError), self._installing(0):
+            self._change(lambda state: state, nobody_installs=True)
+        return reserve.spend(self.root, lambda: self._change(lambda state: slots.pruned(state, keep)))
+
     @contextmanager
     def agent_lock(self, *, wait_s: float = 5.0) -> Iterator[None]:
         """Be the one that activates; raises StoreBusyError when another agent runs."""
@@ -277,10 +296,11 @@ class Store(Steps):
         return bundle.digest in self.state().models.get(bundle.manifest.name, ModelState()).slots
 
     def _create(self) -> None:
-        """Make the store's folder where there is none."""
+        """Make the store's folder where there is none, and its reserve."""
         if not os.path.exists(self._state_path):
             self._refuse_foreign_folder()
             durable.create_folder(self.root)
+        reserve.keep(self.root)
 
     def _refuse_foreign_folder(self) -> None:
         if not os.path.isdir(self.root):

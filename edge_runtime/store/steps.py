@@ -88,10 +88,6 @@ class Steps(ABC):
         assert now.active is not None
         return now.slots[now.active]
 
-    def prune(self, keep: int | None = None) -> State:
-        """Keep `keep` good slots of each model from now on, and remove the files of all others."""
-        return self._change(lambda state: slots.pruned(state, keep))
-
     def rejected(self, model: str, digest: str, reason: str) -> None:
         """The pending or active slot does not work here and is never tried again."""
         self._change(lambda state: slots.rejected(state, model, digest, reason))

@@ -4,15 +4,19 @@ The commands are real processes, and the errors are the kernel's. Whatever happe
 documented exit code, and what ran before runs on.
 """
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from edge_runtime import cli
 from edge_runtime.errors import StorageError, StoreError, TrustError
+from edge_runtime.store import reserve
 from tests.edge_runtime.store.rig import Shelf, damage
 from tests.edge_runtime.store.test_trust import SECOND
+from tests.support import small_disk
 from tests.support.agent import COMMAND
 from tests.support.faulty_disk import faults
 from tests.support.full_disk import files_of_at_most
@@ -90,6 +94,57 @@ def test_on_a_full_disk_a_change_is_refused_and_changes_nothing(
     assert "the disk is full" in capsys.readouterr().err
     assert kept(shelf) == before
     assert cli.run([*change, "--store", str(shelf.store.root)]) == 0
+
+
+@pytest.mark.skipif(bool(small_disk.why_not()), reason=small_disk.why_not())
+class TestPruneOnAFullDisk:
+    """A real ext4 without a free block: files go only after a state that says so was written."""
+
+    @pytest.fixture
+    def disk(self, tmp_path: Path) -> Iterator[Path]:
+        with small_disk.ext4(tmp_path, megabytes=24) as disk:
+            yield disk
+
+    def test_it_removes_versions_and_keeps_what_runs(self, tmp_path: Path, disk: Path) -> None:
+        shelf = Shelf(tmp_path, store_name="disk/store")
+        shelf.run("1.0.0", extra={"extra/large": os.urandom(6 << 20)}), shelf.run("1.1.0", seed=1)
+        small_disk.fill(disk)
+
+        assert ended(start(shelf, "rollback"))[0] == StorageError.exit_code  # the disk is really full
+        assert ended(start(shelf, "prune", "--keep", "1")) == (0, "")
+
+        assert (len(shelf.files()), running(shelf)) == (1, "1.1.0")
+        assert damage(shelf.store) == ""
+        assert (shelf.store.root / reserve.NAME).stat().st_blocks * 512 >= reserve.BYTES
+        shelf.run("1.2.0", seed=2)
+
+    def test_it_removes_what_a_killed_install_left(self, tmp_path: Path, disk: Path) -> None:
+        shelf = Shelf(tmp_path, store_name="disk/store")
+        shelf.run("1.0.0")
+        left = shelf.store.root / "slots" / "tiny" / f"{'f' * 64}.new"
+        left.mkdir()
+        (left / "large").write_bytes(os.urandom(2 << 20))
+        (shelf.store.root / reserve.NAME).unlink()
+        small_disk.fill(disk)
+
+        assert ended(start(shelf, "prune"))[0] == 0
+
+        assert not left.exists()
+        assert running(shelf) == "1.0.0"
+
+    def test_where_there_is_nothing_to_remove_it_says_that_the_disk_is_full(
+        self, tmp_path: Path, disk: Path
+    ) -> None:
+        shelf = Shelf(tmp_path, store_name="disk/store")
+        shelf.run("1.0.0"), shelf.run("1.1.0", seed=1)
+        (shelf.store.root / reserve.NAME).unlink()  # a store of before
+        small_disk.fill(disk)
+        before = kept(shelf)
+
+        code, said = ended(start(shelf, "prune", "--keep", "1"))
+
+        assert (code, kept(shelf)) == (StorageError.exit_code, before)
+        assert "the disk is full" in said
 
 
 @pytest.mark.parametrize(
