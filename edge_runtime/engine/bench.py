@@ -1,5 +1,6 @@
 """Measure a loaded model on this machine: rows one by one, batches, memory, installed size."""
 
+import math
 import re
 import resource
 import time
@@ -20,8 +21,9 @@ from edge_runtime.errors import InputError
 _ROWS, _ROWS_BYTES = 512, 32 << 20
 _FEWEST = 16
 _BATCH = 256
-_WARM_UP = 50
+_WARM_UP, _WARM_UP_S = 50, 1.0
 _MAX_TIMES = 1 << 20
+_PEAK = re.compile(rb"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -89,20 +91,34 @@ def _joined(rows: list[Values]) -> Values:
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
-def measure_rows(predict: Callable[[Any], object], rows: list[Values], seconds: float) -> Latency:
-    """Call `predict` on one row after another for about `seconds`."""
+def measure_rows(
+    predict: Callable[[Any], object],
+    rows: list[Values],
+    seconds: float,
+    *,
+    fewest: int = 1,
+    most_seconds: float = math.inf,
+) -> Latency:
+    """Call `predict` on one row after another for about `seconds`, after it has been warmed.
+
+    At least `fewest` rows are measured, unless that takes more than `most_seconds`.
+    """
     clock = time.perf_counter_ns
     times = np.empty(_MAX_TIMES, np.int64)
+    warm = clock() + int(_WARM_UP_S * 1e9)
     for _, row in zip(range(_WARM_UP), cycle(rows), strict=False):
         predict(row)
-    count, end = 0, clock() + int(seconds * 1e9)
+        if clock() >= warm:
+            break
+    began = clock()
+    count, end, last = 0, began + int(seconds * 1e9), began + most_seconds * 1e9
     for row in cycle(rows):
         started = clock()
         predict(row)
         finished = clock()
         times[count] = finished - started
         count += 1
-        if finished >= end or count == _MAX_TIMES:
+        if (finished >= end and count >= fewest) or finished >= last or count == _MAX_TIMES:
             break
     p50, p90, p99, p99_9 = (float(v) / 1e3 for v in np.percentile(times[:count], [50, 90, 99, 99.9]))
     return Latency(count, p50, p90, p99, p99_9)
@@ -123,7 +139,13 @@ def measure_batches(predict: Callable[[Any], object], rows: list[Values], second
 
 
 def peak_memory_mb() -> float:
-    """The most memory this process has had resident, in MB."""
+    """The most memory this process has had resident, in MB.
+
+    The kernel's count for the program itself: that of getrusage(2) begins with its parent's.
+    """
+    with suppress(OSError), open("/proc/self/status", "rb") as status:
+        if found := _PEAK.search(status.read()):
+            return int(found[1]) * 1024 / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 

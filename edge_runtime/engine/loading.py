@@ -12,7 +12,7 @@ from edge_runtime.engine.base import Engine, ProvidingEngine, Session
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import choose, why_passed_over
-from edge_runtime.errors import EdgeError, EngineError, UnavailableError
+from edge_runtime.errors import ConfigError, EdgeError, EngineError, UnavailableError
 
 Got = TypeVar("Got")
 
@@ -53,7 +53,10 @@ class Here:
         self._engines, self._unavailable = found.engines, found.unavailable
 
     def survey(self, provider: str = "") -> Survey:
-        """All candidates, or those of one provider. Engines may take seconds to find their providers."""
+        """All candidates, or those of one provider. Engines may take seconds to find their providers.
+
+        Raises UnavailableError when there is none.
+        """
         usable: list[Candidate] = []
         passed: list[tuple[Candidate, str]] = []
         for variant in self._manifest.variants:
@@ -69,6 +72,10 @@ class Here:
             ]
             if provider and provider not in (*names, *unusable):
                 passed.append((Candidate(variant.id, provider), _no_provider(provider, names)))
+        if not usable:
+            self._first_variant()
+            reasons = {candidate: UnavailableError(why) for candidate, why in passed}
+            raise none_runs(self._manifest, reasons)
         return Survey(tuple(usable), tuple(passed))
 
     def first_that(
@@ -84,9 +91,7 @@ class Here:
         EngineError, or what only a broken adapter would, is passed over. Raises EngineError that says
         of every variant why not, and any other EdgeError at once.
         """
-        start = self._manifest.variants.index(
-            choose(self._manifest, self._unavailable, board=self._board)
-        )
+        start = self._manifest.variants.index(self._first_variant())
         order = [Candidate(each.id, provider) for each in self._manifest.variants[start:]]
         if preferred is not None and any(
             each.id == preferred.variant for each in self._manifest.variants
@@ -102,8 +107,10 @@ class Here:
                 got = attempt(candidate)
             except EngineError as error:
                 failed[candidate] = error
-            except (EdgeError, MemoryError):
-                raise
+            except (EdgeError, MemoryError) as error:
+                if candidate != preferred or not isinstance(error, ConfigError):
+                    raise
+                failed[candidate] = UnavailableError(str(error))
             except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
                 failed[candidate] = UnavailableError(f"{variant.engine}'s {registry.broken(error)}")
             else:
@@ -133,6 +140,10 @@ class Here:
             raise UnavailableError(_no_provider(candidate.provider, ()))
         providing = cast(ProvidingEngine, engine)
         return providing.load(self.bundle, variant, threads=threads, provider=candidate.provider)
+
+    def _first_variant(self) -> Variant:
+        """The first that may run; raises UnavailableError when none may."""
+        return choose(self._manifest, self._unavailable, board=self._board)
 
     def _why_not(self, variant: Variant) -> str:
         return why_passed_over(variant, self._unavailable, self._board)

@@ -1,9 +1,9 @@
 """The worker process, for the agent.
 
-    python -m edge_runtime.worker RELEASE SOCKET PARENT FOLDER THREADS BYTES BOARD VARIANT PRIORITY
+    python -m edge_runtime.worker RELEASE SOCKET TASK
 
-RELEASE is the agent's. A worker of another one says so and ends; the first two arguments and that reply
-are therefore the same in every release.
+TASK is JSON (`wire.Task`), RELEASE is the agent's. A worker of another one says so and ends; the first
+two arguments and that reply are therefore the same in every release.
 
 It never outlives its parent: the kernel kills it when the thread that started it ends
 (PR_SET_PDEATHSIG), and where that is not known it leaves when its socket closes.
@@ -29,11 +29,25 @@ from edge_runtime import __version__
 from edge_runtime.errors import EdgeError, EngineError
 from edge_runtime.worker.limits import limit_memory
 from edge_runtime.worker.release import other_release
-from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Result, WireError, pack
+from edge_runtime.worker.wire import (
+    Attempt,
+    Connection,
+    Failed,
+    Figures,
+    Found,
+    Infer,
+    Prepared,
+    Ready,
+    Result,
+    Task,
+    WireError,
+    pack,
+)
 
 if TYPE_CHECKING:
-    from edge_runtime.engine.golden import GoldenResult
+    from edge_runtime.engine.loading import Here
     from edge_runtime.model import Inference, Model
+    from edge_runtime.worker.proving import Proved
 
 _PR_SET_PDEATHSIG = 1
 _requests = msgspec.msgpack.Decoder(Infer)
@@ -47,47 +61,59 @@ def main() -> None:
         with contextlib.suppress(WireError):
             connection.send(Failed("UnavailableError", told))
         return
-    parent, folder, threads, max_bytes, board, variant, priority = said
-    _stay_tied_to(int(parent))
-    limit_memory(int(max_bytes))
+    task = msgspec.json.decode(said[0], type=Task)
+    _stay_tied_to(task.parent)
+    limit_memory(task.max_bytes)
     for number in (signal.SIGINT, signal.SIGTERM):  # our parent decides when we go
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(end,), daemon=True).start()
     with contextlib.suppress(WireError):
         try:
-            _serve(
-                connection,
-                folder,
-                int(priority),
-                threads=int(threads),
-                board=board,
-                variant=variant,
-            )
+            _serve(connection, task)
         except EdgeError as error:
             connection.send(Failed(type(error).__name__, str(error)))
         except Exception as error:  # noqa: BLE001 (it must reach the parent as words)
             connection.send(Failed("WorkerError", f"{type(error).__name__}: {error}"))
 
 
-def _serve(
-    connection: Connection, folder: str, priority: int, *, threads: int, board: str, variant: str
-) -> None:
+def _serve(connection: Connection, task: Task) -> None:
     from edge_runtime.bundle import open_folder
-    from edge_runtime.model import from_bundle
+    from edge_runtime.engine.loading import Here
+    from edge_runtime.worker.proving import prove, prove_first
 
-    started = time.perf_counter()
     # The store checked the signature when it installed this folder; digests are checked again here.
-    with (
-        open_folder(folder, root=None, allow_unsigned=True) as bundle,
-        from_bundle(bundle, threads=threads, board=board, variant=variant) as model,
-    ):
-        goldens = model.replay_goldens()
+    with open_folder(task.folder, root=None, allow_unsigned=True) as bundle:
+        here = Here(bundle, board=task.board, pinned=task.variant)
+        attempt = _asked(connection, here, task.provider) if task.asks else None
+        started = time.perf_counter()
+        if attempt:
+            proved = prove(here, attempt.candidate, task.threads)
+        else:
+            proved = prove_first(here, task.threads, task.provider, task.preferred)
         load_ms = (time.perf_counter() - started) * 1000
-        with _mode(priority) as (missing, collect):
-            connection.send(_introduce(model, goldens, load_ms, missing))
-            while True:
-                connection.send(_answer(model, connection.receive()))
-                collect()
+        with proved.model as model:
+            figures = _measured(model, attempt) if attempt and attempt.measure_s else None
+            with _mode(task.priority) as (missing, collect):
+                connection.send(_introduce(proved, load_ms, missing, figures))
+                while True:
+                    connection.send(_answer(model, connection.receive()))
+                    collect()
+
+
+def _asked(connection: Connection, here: "Here", provider: str) -> Attempt:
+    """What the parent would have us load, of all that we could; the long work before it is done then."""
+    survey = here.survey(provider)
+    connection.send(Found(survey.usable, survey.passed))
+    attempt = msgspec.msgpack.decode(connection.receive(), type=Attempt)
+    here.prepare(attempt.candidate)
+    connection.send(Prepared())
+    return attempt
+
+
+def _measured(model: "Model", attempt: Attempt) -> Figures:
+    from edge_runtime.worker.measuring import measure
+
+    return measure(model, attempt.measure_s, attempt.batch_s)
 
 
 @contextlib.contextmanager
@@ -133,7 +159,8 @@ def _check_one_output(found: "Inference") -> None:
         )
 
 
-def _introduce(model: "Model", goldens: "GoldenResult", load_ms: float, missing: str) -> Ready:
+def _introduce(proved: "Proved", load_ms: float, missing: str, figures: Figures | None) -> Ready:
+    model, goldens = proved.model, proved.goldens
     manifest = model.manifest
     return Ready(
         name=manifest.name,
@@ -143,13 +170,15 @@ def _introduce(model: "Model", goldens: "GoldenResult", load_ms: float, missing:
         task=manifest.task,
         classes=manifest.classes,
         variant=model.variant.id,
+        provider=proved.candidate.provider,
         engine=model.variant.engine,
         golden_count=goldens.count,
         golden_max_abs_error=float(goldens.max_abs_error),
         golden_label_disagreements=goldens.label_disagreements,
         load_ms=load_ms,
-        notes=model.notes,
+        notes=proved.notes,
         missing=missing,
+        figures=figures,
     )
 
 

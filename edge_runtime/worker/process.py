@@ -2,30 +2,39 @@
 
 import contextlib
 import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime import __version__, errors
+from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import EdgeError, UnavailableError, WorkerError
+from edge_runtime.worker.child import Child
 from edge_runtime.worker.limits import default_bytes
 from edge_runtime.worker.release import on_disk, other_release
-from edge_runtime.worker.wire import Connection, Failed, Infer, Ready, Reply, Result, WireError, unpack
+from edge_runtime.worker.wire import (
+    Attempt,
+    Connection,
+    Failed,
+    Found,
+    Infer,
+    Ready,
+    Reply,
+    Result,
+    Task,
+    WireError,
+    unpack,
+)
 
 Info = Ready
-_STDERR_LINES = 20
-_STDERR_LINE_BYTES = 4096
 _replies = msgspec.msgpack.Decoder(Reply)
 
 
@@ -51,13 +60,19 @@ class Worker:
         threads: int = 1,
         board: str = "",
         variant: str = "",
+        provider: str = "",
+        preferred: Candidate | None = None,
+        asks: bool = False,
         priority: int = 0,
         max_bytes: int | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         """Start the process; `wait_ready` tells when its model is loaded.
 
-        `board`, `variant`: what this device is and what is to run, as `edge_runtime.load` takes them.
+        `board`, `variant`, `provider`: what this device is and what is to run, as `edge_runtime.load`
+        takes them. `preferred` is tried first; where it fails, its golden outputs counted, the first of
+        the author's order that does not is taken. `asks`: nothing is loaded before `candidates` and
+        `prepare` were called.
         `priority`: of real-time mode for the thread that predicts, as `edge_runtime.realtime` takes it;
         0 for an ordinary thread. What that lacks is `info.missing`.
         `max_bytes`: the memory it may take, three quarters of the machine's where nothing is said.
@@ -69,43 +84,57 @@ class Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                limit = max_bytes or default_bytes()
-                said = [slot_folder.absolute(), threads, limit, board, variant, priority]
-                self._child = _Child(theirs, slot_folder, said, on_line)
+                task = Task(
+                    parent=os.getpid(),
+                    folder=str(slot_folder.absolute()),
+                    threads=threads,
+                    max_bytes=max_bytes or default_bytes(),
+                    board=board,
+                    variant=variant,
+                    provider=provider,
+                    preferred=preferred,
+                    priority=priority,
+                    asks=asks,
+                )
+                self._child = Child(theirs, task, on_line)
             except BaseException:
                 ours.close()
                 raise
         self._connection = Connection(ours)
 
     @classmethod
-    def start(
-        cls,
-        slot_folder: Path,
-        *,
-        threads: int = 1,
-        board: str = "",
-        variant: str = "",
-        priority: int = 0,
-        timeout_s: float = 60,
-        max_bytes: int | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> "Worker":
-        """Load an unpacked bundle in a new process and replay its golden inputs; see `wait_ready`."""
-        worker = cls(
-            slot_folder,
-            threads=threads,
-            board=board,
-            variant=variant,
-            priority=priority,
-            max_bytes=max_bytes,
-            on_line=on_line,
-        )
+    def start(cls, slot_folder: Path, *, timeout_s: float = 60, **settings: Any) -> "Worker":
+        """Load an unpacked bundle in a new process and replay its golden inputs.
+
+        `settings` are those of `Worker`; raises what `wait_ready` does.
+        """
+        worker = cls(slot_folder, **settings)
         try:
             worker.wait_ready(timeout_s)
         except BaseException:
             worker.close()
             raise
         return worker
+
+    def candidates(self, timeout_s: float = 60) -> Found:
+        """What a process that `asks` could run. Raises UnavailableError for nothing, or WorkerError."""
+        found = self._hear_loading(timeout_s, "looking for what can run")
+        assert isinstance(found, Found)
+        return found
+
+    def prepare(
+        self, candidate: Candidate, timeout_s: float, *, measure_s: float = 0.0, batch_s: float = 0.0
+    ) -> None:
+        """Have a process that `asks` load this candidate; returns when the load begins.
+
+        What takes minutes at an install comes before it. `measure_s`: how long it is measured before it
+        is ready, row by row; `batch_s`: in batches. Raises what the child raised, and WorkerError.
+        """
+        with contextlib.suppress(WireError):  # what became of the process tells the reason
+            self._connection.send(
+                Attempt(candidate=candidate, measure_s=measure_s, batch_s=batch_s), timeout_s
+            )
+        self._hear_loading(timeout_s, "preparing")
 
     def wait_ready(self, timeout_s: float = 60) -> None:
         """Wait until the model is loaded and gave its golden outputs.
@@ -114,12 +143,7 @@ class Worker:
         when the package is another by now, or WorkerError when it died or was not ready within
         `timeout_s`.
         """
-        try:
-            info = self._hear(timeout_s, "loading")
-        except EdgeError as error:  # in the middle of an upgrade it may be of two releases at once
-            if told := other_release(__version__, on_disk()):
-                raise UnavailableError(told) from error
-            raise
+        info = self._hear_loading(timeout_s, "loading")
         assert isinstance(info, Ready)
         self._info = info
         self._name = info.name
@@ -180,6 +204,14 @@ class Worker:
     ) -> None:
         self.close()
 
+    def _hear_loading(self, timeout_s: float, what: str) -> Reply:
+        try:
+            return self._hear(timeout_s, what)
+        except EdgeError as error:  # in the middle of an upgrade it may be of two releases at once
+            if told := other_release(__version__, on_disk()):
+                raise UnavailableError(told) from error
+            raise
+
     def _hear(self, timeout_s: float, what: str) -> Reply:
         """The child's reply; raises what it reports. A child that does not reply is ended."""
         try:
@@ -198,101 +230,8 @@ class Worker:
         return reply
 
 
-class _Child:
-    """The process and the thread that started it and reads its words.
-
-    They belong together: the kernel's parent-death signal comes when the starting *thread* ends, so
-    that thread lives exactly as long as the process does.
-    """
-
-    def __init__(
-        self,
-        theirs: socket.socket,
-        folder: Path,
-        said: Sequence[object],
-        on_line: Callable[[str], None] | None,
-    ) -> None:
-        """`said`: what follows PARENT on the command line."""
-        self._on_line = on_line
-        self._tail: deque[str] = deque(maxlen=_STDERR_LINES)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._fault: OSError | None = None
-        self._started = threading.Event()
-        arguments = [__version__, theirs.fileno(), os.getpid(), *said]
-        command = [sys.executable, "-m", "edge_runtime.worker", *map(str, arguments)]
-        self._keeper = threading.Thread(
-            target=self._keep, args=(command, theirs.fileno()), name="worker-keeper", daemon=True
-        )
-        self._keeper.start()
-        self._started.wait()
-        if self._process is None:
-            raise EdgeError(f"{folder}: no process can be started: {self._fault}.") from self._fault
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._keeper.is_alive()
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()  # not sent to a process that was waited for already
-
-    def end(self) -> None:
-        self.kill()
-        self._keeper.join()
-
-    def forget_words(self) -> None:
-        """What was said so far has nothing to do with what may go wrong next."""
-        self._tail.clear()
-
-    def last_words(self) -> str:
-        """How the process ended and what it said last; one that does not end by itself is ended."""
-        self._keeper.join(1)
-        self.end()
-        assert self._process is not None
-        status = self._process.returncode
-        how = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
-        return f"{how}{'; it said: ' + ' / '.join(list(self._tail)[-3:]) if self._tail else ''}"
-
-    def _keep(self, command: list[str], descriptor: int) -> None:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(descriptor,),
-                env={**os.environ, "PYTHONSAFEPATH": "1"},  # nothing is imported from where we stand
-            )
-        except OSError as error:
-            self._fault = error
-            self._started.set()
-            return
-        self._process = process
-        self._started.set()
-        assert process.stdout is not None
-        with process.stdout as words:
-            while line := words.readline(_STDERR_LINE_BYTES):
-                text = line.decode(errors="replace").rstrip()
-                self._tail.append(text)
-                if self._on_line:
-                    self._on_line(text)
-        process.wait()
-
-
 def _error(failed: Failed) -> EdgeError:
     kind = getattr(errors, failed.kind, None)
     if isinstance(kind, type) and issubclass(kind, EdgeError):
         return kind(failed.text)
     return WorkerError(failed.text)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

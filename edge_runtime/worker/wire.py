@@ -11,11 +11,60 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from edge_runtime.engine.candidate import Candidate
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_FRAME_BYTES = 256 << 20
 _LENGTH_BYTES = 4
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process is started for, as JSON on its command line. `Worker` tells of the members.
+
+    parent: the process that starts it. asks: whether it says what it could run, and waits to be told.
+    """
+
+    parent: int
+    folder: str
+    threads: int
+    max_bytes: int
+    board: str
+    variant: str
+    provider: str
+    preferred: Candidate | None
+    priority: int
+    asks: bool
+
+
+class Found(msgspec.Struct, frozen=True, tag=True):
+    """Child to parent, where it asks: the candidates that may run here, the others, and why not."""
+
+    usable: tuple[Candidate, ...]
+    passed: tuple[tuple[Candidate, str], ...]
+
+
+class Attempt(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Parent to child: the candidate to load, and how long to measure it, row by row and in batches."""
+
+    candidate: Candidate
+    measure_s: float
+    batch_s: float
+
+
+class Prepared(msgspec.Struct, frozen=True, tag=True):
+    """Child to parent: what may take long before a load is done."""
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a candidate took: of one row in microseconds, and the most memory of its process in MB."""
+
+    rows: int
+    p50_us: float
+    p99_9_us: float
+    batch_rows_per_s: float | None
+    peak_memory_mb: float
 
 
 class Infer(msgspec.Struct, frozen=True, tag=True):
@@ -28,7 +77,8 @@ class Infer(msgspec.Struct, frozen=True, tag=True):
 class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Child to parent, once: the model is loaded and gave its golden outputs.
 
-    notes: what is to be reported of how it was loaded. missing: what real-time mode lacks.
+    provider: what the engine runs the variant on, '' for its own way. notes: what is to be reported of
+    how it was loaded. missing: what real-time mode lacks. figures: what it took, where it was measured.
     """
 
     name: str
@@ -38,6 +88,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     task: str
     classes: tuple[str, ...]
     variant: str
+    provider: str
     engine: str
     golden_count: int
     golden_max_abs_error: float
@@ -45,6 +96,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     load_ms: float
     notes: tuple[str, ...] = ()
     missing: str = ""
+    figures: Figures | None = None
 
 
 class Result(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -63,7 +115,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-Reply = Ready | Result | Failed
+Reply = Found | Prepared | Ready | Result | Failed
 
 
 class WireError(Exception):

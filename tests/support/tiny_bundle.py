@@ -37,6 +37,8 @@ Behaviour = Literal[
     "starves",
     "fails_on_large",
     "hangs_on_large",
+    "slow",
+    "wrong",
 ]
 Floats = npt.NDArray[np.float32]
 
@@ -72,14 +74,17 @@ def tiny_bundle(
     boards: tuple[str, ...] = (),
     wrong_on: str = "",
     floor: int = 0,
+    variants: Mapping[str, Behaviour] | None = None,
 ) -> bytes:
     """The bytes of a signed bundle (`key=None`: unsigned); another `seed` is another content.
 
     `behaviour` is what a device meets in it: `wrong_goldens` runs with other outputs than the golden
     ones, `fails` raises in every run, `not_onnx` cannot be loaded, `hangs` never comes back from the
     first run, `starves` asks for more memory than there is in every run; `fails_on_large` and
-    `hangs_on_large` do so when a value is above 100, which no golden one is.
+    `hangs_on_large` do so when a value is above 100, which no golden one is; `slow` takes a few
+    milliseconds for a run.
 
+    `variants` are what it has in place of `fp32`, by their ids; one that is `wrong` gives other outputs.
     `wrong_on` is a board that has a variant of its own, before the other: it does not give the goldens.
     """
     model, windows = TinyModel(seed), golden_windows()
@@ -108,6 +113,17 @@ def tiny_bundle(
         artifacts[file] = model.graph()
         wrong = msgspec.structs.replace(manifest.variants[0], id="wrong", file=file, boards=(wrong_on,))
         manifest = msgspec.structs.replace(manifest, variants=(wrong, *manifest.variants))
+    if variants:
+        del artifacts[MODEL_FILE]
+        made = []
+        for id_, how in variants.items():
+            file = f"variants/{id_}/model.onnx"
+            raw = b"this is no model" if how == "not_onnx" else model.graph(how)
+            artifacts[file] = raw
+            made.append(
+                msgspec.structs.replace(manifest.variants[0], id=id_, file=file, size_bytes=len(raw))
+            )
+        manifest = msgspec.structs.replace(manifest, variants=tuple(made))
     return seal(manifest, artifacts, [] if key is None else [key])
 
 
@@ -194,7 +210,9 @@ class TinyModel:
             "starves": _greedy,
             "fails_on_large": _failing_on_large,
             "hangs_on_large": _endless_on_large,
+            "slow": _lengthy,
         }
+        weights = -self.weights if behaviour == "wrong" else self.weights
         spoil = spoilers.get(behaviour, _nothing)
         nodes = [
             *spoil("windows", "spoiled"),
@@ -215,7 +233,7 @@ class TinyModel:
                 helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
                 helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2]),
             ],
-            [numpy_helper.from_array(self.weights, "weights")],
+            [numpy_helper.from_array(weights, "weights")],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         onnx.checker.check_model(model)
@@ -269,6 +287,13 @@ def _endless_on_large(source: str, target: str) -> list[onnx.NodeProto]:
         helper.make_node("Greater", ["largest", "hundred"], ["large"]),
         loop,
     ]
+
+
+def _lengthy(source: str, target: str) -> list[onnx.NodeProto]:
+    """A Loop of some thousand turns."""
+    constant, loop = _endless(source, target)
+    loop.input[0] = "turns"
+    return [_constant("turns", np.asarray(2_000, np.int64)), constant, loop]
 
 
 def _endless(source: str, target: str) -> list[onnx.NodeProto]:

@@ -23,8 +23,8 @@ class Site:
         shutil.rmtree(self.package)
         self._copy()
         self._replace("__init__.py", f'"{edge_runtime.__version__}"', f'"{NEW}"')
-        self._replace("worker/__main__.py", "parent, folder,", "folder, parent,")
-        self._replace("worker/process.py", "os.getpid(), *said", "said[0], os.getpid(), *said[1:]")
+        for file in ("worker/__main__.py", "worker/process.py", "worker/wire.py"):
+            self._replace(file, "max_bytes", "at_most_bytes")
         for file in ("worker/__main__.py", "worker/wire.py"):
             self._replace(file, "load_ms", "loading_ms")
 

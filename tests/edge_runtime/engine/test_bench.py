@@ -1,5 +1,9 @@
 """What is measured: rows that differ, percentiles in order, an installation and all it needs."""
 
+import subprocess
+import sys
+import time
+
 import numpy as np
 
 from edge_runtime.engine.bench import (
@@ -84,6 +88,22 @@ def test_every_row_is_asked_in_turn() -> None:
     assert seen[:7] == [0, 1, 2, 0, 1, 2, 0]
     assert latency.rows > 3
     assert latency.p50_us <= latency.p90_us <= latency.p99_us <= latency.p99_9_us
+
+
+def test_of_a_slow_model_so_many_rows_are_measured_unless_that_takes_too_long() -> None:
+    rows = [np.zeros(1)]
+
+    assert measure_rows(lambda _: time.sleep(0.001), rows, 0, fewest=12).rows == 12
+    assert measure_rows(lambda _: time.sleep(0.02), rows, 0, fewest=12, most_seconds=0.05).rows == 3
+
+
+def test_memory_is_counted_for_the_program_itself_and_not_for_the_one_that_started_it() -> None:
+    """getrusage(2) counts on from the parent's."""
+    held = bytearray(b"x" * (200 << 20))
+    code = "from edge_runtime.engine.bench import peak_memory_mb; print(peak_memory_mb())"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert len(held) / 1e6 > float(asked.stdout) > 20
 
 
 def test_batches_have_256_rows() -> None:

@@ -1,0 +1,105 @@
+"""A worker's process as its parent holds it: started, listened to, ended, and asked why it died."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from edge_runtime import __version__
+from edge_runtime.errors import EdgeError
+from edge_runtime.worker.wire import Task
+
+_STDERR_LINES = 20
+_STDERR_LINE_BYTES = 4096
+
+
+class Child:
+    """The process and the thread that started it and reads its words.
+
+    They belong together: the kernel's parent-death signal comes when the starting *thread* ends, so
+    that thread lives exactly as long as the process does.
+    """
+
+    def __init__(self, theirs: socket.socket, task: Task, on_line: Callable[[str], None] | None) -> None:
+        self._on_line = on_line
+        self._tail: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._fault: OSError | None = None
+        self._started = threading.Event()
+        said = [__version__, str(theirs.fileno()), msgspec.json.encode(task).decode()]
+        command = [sys.executable, "-m", "edge_runtime.worker", *said]
+        self._keeper = threading.Thread(
+            target=self._keep, args=(command, theirs.fileno()), name="worker-keeper", daemon=True
+        )
+        self._keeper.start()
+        self._started.wait()
+        if self._process is None:
+            raise EdgeError(f"{task.folder}: no process can be started: {self._fault}.") from self._fault
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._keeper.is_alive()
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()  # not sent to a process that was waited for already
+
+    def end(self) -> None:
+        self.kill()
+        self._keeper.join()
+
+    def forget_words(self) -> None:
+        """What was said so far has nothing to do with what may go wrong next."""
+        self._tail.clear()
+
+    def last_words(self) -> str:
+        """How the process ended and what it said last; one that does not end by itself is ended."""
+        self._keeper.join(1)
+        self.end()
+        assert self._process is not None
+        status = self._process.returncode
+        how = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
+        return f"{how}{'; it said: ' + ' / '.join(list(self._tail)[-3:]) if self._tail else ''}"
+
+    def _keep(self, command: list[str], descriptor: int) -> None:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(descriptor,),
+                env={**os.environ, "PYTHONSAFEPATH": "1"},  # nothing is imported from where we stand
+            )
+        except OSError as error:
+            self._fault = error
+            self._started.set()
+            return
+        self._process = process
+        self._started.set()
+        assert process.stdout is not None
+        with process.stdout as words:
+            while line := words.readline(_STDERR_LINE_BYTES):
+                text = line.decode(errors="replace").rstrip()
+                self._tail.append(text)
+                if self._on_line:
+                    self._on_line(text)
+        process.wait()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

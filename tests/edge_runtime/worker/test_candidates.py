@@ -1,0 +1,121 @@
+"""A process that asks what to load, measures it if it is told to, and takes the next best if it must."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.engine.candidate import Candidate
+from edge_runtime.errors import (
+    EngineError,
+    GoldenMismatchError,
+    UnavailableError,
+    WorkerError,
+)
+from edge_runtime.worker import Worker
+from tests.support.slots import slot
+from tests.support.tiny_bundle import golden_windows, tiny_bundle
+
+SLOW, FAST, WRONG = Candidate("slow", "cpu"), Candidate("fast", "cpu"), Candidate("wrong", "cpu")
+
+
+def several(tmp_path: Path) -> Path:
+    variants = {"slow": "slow", "fast": "good", "wrong": "wrong"}
+    return slot(tmp_path, tiny_bundle(variants=variants))  # type: ignore[arg-type]
+
+
+def test_it_says_what_could_run_and_serves_what_it_is_told(tmp_path: Path) -> None:
+    with Worker(several(tmp_path), asks=True) as worker:
+        found = worker.candidates()
+        assert (found.usable, found.passed) == ((SLOW, FAST, WRONG), ())
+        worker.prepare(FAST, 60)
+        worker.wait_ready()
+        assert (worker.info.variant, worker.info.provider) == ("fast", "cpu")
+        assert worker.info.figures is None
+        assert worker.infer(golden_windows()).labels is not None
+
+
+def test_what_cannot_run_here_is_among_what_it_says(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle(wrong_on="pi5"))
+    with Worker(folder, asks=True, board="pi4") as worker:
+        found = worker.candidates()
+    assert found.usable == (Candidate("fp32", "cpu"),)
+    assert found.passed == ((Candidate("wrong"), "is made for pi5 (this is pi4)"),)
+
+
+def test_a_pinned_variant_or_provider_is_all_there_is(tmp_path: Path) -> None:
+    folder = several(tmp_path)
+    with Worker(folder, asks=True, variant="fast", provider="cpu") as worker:
+        assert worker.candidates().usable == (FAST,)
+    with (
+        Worker(folder, asks=True, provider="tpu") as worker,
+        pytest.raises(UnavailableError, match=r"slow on tpu: expected the provider 'tpu' on this"),
+    ):
+        worker.candidates()
+    with (
+        Worker(folder, asks=True, variant="int8") as worker,
+        pytest.raises(UnavailableError, match="expected a variant 'int8', found slow, fast, wrong"),
+    ):
+        worker.candidates()
+
+
+def test_it_is_measured_before_it_is_ready(tmp_path: Path) -> None:
+    folder, figures = several(tmp_path), {}
+    for candidate in (SLOW, FAST):
+        with Worker(folder, asks=True) as worker:
+            worker.candidates()
+            worker.prepare(candidate, 60, measure_s=0.05, batch_s=0.01)
+            worker.wait_ready()
+            figures[candidate] = worker.info.figures
+            assert worker.infer(golden_windows()).labels is not None  # and serves
+
+    slow, fast = figures[SLOW], figures[FAST]
+    assert slow is not None
+    assert fast is not None
+    assert slow.p50_us > fast.p50_us > 0
+    assert fast.p99_9_us >= fast.p50_us
+    assert slow.rows >= 36
+    assert fast.rows > slow.rows
+    assert fast.batch_rows_per_s is not None
+    assert 20 < fast.peak_memory_mb < 1000
+
+
+def test_one_that_is_wrong_says_so_and_no_other_takes_its_place(tmp_path: Path) -> None:
+    with Worker(several(tmp_path), asks=True) as worker:
+        worker.candidates()
+        worker.prepare(WRONG, 60, measure_s=0.05)
+        with pytest.raises(GoldenMismatchError):
+            worker.wait_ready()
+
+
+def test_one_that_dies_is_told_of_as_any_process(tmp_path: Path) -> None:
+    with Worker(several(tmp_path), asks=True) as worker:
+        worker.candidates()
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(WorkerError, match=r"preparing, worker process \d+ was ended by SIGKILL"):
+            worker.prepare(FAST, 60)
+
+
+def test_where_nothing_is_asked_a_wrong_variant_makes_way_for_the_next(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle(variants={"wrong": "wrong", "fast": "good"}))
+    with Worker.start(folder) as worker:
+        assert worker.info.variant == "fast"
+        (note,) = worker.info.notes
+    assert note.startswith("wrong does not run, fast does: tiny 1.0.0: expected the source model's")
+
+
+def test_what_is_preferred_goes_first_and_makes_way_as_well(tmp_path: Path) -> None:
+    folder = several(tmp_path)
+    with Worker.start(folder, preferred=FAST) as worker:
+        assert (worker.info.variant, worker.info.notes) == ("fast", ())
+    for gone in (WRONG, Candidate("fast", "tpu"), Candidate("nosuch")):
+        with Worker.start(folder, preferred=gone) as worker:
+            assert worker.info.variant == "slow"
+
+
+def test_when_all_fail_every_reason_is_told(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle(variants={"wrong": "wrong", "broken": "not_onnx"}))
+    told = r"wrong: tiny 1.0.0: expected the source.*; broken: .*expected an ONNX file"
+    with pytest.raises(EngineError, match=told):
+        Worker.start(folder)
