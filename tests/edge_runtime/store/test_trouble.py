@@ -96,6 +96,26 @@ def test_on_a_full_disk_a_change_is_refused_and_changes_nothing(
     assert cli.run([*change, "--store", str(shelf.store.root)]) == 0
 
 
+def test_a_prune_gives_its_reserve_for_the_state_that_the_disk_does_not_take(shelf: Shelf) -> None:
+    before = prepared(shelf)
+    full = faults("write", "ENOSPC", when="1", paths=[shelf.store.root / "state.json.tmp"])
+
+    code, said = ended(start(shelf, "prune", "--keep", "1", prefix=full))
+
+    assert (code, said) == (0, "")
+    assert len(shelf.files()) == len(before[2]) - 1
+    assert damage(shelf.store) == ""
+
+    held = shelf.store.root / reserve.NAME
+    assert held.stat().st_size == reserve.BYTES  # taken again
+    held.unlink()
+    held.mkdir()  # nothing to give
+    before = kept(shelf)
+    code, said = ended(start(shelf, "prune", "--keep", "2", prefix=full))
+    assert (code, kept(shelf)) == (StorageError.exit_code, before)
+    assert "the disk is full" in said
+
+
 @pytest.mark.skipif(bool(small_disk.why_not()), reason=small_disk.why_not())
 class TestPruneOnAFullDisk:
     """A real ext4 without a free block: files go only after a state that says so was written."""
