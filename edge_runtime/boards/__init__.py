@@ -23,12 +23,14 @@ class OnnxRuntime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The newest ONNX Runtime that a board's software takes, and the newest of each that this one loads.
 
     opset, ml_opset: of the operator sets ai.onnx and ai.onnx.ml. ir_version: of ONNX files.
+    providers: what a model is tried on besides the processor, in this order, where it is installed.
     """
 
     version: str
     opset: int
     ml_opset: int
     ir_version: int
+    providers: tuple[str, ...] = ()
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

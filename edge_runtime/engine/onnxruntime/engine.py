@@ -4,6 +4,8 @@ Models are given as bytes whose digest was checked, never as a path: nothing can
 check and the load, and nothing beside the model is looked for. See docs/adr/0004-engine-seam.md.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from edge_runtime.bundle import Bundle
@@ -15,6 +17,8 @@ from edge_runtime.errors import ConfigError, UnavailableError
 from edge_runtime.memory import return_freed_memory
 
 CPU = "cpu"
+# A session of an ONNX file, with these options, for a number of threads.
+Start = Callable[[bytes, Any, int], Any]
 
 
 class OnnxRuntimeEngine:
@@ -29,13 +33,23 @@ class OnnxRuntimeEngine:
             return f"it cannot be imported: {told(error)}; try: pip install onnxruntime"
         return ""
 
-    def providers(self, _variant: Variant, _board: str, /) -> tuple[str, ...]:
+    def providers(self, _variant: Variant, board: str, /) -> tuple[str, ...]:
         """See `ProvidingEngine`."""
-        return (CPU,)
+        from edge_runtime.engine.onnxruntime.looking import looked
 
-    def unusable_providers(self, _variant: Variant, _board: str, /) -> dict[str, str]:
+        return (CPU, *(name for name, why in looked(board).items() if not why))
+
+    def unusable_providers(self, _variant: Variant, board: str, /) -> dict[str, str]:
         """See `ProvidingEngine`."""
-        return {}
+        from edge_runtime.engine.onnxruntime.looking import looked
+
+        return {name: why for name, why in looked(board).items() if why}
+
+    def software(self) -> tuple[str, ...]:
+        """See `ProvidingEngine`."""
+        from edge_runtime.engine.onnxruntime.looking import software
+
+        return software()
 
     def load(
         self, bundle: Bundle, variant: Variant, *, threads: int, provider: str = ""
@@ -50,10 +64,30 @@ class OnnxRuntimeEngine:
             raise ConfigError(f"threads: expected 1 or more, found {threads}.")
         manifest = bundle.manifest
         subject = f"{manifest.name} {manifest.version}, {variant.file}"
-        if provider not in ("", CPU):
-            raise UnavailableError(f"{subject}: the provider {provider!r} is not on this machine.")
-        session = _loaded(bundle, variant.file, subject, threads)
-        return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
+        if provider in ("", CPU):
+            session = _loaded(bundle, variant.file, subject, threads)
+            return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
+        return self._load_with(provider, bundle, variant, subject, threads)
+
+    def _load_with(
+        self, provider: str, bundle: Bundle, variant: Variant, subject: str, threads: int
+    ) -> OnnxRuntimeSession:
+        from edge_runtime.engine.onnxruntime.providers import PROVIDERS, left_over, session_with
+
+        if (known := PROVIDERS.get(provider)) is None:
+            names = ", ".join((CPU, *PROVIDERS))
+            raise ConfigError(f"provider: expected one of {names}; found {provider!r}.")
+        try:
+            session = _loaded(bundle, variant.file, subject, threads, partial(session_with, provider))
+            notes = left_over(provider, session)
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"{subject}: cannot be run by onnxruntime's provider {provider}: {error}."
+            ) from error
+        manifest = bundle.manifest
+        return OnnxRuntimeSession(
+            session, manifest.inputs, manifest.outputs, subject, copies=known.copies, notes=notes
+        )
 
     def load_host(self, bundle: Bundle, variant: Variant, *, threads: int) -> OnnxRuntimePart:
         """Load the part of another engine's variant that runs before it, `Variant.host`; as `load`."""
@@ -61,15 +95,21 @@ class OnnxRuntimeEngine:
         return OnnxRuntimePart(_loaded(bundle, variant.host, subject, threads), subject)
 
 
-def _loaded(bundle: Bundle, file: str, subject: str, threads: int) -> Any:
+def _on_the_processor(raw: bytes, options: Any, _threads: int) -> Any:
+    return library().InferenceSession(
+        raw, options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
+
+
+def _loaded(
+    bundle: Bundle, file: str, subject: str, threads: int, start: Start = _on_the_processor
+) -> Any:
     """A session of one file of a bundle, checked. Raises EngineError, BundleError."""
     raw = bundle.read(file)
     check_onnx(raw, subject)
     return_freed_memory()  # before a forest needs thirteen times its file for a moment
     with translated(f"{subject}: cannot be loaded"):
-        session = library().InferenceSession(
-            raw, _options(threads), providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+        session = start(raw, _options(threads), threads)
     # It keeps the file for a fallback, which is off; and what loading freed, of a forest more than
     # stays in use: ONNX Runtime copies a model several times.
     session._model_bytes = None

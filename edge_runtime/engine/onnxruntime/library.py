@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from edge_runtime.errors import EngineError
@@ -17,9 +18,14 @@ def library() -> Any:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
+    _silence(onnxruntime)
+    return onnxruntime
+
+
+@cache
+def _silence(onnxruntime: Any) -> None:
     # What it would log also arrives as an exception, or concerns hardware that is not used here.
     onnxruntime.set_default_logger_severity(SILENT)
-    return onnxruntime
 
 
 @contextmanager
@@ -27,6 +33,8 @@ def translated(what: str) -> Iterator[None]:
     """Turn what ONNX Runtime raises (it has no common base of its own) into an EngineError."""
     try:
         yield
+    except EngineError:
+        raise
     except Exception as error:
         raise failed(what, error) from error
 
@@ -37,5 +45,10 @@ def failed(what: str, error: Exception) -> EngineError:
 
 def told(error: Exception) -> str:
     """What a foreign exception says, on one line of bounded length."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """Foreign words on one line of bounded length."""
+    text = " ".join(text.split())
     return text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]}..."

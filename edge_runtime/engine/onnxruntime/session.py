@@ -24,10 +24,20 @@ _ELEMENT_TYPES = {
 
 
 class OnnxRuntimeSession:
-    """A loaded ONNX file whose inputs and outputs are those of the manifest."""
+    """A loaded ONNX file whose inputs and outputs are those of the manifest.
+
+    copies: its inputs are copied to another memory. notes: what is to be reported of it.
+    """
 
     def __init__(
-        self, session: Any, inputs: Sequence[Input], outputs: Sequence[Output], subject: str
+        self,
+        session: Any,
+        inputs: Sequence[Input],
+        outputs: Sequence[Output],
+        subject: str,
+        *,
+        copies: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
         _check_tensors(f"{subject}: inputs", session.get_inputs(), inputs)
         _check_tensors(f"{subject}: outputs", session.get_outputs(), outputs)
@@ -35,7 +45,8 @@ class OnnxRuntimeSession:
         self._outputs = tuple(outputs)
         self._output_names = [output.name for output in outputs]
         self._subject = subject
-        self.row = _bind_row(session, inputs, outputs, subject)
+        self.notes = notes
+        self.row = _bind_row(session, inputs, outputs, subject, CopiedRow if copies else OnnxRuntimeRow)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Execute a batch; see `Session.run`."""
@@ -113,13 +124,13 @@ class OnnxRuntimeRow:
     ) -> None:
         self.inputs, self.outputs = tuple(inputs.values()), tuple(outputs.values())
         self._subject = subject
+        self._named = inputs
         # The buffers are bound by address; `inputs` and `outputs` keep them alive with the binding.
-        binding = session.io_binding()
-        for name, array in inputs.items():
-            binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        binding: Any = session.io_binding()
+        self._binding = binding
+        self._bind_inputs()
         for name, array in outputs.items():
             binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-        self._binding: Any = binding
         self._run: Any = session.run_with_iobinding
 
     def run(self) -> None:
@@ -131,12 +142,31 @@ class OnnxRuntimeRow:
                 raise EngineError(f"{self._subject}: the model was closed.") from None
             raise failed(f"{self._subject}: cannot be run", error) from error
 
+    def _bind_inputs(self) -> None:
+        for name, array in self._named.items():
+            address = array.ctypes.data
+            self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, address)
+
     def close(self) -> None:
         self._binding = self._run = None
 
 
+class CopiedRow(OnnxRuntimeRow):
+    """The same for a provider whose memory is its own: ONNX Runtime copies an input when it is bound."""
+
+    def run(self) -> None:
+        """Execute once; see `BoundRow.run`."""
+        if self._binding is not None:
+            self._bind_inputs()
+        super().run()
+
+
 def _bind_row(
-    session: Any, inputs: Sequence[Input], outputs: Sequence[Output], subject: str
+    session: Any,
+    inputs: Sequence[Input],
+    outputs: Sequence[Output],
+    subject: str,
+    kind: type[OnnxRuntimeRow],
 ) -> OnnxRuntimeRow | None:
     # Texts have no buffer of fixed size, and a table's columns are checked one by one anyway.
     is_table = len(inputs) > 1 and all(each.shape == (None,) for each in inputs)
@@ -155,7 +185,7 @@ def _bind_row(
     if bound_inputs is None or bound_outputs is None:
         return None
     with translated(f"{subject}: cannot be bound"):
-        return OnnxRuntimeRow(session, bound_inputs, bound_outputs, subject)
+        return kind(session, bound_inputs, bound_outputs, subject)
 
 
 def _check_tensors(subject: str, found: Sequence[Any], expected: Sequence[Tensor]) -> None:

@@ -1,0 +1,120 @@
+"""Which providers can be used here: what is installed, and what each says when it is started.
+
+A provider is started in a process of its own: a GPU's libraries take hundreds of megabytes of whom they
+are loaded by, one that is broken may end it, and ONNX Runtime tells why only on its standard error.
+"""
+
+import json
+import mmap
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from edge_runtime.boards import board as board_of
+from edge_runtime.engine.onnxruntime.library import one_line
+from edge_runtime.engine.onnxruntime.providers import PROVIDERS
+
+TIMEOUT_S = 60.0
+PROBE = "edge_runtime.engine.onnxruntime.probe"
+# A part of the names in a library that was built with it, which has no file of its own.
+_XNNPACK = b"11onnxruntime7xnnpack"
+
+
+def looked(board: str) -> Mapping[str, str]:
+    """The providers that are installed and that a board names, in its order: why each cannot be used.
+
+    '' where it can. Where nobody has said what this is, '', all that are installed.
+    """
+    return _started(tuple(each for each in _named(board) if is_installed(each)))
+
+
+def software() -> tuple[str, ...]:
+    """ONNX Runtime and its plug-ins as they are installed, "name version" each."""
+    found = {each.name.lower(): each.version for each in metadata.distributions()}
+    return tuple(f"{name} {found[name]}" for name in sorted(found) if name.startswith("onnxruntime"))
+
+
+@cache
+def is_installed(name: str) -> bool:
+    """Whether a provider may be here. Nothing is imported: a device without one is not to wait."""
+    provider = PROVIDERS[name]
+    if provider.plugin and find_spec(provider.plugin):
+        return True
+    spec = find_spec("onnxruntime")
+    if spec is None or spec.origin is None:
+        return False
+    folder = Path(spec.origin).parent / "capi"
+    if provider.library:
+        return (folder / provider.library).is_file()
+    own = (path for path in folder.glob("*.so*") if "_providers_" not in path.name)
+    return any(_holds(path, _XNNPACK) for path in own)
+
+
+def _named(board: str) -> Sequence[str]:
+    if not board:
+        return tuple(PROVIDERS)
+    onnxruntime = board_of(board).onnxruntime
+    return onnxruntime.providers if onnxruntime else ()
+
+
+def _holds(path: Path, text: bytes) -> bool:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
+        return library.find(text) >= 0
+
+
+@cache
+def _started(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Why each cannot be used, '' where it can: as long as one ends the process, the others again."""
+    found: dict[str, str] = {}
+    while left := [each for each in names if each not in found]:
+        found |= _probe(left)
+    return {name: found[name] for name in names}
+
+
+def _probe(names: Sequence[str]) -> dict[str, str]:
+    """What one process finds out of these, of one at least."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", PROBE, *names],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            env={**os.environ, "PYTHONSAFEPATH": "1"},  # nothing is imported from where we stand
+        )
+        said, ending = done.stdout, _ending(done.returncode, done.stderr)
+    except subprocess.TimeoutExpired as error:
+        said, ending = error.stdout or b"", f"it was not started after {TIMEOUT_S:g} s"
+    except OSError as error:
+        return dict.fromkeys(names, f"no process can be started that tries it: {error}")
+    found = dict(_answers(said))
+    begun = next((name for name in names if name not in found), None)
+    return found if begun is None else found | {begun: ending}
+
+
+def _answers(said: bytes) -> list[tuple[str, str]]:
+    """The `name` and `why` of each line of JSON; what else was written is passed over."""
+    found = []
+    for line in said.splitlines():
+        try:
+            words = json.loads(line)
+            found.append((str(words["name"]), str(words["why"])))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return found
+
+
+def _ending(status: int, said: bytes) -> str:
+    if status >= 0:
+        last = (said.decode(errors="replace").strip().splitlines() or [f"status {status}"])[-1]
+        return f"the process that starts it fails: {one_line(last)}"
+    try:
+        return f"starting it ended the process by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"starting it ended the process by signal {-status}"

@@ -1,0 +1,73 @@
+"""The process that starts providers: of each it says why it cannot be used, on a line of JSON."""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from edge_runtime.engine.onnxruntime.library import library, one_line
+from edge_runtime.engine.onnxruntime.providers import MISSING, session_with
+from edge_runtime.errors import UnavailableError
+
+# y = Identity(x) of texts: nothing takes it but the processor, so nothing is built for it.
+MODEL = bytes.fromhex(
+    "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080812040a020801"
+    "620f0a0179120a0a08080812040a02080142040a001011"
+)
+_ERRORS = 3
+_LOGGED = re.compile(r"\[E:[^\]]*\] (?P<why>[^\n]+)")
+
+
+def main(names: list[str]) -> None:
+    # What libraries print goes nowhere; what is said here has a descriptor of its own.
+    with os.fdopen(os.dup(1), "w") as said, open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        for name in names:
+            said.write(json.dumps({"name": name, "why": why_unusable(name)}) + "\n")
+            said.flush()
+
+
+def why_unusable(name: str) -> str:
+    """Why a provider cannot be started in this process; '' where it can."""
+    with _errors_in_a_file() as log:
+        options = library().SessionOptions()
+        try:
+            library().set_default_logger_severity(_ERRORS)
+            session_with(name, MODEL, options, 1)
+        except UnavailableError as error:
+            log.seek(0)
+            return _reason(log.read().decode(errors="replace"), error)
+    return ""
+
+
+def _reason(logged: str, error: UnavailableError) -> str:
+    """The library that is missing, where the log names one; what was raised names it seldom."""
+    if missing := MISSING.search(logged):
+        found = missing["library"]
+    elif error.__cause__ is None and (line := _LOGGED.search(logged)):
+        found = line["why"]
+    else:
+        return str(error)
+    needs = str(error).rpartition("; ")[2]
+    return f"{one_line(found)}; {needs}"
+
+
+@contextmanager
+def _errors_in_a_file() -> Iterator[IO[bytes]]:
+    """Standard error, of libraries as well, for as long as it is open."""
+    before = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield log
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,179 @@
+"""ONNX Runtime's providers: what each is called, what it is told, how a session gets one.
+
+A provider comes inside ONNX Runtime's own package, or in a plug-in's: a library that is registered and
+then names its devices. What it does not take of a graph runs on the processor.
+
+Sources: https://onnxruntime.ai/docs/execution-providers/ (options; plugin-ep-libraries).
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import msgspec
+
+from edge_runtime.engine.onnxruntime.library import library, one_line, told
+from edge_runtime.errors import UnavailableError
+
+_PROCESSOR = "CPUExecutionProvider"
+_MAX_NAMED = 5
+# How ONNX Runtime says which library a provider's library misses.
+MISSING = re.compile(r"with error: (?P<library>[^\n]+)")
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """A way to run a graph.
+
+    theirs: what ONNX Runtime calls it. needs: what must be there, to follow "it needs".
+    library: its file in ONNX Runtime's folder, '' where it is linked in. plugin: the module of one.
+    options: what it is told, for a number of threads; built_in: only where it is no plug-in.
+    copies: inputs are copied to memory of its own.
+    """
+
+    theirs: str
+    needs: str
+    library: str = ""
+    plugin: str = ""
+    options: Callable[[int], dict[str, str]] = lambda _threads: {}
+    built_in: dict[str, str] = {}
+    copies: bool = False
+
+
+def _openvino(threads: int) -> dict[str, str]:
+    # Left alone it computes float32 as bfloat16 on a processor that has it.
+    wanted = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "EXECUTION_MODE_HINT": "ACCURACY",
+        "INFERENCE_NUM_THREADS": str(threads),
+        "NUM_STREAMS": "1",
+    }
+    return {"load_config": json.dumps({"CPU": wanted})}
+
+
+PROVIDERS = {
+    "tensorrt": Provider(
+        theirs="TensorrtExecutionProvider",
+        needs="NVIDIA's driver, CUDA, cuDNN and TensorRT of the versions it was built for",
+        library="libonnxruntime_providers_tensorrt.so",
+        # What it would keep is code, and is looked for in the working directory.
+        built_in={
+            "trt_engine_cache_enable": "0",
+            "trt_timing_cache_enable": "0",
+            "trt_fp16_enable": "0",
+        },
+        copies=True,
+    ),
+    "tensorrt-rtx": Provider(
+        theirs="NvTensorRTRTXExecutionProvider",
+        needs="NVIDIA's driver and a GPU that TensorRT-RTX knows",
+        library="libonnxruntime_providers_nv_tensorrt_rtx.so",
+        plugin="onnxruntime_ep_nv_tensorrt_rtx",
+        copies=True,
+    ),
+    "cuda": Provider(
+        theirs="CUDAExecutionProvider",
+        needs="NVIDIA's driver, CUDA and cuDNN of the versions it was built for",
+        library="libonnxruntime_providers_cuda.so",
+        options=lambda _threads: {"use_tf32": "0"},
+        copies=True,
+    ),
+    "openvino": Provider(
+        theirs="OpenVINOExecutionProvider",
+        needs="an x86-64 processor, as a plug-in one of Intel's",
+        library="libonnxruntime_providers_openvino.so",
+        plugin="onnxruntime_ep_openvino",
+        options=_openvino,
+        built_in={"device_type": "CPU"},
+    ),
+    "xnnpack": Provider(
+        theirs="XnnpackExecutionProvider",
+        needs="an ONNX Runtime that was built with it",
+        options=lambda threads: {"intra_op_num_threads": str(threads)},
+    ),
+}
+
+
+def session_with(name: str, raw: bytes, options: Any, threads: int) -> Any:
+    """A session of the ONNX file `raw` that runs through a provider of `PROVIDERS`.
+
+    `options` are its SessionOptions, and are changed. Raises UnavailableError where the provider is not
+    on this machine, cannot be used, or takes nothing of this graph.
+    """
+    provider, onnxruntime = PROVIDERS[name], library()
+    # NVIDIA's libraries would round float32 to 10 bits of its 23; they ask when they are first used.
+    os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if name == "xnnpack":
+        options.intra_op_num_threads = 1  # it has threads of its own
+    given = provider.options(threads)
+    try:
+        if devices := _devices(provider):
+            options.add_provider_for_devices(devices[:1], given)
+            providers = None
+        elif provider.theirs in onnxruntime.get_available_providers():
+            providers = [(provider.theirs, given | provider.built_in), _PROCESSOR]
+        else:
+            raise UnavailableError(f"this machine does not have it; it needs {provider.needs}")
+        session = onnxruntime.InferenceSession(raw, options, providers=providers, enable_fallback=0)
+    except UnavailableError:
+        raise
+    except Exception as error:
+        missing = MISSING.search(str(error))
+        why = one_line(missing["library"]) if missing else told(error)
+        raise UnavailableError(f"{why}; it needs {provider.needs}") from error
+    # ONNX Runtime drops one that it cannot start, and says so in its log alone.
+    if provider.theirs not in session.get_providers():
+        raise UnavailableError(f"it cannot be started; it needs {provider.needs}")
+    return session
+
+
+def left_over(name: str, session: Any) -> tuple[str, ...]:
+    """What of a session's graph its provider leaves to the processor, to be reported.
+
+    Raises UnavailableError when that is everything. ONNX Runtime before 1.24 cannot tell.
+    """
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except Exception:  # noqa: BLE001 (of an old version, AttributeError; of a provider that fails at it, anything)
+        return ()
+    theirs = PROVIDERS[name].theirs
+    taken = [len(part.get_nodes()) for part in parts if part.ep_name == theirs]
+    left = [node.op_type for part in parts if part.ep_name != theirs for node in part.get_nodes()]
+    if not taken:
+        raise UnavailableError("it takes no part of this graph")
+    if not left:
+        return ()
+    kinds = list(dict.fromkeys(left))
+    more = ", ..." if len(kinds) > _MAX_NAMED else ""
+    told_kinds = f"{', '.join(kinds[:_MAX_NAMED])}{more}"
+    total = sum(taken) + len(left)
+    return (f"{name} runs {sum(taken)} of {total} nodes, the processor the others: {told_kinds}",)
+
+
+def _devices(provider: Provider) -> list[Any]:
+    """What a plug-in offers of this provider, its library registered first. Raises what that raises."""
+    onnxruntime = library()
+    if not hasattr(onnxruntime, "get_ep_devices"):  # before 1.23
+        return []
+    if not (found := _of(provider)) and provider.plugin:
+        try:
+            plugin = import_module(provider.plugin)
+        except ModuleNotFoundError:
+            return []
+        onnxruntime.register_execution_provider_library(provider.theirs, plugin.get_library_path())
+        found = _of(provider)
+        if not found:
+            raise UnavailableError(f"its plug-in finds no device; it needs {provider.needs}")
+    return found
+
+
+def _of(provider: Provider) -> list[Any]:
+    """Its devices that are registered; of OpenVINO the processor alone."""
+    return [
+        each
+        for each in library().get_ep_devices()
+        if each.ep_name == provider.theirs and each.ep_metadata.get("ov_device", "CPU") == "CPU"
+    ]
