@@ -12,8 +12,8 @@ from edge_runtime.doctor.folders import nearest
 MARGIN_BYTES = 16 << 20  # for journals, the store's state and a little of everything
 _FEW_NAMES = 1_000
 _ADVICE = (
-    "Free some: edge-runtime prune --store STORE --keep 1 removes ways back; remove logs and packages that "
-    "nobody needs, or use a bigger disk."
+    "Free some: edge-runtime prune --store STORE --keep 1 removes ways back; remove logs and packages "
+    "that nobody needs, or use a bigger disk."
 )
 
 

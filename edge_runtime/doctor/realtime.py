@@ -32,7 +32,7 @@ def look(device: Device) -> Iterator[Finding]:
     wanted, store = asked(device.config), device.store_folder
     agent = holder(store / "agent.lock") if store else None
     if agent is not None:
-        yield judge(wanted, _allowed(device.root, str(agent)), "the agent that runs")
+        yield judge(wanted, _allowed(device.root, str(agent.pid)), "the agent that runs")
     elif (given := _unit(device.root)) is not None:
         yield judge(wanted, given, "the service by its unit")
     elif _allowed(device.root, "self") < wanted:

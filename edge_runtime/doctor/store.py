@@ -3,10 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping
 
+from edge_runtime import __version__
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.errors import EdgeError
 from edge_runtime.store.disk import Store
+from edge_runtime.store.locks import holder
 from edge_runtime.store.slots import ModelState
+from edge_runtime.worker.release import other_release
 
 
 def look(device: Device) -> Iterator[Finding]:
@@ -31,7 +34,12 @@ def look(device: Device) -> Iterator[Finding]:
         return
     yield from _versions(store, models)
     if store.agent_running():
-        yield ok(f"{path}: an agent runs on it now.")
+        agent = holder(path / "agent.lock")
+        if agent and agent.release and (other := other_release(agent.release, __version__)):
+            what, _, advice = other.partition(". ")
+            yield warning(f"{what}.", advice)
+        else:
+            yield ok(f"{path}: an agent runs on it now.")
     elif device.config:
         yield warning(
             f"{path}: no agent runs on it now.",

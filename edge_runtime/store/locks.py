@@ -6,11 +6,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
+from edge_runtime import __version__
 from edge_runtime.durable import translated
 from edge_runtime.errors import StoreBusyError
 
 _POLL_S = 0.02
+
+
+class Holder(NamedTuple):
+    """A process, and the release of edge-runtime that it runs, '' where that is not known."""
+
+    pid: int
+    release: str
 
 
 @contextmanager
@@ -30,7 +39,7 @@ def held(path: Path, *, wait_s: float, purpose: str) -> Iterator[None]:
                     f"{wait_s:g} s. Wait for it to end and try again."
                 )
             time.sleep(_POLL_S)
-        _sign(descriptor, f"{os.getpid()}\n")
+        _sign(descriptor, f"{os.getpid()} {__version__}\n")
         yield
         _sign(descriptor, "")
     finally:
@@ -51,12 +60,13 @@ def is_held(path: Path) -> bool:
         os.close(descriptor)
 
 
-def holder(path: Path) -> int | None:
-    """The process that holds the lock now; None where none does, or it cannot be told."""
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock now; None where nobody does, or it cannot be told."""
     if not is_held(path):
         return None
     try:
-        return int(path.read_text())
+        pid, *release = path.read_text("utf-8").split()
+        return Holder(int(pid), " ".join(release))
     except (OSError, ValueError):
         return None
 
@@ -70,13 +80,13 @@ def _take(descriptor: int, kind: int) -> bool:
 
 
 def _sign(descriptor: int, text: str) -> None:
-    """Leave the holder's process id in the file; only people read it, so a full disk does not matter."""
+    """Leave in the file who holds it; only people are told of it, so a full disk does not matter."""
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text.encode(), 0)
 
 
 def _holder(descriptor: int) -> str:
-    with suppress(OSError, ValueError):
-        return f"process {int(os.pread(descriptor, 20, 0))}"
+    with suppress(OSError, ValueError, IndexError):
+        return f"process {int(os.pread(descriptor, 20, 0).split()[0])}"
     return "another process"

@@ -1,26 +1,19 @@
 """Whether real-time mode can be had: from made-up /proc and /etc, and from real processes."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from edge_runtime import __version__
 from edge_runtime.config import Config, DeviceConfig, ModelConfig, RealtimeConfig, SourceConfig
 from edge_runtime.doctor.checks import checks_for
 from edge_runtime.doctor.findings import Device, Finding
 from edge_runtime.doctor.realtime import judge_runtime, look
 from edge_runtime.store import locks
+from tests.edge_runtime.doctor.holding import holding
 from tests.support.rights import WITHOUT, may_raise
 
 UNIT = "etc/systemd/system/edge-runtime.service"
-AGENT = """
-import sys, pathlib
-from edge_runtime.store import locks
-with locks.held(pathlib.Path(sys.argv[1]), wait_s=5, purpose=""):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 LIMITS = "Limit    Soft Limit    Hard Limit    Units\nMax realtime priority     {0}      {0}\n"
 
 
@@ -89,17 +82,9 @@ def test_what_the_running_agent_really_has_counts_before_its_unit(
     """The agent is a process that holds its lock; its rights are read from the real /proc."""
     lock = tmp_path / "store" / "agent.lock"
     lock.parent.mkdir()
-    with subprocess.Popen(
-        [*prefix, sys.executable, "-c", AGENT, str(lock)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as agent:
-        assert agent.stdout is not None
-        assert agent.stdout.readline() == "held\n"
-        assert locks.holder(lock) == agent.pid
+    with holding(lock, prefix=prefix) as agent:
+        assert locks.holder(lock) == (agent, __version__)
         told = next(iter(look(Device(config=config(tmp_path)))))
-        agent.communicate()
     assert told.state == ("ok" if may else "problem")
     assert "the agent that runs may have" in told.what
     assert locks.holder(lock) is None

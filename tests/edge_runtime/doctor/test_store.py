@@ -1,0 +1,38 @@
+"""Who runs on a store, and of which release."""
+
+from pathlib import Path
+
+from edge_runtime import __version__
+from edge_runtime.doctor.findings import Device
+from edge_runtime.doctor.store import look
+from edge_runtime.store import locks
+from tests.edge_runtime.doctor.holding import holding
+from tests.edge_runtime.store.rig import Shelf
+from tests.support.upgraded import NEW, Site
+
+
+def test_an_agent_of_another_release_is_told_to_be_restarted(tmp_path: Path, shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    site = Site(tmp_path / "site")
+    lock = shelf.store.root / "agent.lock"
+    with holding(lock, environment=site.environment):
+        (_, found) = look(Device(store=shelf.store.root))
+        assert (found.state, found.what.endswith("an agent runs on it now.")) == ("ok", True)
+    site.upgrade()
+    with holding(lock, environment=site.environment):
+        (_, found) = look(Device(store=shelf.store.root))
+    assert found.state == "warning"
+    assert f"edge-runtime was upgraded from {NEW} to {__version__} while its agent runs" in found.what
+    assert found.advice == "Restart the service: systemctl restart edge-runtime."
+
+
+def test_an_agent_that_does_not_tell_its_release_is_only_seen(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    lock = shelf.store.root / "agent.lock"
+    with holding(lock) as agent:
+        lock.write_text(f"{agent}\n")
+        assert locks.holder(lock) == (agent, "")
+        (_, found) = look(Device(store=shelf.store.root))
+        assert found.state == "ok"
+        lock.write_text("")
+        assert locks.holder(lock) is None
