@@ -18,6 +18,7 @@ bench: .venv/ready
 	for each in latency jitter cold_start install wear convert convert_network exact_trees variants neural \
 		blocks; do \
 		OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$$each.py || exit; done
+	.venv/bin/python benchmarks/chart.py
 
 .venv/ready: pyproject.toml scripts/setup
 	@PYTHON=$(PYTHON) scripts/setup
