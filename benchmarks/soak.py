@@ -7,12 +7,15 @@ second, are spread over the time there is. Meanwhile, in an order that the seed 
 new versions; bad versions (wrong golden outputs, runs that fail or never end, files that are no model);
 the worker and the agent killed; the sensor's broker, the fleet's broker and the collector killed and
 started again up to five seconds later. Kills are SIGKILLs. After each, what the device holds is read.
-The last agent process lives for half of the time at least, so that its memory can show.
+The last agent process lives for half of the time and its last worker for a third, or nearly, so that a
+leak can show.
 
 At the end the collector must have every window of every sample exactly once, in order, each good version
-at one place, no bad one; no row lost; the agent's memory flat (8 MiB), its processes, threads and
-descriptors as at the start, the outbox empty, slots pruned, and no process left. The exit status is 0
-only if all of it holds.
+at one place, no bad one; no row lost; the agent's resident memory flat (8 MiB) and its worker's (1 MiB);
+what the agent has in use as much as before: it counts Python's blocks itself, which tells a leak of a
+megabyte an hour from what allocators keep. Processes, threads and descriptors must be as at the start;
+the outbox empty, slots pruned, files bounded, and no process left. The exit status is 0 only if all of
+it holds.
 
 Writes benchmarks/results/soak-DATE.md and .json.
 """
@@ -34,7 +37,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.support.soak_site import Reading
 from tests.support.soaking import Soaked, left_behind, soak
 
-WINDOWS = 86_400
+WINDOWS = 86_400  # a day of one a second
+WINDOWS_OF_THE_EXAMPLE = 86_400 * 10 // 25  # examples/01_whole_loop: 10 samples a second, stride 25
 EVERY_S = 7.0
 MIB = 1 << 20
 
@@ -63,6 +67,8 @@ def main(minutes: float, seed: int, keep: bool) -> None:
         "minutes": minutes,
         "seed": seed,
         "windows": len(found.record.predictions),
+        "days_of_one_a_second": round(len(found.record.predictions) / WINDOWS, 2),
+        "days_of_the_example": round(len(found.record.predictions) / WINDOWS_OF_THE_EXAMPLE, 2),
         "missing": found.missing,
         "twice": found.twice,
         "rows_lost": found.record.lost,
@@ -74,6 +80,8 @@ def main(minutes: float, seed: int, keep: bool) -> None:
         "agent_lives": found.readings[-1].life,
         "growth_bytes": found.growth_bytes(),
         "growth_in_second_half_bytes": found.growth_bytes(since=0.5),
+        "growth_in_use": dataclasses.asdict(found.growth_in_use),
+        "growth_of_worker_bytes": found.growth_of_worker_bytes,
         "readings": [dataclasses.asdict(reading) for reading in found.readings],
         "not_held": faults,
     }
@@ -89,14 +97,16 @@ def report(result: dict[str, Any], found: Soaked) -> str:
     claims = [f"- NOT HELD: {fault}" for fault in result["not_held"]] or ["All of it held."]
     befell = [[kind, str(count)] for kind, count in sorted(result["incidents"].items())]
     events = [[name, str(count)] for name, count in result["events"].items()]
-    life = found.last_life
+    life, used = found.last_life, result["growth_in_use"]
     return f"""# A day's windows in {result["minutes"]:g} minutes, {result["date"]}
 
 {in_words(result["machine"])} After: {result["load_average_after"]}.
 
 Made by `benchmarks/soak.py --minutes {result["minutes"]:g} --seed {result["seed"]}`; what must hold is
-said there. {result["windows"]:,} windows of {found.samples:,} samples; {result["agent_lives"]} lives
-of the agent, of which the last took {(life[-1].at_s - life[0].at_s) / 60:.1f} minutes.
+said there. {result["windows"]:,} windows of {found.samples:,} samples: {result["days_of_one_a_second"]}
+days of one window a second, {result["days_of_the_example"]} days of the first example's (one in 2.5 s).
+{result["agent_lives"]} lives of the agent, of which the last took {minutes(life)} minutes; the last
+worker's took {minutes(found.last_worker)}.
 
 {chr(10).join(claims)}
 
@@ -104,7 +114,9 @@ of the agent, of which the last took {(life[-1].at_s - life[0].at_s) / 60:.1f} m
 - rows lost: {result["rows_lost"]}; rows that came again and were removed: {result["rows_removed"]}
 - versions confirmed: {result["versions_confirmed"]}; bad ones refused: {result["versions_refused"]}
 - the last agent's memory: {result["growth_bytes"] / MIB:+.1f} MiB from the first fifth of its readings
-  to the last, {result["growth_in_second_half_bytes"] / MIB:+.1f} MiB within their second half
+  to the last, {result["growth_in_second_half_bytes"] / MIB:+.1f} MiB within their second half; once
+  warm it has {used["blocks"]:+,} of Python's blocks and {used["malloc_bytes"] / 1024:+,.0f} KiB else in use
+- the last worker's memory, once it is warm: {result["growth_of_worker_bytes"] / MIB:+.1f} MiB
 
 {table(("incident", "times"), befell)}
 
@@ -119,6 +131,10 @@ The collector's record of the device's events:
 """
 
 
+def minutes(life: list[Reading]) -> str:
+    return f"{(life[-1].at_s - life[0].at_s) / 60:.1f}"
+
+
 def held_lines(found: Soaked) -> list[list[str]]:
     def line(name: str, value: Callable[[Reading], float]) -> list[str]:
         values, life = list(map(value, found.readings)), list(map(value, found.last_life))
@@ -127,6 +143,8 @@ def held_lines(found: Soaked) -> list[list[str]]:
 
     return [
         line("agent, resident MiB", lambda each: each.held.agent_bytes / MIB),
+        line("agent, Python's blocks in use", lambda each: each.in_use.blocks),
+        line("agent, other KiB in use", lambda each: each.in_use.malloc_bytes / 1024),
         line("worker, resident MiB", lambda each: each.held.worker_bytes / MIB),
         line("processes", lambda each: each.held.processes),
         line("threads", lambda each: each.held.threads),

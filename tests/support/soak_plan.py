@@ -16,6 +16,7 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SPOILT = ("wrong_goldens", "fails", "not_onnx", "hangs")  # what a bad version is
 _LONGEST_S = 5.0
+_LAST = {"agent killed": 1 / 2, "worker killed": 2 / 3, "new version": 2 / 3}  # of the time
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Incident:
 def incidents(seed: int, duration_s: float, every_s: float) -> tuple[Incident, ...]:
     """Rounds of one incident of each kind, in another order each round, `every_s` apart on average.
 
-    After the first round the agent is not killed in the second half: it has to live long for its memory
-    to show.
+    After the first round the agent is not killed in the second half, nor its worker killed or replaced
+    in the last third: they have to live long for a leak to show.
     """
     chance = random.Random(seed)
     found: list[Incident] = []
@@ -46,5 +47,5 @@ def incidents(seed: int, duration_s: float, every_s: float) -> tuple[Incident, .
             if incident.at_s > duration_s - every_s and len(found) >= len(KINDS):
                 return tuple(found)
             first_round = len(found) < len(KINDS)
-            if kind != "agent killed" or first_round or incident.at_s < duration_s / 2:
+            if first_round or incident.at_s < _LAST.get(kind, 1) * duration_s:
                 found.append(incident)

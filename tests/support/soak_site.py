@@ -11,6 +11,7 @@ from tests.support.agent import AgentRig
 from tests.support.brokers import NatsServer
 from tests.support.fleet_process import FleetProcess, fleet_process
 from tests.support.footprint import Held, folder_bytes, is_there, settled
+from tests.support.in_use import InUse, in_use, telling
 from tests.support.soak_plan import Incident
 from tests.support.waiting import wait_for
 
@@ -21,11 +22,14 @@ _LOAD_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Reading:
-    """What the device holds at one moment; `life` counts the agent's processes, bytes are of files."""
+    """What the device holds at one moment; `life` counts the agent's processes, `worker` is one's id,
+    `in_use` is the agent's, bytes are of files."""
 
     at_s: float
     life: int
+    worker: int
     held: Held
+    in_use: InUse
     outbox_rows: int
     outbox_bytes: int
     store_bytes: int
@@ -68,6 +72,8 @@ class Site:
                 redelivery_s=_REDELIVERY_S,
             )
             stack.callback(self.rig.close)
+            self._telling = self.folder / "telling"
+            self.rig.environment = telling(self._telling)
             self.rig.start()
             self._stack = stack.pop_all()
         self._began = time.monotonic()
@@ -86,7 +92,9 @@ class Site:
         return Reading(
             at_s=round(self.elapsed_s(), 1),
             life=self.life,
+            worker=self._worker() or 0,
             held=held,
+            in_use=in_use(self.rig.pid, self._telling),
             outbox_rows=self.rig.outbox_counts().rows,
             outbox_bytes=sum(path.stat().st_size for path in data.glob("outbox.db*")),
             store_bytes=folder_bytes(data / "store"),
