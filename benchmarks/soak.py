@@ -115,7 +115,8 @@ worker's took {minutes(found.last_worker)}.
 - versions confirmed: {result["versions_confirmed"]}; bad ones refused: {result["versions_refused"]}
 - the last agent's memory: {result["growth_bytes"] / MIB:+.1f} MiB from the first fifth of its readings
   to the last, {result["growth_in_second_half_bytes"] / MIB:+.1f} MiB within their second half; once
-  warm it has {used["blocks"]:+,} of Python's blocks and {used["malloc_bytes"] / 1024:+,.0f} KiB else in use
+  warm it has {used["blocks"]:+,} of Python's blocks and {used["malloc_bytes"] / 1024:+,.0f} KiB more in
+  use
 - the last worker's memory, once it is warm: {result["growth_of_worker_bytes"] / MIB:+.1f} MiB
 
 {table(("incident", "times"), befell)}
