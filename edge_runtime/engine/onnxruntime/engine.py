@@ -81,8 +81,11 @@ class OnnxRuntimeEngine:
             session = _loaded(bundle, variant.file, subject, threads, partial(session_with, provider))
             notes = left_over(provider, session)
         except UnavailableError as error:
+            from edge_runtime.engine.onnxruntime.looking import why_unusable
+
+            why = why_unusable(provider) or error  # where it cannot be started at all, that says more
             raise UnavailableError(
-                f"{subject}: cannot be run by onnxruntime's provider {provider}: {error}."
+                f"{subject}: cannot be run by onnxruntime's provider {provider}: {why}."
             ) from error
         manifest = bundle.manifest
         return OnnxRuntimeSession(

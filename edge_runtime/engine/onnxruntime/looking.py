@@ -34,6 +34,11 @@ def looked(board: str) -> Mapping[str, str]:
     return _started(tuple(each for each in _named(board) if is_installed(each)))
 
 
+def why_unusable(name: str) -> str:
+    """Why a provider cannot be used, '' where it can or is not installed."""
+    return _started((name,))[name] if is_installed(name) else ""
+
+
 def software() -> tuple[str, ...]:
     """ONNX Runtime and its plug-ins as they are installed, "name version" each."""
     found = {each.name.lower(): each.version for each in metadata.distributions()}

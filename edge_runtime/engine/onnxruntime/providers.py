@@ -103,8 +103,9 @@ def session_with(name: str, raw: bytes, options: Any, threads: int) -> Any:
     on this machine, cannot be used, or takes nothing of this graph.
     """
     provider, onnxruntime = PROVIDERS[name], library()
-    # NVIDIA's libraries would round float32 to 10 bits of its 23; they ask when they are first used.
-    os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+    if provider.copies:
+        # NVIDIA's libraries would round float32 to 10 bits of its 23; they look when they are first used.
+        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     if name == "xnnpack":
         options.intra_op_num_threads = 1  # it has threads of its own
@@ -161,7 +162,9 @@ def _devices(provider: Provider) -> list[Any]:
     if not (found := _of(provider)) and provider.plugin:
         try:
             plugin = import_module(provider.plugin)
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as error:
+            if error.name != provider.plugin:
+                raise
             return []
         onnxruntime.register_execution_provider_library(provider.theirs, plugin.get_library_path())
         found = _of(provider)

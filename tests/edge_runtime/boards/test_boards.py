@@ -7,6 +7,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge_runtime.boards import board, board_names, called, supported
+from edge_runtime.engine.onnxruntime.providers import PROVIDERS
 from edge_runtime.errors import ConfigError
 
 
@@ -21,6 +22,8 @@ def test_every_board_says_what_it_is_and_whether_it_is_supported(name: str) -> N
     assert bool(found.onnxruntime) != bool(found.unsupported)
     if found.tensorrt is not None:
         assert re.fullmatch(r"\d+\.\d", found.tensorrt.capability)
+    if found.onnxruntime is not None:
+        assert set(found.onnxruntime.providers) <= set(PROVIDERS)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,12 @@ from edge_runtime.bundle.manifest import Input, Output
 from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine, OnnxRuntimeSession
 from edge_runtime.errors import ConfigError, EngineError
 from tests.support.graphs import DOUBLE, FLOAT, doubling_regression, graph, write_bundle
-from tests.support.tiny_bundle import TinyModel, golden_windows, tiny_bundle
+from tests.support.tiny_bundle import TinyModel, golden_windows
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 DOUBLE_IT = helper.make_node("Add", ["rows", "rows"], ["value"])
 DECLARED = Input(name="rows", dtype="float32", shape=(None, 2))
 VALUE = Output(name="value", dtype="float32", shape=(None, 2), meaning="value")
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Iterator[Bundle]:
-    path = tmp_path / "tiny.edge"
-    path.write_bytes(tiny_bundle())
-    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
-        yield bundle
 
 
 def _load(bundle: Bundle, threads: int = 1) -> OnnxRuntimeSession:
