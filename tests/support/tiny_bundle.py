@@ -4,7 +4,7 @@ The model takes windows of 4 samples of 2 channels and calls each by its mean: `
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -22,6 +22,7 @@ from edge_runtime.bundle.manifest import (
     Manifest,
     Output,
     Parity,
+    Profile,
     Provenance,
     Variant,
     Window,
@@ -75,6 +76,7 @@ def tiny_bundle(
     wrong_on: str = "",
     floor: int = 0,
     variants: Mapping[str, Behaviour] | None = None,
+    on_gpu: Collection[str] = (),
 ) -> bytes:
     """The bytes of a signed bundle (`key=None`: unsigned); another `seed` is another content.
 
@@ -84,7 +86,8 @@ def tiny_bundle(
     `hangs_on_large` do so when a value is above 100, which no golden one is; `slow` takes a few
     milliseconds for a run.
 
-    `variants` are what it has in place of `fp32`, by their ids; one that is `wrong` gives other outputs.
+    `variants` are what it has in place of `fp32`, by their ids; one that is `wrong` gives other outputs;
+    those in `on_gpu` are for TensorRT.
     `wrong_on` is a board that has a variant of its own, before the other: it does not give the goldens.
     """
     model, windows = TinyModel(seed), golden_windows()
@@ -120,9 +123,11 @@ def tiny_bundle(
             file = f"variants/{id_}/model.onnx"
             raw = b"this is no model" if how == "not_onnx" else model.graph(how)
             artifacts[file] = raw
-            made.append(
-                msgspec.structs.replace(manifest.variants[0], id=id_, file=file, size_bytes=len(raw))
-            )
+            one = msgspec.structs.replace(manifest.variants[0], id=id_, file=file, size_bytes=len(raw))
+            if id_ in on_gpu:
+                profile = Profile(min_rows=1, opt_rows=1, max_rows=64)
+                one = msgspec.structs.replace(one, engine="tensorrt", profile=profile)
+            made.append(one)
         manifest = msgspec.structs.replace(manifest, variants=tuple(made))
     return seal(manifest, artifacts, [] if key is None else [key])
 

@@ -1,0 +1,84 @@
+"""From an installed slot to its worker: what is recorded is taken, else it is measured."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_runtime.choice import record as records
+from edge_runtime.choice.decision import Measured, chosen
+from edge_runtime.choice.key import Key, same_machine
+from edge_runtime.choice.measuring import Held, Limits, Say, Start, measure
+from edge_runtime.choice.record import Record
+from edge_runtime.engine.candidate import Candidate
+from edge_runtime.errors import StorageError
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One installed bundle: how people call it, its digest, its folder, and where its record is kept."""
+
+    subject: str
+    digest: str
+    folder: Path
+    record: Path
+
+
+@dataclass(frozen=True)
+class Brought:
+    """record: what was found, and chosen. is_new: whether it was found just now. trouble: why the record
+    could not be kept, '' where it was."""
+
+    record: Record
+    is_new: bool
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """How the candidates of one model are started, measured and chosen on this device."""
+
+    start: Start
+    key: Key
+    limits: Limits = field(default_factory=Limits)
+    say: Say = lambda _: None
+
+    def recorded(self, slot: Slot) -> Record | None:
+        """What was measured of a slot, where it still holds."""
+        found = records.read(slot.record)
+        return found if found is not None and found.key == self.key else None
+
+    def first_guess(self, slot: Slot) -> Candidate | None:
+        """What to run before anything is measured: what was chosen by this machine as it is."""
+        found = records.read(slot.record)
+        return found.chosen if found is not None and same_machine(found.key, self.key) else None
+
+    def choose(self, slot: Slot, held: Held) -> Brought:
+        """What is recorded, or else measured now and recorded; raises what `measure` does.
+
+        Where the bundle has one candidate only, its worker is in `held` then, ready to serve. A record
+        that cannot be written is trouble, and no error.
+        """
+        if (known := self.recorded(slot)) is not None:
+            return Brought(known, is_new=False)
+        rows = measure(slot.subject, slot.folder, self.start, held, limits=self.limits, say=self.say)
+        found = self._record(slot, rows)
+        try:
+            records.write(slot.record, found)
+        except StorageError as error:
+            return Brought(found, is_new=True, trouble=str(error))
+        return Brought(found, is_new=True)
+
+    def bring_up(self, slot: Slot, candidate: Candidate, held: Held) -> None:
+        """Have a worker of this candidate in `held`, ready; what is ready there already is kept.
+
+        Where it fails, another candidate serves. Raises what `Worker.wait_ready` does, and Cancelled.
+        """
+        if held.is_ready:
+            return
+        with held.watched():
+            worker = held.start(lambda: self.start(slot.folder, preferred=candidate))
+            worker.wait_ready(self.limits.load_s)
+
+    def _record(self, slot: Slot, rows: tuple[Measured, ...]) -> Record:
+        best = chosen(rows, self.key.prefer)
+        assert best is not None  # else measuring had raised
+        return Record(digest=slot.digest, key=self.key, rows=rows, chosen=best)

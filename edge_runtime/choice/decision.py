@@ -1,0 +1,55 @@
+"""What was measured of each candidate, and which is taken: pure decisions."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from edge_runtime.engine.candidate import Candidate
+
+Prefer = Literal["speed", "author"]
+AS_FAST = 1.03  # within this the author's order counts, not the noise
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One candidate on this machine, or `why_not` it cannot serve here.
+
+    Times of one row in microseconds, `memory_mb` is the most that its process took. They are None where
+    nothing was measured: of one that cannot serve, and of the only one there is.
+    """
+
+    candidate: Candidate
+    why_not: str = ""
+    p50_us: float | None = None
+    p99_9_us: float | None = None
+    memory_mb: float | None = None
+    load_ms: float | None = None
+    batch_rows_per_s: float | None = None
+    golden_max_abs_error: float | None = None
+
+
+def able(rows: Sequence[Measured]) -> list[Measured]:
+    """Those that can serve here."""
+    return [each for each in rows if not each.why_not]
+
+
+def chosen(rows: Sequence[Measured], prefer: Prefer = "speed") -> Candidate | None:
+    """The one of the lowest median; of several within noise, the author's first. None where none can.
+
+    `rows` are in the author's order, which alone counts where `prefer` says so or nothing was measured.
+    """
+    usable = able(rows)
+    times = [each.p50_us for each in usable if each.p50_us is not None]
+    if prefer == "author" or not times:
+        return usable[0].candidate if usable else None
+    limit = min(times) * AS_FAST
+    return next(each.candidate for each in usable if each.p50_us is not None and each.p50_us <= limit)
+
+
+def lighter(rows: Sequence[Measured], running: Candidate) -> Candidate | None:
+    """The next lighter candidate than the one that runs: the slowest of those that are truly faster."""
+    times = {each.candidate: each.p50_us for each in able(rows) if each.p50_us is not None}
+    if running not in times:
+        return None
+    faster = {name: time for name, time in times.items() if time * AS_FAST < times[running]}
+    return max(faster, key=lambda name: faster[name], default=None)

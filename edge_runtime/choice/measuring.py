@@ -1,0 +1,212 @@
+"""Every candidate of a bundle proves itself and is timed, in the very process that would serve it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from edge_runtime.choice.decision import Measured, able
+from edge_runtime.engine.candidate import Candidate
+from edge_runtime.errors import EdgeError, EngineError, UnavailableError, WorkerError
+from edge_runtime.worker import Worker
+from edge_runtime.worker.wire import Found
+
+Say = Callable[[str], None]
+
+
+class Start(Protocol):
+    """Starts a worker as it is configured."""
+
+    def __call__(
+        self, folder: Path, /, *, asks: bool = False, preferred: Candidate | None = None
+    ) -> Worker: ...
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds: for a load with the golden inputs; for what comes before it, such as building a plan; for
+    timing rows of one candidate, and batches; for all candidates, preparing not counted."""
+
+    load_s: float = 60.0
+    prepare_s: float = 2_000.0  # what builds has its own limit, which says more
+    measure_s: float = 0.5
+    batch_s: float = 0.0
+    total_s: float = 300.0
+
+
+class Cancelled(Exception):  # noqa: N818 (nothing went wrong)
+    """Whoever wanted a worker does not any more."""
+
+
+class Held:
+    """The one worker that loads. `cancel` from any thread ends it, and lets no other start."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._worker: Worker | None = None
+        self._cancelled = False
+
+    def start(self, make: Callable[[], Worker]) -> Worker:
+        """Another worker, in place of the one before. Raises Cancelled."""
+        self.close()
+        with self._lock:
+            if self._cancelled:
+                raise Cancelled
+            self._worker = make()
+            return self._worker
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a worker that could serve."""
+        worker = self._worker
+        return worker is not None and worker.ready and worker.alive
+
+    def check(self) -> None:
+        """Raise Cancelled if it was."""
+        if self._cancelled:
+            raise Cancelled
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Raise Cancelled in place of what a worker that was killed for it raises."""
+        try:
+            yield
+        except EdgeError:
+            self.check()
+            raise
+
+    def take(self) -> Worker | None:
+        """The worker, which is the caller's now."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+        return worker
+
+    def close(self) -> None:
+        """End the worker and wait for it."""
+        if (worker := self.take()) is not None:
+            worker.close()
+
+    def cancel(self) -> None:
+        """See above; does not wait."""
+        with self._lock:
+            self._cancelled = True
+            if self._worker is not None:
+                self._worker.kill()
+
+
+def measure(
+    subject: str,
+    folder: Path,
+    start: Start,
+    held: Held,
+    *,
+    limits: Limits,
+    say: Say = lambda _: None,
+    alone_too: bool = False,
+) -> tuple[Measured, ...]:
+    """Let each candidate of an unpacked bundle give its golden outputs, and time those that do.
+
+    All candidates in the author's order, then what is none here. What fails for one is its `why_not`.
+    One alone is not timed, unless `alone_too`: its process stays in `held`, ready to serve.
+    Raises what the only one did; EngineError, or WorkerError where a process died or took too long, that
+    says of each why not, when none can serve; BundleError when a file was altered; Cancelled.
+    """
+    with held.watched():
+        turns = _Turns(folder, start, held, limits)
+        worker, found = turns.asking()
+        passed = [Measured(candidate=candidate, why_not=why) for candidate, why in found.passed]
+        if len(found.usable) == 1 and not alone_too:
+            (only,) = found.usable
+            worker.prepare(only, limits.prepare_s)
+            worker.wait_ready(limits.load_s)
+            return (_row(only, worker), *passed)
+        say(f"{subject}: measures {', '.join(map(str, found.usable))}")
+        rows = []
+        for number, candidate in enumerate(found.usable):
+            rows.append(turns.turn(candidate, worker if number == 0 else None))
+            say(f"{subject}: {_told(rows[-1])}")
+        held.close()
+        if not able(rows):
+            raise _none(subject, turns.failed)
+        return (*rows, *passed)
+
+
+class _Turns:
+    """Candidates one after the other, each in a process of its own; `failed`: why some cannot serve."""
+
+    def __init__(self, folder: Path, start: Start, held: Held, limits: Limits) -> None:
+        self.failed: dict[Candidate, EngineError | WorkerError] = {}
+        self._folder, self._start, self._held, self._limits = folder, start, held, limits
+        self._spent_s = 0.0
+
+    def asking(self) -> tuple[Worker, Found]:
+        """A process that waits to be told its candidate, and those that it could run."""
+        worker = self._held.start(lambda: self._start(self._folder, asks=True))
+        return worker, worker.candidates(self._limits.load_s)
+
+    def turn(self, candidate: Candidate, worker: Worker | None) -> Measured:
+        """One candidate, in the process that asks, or else in another."""
+        try:
+            return self._timed(candidate, worker)
+        except (EngineError, WorkerError) as error:
+            self._held.check()
+            self.failed[candidate] = error
+            return Measured(candidate=candidate, why_not=str(error))
+
+    def _timed(self, candidate: Candidate, worker: Worker | None) -> Measured:
+        limits = self._limits
+        if self._spent_s > limits.total_s:
+            raise WorkerError(
+                f"it was not measured: those before it took {self._spent_s:.0f} s, where "
+                f"{limits.total_s:g} s are allowed for all."
+            )
+        if worker is None:
+            worker, _ = self.asking()
+        worker.prepare(candidate, limits.prepare_s, measure_s=limits.measure_s, batch_s=limits.batch_s)
+        began = time.monotonic()
+        try:
+            worker.wait_ready(limits.load_s)
+        finally:
+            self._spent_s += time.monotonic() - began
+        return _row(candidate, worker)
+
+
+def _row(candidate: Candidate, worker: Worker) -> Measured:
+    info = worker.info
+    row = Measured(
+        candidate=candidate, load_ms=info.load_ms, golden_max_abs_error=info.golden_max_abs_error
+    )
+    if (figures := info.figures) is None:
+        return row
+    return msgspec.structs.replace(
+        row,
+        p50_us=figures.p50_us,
+        p99_9_us=figures.p99_9_us,
+        memory_mb=figures.peak_memory_mb,
+        batch_rows_per_s=figures.batch_rows_per_s,
+    )
+
+
+def _told(row: Measured) -> str:
+    if row.why_not:
+        return f"{row.candidate} cannot serve: {row.why_not}"
+    return f"{row.candidate} takes {row.p50_us:.1f} µs for a row and {row.memory_mb:.0f} MB"
+
+
+def _none(
+    subject: str, failed: Mapping[Candidate, EngineError | WorkerError]
+) -> EngineError | WorkerError:
+    """What is raised when no candidate can serve: by the kindest of the reasons (ADR 0027)."""
+    if len(failed) == 1:
+        return next(iter(failed.values()))
+    errors = failed.values()
+    kind: type[EngineError] | type[WorkerError] = EngineError
+    if any(isinstance(each, WorkerError) for each in errors):
+        kind = WorkerError
+    elif all(isinstance(each, UnavailableError) for each in errors):
+        kind = UnavailableError
+    told = "; ".join(f"{candidate}: {why}" for candidate, why in failed.items())
+    return kind(f"{subject}: no variant can serve here: {told}")

@@ -1,0 +1,194 @@
+"""Candidates measured in real processes: what each took, and what becomes of those that cannot serve."""
+
+import threading
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.choice.decision import Measured
+from edge_runtime.choice.measuring import Cancelled, Held, Limits, measure
+from edge_runtime.errors import BundleError, EngineError, UnavailableError, WorkerError
+from edge_runtime.worker import Worker
+from tests.support.other_engine import other_engine
+from tests.support.slots import slot
+from tests.support.tiny_bundle import Behaviour, golden_windows, tiny_bundle
+from tests.support.waiting import wait_for
+
+QUICK = Limits(load_s=20, prepare_s=20, measure_s=0.05)
+SLOW_AND_FAST: Mapping[str, Behaviour] = {"slow": "slow", "fast": "good"}
+
+
+def table(folder: Path, limits: Limits = QUICK, **settings: Any) -> dict[str, Measured]:
+    """The table of a slot by variant, measured now."""
+    held = Held()
+    try:
+        rows = measure("tiny 1.0.0", folder, partial(Worker, **settings), held, limits=limits)
+    finally:
+        held.close()
+    return {row.candidate.variant: row for row in rows}
+
+
+def test_each_that_gives_its_golden_outputs_is_timed(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder = slot(tmp_path, tiny_bundle(variants=SLOW_AND_FAST))
+    rows = measure("tiny 1.0.0", folder, Worker, Held(), limits=QUICK, say=told.append)
+
+    slow, fast = rows
+    assert [str(row.candidate) for row in rows] == ["slow on cpu", "fast on cpu"]
+    assert slow.p50_us is not None
+    assert fast.p50_us is not None
+    assert slow.p50_us > fast.p50_us
+    assert (slow.memory_mb or 0) > 20
+    assert (slow.load_ms or 0) > 0
+    assert told[0] == "tiny 1.0.0: measures slow on cpu, fast on cpu"
+    assert told[1].startswith("tiny 1.0.0: slow on cpu takes ")
+
+
+def test_one_alone_is_not_timed_and_its_process_is_kept(tmp_path: Path) -> None:
+    held = Held()
+    (row,) = measure("tiny 1.0.0", slot(tmp_path, tiny_bundle()), Worker, held, limits=QUICK)
+    assert (str(row.candidate), row.p50_us, row.why_not) == ("fp32 on cpu", None, "")
+    worker = held.take()
+    assert worker is not None
+    with worker:
+        assert worker.infer(golden_windows()).labels is not None
+
+
+def test_one_alone_is_timed_if_that_is_asked_for(tmp_path: Path) -> None:
+    held = Held()
+    folder = slot(tmp_path, tiny_bundle())
+    (row,) = measure("tiny 1.0.0", folder, Worker, held, limits=QUICK, alone_too=True)
+    assert row.p50_us is not None
+    assert held.take() is None
+
+
+def test_a_pinned_one_is_alone(tmp_path: Path) -> None:
+    rows = table(slot(tmp_path, tiny_bundle(variants=SLOW_AND_FAST)), variant="slow")
+    assert list(rows) == ["slow"]
+    assert rows["slow"].p50_us is None
+
+
+@pytest.mark.end_to_end
+def test_what_is_wrong_broken_or_hangs_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    variants: Mapping[str, Behaviour] = {
+        "wrong": "wrong",
+        "broken": "not_onnx",
+        "hangs": "hangs",
+        "fast": "good",
+    }
+    limits = Limits(load_s=6, prepare_s=20, measure_s=0.05)
+    rows = table(slot(tmp_path, tiny_bundle(variants=variants)), limits)
+
+    assert "expected the source model's outputs for 6 golden inputs" in rows["wrong"].why_not
+    assert "expected an ONNX file" in rows["broken"].why_not
+    assert "loading took more than 6 s" in rows["hangs"].why_not
+    assert rows["fast"].why_not == ""
+
+
+def test_what_needs_more_memory_than_it_may_have_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greedy = other_engine(
+        tmp_path / "site",
+        loads="import numpy; engine.held = numpy.ones(1 << 27)".replace("engine.held", "held"),
+    )
+    for name, value in greedy.items():
+        monkeypatch.setenv(name, value)
+    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_gpu={"gpu"}))
+
+    rows = table(folder, max_bytes=768 << 20)
+
+    assert "emory" in rows["gpu"].why_not
+    assert rows["fast"].why_not == ""
+
+
+@pytest.mark.end_to_end
+def test_what_takes_long_before_a_load_has_a_limit_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in other_engine(tmp_path / "site", prepares_s=5).items():
+        monkeypatch.setenv(name, value)
+    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_gpu={"gpu"}))
+
+    assert table(folder, Limits(load_s=4.5, measure_s=0.05))["gpu"].why_not == ""
+    late = table(folder, Limits(load_s=20, prepare_s=0.2, measure_s=0.05))
+    assert "preparing took more than 0.2 s" in late["gpu"].why_not
+    assert late["fast"].why_not == ""
+
+
+def test_when_the_time_for_all_is_over_the_others_are_left_out(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle(variants=SLOW_AND_FAST))
+    rows = table(folder, Limits(load_s=20, measure_s=0.05, total_s=0.01))
+
+    assert rows["slow"].why_not == ""
+    assert rows["fast"].why_not.startswith("it was not measured: those before it took ")
+
+
+@pytest.mark.parametrize(
+    ("variants", "error", "told"),
+    [
+        (
+            {"a": "wrong", "b": "not_onnx"},
+            EngineError,
+            "a on cpu: .*golden inputs.*; b on cpu: .*ONNX file",
+        ),
+        ({"a": "wrong"}, EngineError, "^tiny 1.0.0: expected the source model's outputs"),
+    ],
+)
+def test_when_none_can_serve_every_reason_is_told(
+    tmp_path: Path, variants: Mapping[str, Behaviour], error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told) as caught:
+        table(slot(tmp_path, tiny_bundle(variants=variants)))
+    assert not isinstance(caught.value, UnavailableError)
+
+
+def test_one_whose_process_dies_leaves_it_open_whether_the_bundle_is_bad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in other_engine(tmp_path / "site", loads="os.abort()").items():
+        monkeypatch.setenv(name, value)
+    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "wrong": "wrong"}, on_gpu={"gpu"}))
+
+    with pytest.raises(WorkerError, match=r"gpu: .*was ended by SIGABRT.*; wrong on cpu: "):
+        table(folder)
+
+
+def test_an_altered_file_is_no_candidates_fault(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle(variants=SLOW_AND_FAST))
+    (folder / "golden" / "inputs" / "0.npy").write_bytes(b"x")
+    with pytest.raises(BundleError):
+        table(folder)
+
+
+def test_a_cancel_ends_the_process_that_is_measured_and_no_other_starts(tmp_path: Path) -> None:
+    held, started, ended = Held(), list[Worker](), list[object]()
+    folder = slot(tmp_path, tiny_bundle(variants={"hangs": "hangs", "fast": "good"}))
+
+    def start(folder: Path, /, **settings: Any) -> Worker:
+        started.append(Worker(folder, **settings))
+        return started[-1]
+
+    def run() -> None:
+        try:
+            measure("tiny 1.0.0", folder, start, held, limits=QUICK)
+        except Cancelled as cancelled:
+            ended.append(cancelled)
+        finally:
+            held.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_for(lambda: started, "the first process")
+    time.sleep(0.5)
+    held.cancel()
+    thread.join(10)
+
+    assert len(ended) == len(started) == 1
+    assert not started[0].alive
+    with pytest.raises(Cancelled):
+        held.start(lambda: Worker(folder))
