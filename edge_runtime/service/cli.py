@@ -1,6 +1,7 @@
 """The command `service`: the agent as a service of systemd."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -20,6 +21,12 @@ _CONFIG = click.option(
 _USER = click.option(
     "--user", metavar="NAME", default="edge-runtime", show_default=True, help="Whom the agent runs as."
 )
+_GPU = click.option(
+    "--gpu/--no-gpu",
+    default=None,
+    help="Whether an engine may use a GPU; as `device.board` has one, if neither is said.",
+)
+_GPU_GROUPS = ("video", "render")  # whose members may use one, on Jetsons and on Debian
 
 
 @click.group()
@@ -30,14 +37,16 @@ def service() -> None:
 @service.command(short_help="Print the unit for systemd.")
 @_CONFIG
 @_USER
-def show(config_file: Path, user: str) -> None:
+@_GPU
+def show(config_file: Path, user: str, gpu: bool | None) -> None:
     """Print the unit for systemd that runs FILE's agent; change nothing."""
-    click.echo(_unit(config_file, user), nl=False)
+    click.echo(_unit(config_file, user, gpu), nl=False)
 
 
 @service.command("install", short_help="Write the unit for systemd.")
 @_CONFIG
 @_USER
+@_GPU
 @click.option(
     "--folder",
     metavar="FOLDER",
@@ -46,7 +55,7 @@ def show(config_file: Path, user: str) -> None:
     show_default=True,
     help="Where units are.",
 )
-def install_unit(config_file: Path, user: str, folder: Path) -> None:
+def install_unit(config_file: Path, user: str, gpu: bool | None, folder: Path) -> None:
     """Write the unit that runs FILE's agent, and tell what to do next; start nothing.
 
     The user has to exist: `useradd --system --home-dir /var/lib/edge-runtime edge-runtime` makes it.
@@ -57,7 +66,7 @@ def install_unit(config_file: Path, user: str, folder: Path) -> None:
     from edge_runtime.errors import ConfigError
     from edge_runtime.service.unit import NAME
 
-    text = _unit(config_file, user)
+    text = _unit(config_file, user, gpu)
     if not folder.is_dir():
         raise ConfigError(
             f"{folder}: there is no such folder, so there is no systemd here. Let what starts programs "
@@ -77,12 +86,15 @@ def install_unit(config_file: Path, user: str, folder: Path) -> None:
         click.echo("warning: systemd does not run here now (a container?).", err=True)
 
 
-def _unit(config_file: Path, user: str) -> str:
+def _unit(config_file: Path, user: str, gpu: bool | None) -> str:
     """The unit's text; the configuration is read, because it says what the agent writes and reads."""
     from edge_runtime import config as settings
+    from edge_runtime.boards import board
     from edge_runtime.service.unit import Unit
 
     config = settings.load(config_file)
+    if gpu is None:
+        gpu = bool(config.board) and board(config.board).tensorrt is not None
     return Unit(
         command=Path(sys.executable).with_name("edge-runtime"),
         config=config_file.absolute(),
@@ -90,4 +102,17 @@ def _unit(config_file: Path, user: str) -> str:
         writable=settings.folders(config),
         needed=tuple(settings.files(config).values()),
         priority=max((one.realtime.priority for one in config.models if one.realtime), default=0),
+        gpu=gpu,
+        groups=_groups_of_a_gpu() if gpu else (),
     ).text()
+
+
+def _groups_of_a_gpu() -> list[str]:
+    """Those that this machine has: systemd starts no service with a group that does not exist."""
+    import grp
+
+    found = []
+    for name in _GPU_GROUPS:
+        with suppress(KeyError):
+            found.append(grp.getgrnam(name).gr_name)
+    return found

@@ -15,6 +15,11 @@ NAME = "edge-runtime.service"
 MADE_BY_SYSTEMD = {Path("/var/lib"): "StateDirectory", Path("/run"): "RuntimeDirectory"}
 # What PrivateTmp and ProtectHome hide from a service.
 _HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # noqa: S108
+_NO_DEVICES = (
+    "# A GPU needs other lines: write this file by `edge-runtime service install --gpu`.",
+    "PrivateDevices=yes",
+    "DevicePolicy=closed",
+)
 _UNSAFE = set("\"'\\%$;") | {chr(code) for code in range(0x21)}
 
 
@@ -22,7 +27,8 @@ _UNSAFE = set("\"'\\%$;") | {chr(code) for code in range(0x21)}
 class Unit:
     """Absolute paths. `writable`: folders the agent writes to; `needed`: what else it has to see.
 
-    `priority`: the highest of real-time mode that a model asks for, 0 where none does.
+    `priority`: the highest of real-time mode that a model asks for, 0 where none does. `gpu`: whether an
+    engine may use one; `groups`: of this machine, whose members may.
     """
 
     command: Path
@@ -31,18 +37,23 @@ class Unit:
     writable: Sequence[Path]
     needed: Sequence[Path] = ()
     priority: int = 0
+    gpu: bool = False
+    groups: Sequence[str] = ()
 
     def text(self) -> str:
         """Raises ConfigError for a path that the service could not see, or that a unit cannot hold."""
         for path in (self.command, self.config, *self.writable, *self.needed):
             _check(path)
-        _check_word("user", self.user)
+        for what, word in [("user", self.user), *(("group", group) for group in self.groups)]:
+            _check_word(what, word)
         values = {
             "COMMAND": str(self.command),
             "CONFIG": str(self.config),
             "USER": self.user,
             "WRITABLE": "\n".join(_writable(self.writable)),
             "REALTIME": "\n".join(_realtime(self.priority)),
+            "DEVICES": "\n".join(_devices(self.groups) if self.gpu else _NO_DEVICES),
+            "CODE": f"MemoryDenyWriteExecute={'no' if self.gpu else 'yes'}",
         }
         text = resources.files("edge_runtime.service").joinpath(NAME).read_text("utf-8")
         for name, value in values.items():
@@ -53,6 +64,16 @@ class Unit:
 def _realtime(priority: int) -> list[str]:
     """A limit, for no capability is left: with PrivateUsers= the kernel would not count one anyway."""
     return ["RestrictRealtime=no", f"LimitRTPRIO={priority}"] if priority else ["RestrictRealtime=yes"]
+
+
+def _devices(groups: Sequence[str]) -> list[str]:
+    """A driver for GPUs has a dozen device files, other ones with each release, so all are let through;
+    which may be opened their owners and groups say. It also maps memory to be written and executed."""
+    lines = [
+        "# For a GPU: device files are protected by their owners and groups alone.",
+        "PrivateDevices=no",
+    ]
+    return lines + ([f"SupplementaryGroups={' '.join(groups)}"] if groups else [])
 
 
 def _writable(folders: Sequence[Path]) -> list[str]:

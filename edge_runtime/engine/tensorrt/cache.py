@@ -44,11 +44,15 @@ class Kept:
 
 
 def default_folder() -> Path:
-    """`plans` in $EDGE_RUNTIME_CACHE, or else in ~/.cache/edge-runtime.
+    """`plans` in $EDGE_RUNTIME_CACHE, or else in what systemd keeps for the service, or else in
+    ~/.cache/edge-runtime.
 
-    Raises StorageError where there is neither that variable nor a home.
+    Raises StorageError where there is none of these.
     """
-    if given := os.environ.get("EDGE_RUNTIME_CACHE"):
+    of_the_service = os.environ.get("CACHE_DIRECTORY", "").split(":")[
+        0
+    ]  # CacheDirectory=, systemd.exec(5)
+    if given := os.environ.get("EDGE_RUNTIME_CACHE") or of_the_service:
         return Path(given) / "plans"
     try:
         return Path.home() / ".cache" / "edge-runtime" / "plans"

@@ -1,6 +1,7 @@
 """`service show` and `service install`, from a program and a configuration that a service can see."""
 
 import getpass
+import grp
 import os
 import shutil
 import subprocess
@@ -75,6 +76,30 @@ def test_a_model_that_asks_for_real_time_mode_gets_a_unit_that_allows_it(machine
     assert "LimitRTPRIO=20" in lines
     assert "RestrictRealtime=no" in lines
     assert "RestrictRealtime=yes" in machine.service("show", "--config", machine.config).stdout
+
+
+@pytest.mark.parametrize(
+    ("board", "option", "private"),
+    [
+        ("", [], "yes"),
+        ("pi5", [], "yes"),
+        ("orin-nano", [], "no"),
+        ("orin-nano", ["--no-gpu"], "yes"),
+        ("", ["--gpu"], "no"),
+    ],
+)
+def test_a_board_with_a_gpu_gets_a_unit_that_reaches_it(
+    machine: Machine, board: str, option: list[str], private: str
+) -> None:
+    file = machine.config.with_name("gpu.toml")
+    file.write_text(machine.config.read_text() + (f'board = "{board}"\n' if board else ""))
+    lines = machine.service("show", "--config", file, *option).stdout.splitlines()
+    assert f"PrivateDevices={private}" in lines
+    here = {entry.gr_name for entry in grp.getgrall()} & {"video", "render"}
+    groups = [
+        line.partition("=")[2].split() for line in lines if line.startswith("SupplementaryGroups=")
+    ]
+    assert groups == ([] if private == "yes" or not here else [sorted(here, reverse=True)])
 
 
 def test_install_writes_what_show_prints_and_tells_what_is_next(machine: Machine) -> None:

@@ -27,6 +27,7 @@ _ALSO_FORBIDS = {
 }
 EXPOSURE = 1.6  # of 10, as `systemd-analyze security` counts; docs/device.md tells it
 REALTIME_EXPOSURE = 1.7
+GPU_EXPOSURE = 2.0
 
 
 def unit(**changes: object) -> Unit:
@@ -95,6 +96,29 @@ def test_real_time_mode_is_allowed_by_a_limit_and_only_where_it_is_asked_for(tmp
     assert done.returncode == 0, done.stdout
 
 
+def test_a_gpu_is_reached_and_only_where_there_is_one(tmp_path: Path) -> None:
+    names = ("PrivateDevices", "DevicePolicy", "MemoryDenyWriteExecute", "SupplementaryGroups")
+    assert [settings(name) for name in names] == [["yes"], ["closed"], ["yes"], []]
+    with_one = [settings(name, gpu=True, groups=["video", "render"]) for name in names]
+    assert with_one == [["no"], [], ["no"], ["video render"]]
+    assert settings("SupplementaryGroups", gpu=True) == []
+
+    written = tmp_path / NAME
+    written.write_text(unit(gpu=True, groups=["video"]).text())
+    done = analyze("verify", "--man=no", written)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    page = Path(__file__).parents[3] / "docs" / "device.md"
+    assert f"an exposure of {GPU_EXPOSURE} " in page.read_text("utf-8")
+    threshold = f"--threshold={GPU_EXPOSURE * 10:.0f}"
+    done = analyze("security", "--offline=true", "--no-pager", threshold, written)
+    assert done.returncode == 0, done.stdout
+
+
+def test_systemd_makes_a_folder_for_what_engines_build(written: Path) -> None:
+    assert settings("CacheDirectory") == ["edge-runtime"]
+    assert settings("CacheDirectoryMode") == ["0700"]
+
+
 def test_the_outermost_folders_are_writable_and_those_of_systemd_are_made() -> None:
     assert settings("StateDirectory") == ["edge-runtime"]
     assert settings("ReadWritePaths") == []
@@ -123,6 +147,7 @@ def test_no_word_is_left_open() -> None:
         ),
         ({"config": Path("/etc/a\nExecStart=b")}, "found '\\n' in"),
         ({"config": Path("/etc/%h")}, "found '%' in"),
+        ({"gpu": True, "groups": ["a b"]}, "group of a service: expected no spaces"),
         ({"user": ""}, "user of a service: expected no spaces, quotes, '%', '$' or ';', found none"),
     ],
 )

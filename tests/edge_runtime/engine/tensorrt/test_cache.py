@@ -213,9 +213,14 @@ def test_a_power_cut_at_any_instant_leaves_the_whole_plan_or_none(tmp_path: Path
     assert cuts > 5
 
 
-def test_the_folder_is_the_environments_or_the_homes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDGE_RUNTIME_CACHE", "/var/cache/edge-runtime")
-    assert default_folder() == Path("/var/cache/edge-runtime/plans")
+def test_the_folder_is_the_environments_the_services_or_the_homes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CACHE_DIRECTORY", "/var/cache/edge-runtime:/var/cache/more")
+    monkeypatch.setenv("EDGE_RUNTIME_CACHE", "/srv/cache")
+    assert default_folder() == Path("/srv/cache/plans")
     monkeypatch.delenv("EDGE_RUNTIME_CACHE")
+    assert default_folder() == Path("/var/cache/edge-runtime/plans")
+    monkeypatch.delenv("CACHE_DIRECTORY")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert default_folder() == Path("/home/somebody/.cache/edge-runtime/plans")
