@@ -234,6 +234,8 @@ class Model:
         """All outputs for a batch of any size, in the manifest's order; the arrays are the caller's."""
         feed = self._check.feed(windows)
         count = len(next(iter(feed.values())))
+        if 0 < count <= _MAX_BATCH:
+            return list(self._session.run(feed).values())
         if not count:
             return [
                 np.empty((0, *(size or 0 for size in output.shape[1:])), numpy_dtype(output.dtype))
@@ -244,4 +246,4 @@ class Model:
             for at in range(0, count, _MAX_BATCH)
         )
         runs = [list(self._session.run(part).values()) for part in parts]
-        return runs[0] if len(runs) == 1 else [np.concatenate(each) for each in zip(*runs, strict=True)]
+        return [np.concatenate(each) for each in zip(*runs, strict=True)]

@@ -136,8 +136,7 @@ class _Names:
         # Seen as unsigned a negative index is out of range too, instead of counting from the end.
         if indices.size and indices.view(np.uint64).max() >= len(self._names):
             raise self._no_class(indices)
-        names: Array = self._names[indices]
-        return names
+        return self._names.take(indices)
 
     def reader(self, bound: Array) -> Callable[[], Array]:
         """`of` for the one index in a buffer that stays."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from edge_runtime.bundle.manifest import Input, Window
 from edge_runtime.engine.inputs import InputCheck, is_missing
@@ -149,3 +150,14 @@ def test_one_wrong_value_is_found_wherever_it_is(at: int, value: float, allow_na
     assert check.is_clean(row)
     row.reshape(-1)[at] = value
     assert check.is_clean(row) == (allow_nan and np.isnan(value))
+
+
+@given(
+    st.sampled_from(["float32", "float64"]).flatmap(lambda dtype: arrays(dtype, st.integers(0, 70))),
+    st.booleans(),
+)
+def test_what_is_told_of_a_batch_is_true_of_each_value(values: np.ndarray, allow_nan: bool) -> None:
+    declared = Input(name="x", dtype=values.dtype.name, shape=(None,), allow_nan=allow_nan)
+    refused = np.isinf(values) if allow_nan else ~np.isfinite(values)
+
+    assert InputCheck(declared).is_clean(values) == (not refused.any())
