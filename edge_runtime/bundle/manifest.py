@@ -6,7 +6,7 @@ whose bytes differ from what `encode` would write is refused, so one content has
 """
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -144,6 +144,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One runnable form of the model. `exact` names what is bit for bit the source's: `leaves` or ''.
 
+    `engine`: what executes it; ours are onnxruntime and tensorrt, other packages bring others.
     `host`: of a variant for TensorRT whose model reads texts or float64, the ONNX file that ONNX Runtime
     runs first; its outputs are inputs of `file`, by name. `profile`: what TensorRT needs to know to
     build a plan; the precision is in the graph, which is strongly typed. `boards`: what it was made for.
@@ -152,7 +153,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    engine: Literal["onnxruntime", "tensorrt"]
+    engine: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
     precision: Literal["fp32", "fp16", "int16", "int8"]
     file: str
     opsets: dict[str, int]

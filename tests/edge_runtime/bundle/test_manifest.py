@@ -191,6 +191,13 @@ def test_a_variant_for_tensorrt_has_a_profile_and_perhaps_a_part_for_the_host(
         decode(encode(altered(variants=variant(**changes))))
 
 
+def test_a_variant_may_be_for_the_engine_of_another_package() -> None:
+    manifest = altered(variants=variant(engine="mine-2"))
+    assert decode(encode(manifest)) == manifest
+    with pytest.raises(ManifestError, match=r"str` matching regex .* at `\$\.variants\[0\]\.engine`"):
+        decode(encode(altered(variants=variant(engine="My engine"))))
+
+
 def column(name: str, **changes: Any) -> Input:
     return Input(**({"name": name, "dtype": "float64", "shape": (None,)} | changes))
 
