@@ -45,6 +45,7 @@ def starter(name: str, board: str, model: ModelConfig | None) -> Start:
         board=board,
         variant=(model and model.variant) or "",
         priority=model.realtime.priority if model and model.realtime else 0,
+        max_bytes=model.memory_mb * 1_000_000 if model and model.memory_mb else None,
         on_line=lambda line: warn(f"{name}: worker: {line}"),
     )
 

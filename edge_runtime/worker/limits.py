@@ -5,7 +5,14 @@ ends some process, which need not be the model's.
 """
 
 import os
+import re
 import resource
+
+# How Python, the C++ library, the loader, ONNX Runtime and the C library say that memory was refused.
+_REFUSED = re.compile(
+    "MemoryError|can't start new thread|bad_alloc|failed to map segment|allocate memory|out of memory",
+    re.IGNORECASE,
+)
 
 
 def default_bytes() -> int:
@@ -21,3 +28,16 @@ def limit_memory(max_bytes: int) -> None:
     _, hardest = resource.getrlimit(resource.RLIMIT_DATA)
     allowed = max_bytes if hardest == resource.RLIM_INFINITY else min(max_bytes, hardest)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
+
+
+def reached(text: str, max_bytes: int | None) -> str:
+    """`text` with a sentence that names the limit, if it says that memory was refused; else ''.
+
+    `max_bytes`: None for a worker that nobody has given a limit.
+    """
+    if not _REFUSED.search(text):
+        return ""
+    size = f"{(max_bytes or default_bytes()) / 1e6:,.0f} MB"
+    name, remedy = ("`memory_mb`", "raise it") if max_bytes else ("three quarters of the machine's", "")
+    advice = ", or ".join(filter(None, (remedy, "run a smaller variant")))
+    return f"{text.rstrip('. ')}. The memory limit of {size} ({name}) was reached: {advice}."

@@ -18,7 +18,7 @@ from edge_runtime import __version__, errors
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import EdgeError, UnavailableError, WorkerError
 from edge_runtime.worker.child import Child
-from edge_runtime.worker.limits import default_bytes
+from edge_runtime.worker.limits import default_bytes, reached
 from edge_runtime.worker.release import on_disk, other_release
 from edge_runtime.worker.wire import (
     Attempt,
@@ -79,6 +79,7 @@ class Worker:
         `on_line` hears each line the process writes to its standard output or error.
         """
         self._name = slot_folder.name[:12]
+        self._max_bytes = max_bytes
         self._asking = threading.Lock()
         self._info: Info | None = None
         ours, theirs = socket.socketpair()
@@ -140,7 +141,7 @@ class Worker:
         """Wait until the model is loaded and gave its golden outputs.
 
         Raises what the child raised (BundleError, EngineError, GoldenMismatchError …), UnavailableError
-        when the package is another by now, or WorkerError when it died or was not ready within
+        when the package is another by now or `max_bytes` are not enough, or WorkerError when it died or was not ready within
         `timeout_s`.
         """
         info = self._hear_loading(timeout_s, "loading")
@@ -178,7 +179,12 @@ class Worker:
             self._child.forget_words()
             with contextlib.suppress(WireError):  # what became of the process tells the reason
                 self._connection.send(request, timeout_s)
-            result = self._hear(timeout_s, "a run")
+            try:
+                result = self._hear(timeout_s, "a run")
+            except EdgeError as error:
+                if told := reached(str(error), self._max_bytes):
+                    raise type(error)(told) from error
+                raise
         assert isinstance(result, Result)
         return Answer(
             labels=result.labels,
@@ -210,6 +216,9 @@ class Worker:
         except EdgeError as error:  # in the middle of an upgrade it may be of two releases at once
             if told := other_release(__version__, on_disk()):
                 raise UnavailableError(told) from error
+            if told := reached(str(error), self._max_bytes):  # a limit is the device's, not the bundle's
+                kind = UnavailableError if self._max_bytes else type(error)
+                raise kind(told) from error
             raise
 
     def _hear(self, timeout_s: float, what: str) -> Reply:

@@ -77,6 +77,7 @@ def tiny_bundle(
     floor: int = 0,
     variants: Mapping[str, Behaviour] | None = None,
     on_gpu: Collection[str] = (),
+    engine: str = "",
 ) -> bytes:
     """The bytes of a signed bundle (`key=None`: unsigned); another `seed` is another content.
 
@@ -89,6 +90,7 @@ def tiny_bundle(
     `variants` are what it has in place of `fp32`, by their ids; one that is `wrong` gives other outputs;
     those in `on_gpu` are for TensorRT.
     `wrong_on` is a board that has a variant of its own, before the other: it does not give the goldens.
+    `engine` is another than theirs that all variants are made for.
     """
     model, windows = TinyModel(seed), golden_windows()
     label, probabilities = model(windows)
@@ -129,6 +131,9 @@ def tiny_bundle(
                 one = msgspec.structs.replace(one, engine="tensorrt", profile=profile)
             made.append(one)
         manifest = msgspec.structs.replace(manifest, variants=tuple(made))
+    if engine:
+        made_for = tuple(msgspec.structs.replace(each, engine=engine) for each in manifest.variants)
+        manifest = msgspec.structs.replace(manifest, variants=made_for)
     return seal(manifest, artifacts, [] if key is None else [key])
 
 

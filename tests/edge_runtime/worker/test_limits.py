@@ -4,7 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from edge_runtime.errors import EngineError, UnavailableError, WorkerError
+from edge_runtime.worker import Worker
 from edge_runtime.worker.limits import default_bytes
+from tests.support.own_engine import own_engine
+from tests.support.slots import slot
+from tests.support.tiny_bundle import golden_windows, tiny_bundle
+from tests.support.waiting import wait_for
+
+_MB = 1_000_000
 
 _ALLOCATE = """
 import sys
@@ -31,3 +41,53 @@ def test_three_quarters_of_the_machine_are_allowed_where_nothing_is_said() -> No
     total = int(Path("/proc/meminfo").read_text().split()[1]) << 10
 
     assert abs(default_bytes() - total * 3 // 4) < (1 << 20)
+
+
+@pytest.mark.parametrize("max_mb", [20, 60])
+def test_a_process_that_cannot_even_load_within_the_limit_says_so_and_the_bundle_is_not_to_blame(
+    tmp_path: Path, max_mb: int
+) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        Worker.start(slot(tmp_path, tiny_bundle()), max_bytes=max_mb * _MB)
+
+    assert str(caught.value).endswith(
+        f". The memory limit of {max_mb} MB (`memory_mb`) was reached: raise it, or run a smaller "
+        "variant."
+    )
+
+
+def test_a_model_that_asks_for_more_while_it_gives_its_goldens_is_told_the_limit(tmp_path: Path) -> None:
+    """ONNX Runtime's words for it are the library's own; without a limit it is the bundle's fault."""
+    folder = slot(tmp_path, tiny_bundle(behaviour="starves"))
+
+    with pytest.raises(UnavailableError, match=r"Failed to allocate .* limit of 300 MB \(`memory_mb`\)"):
+        Worker.start(folder, max_bytes=300 * _MB)
+    with pytest.raises(EngineError, match=r"limit of [\d,]+ MB \(three quarters of the mach") as caught:
+        Worker.start(folder)
+    assert type(caught.value) is EngineError
+
+
+@pytest.mark.parametrize(
+    "leak", ["kept.append(bytearray(5_000_000))", "ctypes.CDLL('libstdc++.so.6')._Znwm(5_000_000)"]
+)
+def test_a_model_that_grows_ends_at_the_limit_which_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leak: str
+) -> None:
+    """An engine of another package, that leaks in Python or in C++."""
+    monkeypatch.setenv(*own_engine(tmp_path, run=leak).popitem())
+    with Worker.start(slot(tmp_path, tiny_bundle(engine="own")), max_bytes=200 * _MB) as worker:
+
+        def serve() -> None:
+            for _ in range(1_000):
+                worker.infer(golden_windows())
+
+        with pytest.raises(WorkerError, match=r"limit of 200 MB \(`memory_mb`\) was reached"):
+            serve()
+        wait_for(lambda: not worker.alive, "its end")
+
+
+def test_what_a_process_takes_does_not_hang_on_the_number_of_cores(tmp_path: Path) -> None:
+    """numpy's BLAS would keep 40 MB for each."""
+    with Worker.start(slot(tmp_path, tiny_bundle())) as worker:
+        threads = Path(f"/proc/{worker.pid}/task")
+        assert len(list(threads.iterdir())) == 2  # ours, and the one that leaves with its parent
