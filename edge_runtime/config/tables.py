@@ -30,6 +30,27 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A table of the file."""
 
 
+class TemperatureConfig(Part, frozen=True, kw_only=True):
+    """From `ceiling_c` on the models are eased step by step, and below `resume_c` back again.
+
+    `sensor`: one thermal zone, or a folder of them, of which the hottest counts. Without `resume_c` it is
+    10 °C below the ceiling. One step takes `step_s`, so that it can show.
+    """
+
+    ceiling_c: Annotated[float, _number(20, 150, "°C from which on the models are eased.", "°C")] = 80.0
+    resume_c: Annotated[float, _number(0, 150, "°C below which they are eased less.", "°C")] | None = (
+        None
+    )
+    sensor: Annotated[
+        Path, _about("A thermal zone, or a folder of them.", default="/sys/class/thermal")
+    ] = msgspec.field(default_factory=lambda: Path("/sys/class/thermal"))
+    step_s: Annotated[float, _number(0.1, 3_600, "Seconds from one step to the next.", "s")] = 10.0
+
+    @property
+    def resume_below_c(self) -> float:
+        return self.ceiling_c - 10 if self.resume_c is None else self.resume_c
+
+
 class DeviceConfig(Part, frozen=True, kw_only=True):
     """`data` holds the store, the outbox and the journals; `trust` is pinned at the first install.
 
@@ -47,6 +68,7 @@ class DeviceConfig(Part, frozen=True, kw_only=True):
     board: (
         Annotated[str, _about("What the device is, such as pi5.", enum=list(board_names()))] | None
     ) = None
+    temperature: TemperatureConfig | None = None
 
 
 class BrokerConfig(Part, frozen=True, kw_only=True):
@@ -114,8 +136,9 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     """`bundle` is installed at start when the device has no such model yet.
 
     A worker that needs more than `load_timeout_s` to be ready, golden inputs included, or
-    `run_timeout_s` for one run of windows, is ended. Without `variant` the first that can be loaded
-    runs; without `realtime` the model runs as all else does.
+    `run_timeout_s` for one run of windows, is ended. It may have `memory_mb` and use `cpu` of a core;
+    without them three quarters of the machine's memory, and all the time there is. Without `variant` the
+    first that can be loaded runs; without `realtime` the model runs as all else does.
     """
 
     name: Annotated[str, _about("The name in the bundle's manifest.", minLength=1)]
@@ -123,6 +146,8 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     bundle: Annotated[Path, _about("Installed if this model has nothing installed.")] | None = None
     load_timeout_s: Annotated[float, _Timeout] = 60.0
     run_timeout_s: Annotated[float, _Timeout] = 10.0
+    memory_mb: Annotated[int, _number(1, 1_000_000, "MB its worker may allocate.", "MB")] | None = None
+    cpu: Annotated[float, _number(0.01, 1_024, "Cores it may use on average.", "cores")] | None = None
     variant: Annotated[str, _about("The id of the one variant that is to run.", minLength=1)] | None = (
         None
     )

@@ -10,7 +10,7 @@ import msgspec
 from edge_runtime.boards import board
 from edge_runtime.bundle.manifest import check_name
 from edge_runtime.config.faults import Fault
-from edge_runtime.config.tables import BrokerConfig, Config, Part, SourceConfig
+from edge_runtime.config.tables import BrokerConfig, Config, Part, SourceConfig, TemperatureConfig
 from edge_runtime.errors import ConfigError, ManifestError
 from edge_runtime.telemetry.messages import Topics
 
@@ -24,6 +24,8 @@ def of_config(config: Config) -> Iterator[Fault]:
     if config.device.board is not None:
         yield from _of_text("device.board", board, config.device.board)
     yield from _of_numbers(config, "")
+    if config.device.temperature:
+        yield from _of_temperature(config.device.temperature)
     if config.fleet:
         yield from _of_broker("fleet", config.fleet)
     if len(config.models) > MAX_MODELS:
@@ -44,6 +46,16 @@ def of_config(config: Config) -> Iterator[Fault]:
                 "expected a [fleet] table beside it, found none. Add it or say false.",
             )
         yield from _of_neighbours(config, index)
+
+
+def _of_temperature(temperature: TemperatureConfig) -> Iterator[Fault]:
+    ceiling_c, resume_c = temperature.ceiling_c, temperature.resume_below_c
+    if not resume_c < ceiling_c:
+        yield Fault(
+            "device.temperature.resume_c",
+            f"expected less than ceiling_c, {ceiling_c:g} °C, found {resume_c:g}. Leave some degrees "
+            "between them.",
+        )
 
 
 def _of_neighbours(config: Config, index: int) -> Iterator[Fault]:

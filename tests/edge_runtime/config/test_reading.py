@@ -89,6 +89,20 @@ def test_real_time_mode_is_off_unless_its_table_is_there(tmp_path: Path) -> None
     assert realtime("realtime = { priority = 5 }") == config.RealtimeConfig(priority=5)
 
 
+def test_the_models_are_eased_no_more_10_degrees_below_the_ceiling_unless_it_is_said(
+    tmp_path: Path,
+) -> None:
+    def resume_below_c(line: str) -> float:
+        found = load(tmp_path, SMALL.replace("[[models]]", f"{line}\n[[models]]", 1))
+        assert found.device.temperature is not None
+        return found.device.temperature.resume_below_c
+
+    assert load(tmp_path, SMALL).device.temperature is None
+    assert resume_below_c("temperature = {}") == 70
+    assert resume_below_c("temperature = { ceiling_c = 95 }") == 85
+    assert resume_below_c("temperature = { ceiling_c = 95, resume_c = 60 }") == 60
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -134,6 +148,22 @@ def test_real_time_mode_is_off_unless_its_table_is_there(tmp_path: Path) -> None
         (
             ("[models.source]", 'variant = "a\\u0000"\n[models.source]'),
             "`models[0].variant`: expected the id of a variant of the bundle, found 'a\\x00'. Name one",
+        ),
+        (
+            ("[models.source]", "memory_mb = 0\n[models.source]"),
+            "`models[0].memory_mb`: expected 1 to 1e+06 MB, found 0.",
+        ),
+        (
+            ("[models.source]", "cpu = -1\n[models.source]"),
+            "`models[0].cpu`: expected 0.01 to 1024 cores, found -1.",
+        ),
+        (
+            ("[fleet]", "temperature = { ceiling_c = 80, resume_c = 80 }\n[fleet]"),
+            "`device.temperature.resume_c`: expected less than ceiling_c, 80 °C, found 80. Leave some",
+        ),
+        (
+            ("[fleet]", "temperature = { ceiling_c = 200 }\n[fleet]"),
+            "`device.temperature.ceiling_c`: expected 20 to 150 °C, found 200.",
         ),
         (("[device]", "[device"), "expected TOML, found: "),
     ],

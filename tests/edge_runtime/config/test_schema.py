@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from msgspec import structs
 
 from edge_runtime import config
 from edge_runtime.config.reading import tomllib
@@ -67,6 +68,9 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     shown = config.parse(tomllib.loads(WHOLE_EXAMPLE), tmp_path)
     plain = config.parse(tomllib.loads(SMALL + "[fleet]\nurl = 'mqtts://fleet'\n"), tmp_path)
     assert shown.telemetry == plain.telemetry
+    assert shown.device.temperature is not None
+    default = config.TemperatureConfig()
+    assert shown.device.temperature == structs.replace(default, resume_c=default.resume_below_c)
     assert (shown.models[0].load_timeout_s, shown.models[0].run_timeout_s) == (60, 10)
     assert shown.models[0].source.redelivery_s == plain.models[0].source.redelivery_s
     assert shown.models[0].source.wait_s == plain.models[0].source.wait_s
@@ -84,6 +88,9 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
         ("device.trust", 5),
         ("device.board", "pi9"),
         ("device.board", ""),
+        ("device.temperature", {"ceiling_c": 5}),
+        ("device.temperature", {"sensor": 5}),
+        ("device.temperature", {"ceiling": 80}),
         ("telemetry.interval_s", 0),
         ("telemetry.interval_s", "5"),
         ("telemetry.max_outbox_bytes", 2),
@@ -92,6 +99,9 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
         ("fleet.url", "mqtt://me:secret@fleet"),
         ("models.0.spare", 1),
         ("models.0.run_timeout_s", 1e9),
+        ("models.0.memory_mb", 0),
+        ("models.0.memory_mb", 1.5),
+        ("models.0.cpu", 0),
         ("models.0.variant", ""),
         ("models.0.variant", 5),
         ("models.0.realtime", True),
