@@ -7,6 +7,9 @@ nothing had been measured.
 """
 
 import math
+import os
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -64,6 +67,17 @@ def write(path: Path, record: Record) -> None:
     durable.create_folder(path.parent)
     raw = msgspec.json.encode(msgspec.structs.replace(record, rows=rows))
     durable.replace_file(path, raw + b"\n")
+
+
+def remove_others(store: Path, kept: Collection[tuple[str, str]]) -> None:
+    """Remove records of slots that are not among `kept`, by model and digest. Failing is no harm.
+
+    What is half written of one that is kept may be another process's work of this moment.
+    """
+    for path in (store / FOLDER).glob("*/*"):
+        if (path.parent.name, path.name.partition(".")[0]) not in kept:
+            with suppress(OSError):
+                os.unlink(path)
 
 
 def _is_sound(record: Record, digest: str) -> bool:

@@ -28,8 +28,23 @@ BOARD = click.option(
 )
 
 
-def bundle_arguments(command: Callable[..., None]) -> Callable[..., None]:
-    """BUNDLE, whose signature counts, and what it runs on."""
+VARIANT = click.option(
+    "--variant", metavar="ID", default="", help="The one variant that is to run, and no other."
+)
+PROVIDER = click.option(
+    "--provider",
+    metavar="NAME",
+    default="",
+    help="What the engine is to run it on, and nothing else, such as cpu.",
+)
+
+
+def bundle_arguments(
+    command: Callable[..., None] | None = None, *, required: bool = True
+) -> Callable[..., Any]:
+    """BUNDLE, whose signature counts, and what it runs on; also as `@bundle_arguments(required=...)`."""
+    if command is None:
+        return lambda command: bundle_arguments(command, required=required)
     for decorate in (
         BOARD,
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
@@ -39,7 +54,7 @@ def bundle_arguments(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--trust", type=_PATH, help="Root file that says whose signature counts (root.json)."
         ),
-        click.argument("bundle", type=_PATH),
+        click.argument("bundle", type=_PATH, required=required),
     ):
         command = decorate(command)
     return command
@@ -54,13 +69,24 @@ def demand_one_trust(trust: Path | None, allow_unsigned: bool) -> None:
 
 
 def loaded(
-    bundle: Path, trust: Path | None, allow_unsigned: bool, board: str, variant: str = ""
+    bundle: Path,
+    trust: Path | None,
+    allow_unsigned: bool,
+    board: str,
+    *,
+    variant: str = "",
+    provider: str = "",
 ) -> "Model":
     demand_one_trust(trust, allow_unsigned)
     import edge_runtime
 
     return edge_runtime.load(
-        bundle, trust=trust, allow_unsigned=allow_unsigned, board=board, variant=variant
+        bundle,
+        trust=trust,
+        allow_unsigned=allow_unsigned,
+        board=board,
+        variant=variant,
+        provider=provider,
     )
 
 

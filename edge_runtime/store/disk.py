@@ -2,6 +2,7 @@
 
     STORE/state.json            which slot is what; replacing it is the commit point of every change
     STORE/slots/MODEL/DIGEST/   one bundle, unpacked; `DIGEST.new` while it is written
+    STORE/choices/MODEL/        DIGEST.json: what was measured of a bundle here; may be lost
     STORE/trust/root.json       whom this store trusts: since its first install, by rotation since then
     STORE/trust/seen            the newest time seen while the clock was synchronized
     STORE/reserve               room for a prune on a full disk
@@ -20,6 +21,7 @@ from pathlib import Path
 from edge_runtime import durable
 from edge_runtime.bundle import Bundle, Root, expiry, load_root, open_bundle, rotation
 from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.choice import record
 from edge_runtime.clock import Clock, ReadClock
 from edge_runtime.clock import read as read_clock
 from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError, TrustError
@@ -33,6 +35,7 @@ _OWN = {
     "state.json",
     "state.json.tmp",
     "slots",
+    "choices",
     "trust",
     "reserve",
     "lock",
@@ -260,11 +263,10 @@ class Store(Steps):
         if not nobody_installs:
             kept |= {(model, f"{digest}.new") for model, digest in kept}
         found = [path for path in self._slots.glob("*/*") if (path.parent.name, path.name) not in kept]
-        if not found:
-            return
         with suppress(EdgeError):
             for path in found:
                 durable.remove_folder(path)
+        record.remove_others(self.root, kept)
 
     def _installing(self, wait_s: float) -> AbstractContextManager[None]:
         return locks.held(
