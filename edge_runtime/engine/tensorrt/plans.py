@@ -35,17 +35,23 @@ class Plans:
 
     def obtain(self, bundle: Bundle, variant: Variant, machine: Machine) -> Plan:
         """The kept plan, or else one that is built. Raises EngineError, BundleError."""
+        key = _key(bundle, variant, machine)
         try:
-            kept = self._cache().read(_key(bundle, variant, machine))
-        except EdgeError:  # there is no cache: what `renew` says of it is enough
-            return self.renew(bundle, variant, machine)
+            kept = self._cache().read(key)
+        except EdgeError:  # there is no cache: what `_renewed` says of it is enough
+            return self._renewed(bundle, variant, machine, key)
         if kept.plan is not None:
             return Plan(kept.plan, was_kept=True)
-        return self.renew(bundle, variant, machine, kept.why)
+        return self._renewed(bundle, variant, machine, key, kept.why)
 
-    def renew(self, bundle: Bundle, variant: Variant, machine: Machine, why: str = "") -> Plan:
+    def renew(self, bundle: Bundle, variant: Variant, machine: Machine, why: str) -> Plan:
         """Build a plan and keep it in place of the one that `why` says is wrong."""
-        key, subject = _key(bundle, variant, machine), subject_of(bundle, variant)
+        return self._renewed(bundle, variant, machine, _key(bundle, variant, machine), why)
+
+    def _renewed(
+        self, bundle: Bundle, variant: Variant, machine: Machine, key: PlanKey, why: str = ""
+    ) -> Plan:
+        subject = subject_of(bundle, variant)
         notes = [f"{subject}: its plan is built again: {why}"] if why else []
         data = self._built(bundle, variant, key, machine)
         try:
