@@ -6,14 +6,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edge_runtime.bundle import Root
+from edge_runtime.choice.record import Record
 from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.stream.window import Span
-from edge_runtime.telemetry.messages import Event, ModelReport, Prediction, RootReport, SlotReport
+from edge_runtime.telemetry.messages import (
+    CandidateReport,
+    Event,
+    ModelReport,
+    Prediction,
+    RootReport,
+    SlotReport,
+)
 from edge_runtime.worker import Answer, Info
 
 REPORT_EVERY_S = 10.0
 MAX_WORDS = 2_000  # characters of one sentence
 _MAX_SLOTS = 16
+_MAX_MEASURED = 16
+_MAX_WHY_NOT = 200  # characters
 _LOSSES = {
     "missing": "samples missing",
     "late": "samples late",
@@ -101,18 +111,45 @@ class Losses:
 
 
 def report(
-    state: State, running: Mapping[str, Info | None], errors: Mapping[str, str]
+    state: State,
+    running: Mapping[str, Info | None],
+    errors: Mapping[str, str],
+    ways: Mapping[str, tuple[CandidateReport, ...]],
 ) -> tuple[ModelReport, ...]:
-    """What the fleet is told to be here. `running`: what answers of each model, None for nothing."""
+    """What the fleet is told to be here, each by model.
+
+    `running`: what answers, None for nothing. `ways`: those to run it that were measured.
+    """
     names = sorted(state.models.keys() | running.keys() | errors.keys())
     return tuple(
-        _model_report(name, state.models.get(name, ModelState()), running.get(name), errors)
+        _model_report(
+            name,
+            state.models.get(name, ModelState()),
+            running.get(name),
+            errors.get(name, ""),
+            ways.get(name, ()),
+        )
         for name in names
     )
 
 
+def measured(record: Record) -> tuple[CandidateReport, ...]:
+    """What the fleet is told of a table; the first rows of a very long one."""
+    return tuple(
+        CandidateReport(
+            variant=row.candidate.variant,
+            provider=row.candidate.provider,
+            p50_us=row.p50_us,
+            p99_9_us=row.p99_9_us,
+            memory_mb=row.memory_mb,
+            why_not=row.why_not[:_MAX_WHY_NOT],
+        )
+        for row in record.rows[:_MAX_MEASURED]
+    )
+
+
 def _model_report(
-    name: str, model: ModelState, info: Info | None, errors: Mapping[str, str]
+    name: str, model: ModelState, info: Info | None, error: str, ways: tuple[CandidateReport, ...]
 ) -> ModelReport:
     active = info.digest if info else ""
     bad = list(model.bad.values())
@@ -122,7 +159,7 @@ def _model_report(
         active=active,
         version=found[active].version if active in found else "",
         slots=tuple(_slot_report(slot) for slot in _told(model)),
-        error=errors.get(name, "")[:MAX_WORDS],
+        error=error[:MAX_WORDS],
         confirmed=model.active or "",
         pending=model.pending or "",
         previous=model.previous or "",
@@ -130,7 +167,9 @@ def _model_report(
         floor=model.floor,
         declared=model.declared,
         variant=info.variant if info else "",
+        provider=info.provider if info else "",
         note=" ".join(info.notes)[:MAX_WORDS] if info else "",
+        measured=ways,
     )
 
 

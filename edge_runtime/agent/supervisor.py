@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime import durable
 from edge_runtime.agent.books import Books, open_books
+from edge_runtime.agent.choices import Choices
 from edge_runtime.agent.installs import Installs
 from edge_runtime.agent.log import install_logging, say, warn
 from edge_runtime.agent.metrics import Meter
@@ -94,6 +95,7 @@ class Supervisor:
         self._runners = {model.name: ModelRunner(config, model, books) for model in config.models}
         self._installs = Installs(config, store, books, self._runners)
         self._trusted = TrustedRoot(store, books)
+        self._choices = Choices(config.store)
         self._meter = Meter(config, books, self._runners)
         self._ready: Ready | None = None
         self._reported: object = None
@@ -124,7 +126,8 @@ class Supervisor:
     def _report(self) -> None:
         """Publish the reported state when it changed."""
         running = {name: runner.info for name, runner in self._runners.items()}
-        models = report(self._installs.state, running, self._installs.errors())
+        ways = {name: self._choices.look(name, info.digest) for name, info in running.items() if info}
+        models = report(self._installs.state, running, self._installs.errors(), ways)
         now = models, self._trusted.look()
         if now != self._reported:
             self._reported = now

@@ -91,10 +91,11 @@ def rollback(folder: Path, model: str | None, board: str, wait_s: float, as_json
 def status(folder: Path, as_json: bool) -> None:
     """Show which versions are installed, which one runs, and which were rejected and why."""
     from edge_runtime.store.disk import Store
-    from edge_runtime.store.report import as_document, as_text
+    from edge_runtime.store.report import as_document, as_text, choices
 
     store = Store(folder)
-    given = store.state(), store.trusted_root(), store.agent_running()
+    state = store.state()
+    given = state, store.trusted_root(), store.agent_running(), choices(folder, state)
     click.echo(json.dumps(as_document(*given)) if as_json else as_text(*given))
 
 

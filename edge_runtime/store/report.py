@@ -1,15 +1,28 @@
 """What `status` shows of a store, for people and for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edge_runtime.bundle import Root
+from edge_runtime.choice import record
+from edge_runtime.choice.decision import able
+from edge_runtime.choice.record import Record
 from edge_runtime.store.slots import ModelState, Slot, State, short
 
 
-def as_document(state: State, root: Root | None, agent_running: bool) -> dict[str, Any]:
+def choices(store: Path, state: State) -> dict[str, Record]:
+    """What was measured and chosen, by model, of the active versions that have a record."""
+    active = ((name, now.active) for name, now in state.models.items() if now.active)
+    found = ((name, record.read(record.path_of(store, name, digest))) for name, digest in active)
+    return {name: each for name, each in found if each is not None}
+
+
+def as_document(
+    state: State, root: Root | None, agent_running: bool, choices: Mapping[str, Record]
+) -> dict[str, Any]:
     """One JSON value: the state as it is stored, whom the store trusts, whether an agent runs."""
     trust = root and {
         "version": root.version,
@@ -17,16 +30,22 @@ def as_document(state: State, root: Root | None, agent_running: bool) -> dict[st
         "bundle_keys": list(root.bundle.key_ids),
         "bundle_threshold": root.bundle.threshold,
     }
-    models = msgspec.to_builtins(state.models)
-    return {"agent_running": agent_running, "trust": trust, "models": models}
+    return {
+        "agent_running": agent_running,
+        "trust": trust,
+        "models": msgspec.to_builtins(state.models),
+        "choices": msgspec.to_builtins(choices),
+    }
 
 
-def as_text(state: State, root: Root | None, agent_running: bool) -> str:
+def as_text(state: State, root: Root | None, agent_running: bool, choices: Mapping[str, Record]) -> str:
     """A few lines a model."""
-    return "\n".join(_lines(state, root, agent_running))
+    return "\n".join(_lines(state, root, agent_running, choices))
 
 
-def _lines(state: State, root: Root | None, agent_running: bool) -> Iterator[str]:
+def _lines(
+    state: State, root: Root | None, agent_running: bool, choices: Mapping[str, Record]
+) -> Iterator[str]:
     yield f"agent  {'running' if agent_running else 'not running'}"
     if root:
         keys = ", ".join(key[:12] for key in root.bundle.key_ids)
@@ -52,6 +71,18 @@ def _lines(state: State, root: Root | None, agent_running: bool) -> Iterator[str
                 f"  {role:<9} {slot.version:<12} {slot.state:<8} release {slot.release:<12} "
                 f"{short(slot.digest)}{reason}"
             )
+            if role == "active" and model in choices:
+                yield f"            {_choice(choices[model])}"
+
+
+def _choice(found: Record) -> str:
+    """How it runs on this device, and out of how many ways."""
+    took = next(each.p50_us for each in found.rows if each.candidate == found.chosen)
+    if took is None:
+        return f"as {found.chosen}; nothing else can serve or was to be tried here"
+    usable = len(able(found.rows))
+    failed = f", {len(found.rows) - usable} more cannot serve" if usable < len(found.rows) else ""
+    return f"as {found.chosen}, {took:,.1f} µs a row here: taken of {usable} that were timed{failed}"
 
 
 def _rows(now: ModelState) -> Iterator[tuple[str, Slot]]:

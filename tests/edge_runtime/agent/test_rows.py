@@ -5,12 +5,20 @@ from typing import Any, get_args
 import msgspec
 import numpy as np
 
-from edge_runtime.agent.rows import MAX_WORDS, Losses, predictions, report, root_report
+from edge_runtime.agent.rows import (
+    MAX_WORDS,
+    Losses,
+    measured,
+    predictions,
+    report,
+    root_report,
+)
 from edge_runtime.store.slots import ModelState, Slot, SlotState, State
 from edge_runtime.stream.window import Cursor, Span
-from edge_runtime.telemetry.messages import RootReport, SlotReport
+from edge_runtime.telemetry.messages import CandidateReport, RootReport, SlotReport
 from edge_runtime.telemetry.row_json import encode_row
 from edge_runtime.worker import Answer, Info
+from tests.edge_runtime.choice.rows import recorded, row
 from tests.support.tiny_bundle import root as tiny_root
 
 INFO = Info(
@@ -21,6 +29,7 @@ INFO = Info(
     task="classification",
     classes=("still", "moving"),
     variant="fp32",
+    provider="cpu",
     engine="onnxruntime",
     golden_count=1,
     golden_max_abs_error=0.0,
@@ -111,7 +120,7 @@ def test_the_report_tells_what_answers_what_is_kept_and_what_went_wrong() -> Non
         bad=by_digest(slot("1.2.0", 3, "bad", reason="wrong answers")),
     )
     (told,) = report(
-        State(models={"tiny": model}), {"tiny": running("1.1.0")}, {"tiny": "1.2.0 was rejected"}
+        State(models={"tiny": model}), {"tiny": running("1.1.0")}, {"tiny": "1.2.0 was rejected"}, {}
     )
     assert (told.name, told.active, told.version) == ("tiny", "1.1.0", "1.1.0")
     assert (told.confirmed, told.pending, told.previous) == ("1.1.0", "", "1.0.0")
@@ -127,7 +136,7 @@ def test_the_report_tells_what_answers_what_is_kept_and_what_went_wrong() -> Non
 def test_what_is_on_trial_runs_and_is_pending_with_its_attempts() -> None:
     trial = slot("1.1.0", 2, "trial", attempts=1, allowed=3, proved=True, reason="it crashed")
     model = ModelState(active="1.0.0", pending="1.1.0", slots=by_digest(slot("1.0.0", 1), trial))
-    (told,) = report(State(models={"tiny": model}), {"tiny": running("1.1.0")}, {})
+    (told,) = report(State(models={"tiny": model}), {"tiny": running("1.1.0")}, {}, {})
     assert (told.active, told.pending, told.confirmed) == ("1.1.0", "1.1.0", "1.0.0")
     found = told.slots[-1]
     assert (found.state, found.attempts, found.allowed, found.proved) == ("trial", 1, 3, True)
@@ -145,7 +154,8 @@ def test_of_many_slots_those_with_a_part_and_the_latest_rejections_are_told() ->
         slots=by_digest(*kept, slot("3.0.0", 1_000, "staged")),
         bad=by_digest(*bad),
     )
-    (told,) = report(State(models={"tiny": model}), {"tiny": running("1.0.0")}, {"tiny": "x" * 10_000})
+    errors = {"tiny": "x" * 10_000}
+    (told,) = report(State(models={"tiny": model}), {"tiny": running("1.0.0")}, errors, {})
     assert len(told.slots) == 16
     digests = {one.digest for one in told.slots}
     assert {told.confirmed, told.previous, told.pending, told.rejected} <= digests
@@ -164,14 +174,24 @@ def test_a_root_file_is_told_by_its_version_and_its_end() -> None:
 
 
 def test_a_model_that_is_configured_but_not_installed_is_in_the_report() -> None:
-    (model,) = report(State(), {"tiny": None}, {})
+    (model,) = report(State(), {"tiny": None}, {}, {})
     assert (model.name, model.active, model.slots) == ("tiny", "", ())
     assert (model.variant, model.note) == ("", "")
 
 
 def test_the_report_tells_how_a_model_runs_and_why_not_in_a_better_way() -> None:
     notes = "int8 does not run, fp32 does: it needs tensorrt.", "x" * 10_000
-    (told,) = report(State(), {"tiny": running("1.1.0", *notes)}, {})
-    assert told.variant == "fp32"
+    ways = (CandidateReport(variant="fp32", provider="cpu"),)
+    (told,) = report(State(), {"tiny": running("1.1.0", *notes)}, {}, {"tiny": ways})
+    assert (told.variant, told.provider, told.measured) == ("fp32", "cpu", ways)
     assert told.note.startswith(f"{notes[0]} xxx")
     assert len(told.note) == MAX_WORDS
+
+
+def test_a_table_is_told_with_its_first_rows_and_the_beginnings_of_its_reasons() -> None:
+    rows = (row("int8", 12.5), *(row(f"{n}", why_not="x" * 1_000) for n in range(40)))
+    told = measured(recorded(*rows))
+    assert told[0] == CandidateReport(
+        variant="int8", provider="cpu", p50_us=12.5, p99_9_us=25.0, memory_mb=40.0
+    )
+    assert [len(each.why_not) for each in told] == [0] + 15 * [200]

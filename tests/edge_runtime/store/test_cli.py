@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from edge_runtime import cli
+from edge_runtime.choice import record
+from edge_runtime.choice.decision import Measured
 from edge_runtime.errors import BundleError, ConfigError, EngineError, StoreError, TrustError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
+from tests.edge_runtime.choice.rows import recorded, row
 from tests.edge_runtime.store.rig import Shelf, confirm
 from tests.support.tiny_bundle import MODEL_FILE, OTHER_KEY, root_bytes
 
@@ -313,6 +316,26 @@ class TestStatus:
         assert command("status") == 0
         assert command.out.splitlines()[-1] == "  nothing runs: install a bundle"
         assert command.install("1.1.0", floor=1_001_000) == 0
+
+    def test_it_says_how_what_is_active_runs_where_that_was_measured(self, command: Command) -> None:
+        def lines(*rows: Measured) -> list[str]:
+            path = record.path_of(command.shelf.store.root, "tiny", slot.digest)
+            record.write(path, recorded(*rows, digest=slot.digest))
+            assert command("status") == 0
+            return [line.strip() for line in command.out.splitlines()[4:]]
+
+        slot = command.shelf.run("1.0.0")
+        failed = row("int8", provider="cuda", why_not="There is no driver.")
+        active, told = lines(row("fp32", 20.5), row("int8", 12.25), failed)
+        assert active.startswith("active")
+        assert told == (
+            "as int8 on cpu, 12.2 µs a row here: taken of 2 that were timed, 1 more cannot serve"
+        )
+        choice = command.document("status")["choices"]["tiny"]
+        assert choice["chosen"] == {"variant": "int8", "provider": "cpu"}
+        assert choice["rows"][2]["why_not"] == "There is no driver."
+
+        assert lines(row("fp32"))[1] == "as fp32 on cpu; nothing else can serve or was to be tried here"
 
     def test_programs_get_the_same_as_one_document(self, command: Command) -> None:
         slot = command.shelf.run("1.0.0")
