@@ -11,6 +11,7 @@ from pathlib import Path
 _MAX_BYTES = 64 << 10
 _MAX_ZONES = 64
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_NEVER_TRUE = "PMIC"  # that of a Jetson says 100 °C, always
 _PREFERRED = ("cpu", "soc", "x86_pkg")  # of several thermal zones, what the processor's is called
 
 
@@ -95,14 +96,26 @@ def memory(root: Path) -> dict[str, int]:
 
 def temperatures(root: Path) -> Iterator[tuple[float, str]]:
     """(°C, the zone's name) of each thermal zone that tells one that can be."""
-    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*"))[:_MAX_ZONES]:
+    return zones(root / "sys/class/thermal")
+
+
+def zones(folder: Path) -> Iterator[tuple[float, str]]:
+    """The same of a folder of zones, or of the folder of one."""
+    found = sorted(folder.glob("thermal_zone*"))[:_MAX_ZONES] or [folder]
+    for zone in found:
         with suppress(OSError, ValueError):
             celsius = int(read(zone / "temp")) / 1000
-            if -60 < celsius < 200:
-                yield celsius, read(zone / "type").strip() or zone.name
+            name = zone.name
+            with suppress(OSError):
+                name = read(zone / "type").strip() or name
+            if -60 < celsius < 200 and not name.startswith(_NEVER_TRUE):
+                yield celsius, name
 
 
 def read(path: Path) -> str:
-    """The beginning of a file of the kernel's. Raises OSError."""
+    """The beginning of a file of the kernel's. Raises OSError.
+
+    Python gives None, not an error, for a sensor that says "try again", as those of a Jetson that are off.
+    """
     with path.open("rb") as file:
-        return file.read(_MAX_BYTES).decode("utf-8", "replace")
+        return (file.read(_MAX_BYTES) or b"").decode("utf-8", "replace")

@@ -1,11 +1,14 @@
 """Health of a machine that is made up, of this one, and of one that offers nothing."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from edge_runtime.telemetry.health import Health
+from edge_runtime.telemetry.health import Health, zones
+from tests.support.faulty_disk import faults
 
 
 @pytest.fixture
@@ -23,6 +26,8 @@ def root(tmp_path: Path) -> Path:
         "sys/class/thermal/thermal_zone1/temp": "48250\n",
         "sys/class/thermal/thermal_zone2/type": "off\n",
         "sys/class/thermal/thermal_zone2/temp": "-274000\n",
+        "sys/class/thermal/thermal_zone3/type": "PMIC-Die\n",
+        "sys/class/thermal/thermal_zone3/temp": "100000\n",
     }
     for name, content in files.items():
         path = tmp_path / name
@@ -70,3 +75,22 @@ def test_what_is_missing_or_nonsense_is_left_out(
             path.unlink() if content is None else path.write_text(content)
     found = Health(tmp_path / "gone", root=root).sample()
     assert found == {}
+
+
+def test_a_sensor_that_is_off_is_left_out_and_the_others_are_told(root: Path) -> None:
+    """That of an accelerator in a Jetson that is not in use answers EAGAIN."""
+    program = "import sys; from pathlib import Path; from edge_runtime.telemetry.health import Health; "
+    program += "root = Path(sys.argv[1]); print(Health(root, root=root).sample()['temperature_c'])"
+    off = faults("read", "EAGAIN", paths=[root / "sys/class/thermal/thermal_zone1/temp"])
+    command = [*off, sys.executable, "-c", program, str(root)]
+
+    assert subprocess.check_output(command, text=True) == "61.0\n"
+
+
+def test_the_folder_of_one_zone_is_that_zone(root: Path) -> None:
+    thermal = root / "sys/class/thermal"
+    assert list(zones(thermal)) == [(61.0, "gpu-thermal"), (48.25, "CPU-thermal")]
+    assert list(zones(thermal / "thermal_zone0")) == [(61.0, "gpu-thermal")]
+    (thermal / "thermal_zone0/type").unlink()
+    assert list(zones(thermal / "thermal_zone0")) == [(61.0, "thermal_zone0")]
+    assert list(zones(thermal / "gone")) == []
