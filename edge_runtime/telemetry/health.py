@@ -115,7 +115,7 @@ def zones(folder: Path) -> Iterator[tuple[float, str]]:
 def read(path: Path) -> str:
     """The beginning of a file of the kernel's. Raises OSError.
 
-    Python gives None, not an error, for a sensor that says "try again", as those of a Jetson that are off.
+    Python gives None, not an error, for a sensor that says "try again", as a Jetson's do that are off.
     """
     with path.open("rb") as file:
         return (file.read(_MAX_BYTES) or b"").decode("utf-8", "replace")
