@@ -137,8 +137,10 @@ class ModelConfig(Part, frozen=True, kw_only=True):
 
     A worker that needs more than `load_timeout_s` to be ready, golden inputs included, or
     `run_timeout_s` for one run of windows, is ended. It may have `memory_mb` and use `cpu` of a core;
-    without them three quarters of the machine's memory, and all the time there is. Without `variant` the
-    first that can be loaded runs; without `realtime` the model runs as all else does.
+    without them three quarters of the machine's memory, and all the time there is. The fastest on this
+    device of the bundle's variants and their engines' providers runs, as measured at the install, or with
+    `prefer = "author"` the bundle's first that can serve; `variant` and `provider` leave the others out.
+    Without `realtime` the model runs as all else does.
     """
 
     name: Annotated[str, _about("The name in the bundle's manifest.", minLength=1)]
@@ -151,6 +153,12 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     variant: Annotated[str, _about("The id of the one variant that is to run.", minLength=1)] | None = (
         None
     )
+    provider: (
+        Annotated[str, _about("What the engine is to run it on, such as cpu.", minLength=1)] | None
+    ) = None
+    prefer: Annotated[
+        Literal["speed", "author"], _about("The fastest here, or the author's first that can serve.")
+    ] = "speed"
     realtime: RealtimeConfig | None = None
     trial: TrialConfig = TrialConfig()
 

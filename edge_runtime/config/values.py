@@ -40,6 +40,12 @@ def of_config(config: Config) -> Iterator[Fault]:
                 f"expected the id of a variant of the bundle, found {model.variant!r}. Name one that "
                 "`edge-runtime inspect` tells, or leave it out.",
             )
+        if model.provider is not None and not (model.provider and model.provider.isprintable()):
+            yield Fault(
+                f"{where}.provider",
+                f"expected the name of a provider, found {model.provider!r}. Name one that "
+                "`edge-runtime bench --all-variants` tells, such as cpu, or leave it out.",
+            )
         if model.trial.fleet and config.fleet is None:
             yield Fault(
                 f"{where}.trial.fleet",

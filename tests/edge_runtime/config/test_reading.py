@@ -146,6 +146,10 @@ def test_the_models_are_eased_no_more_10_degrees_below_the_ceiling_unless_it_is_
             "`models[0].variant`: expected the id of a variant of the bundle, found ''. Name one",
         ),
         (
+            ("[models.source]", 'provider = ""\n[models.source]'),
+            "`models[0].provider`: expected the name of a provider, found ''. Name one",
+        ),
+        (
             ("[models.source]", 'variant = "a\\u0000"\n[models.source]'),
             "`models[0].variant`: expected the id of a variant of the bundle, found 'a\\x00'. Name one",
         ),

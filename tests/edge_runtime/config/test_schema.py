@@ -104,6 +104,8 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
         ("models.0.cpu", 0),
         ("models.0.variant", ""),
         ("models.0.variant", 5),
+        ("models.0.provider", ""),
+        ("models.0.prefer", "author's"),
         ("models.0.realtime", True),
         ("models.0.realtime", {"priority": 0}),
         ("models.0.realtime", {"priority": 100}),
