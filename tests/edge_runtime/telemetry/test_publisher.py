@@ -15,12 +15,21 @@ import pytest
 
 from edge_runtime.errors import InputError
 from edge_runtime.mqtt import MAX_PAYLOAD_BYTES, Broker
-from edge_runtime.telemetry.messages import Ack, Batch, ModelReport, RootReport, SlotReport, Topics
+from edge_runtime.telemetry.messages import (
+    Ack,
+    Batch,
+    CandidateReport,
+    ModelReport,
+    RootReport,
+    SlotReport,
+    Topics,
+)
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 from tests.edge_runtime.telemetry.collector import Collector, Store
 from tests.edge_runtime.telemetry.rows import event, prediction, predictions
 from tests.support.brokers import BrokerRig, Mosquitto, NatsServer, ServerTLS
+from tests.support.outbox_rows import chunks_of
 from tests.support.pki import Authority
 from tests.support.waiting import wait_for
 
@@ -201,7 +210,7 @@ def test_after_a_restart_only_what_the_collector_lacks_is_sent(rig: Rig, scene: 
     outbox = scene.outbox()
     collector = scene.collector()
     outbox.append(predictions(500))
-    for _, payload in [batch for chunk in _chunks(outbox) for batch in chunk.batches]:
+    for _, payload in [batch for chunk in chunks_of(outbox) for batch in chunk.batches]:
         scene.store.take(msgspec.json.decode(payload, type=Batch))
     collector.acknowledge("dev1", outbox.stream, 500)
     outbox.append([event()])
@@ -308,6 +317,24 @@ def test_a_reported_state_too_large_for_a_message_is_refused_at_once(scene: Scen
         publisher.set_reported([msgspec.structs.replace(MODEL, error="x" * MAX_PAYLOAD_BYTES)])
 
 
+def test_what_was_measured_is_left_out_of_a_state_that_is_too_large_with_it(
+    tmp_path: Path, scene: Scene
+) -> None:
+    with Mosquitto(tmp_path / "broker") as broker:
+        scene.address = Broker.from_url(broker.url)
+        scene.outbox()
+        scene.collector()
+        way = CandidateReport(variant="fp32", why_not="x" * 200)
+        large = msgspec.structs.replace(MODEL, measured=(way,) * 16)
+        publisher = scene.publisher()
+        publisher.set_reported([large])
+        wait_for(lambda: scene.store.reports, "the state")
+        assert scene.store.reports[0].models == (large,)
+        publisher.set_reported([large] * 100)
+        wait_for(lambda: len(scene.store.reports) == 2, "the large state")
+        assert scene.store.reports[1].models == (MODEL,) * 100
+
+
 @both
 def test_the_largest_rows_fit_the_smallest_limit(rig: Rig, scene: Scene) -> None:
     scene.broker(rig)
@@ -394,10 +421,3 @@ def test_a_full_disk_keeps_rows_from_being_deleted_not_from_being_sent(scene: Sc
     assert "the disk does not take the write" in found.stderr
     assert "Traceback" not in found.stderr
     assert list(scene.store.rows.values()) == [set(range(1, 301))]
-
-
-def _chunks(outbox: Outbox) -> Iterator[Any]:
-    after = 0
-    while chunk := outbox.read(after):
-        yield chunk
-        after = chunk.position
