@@ -23,7 +23,8 @@ class Child:
     """The process and the thread that started it and reads its words.
 
     They belong together: the kernel's parent-death signal comes when the starting *thread* ends, so
-    that thread lives exactly as long as the process does.
+    that thread lives exactly as long as the process does. What the process starts is of its group, and
+    is ended with it: it may hold the pipe that the thread reads to its end.
     """
 
     def __init__(self, theirs: socket.socket, task: Task, on_line: Callable[[str], None] | None) -> None:
@@ -32,6 +33,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._fault: OSError | None = None
         self._started = threading.Event()
+        self._reaping = threading.Lock()
         said = [__version__, str(theirs.fileno()), msgspec.json.encode(task).decode()]
         command = [sys.executable, "-m", "edge_runtime.worker", *said]
         self._keeper = threading.Thread(
@@ -53,7 +55,9 @@ class Child:
 
     def kill(self) -> None:
         assert self._process is not None
-        self._process.kill()  # not sent to a process that was waited for already
+        with self._reaping:  # until it was waited for, its number is nobody else's
+            if self._process.returncode is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> None:
         self.kill()
@@ -81,6 +85,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 pass_fds=(descriptor,),
                 env=_environment(),
+                start_new_session=True,
             )
         except OSError as error:
             self._fault = error
@@ -95,7 +100,9 @@ class Child:
                 self._tail.append(text)
                 if self._on_line:
                     self._on_line(text)
-        process.wait()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with self._reaping:
+            process.wait()
 
 
 def _environment() -> dict[str, str]:

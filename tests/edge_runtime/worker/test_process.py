@@ -15,6 +15,7 @@ import pytest
 from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, InputError, WorkerError
 from edge_runtime.worker import Worker
 from tests.support.graphs import anomaly_windows
+from tests.support.own_engine import own_engine
 from tests.support.refusing import refusing_windows
 from tests.support.several import two_values
 from tests.support.slots import slot
@@ -212,3 +213,32 @@ def test_what_libraries_print_cannot_spoil_answers(worker: Worker) -> None:
     assert stdin == "/dev/null"
     assert stdout == stderr
     assert stdout.startswith("pipe:")
+
+
+def test_what_a_model_has_started_ends_with_it_and_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the pipe that we read the process's words from."""
+    starts = "kept.append(subprocess.Popen(['sleep', '60'])); print(kept[-1].pid, flush=True)"
+    monkeypatch.setenv(*own_engine(tmp_path, load=starts, run="time.sleep(60)").popitem())
+    said: list[str] = []
+    worker = Worker(slot(tmp_path, tiny_bundle(engine="own")), on_line=said.append)
+
+    with pytest.raises(WorkerError, match=r"loading took more than 2 s"):
+        worker.wait_ready(2)
+
+    assert not runs(int(said[0]))
+    assert not worker.alive
+    worker.close()
+
+
+def test_a_model_that_lets_nobody_else_have_the_interpreter_is_ended_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C code that never returns and never lets go of it: nothing in the process can help."""
+    never = "if windows[0, 0, 0] > 100: ctypes.PyDLL(None).pause()"
+    monkeypatch.setenv(*own_engine(tmp_path, run=never).popitem())
+    with Worker.start(slot(tmp_path, tiny_bundle(engine="own"))) as worker:
+        with pytest.raises(WorkerError, match=r"a run took more than 0\.5 s, so worker process \d+ was"):
+            worker.infer(golden_windows()[3:] * 1000, timeout_s=0.5)
+        assert not worker.alive
