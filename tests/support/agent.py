@@ -165,13 +165,20 @@ class AgentRig:
 
 
 @contextmanager
-def agent(folder: Path, sensor_url: str, **options: Any) -> Iterator[AgentRig]:
-    """A running agent, ended at the end."""
+def device(folder: Path, sensor_url: str, **options: Any) -> Iterator[AgentRig]:
+    """A device whose agent is not started yet; it is ended at the end."""
     rig = AgentRig(folder, sensor_url, **options)
     try:
-        yield rig.start()
+        yield rig
     finally:
         rig.close()
+
+
+@contextmanager
+def agent(folder: Path, sensor_url: str, **options: Any) -> Iterator[AgentRig]:
+    """A running agent, ended at the end."""
+    with device(folder, sensor_url, **options) as rig:
+        yield rig.start()
 
 
 def _table(header: str, values: Mapping[str, Any]) -> list[str]:

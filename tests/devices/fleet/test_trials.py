@@ -52,7 +52,7 @@ def kill_worker(rig: AgentRig, version: str, before: int = 0) -> int:
 
 def begin_trial(rig: AgentRig, version: str) -> None:
     bundle = rig.bundle(version, seed=int(version[2]))
-    done = rig.command("install", bundle, "--store", rig.data / "store", "--wait", "0")
+    done = rig.install(bundle, "--wait", "0")
     assert done.returncode == 7, done.stderr
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.agent import AgentRig
+from tests.support.agent import AgentRig, device
 from tests.support.brokers import Mosquitto
 from tests.support.waiting import wait_for
 
@@ -17,12 +17,9 @@ pytestmark = pytest.mark.end_to_end
 @contextmanager
 def pi4(folder: Path, sensor_url: str) -> Iterator[AgentRig]:
     """A device that is configured to be a Raspberry Pi 4, not started yet."""
-    rig = AgentRig(folder, sensor_url)
-    become(rig, "pi4")
-    try:
+    with device(folder, sensor_url) as rig:
+        become(rig, "pi4")
         yield rig
-    finally:
-        rig.close()
 
 
 def become(rig: AgentRig, board: str) -> None:
@@ -65,7 +62,7 @@ def test_what_is_installed_beside_it_for_another_board_costs_no_attempt_and_is_n
         rig.start()
         path = rig.bundle("1.1.0", boards=("pi5",))
 
-        done = rig.command("install", path, "--store", rig.data / "store", "--wait", "1")
+        done = rig.install(path, "--wait", "1")
         assert done.returncode == 7
         (told,) = wait_for(lambda: rig.events("trial failed"), "the event")
         assert "fp32 is made for pi5 (this is pi4)" in told.detail

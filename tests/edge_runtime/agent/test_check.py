@@ -124,9 +124,7 @@ def test_a_model_that_no_stream_can_feed_is_a_problem(rig: AgentRig) -> None:
 
 
 def test_a_root_file_other_than_the_pinned_one_is_a_problem(rig: AgentRig) -> None:
-    done = rig.command(
-        "install", rig.bundle(), "--store", rig.data / "store", "--trust", rig.folder / "root.json"
-    )
+    done = rig.install(rig.bundle(), "--trust", rig.folder / "root.json")
     assert done.returncode == 0, done.stderr
     assert problems(rig) == {}
     assert "runs 1.0.0, which is installed" in check(rig).stdout

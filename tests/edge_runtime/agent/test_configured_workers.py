@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.agent import AgentRig
+from tests.support.agent import AgentRig, device
 from tests.support.brokers import Mosquitto
 from tests.support.rights import FIFO, WITHOUT, classes, may_raise
 from tests.support.sensor import SensorRig
@@ -18,14 +18,11 @@ pytestmark = pytest.mark.end_to_end
 
 
 @contextmanager
-def device(folder: Path, sensor_url: str, *settings: str) -> Iterator[AgentRig]:
+def configured(folder: Path, sensor_url: str, *settings: str) -> Iterator[AgentRig]:
     """A device whose model is configured with these lines, not started yet."""
-    rig = AgentRig(folder, sensor_url)
-    configure(rig, *settings)
-    try:
+    with device(folder, sensor_url) as rig:
+        configure(rig, *settings)
         yield rig
-    finally:
-        rig.close()
 
 
 def configure(rig: AgentRig, *settings: str) -> None:
@@ -51,7 +48,7 @@ def test_the_thread_that_predicts_is_real_time_at_first_after_a_death_and_in_a_n
     tmp_path: Path, broker: Mosquitto
 ) -> None:
     with (
-        device(tmp_path, broker.url, "realtime = { priority = 10 }") as rig,
+        configured(tmp_path, broker.url, "realtime = { priority = 10 }") as rig,
         SensorRig(broker.url) as sensor,
     ):
         rig.start()
@@ -75,7 +72,7 @@ def test_without_the_right_it_is_told_once_and_predictions_go_on(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
     with (
-        device(tmp_path, broker.url, "realtime = { priority = 7 }") as rig,
+        configured(tmp_path, broker.url, "realtime = { priority = 7 }") as rig,
         SensorRig(broker.url) as sensor,
     ):
         rig.start(WITHOUT)
@@ -94,7 +91,7 @@ def test_without_the_right_it_is_told_once_and_predictions_go_on(
 
 def test_a_pinned_variant_answers_and_no_other(tmp_path: Path, broker: Mosquitto) -> None:
     """The one that the author prefers does not even give the golden outputs."""
-    with device(tmp_path, broker.url, 'variant = "fp32"') as rig:
+    with configured(tmp_path, broker.url, 'variant = "fp32"') as rig:
         rig.bundle(wrong_on="pi5")
         rig.start()
         assert (rig.ready["running"], rig.ready["variants"]) == ({"tiny": "1.0.0"}, {"tiny": "fp32"})
@@ -112,13 +109,12 @@ def test_a_pin_that_a_bundle_does_not_have_is_told_and_condemns_nothing(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
     why = "expected a variant 'int8', found fp32. Name one of these."
-    with device(tmp_path, broker.url, 'variant = "int8"') as rig:
+    with configured(tmp_path, broker.url, 'variant = "int8"') as rig:
         rig.start()
         (told,) = rig.events("install failed")
         assert told.detail == f"tiny 1.0.0: {why}"
 
-        options = ("--store", rig.data / "store", "--trust", rig.folder / "root.json", "--wait", "1")
-        done = rig.command("install", rig.bundle(), *options)
+        done = rig.install(rig.bundle(), "--trust", rig.folder / "root.json", "--wait", "1")
         assert done.returncode == 7
         (told,) = wait_for(lambda: rig.events("trial failed"), "the event")
         assert told.detail == f"tiny 1.0.0: {why}"
@@ -144,7 +140,7 @@ def test_a_pin_that_a_bundle_does_not_have_is_told_and_condemns_nothing(
 
 
 def test_why_a_better_variant_does_not_run_is_told_once(tmp_path: Path, broker: Mosquitto) -> None:
-    with device(tmp_path, broker.url) as rig:
+    with configured(tmp_path, broker.url) as rig:
         text = rig.config.read_text()
         rig.config.write_text(text.replace("[device]\n", '[device]\nboard = "pi4"\n'))
         rig.bundle(wrong_on="pi5")

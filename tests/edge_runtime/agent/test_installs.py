@@ -109,9 +109,7 @@ def test_an_agent_with_nothing_installed_waits_for_an_install(tmp_path: Path, br
     rig.start()
     try:
         assert rig.ready["workers"] == {}
-        done = rig.command(
-            "install", bundle, "--store", rig.data / "store", "--trust", tmp_path / "root.json"
-        )
+        done = rig.install(bundle, "--trust", tmp_path / "root.json")
         assert done.returncode == 0, done.stderr
         wait_for(lambda: rig.ready["hears"]["tiny"], "the sensor")
         with SensorRig(broker.url) as sensor:

@@ -21,9 +21,7 @@ def confirm_first(rig: AgentRig, sensor: SensorRig) -> None:
 
 
 def install_on_trial(rig: AgentRig, **options: object) -> None:
-    done = rig.command(
-        "install", rig.bundle("1.1.0", **options), "--store", rig.data / "store", "--wait", "0"
-    )
+    done = rig.install(rig.bundle("1.1.0", **options), "--wait", "0")
     assert done.returncode == 7, done.stderr
     wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the version on trial to serve")
 
@@ -39,9 +37,7 @@ def test_good_predictions_confirm_it_and_nothing_is_told_a_success_before(
     with agent(tmp_path, broker.url, trial=TRIAL) as rig, SensorRig(broker.url) as sensor:
         confirm_first(rig, sensor)
         old = rig.model()
-        done = rig.command(
-            "install", rig.bundle("1.1.0", seed=1), "--store", rig.data / "store", "--wait", "5"
-        )
+        done = rig.install(rig.bundle("1.1.0", seed=1), "--wait", "5")
         assert done.returncode == 7
         assert "tiny 1.1.0: it runs, on trial; the agent has not confirmed it within 5 s" in done.stderr
         assert (rig.model().active, rig.model().floor) == (old.active, old.floor)

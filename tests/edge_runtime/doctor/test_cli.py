@@ -51,16 +51,7 @@ def test_a_device_in_order_has_no_problem_and_nothing_is_changed(tmp_path: Path)
     with Mosquitto(tmp_path / "broker") as broker:
         (tmp_path / "device").mkdir()
         rig = AgentRig(tmp_path / "device", broker.url, fleet={"url": broker.url})
-        installed = rig.command(
-            *(
-                "install",
-                rig.bundle(),
-                "--store",
-                rig.data / "store",
-                "--trust",
-                rig.folder / "root.json",
-            )
-        )
+        installed = rig.install(rig.bundle(), "--trust", rig.folder / "root.json")
         assert installed.returncode == 0, installed.stderr
         before = tree(rig.folder)
         found = findings("--config", rig.config)

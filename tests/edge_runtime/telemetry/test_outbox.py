@@ -13,6 +13,7 @@ from edge_runtime.telemetry.messages import Batch, Event, Row
 from edge_runtime.telemetry.outbox import Outbox, read_counts
 from edge_runtime.telemetry.outbox_rows import Chunk
 from tests.edge_runtime.telemetry.rows import event, metrics, prediction, predictions
+from tests.support.outbox_rows import chunks_of
 
 BOOT = "boot-1"
 
@@ -27,12 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def batches(outbox: Outbox, max_rows: int = 100) -> list[tuple[str, Batch]]:
-    found: list[tuple[str, Batch]] = []
-    after = 0
-    while chunk := outbox.read(after, max_rows=max_rows):
-        found += decoded(chunk)
-        after = chunk.position
-    return found
+    return [batch for chunk in chunks_of(outbox, max_rows) for batch in decoded(chunk)]
 
 
 def decoded(chunk: Chunk) -> list[tuple[str, Batch]]:
