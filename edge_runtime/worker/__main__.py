@@ -10,7 +10,6 @@ It never outlives its parent: the kernel kills it when the thread that started i
 """
 
 import contextlib
-import ctypes
 import gc
 import os
 import select
@@ -27,7 +26,7 @@ import numpy as np
 
 from edge_runtime import __version__
 from edge_runtime.errors import EdgeError, EngineError
-from edge_runtime.worker.limits import limit_memory
+from edge_runtime.process import limit_memory, stay_tied_to
 from edge_runtime.worker.release import other_release
 from edge_runtime.worker.wire import (
     Attempt,
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from edge_runtime.model import Inference, Model
     from edge_runtime.worker.proving import Proved
 
-_PR_SET_PDEATHSIG = 1
 _requests = msgspec.msgpack.Decoder(Infer)
 
 
@@ -62,7 +60,8 @@ def main() -> None:
             connection.send(Failed("UnavailableError", told))
         return
     task = msgspec.json.decode(said[0], type=Task)
-    _stay_tied_to(task.parent)
+    stay_tied_to(task.parent)
+    _go_before_the_agent()
     limit_memory(task.max_bytes)
     for number in (signal.SIGINT, signal.SIGTERM):  # our parent decides when we go
         signal.signal(number, signal.SIG_IGN)
@@ -182,12 +181,8 @@ def _introduce(proved: "Proved", load_ms: float, missing: str, figures: Figures 
     )
 
 
-def _stay_tied_to(parent: int) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # not every libc has it: the socket tells, too
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went before we could ask
-        os._exit(0)
-    # Short of memory, the model goes before the agent.
+def _go_before_the_agent() -> None:
+    """Short of memory, the kernel takes the model."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as badness:
         badness.write("500")
 

@@ -5,21 +5,17 @@ to happen in the process that asks. It reads the ONNX file from one descriptor a
 another; what it says in between goes to its standard output, a line of JSON each.
 """
 
-import contextlib
-import ctypes
 import json
-import os
-import resource
-import signal
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.process import limit_memory, stay_tied_to
+
 if TYPE_CHECKING:
     from edge_runtime.engine.tensorrt.building import Request
 
-_PR_SET_PDEATHSIG = 1
 _EVERY_S = 1.0
 
 
@@ -32,9 +28,9 @@ def main() -> None:
     from edge_runtime.errors import EngineError, UnavailableError
 
     asked = msgspec.json.decode(sys.argv[1], type=Request)
-    _stay_tied_to(asked.parent)
+    stay_tied_to(asked.parent)  # nobody else wants the plan
     if asked.max_bytes:
-        _limit_memory(asked.max_bytes)
+        limit_memory(asked.max_bytes)
     try:
         with open(asked.onnx, "rb") as given, open(asked.plan, "wb") as made:
             made.write(build(given.read(), asked))
@@ -170,21 +166,6 @@ def _monitor(trt: Any) -> Any:
 def _say(**words: Any) -> None:
     sys.stdout.write(f"{json.dumps(words)}\n")
     sys.stdout.flush()
-
-
-def _limit_memory(max_bytes: int) -> None:
-    """As of a worker; a limit that is lower already stays."""
-    _, hardest = resource.getrlimit(resource.RLIMIT_DATA)
-    allowed = max_bytes if hardest == resource.RLIM_INFINITY else min(max_bytes, hardest)
-    resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
-
-
-def _stay_tied_to(parent: int) -> None:
-    """End with the thread that asked: nobody else wants the plan."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,28 @@
+"""What a child process does to itself: it ends with whoever started it, and takes so much memory."""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+
+_PR_SET_PDEATHSIG = 1
+
+
+def stay_tied_to(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends, of process `parent`."""
+    with contextlib.suppress(OSError, AttributeError):  # not every libc has it
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it went before we could ask
+        os._exit(0)
+
+
+def limit_memory(max_bytes: int) -> None:
+    """Let this process have at most so much memory of its own; what exceeds it fails to allocate.
+
+    RLIMIT_DATA counts heap and anonymous mappings (Linux 4.7, getrlimit(2)), but no mapped libraries. A
+    limit that is lower already stays.
+    """
+    _, hardest = resource.getrlimit(resource.RLIMIT_DATA)
+    allowed = max_bytes if hardest == resource.RLIM_INFINITY else min(max_bytes, hardest)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))

@@ -1,0 +1,59 @@
+"""What a child process does to itself: limits of its life and of its memory."""
+
+import os
+import subprocess
+import sys
+
+_ALLOCATE = """
+import sys
+from edge_runtime.process import limit_memory
+for limit in sys.argv[2:]:
+    limit_memory(int(limit))
+try:
+    print(len(bytearray(int(sys.argv[1]))))
+except MemoryError:
+    print("refused")
+"""
+
+_TIED = """
+import sys, time
+from edge_runtime.process import stay_tied_to
+stay_tied_to(int(sys.argv[1]))
+print("lives", flush=True)
+time.sleep(60)
+"""
+
+_PARENT = f"""
+import os, subprocess, sys, threading
+def start():
+    child = subprocess.Popen([sys.executable, "-c", {_TIED!r}, str(os.getpid())], stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"lives\\n"
+    children.append(child)
+children = []
+thread = threading.Thread(target=start)
+thread.start()
+thread.join()
+print(children[0].wait(30))
+"""
+
+
+def said(program: str, *arguments: int) -> str:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+def test_less_than_the_limit_is_given_and_more_is_refused() -> None:
+    assert said(_ALLOCATE, 64 << 20, 256 << 20) == str(64 << 20)
+    assert said(_ALLOCATE, 512 << 20, 256 << 20) == "refused"
+
+
+def test_a_lower_limit_stays() -> None:
+    assert said(_ALLOCATE, 512 << 20, 256 << 20, 1 << 40) == "refused"
+
+
+def test_it_is_killed_when_the_thread_that_started_it_ends() -> None:
+    assert said(_PARENT) == "-9"
+
+
+def test_it_ends_at_once_where_its_parent_is_gone_already() -> None:
+    assert said(_TIED, os.getpid() + 1_000_000_000) == ""
