@@ -9,6 +9,7 @@ import msgspec
 from edge_runtime.bundle import open_folder
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
+from edge_runtime.doctor.probe import Engines
 from edge_runtime.doctor.software import in_a_process
 from edge_runtime.doctor.store import installed, opened, told
 from edge_runtime.engine.requirements import only
@@ -17,11 +18,12 @@ from edge_runtime.errors import EdgeError, UnavailableError
 from edge_runtime.store.disk import Store
 
 LIMIT_S = 60.0
-_FIND = """
-import json, sys
+_PROBE = """
+import sys
 sys.path[:] = [folder for folder in sys.path if folder]  # nothing is imported from where we stand
-from edge_runtime.engine import registry
-print(json.dumps(dict(registry.find(sys.argv[1:]).unavailable)))
+import msgspec
+from edge_runtime.doctor.probe import engines
+print(msgspec.json.encode(engines(sys.argv[1], sys.argv[2:])).decode())
 """
 _ADVICE = "Install what is named, or a bundle that was converted for this device."
 
@@ -29,20 +31,25 @@ _ADVICE = "Install what is named, or a bundle that was converted for this device
 def look(device: Device) -> Iterator[Finding]:
     if (store := opened(device)) is None:
         return
-    manifests = list(_manifests(store))
-    names = {variant.engine for each in manifests for variant in each.variants}
-    if not names:
+    slots = list(_slots(store))
+    if not slots:
         return
-    # In a process of its own: on a processor it was not built for, importing an engine ends the process.
-    said = in_a_process(Path(sys.executable), _FIND, *sorted(names))
+    config = device.config
+    board = config.board if config else ""
+    said = in_a_process(Path(sys.executable), _PROBE, board, *(str(folder) for folder, _ in slots))
     if isinstance(said, Finding):
         yield said
         return
-    unavailable = msgspec.json.decode(said, type=dict[str, str])
-    config = device.config
+    found = msgspec.json.decode(said, type=Engines)
     pinned = {one.name: one.variant or "" for one in config.models} if config else {}
-    for each in manifests:
-        yield judge(each, unavailable, config.board if config else "", pinned.get(each.name, ""))
+    for _, manifest in slots:
+        yield judge(manifest, found.unavailable, board, pinned.get(manifest.name, ""))
+    for engine, providers in found.unusable.items():
+        for name, why in providers.items():
+            yield warning(
+                f"{engine}: {name} is installed and cannot be used: {why.rstrip('.')}.",
+                "Bring what it needs, or uninstall it. The models run without it.",
+            )
 
 
 def judge(manifest: Manifest, unavailable: Mapping[str, str], board: str, pinned: str) -> Finding:
@@ -69,8 +76,8 @@ def judge(manifest: Manifest, unavailable: Mapping[str, str], board: str, pinned
     return ok(f"{runs}; {others}." if others else f"{runs}.")
 
 
-def _manifests(store: Store) -> Iterator[Manifest]:
-    """Of what is active or pending; what cannot be read, the store's check tells."""
+def _slots(store: Store) -> Iterator[tuple[Path, Manifest]]:
+    """Folder and manifest of what is active or pending; what cannot be read, the store's check tells."""
     for name, now in installed(store).items():
         for digest in (now.active, now.pending):
             if digest is None:
@@ -78,6 +85,6 @@ def _manifests(store: Store) -> Iterator[Manifest]:
             try:
                 folder = store.slot_path(name, digest)
                 with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-                    yield bundle.manifest
+                    yield folder, bundle.manifest
             except EdgeError:
                 continue

@@ -1,3 +1,4 @@
+from tests.edge_runtime.engine.onnxruntime.conftest import install
 from tests.edge_runtime.store.conftest import shelf
 
-__all__ = ["shelf"]
+__all__ = ["install", "shelf"]

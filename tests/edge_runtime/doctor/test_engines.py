@@ -5,11 +5,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.manifest import Manifest, Variant
 from edge_runtime.config import Config, DeviceConfig, ModelConfig, SourceConfig
-from edge_runtime.doctor import engines
+from edge_runtime.doctor import engines, probe
 from edge_runtime.doctor.findings import Device
+from edge_runtime.engine.base import Session
 from edge_runtime.store.disk import Store
+from tests.edge_runtime.engine.onnxruntime.plugins import OPENVINO, Install
+from tests.edge_runtime.store.rig import Shelf
 from tests.support.tiny_bundle import root, tiny_bundle, tiny_manifest
 
 TINY = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1)
@@ -45,6 +49,38 @@ def test_what_is_for_this_board_is_expected_to_run(
     found = engines.judge(manifest("orin-nano"), NO_GPU, board, pinned)
     assert (found.state, found.what.removeprefix("tiny 1.0.0: ")) == (state, what)
     assert bool(found.advice) == (state != "ok")
+
+
+def test_a_provider_that_is_installed_and_broken_is_told(
+    tmp_path: Path, install: Install, shelf: Shelf
+) -> None:
+    shelf.install("1.0.0")
+    device = Device(store=shelf.store.root)
+    assert [each.state for each in engines.look(device)] == ["ok"]
+
+    install(OPENVINO, "import nosuchthing")
+    model, provider = engines.look(device)
+    assert model.what == "tiny 1.0.0: fp32 can run here."
+    assert provider.state == "warning"
+    assert "onnxruntime: openvino is installed and cannot be used: No module named" in provider.what
+
+
+def test_an_adapter_that_breaks_over_its_providers_does_not_hide_the_models() -> None:
+    class Broken:
+        name = "theirs"
+
+        def why_unavailable(self) -> str:
+            return ""
+
+        def load(self, bundle: Bundle, variant: Variant, *, threads: int) -> Session:
+            raise NotImplementedError
+
+        def unusable_providers(self, variant: Variant, board: str, /) -> dict[str, str]:
+            raise ZeroDivisionError("no devices")
+
+    (fp32,) = TINY.variants
+    told = probe._unusable(Broken(), fp32, "")
+    assert told == {"any provider": "its adapter is broken: ZeroDivisionError: no devices"}
 
 
 def test_what_is_installed_is_asked_of_the_engines_that_are_here(tmp_path: Path) -> None:
