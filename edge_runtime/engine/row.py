@@ -61,7 +61,7 @@ class CheckedRow(Row):
         (self._buffer,) = bound.inputs
         self._check = check
         self._look, self._wrong = check.look, check.wrong
-        self._mask = np.zeros(self._buffer.shape, np.bool_)
+        self._mask, self._seen = _mask(self._buffer)
         self._dtype = self._buffer.dtype
         self._shape = self._buffer.shape
 
@@ -72,9 +72,10 @@ class CheckedRow(Row):
     def _execute(self, values: Array) -> None:
         buffer = self._buffer
         buffer[...] = values
-        # 0.7 µs for 600 values, where isfinite().all() takes 1.9. A dot product with zeros, NaN unless
+        # 0.6 µs for 600 values, where isfinite().all() takes 1.9. A dot product with zeros, NaN unless
         # all are finite, would take 0.4, but warns of what it finds and leans on the BLAS at hand.
-        if self._wrong in self._look(buffer, self._mask).tobytes():
+        self._look(buffer, self._mask)
+        if self._wrong in self._seen:
             self._check.explain(buffer, buffer)
         self._run()
 
@@ -85,10 +86,10 @@ class NamedRow(Row):
     def __init__(self, bound: BoundRow, checks: Mapping[str, InputCheck], reader: OutputReader) -> None:
         super().__init__(bound, reader)
         self._parts = tuple(
-            (name, buffer, np.zeros(buffer.shape, np.bool_), check)
+            (name, buffer, *_mask(buffer), check)
             for (name, check), buffer in zip(checks.items(), bound.inputs, strict=True)
         )
-        self._given = {name: (buffer.shape, buffer.dtype) for name, buffer, _, _ in self._parts}
+        self._given = {name: (buffer.shape, buffer.dtype) for name, buffer, *_ in self._parts}
 
     def fits(self, values: Any) -> TypeGuard[Any]:
         """See `Row.fits`: a dict of exactly the inputs."""
@@ -101,11 +102,18 @@ class NamedRow(Row):
         return True
 
     def _execute(self, values: Mapping[str, Array]) -> None:
-        for name, buffer, mask, check in self._parts:
+        for name, buffer, mask, seen, check in self._parts:
             buffer[...] = values[name]
-            if check.wrong in check.look(buffer, mask).tobytes():
+            check.look(buffer, mask)
+            if check.wrong in seen:
                 check.explain(buffer, buffer)
         self._run()
+
+
+def _mask(buffer: Array) -> tuple[Array, bytearray]:
+    """A mask for `InputCheck.look` at a buffer, and its bytes: one memory, searched without a copy."""
+    seen = bytearray(buffer.size)
+    return np.ndarray(buffer.shape, np.bool_, seen), seen
 
 
 def checked_row(bound: BoundRow | None, check: Check, reader: OutputReader) -> Row | None:
