@@ -16,7 +16,15 @@ from edge_runtime.telemetry.messages import Event, ModelReport, RootReport, Row,
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 
-_AS_IT_SHOULD_BE = {"installed", "on trial", "confirmed", "activated", "loading note"}
+_AS_IT_SHOULD_BE = {
+    "installed",
+    "on trial",
+    "confirmed",
+    "activated",
+    "loading note",
+    "variant chosen",
+    "variant changed",
+}
 _NEEDS_SOMEBODY = {
     "install failed",
     "internal fault",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.choosing import Choosing
 from edge_runtime.agent.log import say, warn
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.slots import Slots
@@ -27,6 +28,7 @@ class Installs:
         self._runners = runners
         self._slots = Slots(store, books, runners)
         self._trials = Trials(config, store, books, runners, self._slots)
+        self._choosing = Choosing(store, books, runners, self._slots)
 
     def begin(self) -> None:
         """Serve what was active, and install what the configuration brings for models without any."""
@@ -48,12 +50,19 @@ class Installs:
             slots.look()  # again: what is pending may have been settled just now
             slots.serve_active(trials.serving)
             trials.begin()
+            self._choosing.step(trials.serving)
         except EdgeError as error:  # the store cannot be read or written now; what runs runs on
             self._books.note_once("store trouble", detail=str(error))
 
     def stop(self) -> None:
         """End what loads; a stop in order gives the attempts of all trials back."""
+        self._choosing.stop()
         self._trials.stop()
+
+    @property
+    def choosing(self) -> Choosing:
+        """What decides which candidate of each active bundle serves."""
+        return self._choosing
 
     @property
     def state(self) -> State:

@@ -1,29 +1,35 @@
 """One configured model in a thread of its own: what serves it, and when another takes its place."""
 
 import threading
+from functools import partial
 
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.predictor import Predictor
-from edge_runtime.agent.serving import Installed, Served, Serving, starter
+from edge_runtime.agent.serving import Installed, Served, Serving, chooser_of
 from edge_runtime.agent.stamp import stamp
 from edge_runtime.config import Config, ModelConfig
+from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Info, Worker
 
 _WAIT_S = 0.25
+_RATES = 3  # a model that is eased runs every 2nd window, every 4th, every 8th
 
 
 class ModelRunner:
-    """Runs one model in a thread of its own, whatever becomes of its worker, from `start` to `stop`."""
+    """Runs one model in a thread of its own, whatever becomes of its worker, from `start` to `stop`.
+
+    `chooser`: how its workers are started, and which candidate they run.
+    """
 
     def __init__(self, config: Config, model: ModelConfig, books: Books) -> None:
         """Raises ConfigError when a file of its source's broker cannot be read."""
         self.name = model.name
         self._model = model
-        self._start_worker = starter(model.name, config.board, model)
+        self.chooser = chooser_of(model.name, config.board, model)
         self._books = books
         self._serving: Serving | None = None
-        self._upcoming: tuple[Installed, Worker | None, bool] | None = None
+        self._upcoming: tuple[Installed, Worker | None, Candidate | None, bool] | None = None
         self._introduced: Worker | None = None
         self._predictor = Predictor(config, model, books, lambda: self._stopping)
         self._lock = threading.Lock()
@@ -83,6 +89,12 @@ class ModelRunner:
         return info.variant if info else ""
 
     @property
+    def candidate(self) -> Candidate | None:
+        """Which way of running it answers now; None when nothing does."""
+        info = self.info
+        return Candidate(info.variant, info.provider) if info else None
+
+    @property
     def hears(self) -> bool:
         return self._predictor.hears
 
@@ -93,16 +105,34 @@ class ModelRunner:
         """The model's run time for each window since the last call, in microseconds."""
         return self._predictor.take_latencies()
 
+    @property
+    def most_steps(self) -> int:
+        """How often it can be eased."""
+        return _RATES
+
+    def ease(self, steps: int) -> str:
+        """Take so many steps from where every window is run; what that means, in words."""
+        self._predictor.every = every = 1 << min(steps, _RATES)
+        return f"one of {every} windows is run" if every > 1 else "every window is run"
+
     def start(self) -> None:
         self._thread.start()
 
-    def serve(self, installed: Installed, worker: Worker | None, *, on_trial: bool = False) -> None:
+    def serve(
+        self,
+        installed: Installed,
+        worker: Worker | None,
+        *,
+        preferred: Candidate | None = None,
+        on_trial: bool = False,
+    ) -> None:
         """Go over to this bundle after the windows in hand; without a ready worker one is started.
 
+        `preferred` is what its workers run first, at later starts, too.
         On trial, a worker that dies or cannot run is not started again; see `served`.
         """
         with self._lock:
-            self._upcoming = (installed, worker, on_trial)
+            self._upcoming = (installed, worker, preferred, on_trial)
         self._nudge()
 
     def confirmed(self, digest: str) -> None:
@@ -149,6 +179,7 @@ class ModelRunner:
         else:
             self._predictor.predict(serving, worker, _WAIT_S)
         self._predictor.tell_losses()
+        self._predictor.tell_limit()
         self._predictor.tell_silence()
 
     def _tell_of(self, info: Info) -> None:
@@ -174,11 +205,17 @@ class ModelRunner:
             old.close()
             self._predictor.counts["worker_restarts"] += old.restarts
 
-    def _keep(self, installed: Installed, worker: Worker | None, on_trial: bool) -> Serving:
+    def _keep(
+        self,
+        installed: Installed,
+        worker: Worker | None,
+        preferred: Candidate | None,
+        on_trial: bool,
+    ) -> Serving:
         return Serving(
             installed,
             worker,
-            start=self._start_worker,
+            start=partial(self.chooser.start, preferred=preferred),
             load_timeout_s=self._model.load_timeout_s,
             note=lambda event, detail: self._books.note(
                 event, self.name, installed.manifest.version, detail

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge_runtime.agent.log import warn
+from edge_runtime.agent.log import say, warn
 from edge_runtime.agent.stamp import stamp
 from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.choice import record
+from edge_runtime.choice.bringing_up import Chooser, Unpacked
+from edge_runtime.choice.key import key_of
+from edge_runtime.choice.measuring import Limits
 from edge_runtime.config import ModelConfig
 from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Worker
@@ -25,6 +29,16 @@ class Installed:
     folder: Path
     manifest: Manifest
 
+    def unpacked(self, store: Path) -> Unpacked:
+        """The same for whoever chooses how it runs."""
+        name = self.manifest.name
+        return Unpacked(
+            subject=f"{name} {self.manifest.version}",
+            digest=self.digest,
+            folder=self.folder,
+            record=record.path_of(store, name, self.digest),
+        )
+
 
 @dataclass(frozen=True)
 class Served:
@@ -35,18 +49,29 @@ class Served:
     failure: str
 
 
-Start = Callable[[Path], Worker]
-
-
-def starter(name: str, board: str, model: ModelConfig | None) -> Start:
-    """What starts the workers of a model, on trial and later alike: as it is configured, if it is."""
-    return partial(
-        Worker,
-        board=board,
-        variant=(model and model.variant) or "",
-        priority=model.realtime.priority if model and model.realtime else 0,
-        max_bytes=model.memory_mb * 1_000_000 if model and model.memory_mb else None,
-        on_line=lambda line: warn(f"{name}: worker: {line}"),
+def chooser_of(name: str, board: str, model: ModelConfig | None) -> Chooser:
+    """How the workers of a model are started and chosen, on trial and later: as configured, if it is."""
+    variant, provider = (model and model.variant) or "", (model and model.provider) or ""
+    max_bytes = model.memory_mb * 1_000_000 if model and model.memory_mb else None
+    return Chooser(
+        start=partial(
+            Worker,
+            board=board,
+            variant=variant,
+            provider=provider,
+            priority=model.realtime.priority if model and model.realtime else 0,
+            max_bytes=max_bytes,
+            on_line=lambda line: warn(f"{name}: worker: {line}"),
+        ),
+        key=key_of(
+            board=board,
+            max_bytes=max_bytes,
+            variant=variant,
+            provider=provider,
+            prefer=model.prefer if model else "speed",
+        ),
+        limits=Limits(load_s=model.load_timeout_s) if model else Limits(),
+        say=say,
     )
 
 
@@ -71,7 +96,7 @@ class Serving:
         installed: Installed,
         worker: Worker | None,
         *,
-        start: Start,
+        start: Callable[[Path], Worker],
         load_timeout_s: float,
         note: Callable[[str, str], None],
         on_trial: bool = False,

@@ -101,7 +101,9 @@ class Slots:
     def _serve(self, runner: ModelRunner, digest: str) -> None:
         name = runner.name
         try:
-            runner.serve(self.installed(name, digest), None)
+            installed = self.installed(name, digest)
+            guess = runner.chooser.first_guess(installed.unpacked(self._store.root))
+            runner.serve(installed, None, preferred=guess)
             self._given[name] = digest
         except EdgeError as error:
             self._serve_at[name] = time.monotonic() + _SERVE_AGAIN_S

@@ -1,15 +1,23 @@
-"""Loading a pending bundle in a worker of its own, while the old one keeps serving."""
+"""Loading a bundle in a worker of its own, chosen and ready, while what serves keeps serving."""
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
-from edge_runtime.agent.serving import Installed, Start
+from edge_runtime.agent.serving import Installed
+from edge_runtime.choice.bringing_up import Brought, Chooser
+from edge_runtime.choice.decision import resolved
+from edge_runtime.choice.measuring import Cancelled, Held
+from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Worker
 
 
 class Trial:
-    """Starts a worker on a slot in the background; once `done`, see `error`, or `take` the worker."""
+    """Brings a worker up for a slot, in the background; once `done`, see `error`, or `take` the worker.
+
+    Which candidate it runs is measured first, unless that is recorded. `brought`: what was found then.
+    """
 
     def __init__(
         self,
@@ -17,18 +25,32 @@ class Trial:
         digest: str,
         open_slot: Callable[[], Installed],
         *,
-        start: Start,
-        timeout_s: float,
+        chooser: Chooser,
+        store: Path,
+        wanted: Candidate | None = None,
+        serving: Candidate | None = None,
     ) -> None:
+        """
+        Args:
+            model: its name, for the thread's.
+            digest: of the slot.
+            open_slot: what gives its bundle.
+            chooser: how candidates are started and chosen.
+            store: the store's folder.
+            wanted: the candidate to bring up, where that is no question.
+            serving: what serves already; where that is chosen, no other worker is brought up.
+        """
         self.digest = digest
         self.error: EdgeError | None = None
+        self.brought: Brought | None = None
         self._open_slot = open_slot
-        self._start_worker = start
-        self._timeout_s = timeout_s
+        self._chooser = chooser
+        self._store = store
+        self._wanted = wanted
+        self._serving = serving
         self._installed: Installed | None = None
-        self._worker: Worker | None = None
-        self._cancelled = False
-        self._lock = threading.Lock()
+        self._candidate: Candidate | None = None
+        self._held = Held()
         self._thread = threading.Thread(target=self._run, name=f"trial-{model}")
         self._thread.start()
 
@@ -36,35 +58,38 @@ class Trial:
     def done(self) -> bool:
         return not self._thread.is_alive()
 
-    def take(self) -> tuple[Installed, Worker]:
-        """The bundle and its ready worker, which is the caller's now."""
+    def take(self) -> tuple[Installed, Worker | None, Candidate]:
+        """The bundle, its ready worker, which is the caller's now, and what it was to run.
+
+        No worker where what serves is the best already.
+        """
         self._thread.join()
         assert self._installed is not None
-        assert self._worker is not None
-        worker, self._worker = self._worker, None
-        return self._installed, worker
+        assert self._candidate is not None
+        return self._installed, self._held.take(), self._candidate
 
     def cancel(self) -> None:
         """End the trial and what it started."""
-        with self._lock:
-            self._cancelled = True
-            if self._worker is not None:
-                self._worker.kill()
+        self._held.cancel()
         self._thread.join()
-        if self._worker is not None:
-            self._worker.close()
+        self._held.close()
 
     def _run(self) -> None:
         try:
             self._installed = self._open_slot()
-            with self._lock:
-                if self._cancelled:
+            bundle = self._installed.unpacked(self._store)
+            candidate = self._wanted
+            if candidate is None:
+                self.brought = self._chooser.choose(bundle, self._held)
+                candidate = self.brought.record.chosen
+                if self._serving and resolved(self.brought.record.rows, self._serving) == candidate:
+                    self._held.close()
+                    self._candidate = candidate
                     return
-                self._worker = self._start_worker(self._installed.folder)
-            self._worker.wait_ready(self._timeout_s)
+            self._chooser.bring_up(bundle, candidate, self._held)
+            self._candidate = candidate
+        except Cancelled:
+            self._held.close()
         except EdgeError as error:
             self.error = error
-            with self._lock:
-                worker, self._worker = self._worker, None
-            if worker is not None:
-                worker.close()
+            self._held.close()

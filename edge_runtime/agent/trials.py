@@ -4,9 +4,10 @@ import time
 from collections.abc import Mapping
 
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.choosing import tell_choice
 from edge_runtime.agent.on_trial import OnTrial
 from edge_runtime.agent.runner import ModelRunner
-from edge_runtime.agent.serving import back_off_s, starter
+from edge_runtime.agent.serving import back_off_s, chooser_of
 from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trial import Trial
 from edge_runtime.config import Config, TrialConfig
@@ -154,13 +155,14 @@ class Trials:
         return self._models[name].trial if name in self._models else TrialConfig()
 
     def _load(self, name: str, digest: str) -> Trial:
-        configured = self._models.get(name)
+        runner = self._runners.get(name)
+        chooser = runner.chooser if runner else chooser_of(name, self._board, None)
         return Trial(
             name,
             digest,
             lambda: self._slots.installed(name, digest),
-            start=starter(name, self._board, configured),
-            timeout_s=configured.load_timeout_s if configured else 60.0,
+            chooser=chooser,
+            store=self._store.root,
         )
 
     def _activate(self, name: str, slot: Slot, trial: Trial) -> None:
@@ -180,8 +182,11 @@ class Trials:
             self._wait_longer(name)
             raise
         self._failures.pop(name, None)
+        if trial.brought is not None:
+            tell_choice(self._books, name, slot.version, trial.brought)
         if name in self._runners:
-            self._runners[name].serve(*trial.take(), on_trial=on_trial)
+            installed, worker, candidate = trial.take()
+            self._runners[name].serve(installed, worker, preferred=candidate, on_trial=on_trial)
             self._slots.given(name, slot.digest)
         else:
             trial.cancel()

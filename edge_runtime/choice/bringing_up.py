@@ -13,7 +13,7 @@ from edge_runtime.errors import StorageError
 
 
 @dataclass(frozen=True)
-class Slot:
+class Unpacked:
     """One installed bundle: how people call it, its digest, its folder, and where its record is kept."""
 
     subject: str
@@ -41,33 +41,33 @@ class Chooser:
     limits: Limits = field(default_factory=Limits)
     say: Say = lambda _: None
 
-    def recorded(self, slot: Slot) -> Record | None:
+    def recorded(self, bundle: Unpacked) -> Record | None:
         """What was measured of a slot, where it still holds."""
-        found = records.read(slot.record)
+        found = records.read(bundle.record)
         return found if found is not None and found.key == self.key else None
 
-    def first_guess(self, slot: Slot) -> Candidate | None:
+    def first_guess(self, bundle: Unpacked) -> Candidate | None:
         """What to run before anything is measured: what was chosen by this machine as it is."""
-        found = records.read(slot.record)
+        found = records.read(bundle.record)
         return found.chosen if found is not None and same_machine(found.key, self.key) else None
 
-    def choose(self, slot: Slot, held: Held) -> Brought:
+    def choose(self, bundle: Unpacked, held: Held) -> Brought:
         """What is recorded, or else measured now and recorded; raises what `measure` does.
 
         Where the bundle has one candidate only, its worker is in `held` then, ready to serve. A record
         that cannot be written is trouble, and no error.
         """
-        if (known := self.recorded(slot)) is not None:
+        if (known := self.recorded(bundle)) is not None:
             return Brought(known, is_new=False)
-        rows = measure(slot.subject, slot.folder, self.start, held, limits=self.limits, say=self.say)
-        found = self._record(slot, rows)
+        rows = measure(bundle.subject, bundle.folder, self.start, held, limits=self.limits, say=self.say)
+        found = self._record(bundle, rows)
         try:
-            records.write(slot.record, found)
+            records.write(bundle.record, found)
         except StorageError as error:
             return Brought(found, is_new=True, trouble=str(error))
         return Brought(found, is_new=True)
 
-    def bring_up(self, slot: Slot, candidate: Candidate, held: Held) -> None:
+    def bring_up(self, bundle: Unpacked, candidate: Candidate, held: Held) -> None:
         """Have a worker of this candidate in `held`, ready; what is ready there already is kept.
 
         Where it fails, another candidate serves. Raises what `Worker.wait_ready` does, and Cancelled.
@@ -75,10 +75,10 @@ class Chooser:
         if held.is_ready:
             return
         with held.watched():
-            worker = held.start(lambda: self.start(slot.folder, preferred=candidate))
+            worker = held.start(lambda: self.start(bundle.folder, preferred=candidate))
             worker.wait_ready(self.limits.load_s)
 
-    def _record(self, slot: Slot, rows: tuple[Measured, ...]) -> Record:
+    def _record(self, bundle: Unpacked, rows: tuple[Measured, ...]) -> Record:
         best = chosen(rows, self.key.prefer)
         assert best is not None  # else measuring had raised
-        return Record(digest=slot.digest, key=self.key, rows=rows, chosen=best)
+        return Record(digest=bundle.digest, key=self.key, rows=rows, chosen=best)

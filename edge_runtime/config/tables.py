@@ -137,9 +137,10 @@ class ModelConfig(Part, frozen=True, kw_only=True):
 
     A worker that needs more than `load_timeout_s` to be ready, golden inputs included, or
     `run_timeout_s` for one run of windows, is ended. It may have `memory_mb` and use `cpu` of a core;
-    without them three quarters of the machine's memory, and all the time there is. The fastest on this
-    device of the bundle's variants and their engines' providers runs, as measured at the install, or with
-    `prefer = "author"` the bundle's first that can serve; `variant` and `provider` leave the others out.
+    without them three quarters of the machine's memory, and all the time there is. Of the
+    bundle's variants and their engines' providers the fastest on this device runs, as was measured at
+    the install, or with `prefer = "author"` the first that can serve; `variant` and `provider` leave
+    the others out.
     Without `realtime` the model runs as all else does.
     """
 

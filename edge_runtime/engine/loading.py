@@ -114,7 +114,7 @@ class Here:
             except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
                 failed[candidate] = UnavailableError(f"{variant.engine}'s {registry.broken(error)}")
             else:
-                return First(candidate, got, self._told(candidate, failed))
+                return First(candidate, got, self.notes(candidate, failed))
         raise none_runs(self._manifest, {**self._passed(order), **failed})
 
     def variant(self, candidate: Candidate) -> Variant:
@@ -170,8 +170,11 @@ class Here:
             if each.id not in tried
         }
 
-    def _told(self, runs: Candidate, failed: Mapping[Candidate, EngineError]) -> tuple[str, ...]:
-        """Why those that were tried before, or that the author prefers, do not run."""
+    def notes(
+        self, runs: Candidate, failed: Mapping[Candidate, EngineError] | None = None
+    ) -> tuple[str, ...]:
+        """Why those that `failed`, or that the author prefers to `runs` and cannot run here, do not."""
+        failed = failed or {}
         reasons = {str(candidate): str(error) for candidate, error in failed.items()}
         for each in self._manifest.variants:
             if each.id == runs.variant:

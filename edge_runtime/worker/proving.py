@@ -19,6 +19,19 @@ class Proved(msgspec.Struct, frozen=True):
 
 def prove(here: Here, candidate: Candidate, threads: int) -> Proved:
     """This candidate and no other. Raises EngineError when it fails, BundleError for altered files."""
+    proved = _prove(here, candidate, threads)
+    return msgspec.structs.replace(proved, notes=(*here.notes(candidate), *proved.notes))
+
+
+def prove_first(here: Here, threads: int, provider: str, preferred: Candidate | None) -> Proved:
+    """The first that does: `preferred`, then in the author's order; see `Here.first_that`."""
+    found = here.first_that(
+        lambda candidate: _prove(here, candidate, threads), provider=provider, preferred=preferred
+    )
+    return msgspec.structs.replace(found.got, notes=(*found.notes, *found.got.notes))
+
+
+def _prove(here: Here, candidate: Candidate, threads: int) -> Proved:
     model = from_bundle(
         here.bundle, threads=threads, variant=candidate.variant, provider=candidate.provider
     )
@@ -27,11 +40,3 @@ def prove(here: Here, candidate: Candidate, threads: int) -> Proved:
     except BaseException:
         model.close()
         raise
-
-
-def prove_first(here: Here, threads: int, provider: str, preferred: Candidate | None) -> Proved:
-    """The first that does: `preferred`, then in the author's order; see `Here.first_that`."""
-    found = here.first_that(
-        lambda candidate: prove(here, candidate, threads), provider=provider, preferred=preferred
-    )
-    return msgspec.structs.replace(found.got, notes=(*found.notes, *found.got.notes))

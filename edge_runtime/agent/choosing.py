@@ -1,0 +1,135 @@
+"""What is active is measured while it serves, if that is not recorded; a better candidate takes over."""
+
+from collections.abc import Container, Mapping
+
+from edge_runtime.agent.books import Books
+from edge_runtime.agent.runner import ModelRunner
+from edge_runtime.agent.slots import Slots
+from edge_runtime.agent.trial import Trial
+from edge_runtime.choice.bringing_up import Brought
+from edge_runtime.choice.decision import lighter
+from edge_runtime.choice.record import Record
+from edge_runtime.choice.text import in_short
+from edge_runtime.engine.candidate import Candidate
+from edge_runtime.errors import EdgeError
+from edge_runtime.store.disk import Store
+
+
+def tell_choice(books: Books, name: str, version: str, brought: Brought) -> None:
+    """What was chosen out of several just now, and whether it could be written down."""
+    record = brought.record
+    if brought.is_new and record.was_measured:
+        books.note("variant chosen", name, version, f"{record.chosen}, of: {in_short(record.rows)}")
+    if brought.trouble:
+        books.note_once("store trouble", name, version, brought.trouble)
+
+
+class Choosing:
+    """One model at a time, in the background; what serves goes on until another worker is ready.
+
+    A version on trial is left alone, and so is what is about to be replaced by one.
+    """
+
+    def __init__(
+        self, store: Store, books: Books, runners: Mapping[str, ModelRunner], slots: Slots
+    ) -> None:
+        self._store = store
+        self._books = books
+        self._runners = runners
+        self._slots = slots
+        self._looked_at: dict[str, str] = {}  # the digest of each model whose record was looked at
+        self._asked: dict[str, Candidate] = {}
+        self._loading: tuple[str, Trial] | None = None
+
+    def step(self, on_trial: Container[str]) -> None:
+        """Take over what is ready, then begin with the next model."""
+        if self._loading is not None:
+            name, trial = self._loading
+            if self._active(name, on_trial) != trial.digest:
+                trial.cancel()
+                self._looked_at.pop(name, None)
+            elif trial.done:
+                self._finish(name, trial)
+            else:
+                return
+            self._loading = None
+        for name in self._runners:
+            digest = self._active(name, on_trial)
+            begun = self._begin(name, digest) if digest else None
+            if begun is not None:
+                self._loading = name, begun
+                return
+
+    def stop(self) -> None:
+        """End what loads."""
+        if self._loading is not None:
+            self._loading[1].cancel()
+            self._loading = None
+
+    def lighter(self, name: str) -> Candidate | None:
+        """The next lighter candidate than the one that answers now, as measured here; None for none."""
+        runner = self._runners[name]
+        running, digest = runner.candidate, runner.digest
+        if running is None:
+            return None
+        found = self._recorded(name, digest)
+        return lighter(found.rows, running) if found else None
+
+    def chosen(self, name: str) -> Candidate | None:
+        """The candidate that was chosen for what answers now; None where nothing is recorded."""
+        found = self._recorded(name, self._runners[name].digest)
+        return found.chosen if found else None
+
+    def go_over(self, name: str, candidate: Candidate) -> None:
+        """Have another candidate of what is active take over, once it is ready beside what serves.
+
+        Nothing is remembered of it: the next start serves what was chosen.
+        """
+        self._asked[name] = candidate
+
+    def _active(self, name: str, on_trial: Container[str]) -> str:
+        """The digest of what serves and is to stay for now; '' for nothing."""
+        now = self._slots.model(name)
+        if name in on_trial or now.pending or self._runners[name].digest != now.active:
+            return ""
+        return now.active or ""
+
+    def _begin(self, name: str, digest: str) -> Trial | None:
+        asked = self._asked.pop(name, None)
+        runner = self._runners[name]
+        if asked is None:
+            if self._looked_at.get(name) == digest:
+                return None
+            self._looked_at[name] = digest
+            if self._recorded(name, digest) is not None:
+                return None
+        elif asked == runner.candidate:
+            return None
+        return Trial(
+            name,
+            digest,
+            lambda: self._slots.installed(name, digest),
+            chooser=runner.chooser,
+            store=self._store.root,
+            wanted=asked,
+            serving=runner.candidate,
+        )
+
+    def _finish(self, name: str, trial: Trial) -> None:
+        runner = self._runners[name]
+        if trial.error is not None:
+            self._books.note_once("variants not measured", name, runner.version, str(trial.error))
+            return
+        if trial.brought is not None:
+            tell_choice(self._books, name, runner.version, trial.brought)
+        installed, worker, candidate = trial.take()
+        if worker is not None:
+            runner.serve(installed, worker, preferred=candidate)
+            self._books.note("variant changed", name, runner.version, f"to {candidate}")
+
+    def _recorded(self, name: str, digest: str) -> Record | None:
+        try:
+            bundle = self._slots.installed(name, digest).unpacked(self._store.root)
+        except EdgeError:  # whoever serves it finds out, too, and tells
+            return None
+        return self._runners[name].chooser.recorded(bundle)
