@@ -19,6 +19,7 @@ _NAMES = {
     "rejected": "samples_rejected",
     "windows": "windows",
     "dropped": "windows_dropped",
+    "skipped": "windows_skipped",
     "failed": "windows_failed",
     "predictions": "predictions",
     "worker_restarts": "worker_restarts",

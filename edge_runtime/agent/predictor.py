@@ -11,10 +11,12 @@ import msgspec
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.log import warn
+from edge_runtime.agent.pace import CpuLimit
 from edge_runtime.agent.rows import Losses, predictions
 from edge_runtime.agent.sensor import Sensor, geometry
 from edge_runtime.agent.serving import Serving
 from edge_runtime.agent.silence import Silence
+from edge_runtime.agent.thinning import thinned
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.config import Config, ModelConfig
 from edge_runtime.errors import EdgeError, EngineError, InputError, WorkerError
@@ -38,7 +40,10 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 class Predictor:
-    """Used by the model's thread, except `counters`, `take_latencies`, `hears` and `wake`."""
+    """Used by the model's thread, except `counters`, `take_latencies`, `hears`, `wake` and `every`.
+
+    `every`: of how many windows one is run; the others are skipped, and counted.
+    """
 
     def __init__(
         self, config: Config, model: ModelConfig, books: Books, stopping: Callable[[], bool]
@@ -47,7 +52,10 @@ class Predictor:
 
         `stopping`: whether workers may be killed on purpose by now.
         """
-        self.counts = Counter(windows=0, predictions=0, dropped=0, failed=0, worker_restarts=0)
+        self.counts = Counter(
+            windows=0, predictions=0, dropped=0, skipped=0, failed=0, worker_restarts=0
+        )
+        self.every = 1
         self._name = model.name
         self._broker = broker(model.source)
         self._config = config
@@ -61,6 +69,9 @@ class Predictor:
         self._failed_runs = 0  # in a row, each of another window
         self._renewed_s = -math.inf
         self._failures: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._cpu = CpuLimit(model.cpu) if model.cpu else None
+        self._nudged = threading.Event()
         self._singles = 0  # windows to be run one by one, because a batch failed
         self._deaths = 0  # in a row, of workers that had one and the same window
         self._latencies: list[float] = []
@@ -83,6 +94,7 @@ class Predictor:
 
     def wake(self) -> None:
         """Let `predict` return early."""
+        self._nudged.set()
         if sensor := self._sensor:
             sensor.stream.wake()
 
@@ -121,9 +133,17 @@ class Predictor:
     def predict(self, serving: Serving, worker: Worker, wait_s: float) -> None:
         """Run the windows that are due within `wait_s`, and commit predictions and place together."""
         assert self._sensor is not None
+        if self._cpu and (pause_s := self._cpu.wait_s()):
+            self._nudged.wait(min(pause_s, wait_s))
+            self._nudged.clear()
+            return
         limit = 1 if self._singles else BATCH
         windows = self._sensor.stream.next_windows(self._cursor, limit, wait_s)
-        self.counts["dropped"] += windows.dropped
+        self._count_dropped(windows.dropped)
+        between = 0
+        if self.every > 1:
+            before, between, windows = thinned(windows, self.every)
+            self.counts["skipped"] += before
         if not windows.spans:
             self._cursor = windows.cursor
             return
@@ -131,6 +151,7 @@ class Predictor:
         answer = self._ask(serving, worker, windows)
         if answer is None:
             return
+        self.counts["skipped"] += between
         rows = predictions(self._name, worker.info, windows.spans, answer, time.time())
         self.counts["windows"] += len(rows)
         with self._lock:
@@ -151,14 +172,23 @@ class Predictor:
         if found := self._silence.event(samples, time.monotonic()):
             self._books.note(found[0], self._name, detail=found[1])
 
+    def tell_limit(self) -> None:
+        """That windows wait for the processor's sake, or wait no more."""
+        if self._cpu and (found := self._cpu.event()):
+            self._books.note(found[0], self._name, detail=found[1])
+
     def tell_losses(self, *, last: bool = False) -> None:
         sensor = self._sensor
         if sensor is None:
             return
-        reasons = {"rejected": sensor.stream.rejected(), "failed": self._failures}
+        reasons = {
+            "rejected": sensor.stream.rejected(),
+            "dropped": self._dropped,
+            "failed": self._failures,
+        }
         now_s = math.inf if last else time.monotonic()
         events = self._losses.events(self.counters(), reasons, now_s, time.time())
-        self._failures = Counter()
+        self._failures, self._dropped = Counter(), Counter()
         if events:
             for event in events:
                 warn(f"{self._name}: {event.count} {event.event}{event.detail and ': ' + event.detail}")
@@ -180,7 +210,11 @@ class Predictor:
     def _ask(self, serving: Serving, worker: Worker, windows: Windows) -> Answer | None:
         """The model's answer; None when it failed. Then the windows are due again, one by one."""
         try:
+            if self._cpu:
+                self._cpu.begin(worker.pid)
             answer = worker.infer(windows.rows, self._model.run_timeout_s)
+            if self._cpu:
+                self._cpu.end()
         except WorkerError as error:
             if self._stopping():
                 return None
@@ -199,6 +233,12 @@ class Predictor:
             self._deaths = 0
             return answer
         return None
+
+    def _count_dropped(self, count: int) -> None:
+        if count:
+            self.counts["dropped"] += count
+            if self._cpu and self._cpu.reached:
+                self._dropped[self._cpu.reason] += count
 
     def _renew(self, serving: Serving, why: str) -> None:
         """A process that cannot run any window, for instance short of memory, makes way for another."""

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import msgspec
 from edge_runtime import durable
 from edge_runtime.agent.books import Books, open_books
 from edge_runtime.agent.choices import Choices
+from edge_runtime.agent.heat import Heat
 from edge_runtime.agent.installs import Installs
 from edge_runtime.agent.log import install_logging, say, warn
 from edge_runtime.agent.metrics import Meter
@@ -97,6 +98,8 @@ class Supervisor:
         self._trusted = TrustedRoot(store, books)
         self._choices = Choices(config.store)
         self._meter = Meter(config, books, self._runners)
+        temperature = config.device.temperature
+        self._heat = Heat(temperature, books, self._runners) if temperature else None
         self._ready: Ready | None = None
         self._reported: object = None
         self._started = time.monotonic()
@@ -108,7 +111,7 @@ class Supervisor:
         try:
             self._installs.begin()
             while not stopped():
-                for act in (self._installs.step, self._meter.step, self._report, self._tell_ready):
+                for act in self._acts():
                     self._guarded(act)
                 self._notifier.went_round()
                 time.sleep(POLL_S)
@@ -116,6 +119,13 @@ class Supervisor:
         finally:
             self._notifier.stopping()
             self._stop()
+
+    def _acts(self) -> Iterator[Callable[[], None]]:
+        """What is done on each turn."""
+        yield self._installs.step
+        if self._heat:
+            yield self._heat.step
+        yield from (self._meter.step, self._report, self._tell_ready)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         try:

@@ -1,0 +1,134 @@
+"""Which steps are taken for a temperature, and what is told of a sensor."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.agent.books import Books
+from edge_runtime.agent.heat import Heat, Steps, hottest
+from edge_runtime.config import TemperatureConfig
+from edge_runtime.telemetry.messages import Event
+from edge_runtime.telemetry.outbox import Outbox
+from tests.support.outbox_rows import rows_of
+from tests.support.thermal import Thermal
+
+CONFIG = TemperatureConfig(ceiling_c=80, resume_c=70, step_s=10)
+
+
+def walk(readings: Sequence[tuple[float, float]], most: int = 3) -> list[int]:
+    """How many steps have been taken after each reading of (s, °C)."""
+    steps = Steps(CONFIG)
+    found = []
+    for now_s, celsius in readings:
+        steps.due(celsius, most, now_s)
+        found.append(steps.taken)
+    return found
+
+
+def test_above_the_ceiling_one_step_is_taken_every_10_s_and_no_more_than_there_are() -> None:
+    readings = [(n * 2.0, 85.0) for n in range(100, 122)]
+    assert walk(readings) == [1] * 5 + [2] * 5 + [3] * 12
+
+
+def test_between_resume_and_ceiling_nothing_changes_and_below_it_goes_back_step_by_step() -> None:
+    hot = [(100.0, 80.0), (110.0, 80.0)]
+    between = [(120.0, 79.9), (300.0, 70.0)]
+    cool = [(302.0, 69.9), (304.0, 69.9), (312.0, 69.9), (400.0, 20.0)]
+    assert walk(hot + between + cool) == [1, 2, 2, 2, 1, 1, 0, 0]
+
+
+def test_it_does_not_swing_faster_than_a_step_takes() -> None:
+    assert walk([(100.0, 81.0), (102.0, 60.0), (104.0, 81.0), (110.0, 60.0), (112.0, 81.0)]) == [
+        1,
+        1,
+        1,
+        0,
+        0,
+    ]
+
+
+def test_a_model_that_cannot_be_eased_is_left_alone() -> None:
+    assert walk([(100.0, 99.0), (200.0, 99.0)], most=0) == [0, 0]
+
+
+def test_the_hottest_zone_counts_that_can_be(tmp_path: Path) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    assert hottest(thermal.folder) is None
+    thermal.tell("cpu-thermal", 61_000)
+    thermal.tell("gpu-thermal", 72_500)
+    thermal.tell("cv0-thermal", -256_000)
+    thermal.tell("PMIC-Die", 100_000)
+    assert hottest(thermal.folder) == 72.5
+    assert hottest(thermal.zone("cpu-thermal")) == 61.0
+
+
+class Model:
+    """Can be eased twice."""
+
+    version = "1.0.0"
+    most_steps = 2
+
+    def ease(self, steps: int) -> str:
+        return f"step {steps}"
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        yield outbox
+
+
+def told(outbox: Outbox) -> list[tuple[str, str, str]]:
+    return [(row.event, row.model, row.detail) for row in rows_of(outbox) if isinstance(row, Event)]
+
+
+def test_each_step_is_told_and_once_that_none_is_left(tmp_path: Path, outbox: Outbox) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    config = TemperatureConfig(sensor=thermal.folder, step_s=0.01)
+    heat = Heat(config, Books(outbox, None), {"tiny": Model()})
+
+    def at(celsius: float, looks: int) -> None:
+        thermal.tell("cpu-thermal", int(celsius * 1000))
+        for _ in range(looks):
+            time.sleep(0.011)
+            heat.step()
+
+    at(79.9, 2)
+    at(81.26, 4)
+    at(75, 2)
+    at(60, 4)
+
+    hot, cool = "at 81.3 °C, the ceiling is 80 °C", "at 60.0 °C, below 70 °C"
+    assert told(outbox) == [
+        ("eased", "tiny", f"{hot}: step 1"),
+        ("eased", "tiny", f"{hot}: step 2"),
+        ("too hot", "", f"{hot}, and no model can be eased more"),
+        ("eased less", "tiny", f"{cool}: step 1"),
+        ("eased less", "tiny", f"{cool}: step 0"),
+    ]
+
+
+@pytest.mark.parametrize("nonsense", ["", "hot", "-256000", "999999"])
+def test_a_sensor_that_tells_nothing_is_told_once_and_changes_nothing(
+    tmp_path: Path, outbox: Outbox, nonsense: str
+) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    config = TemperatureConfig(sensor=thermal.folder, step_s=0.01)
+    heat = Heat(config, Books(outbox, None), {"tiny": Model()})
+
+    for value in (nonsense, nonsense, "45000", nonsense):
+        thermal.tell("cpu-thermal", value)
+        time.sleep(0.011)
+        heat.step()
+
+    unknown = (
+        f"{thermal.folder}: expected a thermal zone that tells a temperature, or a folder of some, "
+        "found none. Models stay as they are; see `device.temperature.sensor`."
+    )
+    assert told(outbox) == [
+        ("temperature unknown", "", unknown),
+        ("temperature known again", "", ""),
+        ("temperature unknown", "", unknown),
+    ]
