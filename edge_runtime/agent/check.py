@@ -131,7 +131,8 @@ def _active(config: Config, model: ModelConfig) -> str:
 
 def _how(model: ModelConfig) -> str:
     variant = f", variant {model.variant} and no other" if model.variant else ""
-    return variant + (", in real-time mode" if model.realtime else "")
+    provider = f", on {model.provider} and nothing else" if model.provider else ""
+    return variant + provider + (", in real-time mode" if model.realtime else "")
 
 
 def _source(config: Config, model: ModelConfig, *, connect: bool) -> str:

@@ -1,13 +1,13 @@
 """Which variants of the installed models can run here, and why others cannot."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from edge_runtime.bundle import open_folder
-from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.bundle.manifest import Manifest, Variant
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.probe import Engines
 from edge_runtime.doctor.software import in_a_process
@@ -41,9 +41,9 @@ def look(device: Device) -> Iterator[Finding]:
         yield said
         return
     found = msgspec.json.decode(said, type=Engines)
-    pinned = {one.name: one.variant or "" for one in config.models} if config else {}
+    pins = {one.name: (one.variant or "", one.provider or "") for one in config.models} if config else {}
     for _, manifest in slots:
-        yield judge(manifest, found.unavailable, board, pinned.get(manifest.name, ""))
+        yield judge(manifest, found, board, *pins.get(manifest.name, ("", "")))
     for engine, providers in found.unusable.items():
         for name, why in providers.items():
             yield warning(
@@ -52,28 +52,41 @@ def look(device: Device) -> Iterator[Finding]:
             )
 
 
-def judge(manifest: Manifest, unavailable: Mapping[str, str], board: str, pinned: str) -> Finding:
-    """`unavailable`: why each engine cannot be used, '' where it can; `pinned`: the one variant, or ''.
+def judge(
+    manifest: Manifest, found: Engines, board: str, variant: str = "", provider: str = ""
+) -> Finding:
+    """`variant`, `provider`: what the configuration pins, '' for nothing.
 
     What was made for this very board is expected to run; that variants for others do not is in order.
     """
     subject = f"{manifest.name} {manifest.version}"
     try:
-        variants = only(manifest, pinned).variants
+        variants = only(manifest, variant).variants
     except UnavailableError as error:
         return problem(*told(error, _ADVICE))
-    reasons = {each.id: why_passed_over(each, unavailable, board) for each in variants}
+    reasons = {each.id: _why_not(each, found, board, provider) for each in variants}
     others = "; ".join(f"{name} {why}" for name, why in reasons.items() if why)
-    able = [name for name, why in reasons.items() if not why]
+    able = [each for each in variants if not reasons[each.id]]
     if not able:
         return problem(f"{subject}: no variant can run here: {others}.", _ADVICE)
-    runs = f"{subject}: {', '.join(able)} can run here"
+    engines = dict.fromkeys(each.engine for each in able)
+    ways = dict.fromkeys(each for name in engines for each in found.usable.get(name, ()))
+    on = f" on {provider or ', '.join(ways)}" if ways else ""
+    runs = f"{subject}: {', '.join(each.id for each in able)} can run here{on}"
     meant = [
         f"{each.id} {reasons[each.id]}" for each in variants if board in each.boards and reasons[each.id]
     ]
     if meant:
         return warning(f"{runs}, but not what was made for this board: {'; '.join(meant)}.", _ADVICE)
     return ok(f"{runs}; {others}." if others else f"{runs}.")
+
+
+def _why_not(variant: Variant, found: Engines, board: str, provider: str) -> str:
+    why = why_passed_over(variant, found.unavailable, board)
+    ways = found.usable.get(variant.engine, ())
+    if not why and provider and provider not in ways:
+        return f"needs the provider {provider} (found {', '.join(ways) or 'none'})"
+    return why
 
 
 def _slots(store: Store) -> Iterator[tuple[Path, Manifest]]:

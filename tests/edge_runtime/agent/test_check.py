@@ -85,10 +85,13 @@ def test_a_variant_that_the_bundle_does_not_have_is_a_problem(tmp_path: Path) ->
     text = rig.config.read_text()
     rig.config.write_text(text.replace('bundle = "tiny-1.0.0.edge"\n', ""))
     assert problems(rig) == {"models[0].bundle": told}
-    rig.config.write_text(text.replace('"int8"', '"fp32"\nrealtime = { priority = 10 }'))
+    rig.config.write_text(
+        text.replace('"int8"', '"fp32"\nprovider = "cpu"\nrealtime = { priority = 10 }')
+    )
     done = check(rig)
     assert done.exception is None
-    assert "runs 1.0.0, which is installed, variant fp32 and no other, in real-time mode" in done.stdout
+    how = "variant fp32 and no other, on cpu and nothing else, in real-time mode"
+    assert f"runs 1.0.0, which is installed, {how}" in done.stdout
 
 
 def test_a_bundle_of_a_stranger_or_of_another_model_is_a_problem(rig: AgentRig) -> None:

@@ -5,19 +5,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.config import Config, DeviceConfig, ModelConfig, SourceConfig
-from edge_runtime.doctor import engines, probe
+from edge_runtime.doctor import engines
 from edge_runtime.doctor.findings import Device
-from edge_runtime.engine.base import Session
+from edge_runtime.doctor.probe import Engines
 from edge_runtime.store.disk import Store
 from tests.edge_runtime.engine.onnxruntime.plugins import OPENVINO, Install
 from tests.edge_runtime.store.rig import Shelf
 from tests.support.tiny_bundle import root, tiny_bundle, tiny_manifest
 
 TINY = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1)
-NO_GPU = {"onnxruntime": "", "tensorrt": "no GPU"}
+NEEDS_TRT = "trt needs tensorrt (no GPU)."
+FOUND = "(found cpu, xnnpack)"
+NO_GPU = Engines({"onnxruntime": "", "tensorrt": "no GPU"}, {"onnxruntime": ("cpu", "xnnpack")})
 
 
 def manifest(*boards: str) -> Manifest:
@@ -30,15 +31,20 @@ def manifest(*boards: str) -> Manifest:
 @pytest.mark.parametrize(
     ("board", "pinned", "state", "what"),
     [
-        ("pi5", "", "ok", "fp32 can run here; trt is made for orin-nano (this is pi5)."),
-        ("", "", "ok", "fp32 can run here; trt needs tensorrt (no GPU)."),
+        (
+            "pi5",
+            "",
+            "ok",
+            "fp32 can run here on cpu, xnnpack; trt is made for orin-nano (this is pi5).",
+        ),
+        ("", "", "ok", "fp32 can run here on cpu, xnnpack; trt needs tensorrt (no GPU)."),
         (
             "orin-nano",
             "",
             "warning",
-            "fp32 can run here, but not what was made for this board: trt needs tensorrt (no GPU).",
+            "fp32 can run here on cpu, xnnpack, but not what was made for this board: " + NEEDS_TRT,
         ),
-        ("orin-nano", "fp32", "ok", "fp32 can run here."),
+        ("orin-nano", "fp32", "ok", "fp32 can run here on cpu, xnnpack."),
         ("orin-nano", "trt", "problem", "no variant can run here: trt needs tensorrt (no GPU)."),
         ("orin-nano", "int8", "problem", "expected a variant 'int8', found trt, fp32."),
     ],
@@ -60,27 +66,25 @@ def test_a_provider_that_is_installed_and_broken_is_told(
 
     install(OPENVINO, "import nosuchthing")
     model, provider = engines.look(device)
-    assert model.what == "tiny 1.0.0: fp32 can run here."
+    assert model.what == "tiny 1.0.0: fp32 can run here on cpu."
     assert provider.state == "warning"
     assert "onnxruntime: openvino is installed and cannot be used: No module named" in provider.what
 
 
-def test_an_adapter_that_breaks_over_its_providers_does_not_hide_the_models() -> None:
-    class Broken:
-        name = "theirs"
-
-        def why_unavailable(self) -> str:
-            return ""
-
-        def load(self, bundle: Bundle, variant: Variant, *, threads: int) -> Session:
-            raise NotImplementedError
-
-        def unusable_providers(self, variant: Variant, board: str, /) -> dict[str, str]:
-            raise ZeroDivisionError("no devices")
-
-    (fp32,) = TINY.variants
-    told = probe._unusable(Broken(), fp32, "")
-    assert told == {"any provider": "its adapter is broken: ZeroDivisionError: no devices"}
+@pytest.mark.parametrize(
+    ("provider", "state", "what"),
+    [
+        ("xnnpack", "ok", f"fp32 can run here on xnnpack; {NEEDS_TRT}"),
+        (
+            "cuda",
+            "problem",
+            f"no variant can run here: {NEEDS_TRT[:-1]}; fp32 needs the provider cuda {FOUND}.",
+        ),
+    ],
+)
+def test_a_provider_that_is_pinned_has_to_be_usable(provider: str, state: str, what: str) -> None:
+    found = engines.judge(manifest(), NO_GPU, "", provider=provider)
+    assert (found.state, found.what.removeprefix("tiny 1.0.0: ")) == (state, what)
 
 
 def test_what_is_installed_is_asked_of_the_engines_that_are_here(tmp_path: Path) -> None:
@@ -95,7 +99,7 @@ def test_what_is_installed_is_asked_of_the_engines_that_are_here(tmp_path: Path)
 
     (tmp_path / "one.edge").write_bytes(tiny_bundle())
     digest = store.install(tmp_path / "one.edge", root=root()).digest
-    assert [each.what for each in engines.look(device)] == ["tiny 1.0.0: fp32 can run here."]
+    assert [each.what for each in engines.look(device)] == ["tiny 1.0.0: fp32 can run here on cpu."]
 
     store.tried("tiny", digest)
     store.proved("tiny", digest)
