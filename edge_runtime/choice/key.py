@@ -5,12 +5,14 @@ import platform
 import re
 import sys
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import msgspec
 
 from edge_runtime import __version__
 from edge_runtime.choice.decision import Prefer
+from edge_runtime.engine.registry import GROUP
 from edge_runtime.worker.limits import default_bytes
 
 # What decides how fast a model runs, and by which ways: names of distributions begin so.
@@ -78,7 +80,7 @@ def this_machine() -> str:
 
 @cache
 def software() -> tuple[str, ...]:
-    """Names and versions of what runs models here, as their folders tell: metadata are not read."""
+    """Names and versions of what runs models here: libraries, engines of other packages, drivers."""
     found = set()
     for folder in sys.path:
         try:
@@ -87,6 +89,9 @@ def software() -> tuple[str, ...]:
             continue
         matches = (_INSTALLED.match(name) for name in names if name.lower().startswith(_DECIDES))
         found |= {f"{match['name'].lower()} {match['version']}" for match in matches if match}
+    found |= {
+        f"{entry.dist.name} {entry.dist.version}" for entry in entry_points(group=GROUP) if entry.dist
+    }
     drivers = [line.strip() for path in _DRIVERS if (line := _text(Path(path)).partition("\n")[0])]
     return (*sorted(found), *drivers)
 

@@ -22,7 +22,6 @@ from edge_runtime.bundle.manifest import (
     Manifest,
     Output,
     Parity,
-    Profile,
     Provenance,
     Variant,
     Window,
@@ -76,7 +75,7 @@ def tiny_bundle(
     wrong_on: str = "",
     floor: int = 0,
     variants: Mapping[str, Behaviour] | None = None,
-    on_gpu: Collection[str] = (),
+    on_own: Collection[str] = (),
     engine: str = "",
 ) -> bytes:
     """The bytes of a signed bundle (`key=None`: unsigned); another `seed` is another content.
@@ -88,7 +87,7 @@ def tiny_bundle(
     milliseconds for a run.
 
     `variants` are what it has in place of `fp32`, by their ids; one that is `wrong` gives other outputs;
-    those in `on_gpu` are for TensorRT.
+    those in `on_own` are for the engine of `own_engine`.
     `wrong_on` is a board that has a variant of its own, before the other: it does not give the goldens.
     `engine` is another than theirs that all variants are made for.
     """
@@ -126,10 +125,7 @@ def tiny_bundle(
             raw = b"this is no model" if how == "not_onnx" else model.graph(how)
             artifacts[file] = raw
             one = msgspec.structs.replace(manifest.variants[0], id=id_, file=file, size_bytes=len(raw))
-            if id_ in on_gpu:
-                profile = Profile(min_rows=1, opt_rows=1, max_rows=64)
-                one = msgspec.structs.replace(one, engine="tensorrt", profile=profile)
-            made.append(one)
+            made.append(msgspec.structs.replace(one, engine="own") if id_ in on_own else one)
         manifest = msgspec.structs.replace(manifest, variants=tuple(made))
     if engine:
         made_for = tuple(msgspec.structs.replace(each, engine=engine) for each in manifest.variants)

@@ -13,7 +13,7 @@ from edge_runtime.choice.decision import Measured
 from edge_runtime.choice.measuring import Cancelled, Held, Limits, measure
 from edge_runtime.errors import BundleError, EngineError, UnavailableError, WorkerError
 from edge_runtime.worker import Worker
-from tests.support.other_engine import other_engine
+from tests.support.own_engine import own_engine
 from tests.support.slots import slot
 from tests.support.tiny_bundle import Behaviour, golden_windows, tiny_bundle
 from tests.support.waiting import wait_for
@@ -92,13 +92,10 @@ def test_what_is_wrong_broken_or_hangs_is_left_out_with_its_reason(tmp_path: Pat
 def test_what_needs_more_memory_than_it_may_have_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    greedy = other_engine(
-        tmp_path / "site",
-        loads="import numpy; engine.held = numpy.ones(1 << 27)".replace("engine.held", "held"),
-    )
+    greedy = own_engine(tmp_path, load="kept.append(np.ones(1 << 27))")
     for name, value in greedy.items():
         monkeypatch.setenv(name, value)
-    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_gpu={"gpu"}))
+    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_own={"gpu"}))
 
     rows = table(folder, max_bytes=768 << 20)
 
@@ -110,9 +107,9 @@ def test_what_needs_more_memory_than_it_may_have_is_left_out(
 def test_what_takes_long_before_a_load_has_a_limit_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in other_engine(tmp_path / "site", prepares_s=5).items():
+    for name, value in own_engine(tmp_path, prepare="time.sleep(5)").items():
         monkeypatch.setenv(name, value)
-    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_gpu={"gpu"}))
+    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_own={"gpu"}))
 
     assert table(folder, Limits(load_s=4.5, measure_s=0.05))["gpu"].why_not == ""
     late = table(folder, Limits(load_s=20, prepare_s=0.2, measure_s=0.05))
@@ -150,9 +147,9 @@ def test_when_none_can_serve_every_reason_is_told(
 def test_one_whose_process_dies_leaves_it_open_whether_the_bundle_is_bad(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in other_engine(tmp_path / "site", loads="os.abort()").items():
+    for name, value in own_engine(tmp_path, load="os.abort()").items():
         monkeypatch.setenv(name, value)
-    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "wrong": "wrong"}, on_gpu={"gpu"}))
+    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "wrong": "wrong"}, on_own={"gpu"}))
 
     with pytest.raises(WorkerError, match=r"gpu: .*was ended by SIGABRT.*; wrong on cpu: "):
         table(folder)
