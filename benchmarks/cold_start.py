@@ -2,7 +2,7 @@
 
     python benchmarks/cold_start.py [--starts N] [--no-save]
 
-The model is that of latency.py, installed into a store as a device has it. Each start is a process of
+The model is that of motion.py, installed into a store as a device has it. Each start is a process of
 its own, in random order, that ends after its first prediction; the time is that of the whole process,
 the memory its peak, as the kernel counted it. All files are in the page cache, bytecode is compiled.
 
@@ -28,8 +28,8 @@ from typing import Any
 import click
 import joblib
 import numpy as np
-from latency import convert, train
 from machine import describe_machine, in_words, load_average, save, today
+from motion import convert, train
 from tables import table
 
 from edge_runtime.bundle import load_root

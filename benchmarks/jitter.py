@@ -28,9 +28,10 @@ from typing import Any
 
 import click
 import numpy as np
+from bare import raw_io_binding
 from interleaving import Peers
-from latency import convert, make_peers, train
 from machine import describe_machine, in_words, load_average, save, today
+from motion import convert, train
 from numpy.typing import NDArray
 from tables import table
 
@@ -59,7 +60,7 @@ def main(seconds: float, keep: bool) -> None:
         path = Path(folder) / "motion.edge"
         convert(pipeline).save(path)
         with edge_runtime.load(path, allow_unsigned=True) as model:
-            peers = make_peers(pipeline, model)
+            peers = {"raw IO binding": raw_io_binding(model), "predict": model.predict}
             idle, missing = take_turns(peers, rows, seconds / 4)
             with loaded():
                 busy, _ = take_turns(peers, rows, seconds)

@@ -1,173 +1,176 @@
-"""One row at a time: scikit-learn, ONNX Runtime in three ways of using it, and our `predict`.
+"""One row at a time, and batches of 1,000: what `predict` costs above ONNX Runtime, and other peers.
 
-    python benchmarks/latency.py [--rows N] [--no-save]
+    python benchmarks/latency.py [--quick] [--only NAME] [--no-save]
 
-All peers run the same model (window features, scaler, forest of 100) on the same rows in one process,
-interleaved in random order. Rows rotate, as one constant row flatters a forest two-fold: its branches
-are predicted. Compare ratios; absolute times are this machine's. Measured in two ways:
-
-    in blocks    each peer is asked 25 rows, then the next, so that a peer pays for its own caches
-    in turn      each peer is asked one row, and finds the caches as scikit-learn left them
+A forest, an MLP and a CNN, with one thread. All peers are asked the same rows in one process, in turn
+and in random order. Rows rotate, as one constant row flatters a forest two-fold: its branches are
+predicted. Compare ratios; absolute times are this machine's.
 
 Peers
-    scikit-learn      Pipeline.predict
-    session.run       onnxruntime's usual call, with the names and the dictionary it needs
-    raw IO binding    buffers bound once; copy the row in, run: the least a user can do with it
-    predict           ours, on the same session: validation, a lock, a class name of one's own
-    infer             ours, with probabilities
+    predict          ours: validation, a lock, a class name of one's own
+    infer            ours, with probabilities
+    raw IO binding   buffers bound once; copy the row in, run: the least a user can do; of one row only
+    session.run      onnxruntime's usual call, with the names and the dictionary it needs
+    scikit-learn     the source's predict; of the CNN, Keras, traced by tf.function
+    gtil, tl2cgen    treelite's interpreter, and C made of the trees by tl2cgen; of the forest
+    OpenVINO         our graph; of the networks
+    LiteRT           the Keras model by TensorFlow's own converter; of the CNN
 
+ONNX Runtime runs on the very session that ours does. What is not installed (`.[bench]`) is left out.
 Writes benchmarks/results/latency-DATE.md and .json.
 """
 
+import logging
 import tempfile
+import time
+import warnings
 from pathlib import Path
 from typing import Any
 
+import bare
 import click
 import numpy as np
+from contests import BATCHES, CONTESTS, PEERS, Contest
 from interleaving import Peers, interleave
-from machine import describe_machine, in_words, load_average, save, today
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from machine import describe_machine, in_words, load_average, not_installed, save, today
 from tables import table
 
-import converter
 import edge_runtime
-from converter.blocks import WindowFeatures
 
-ROOT = Path(__file__).parents[1]
-RECORDINGS = ROOT / "examples" / "data" / "basic_motions" / "basic_motions.npz"
-STRIDE = 5
+# The peer that the others are compared with: the least that a user can do with ONNX Runtime.
+LEAST = {1: "raw IO binding", 1000: "session.run"}
+SIZES = {1: "one_row", 1000: "batch_of_1000"}
+CALLS = {1: 5000, 1000: 300}
+QUICK_CALLS = {1: 100, 1000: 4}
+BLOCKS = {1: 25, 1000: 1}  # rows a peer is asked in turn, so that it pays for its own caches
+LIMIT_S = {1: 40.0, 1000: 20.0}
+OVER_US, RATIO = 3, 1.02
+_TAILS = {"p99_us": "p99 µs", "p99_9_us": "p99.9 µs"}
 
 
 @click.command(help=__doc__.splitlines()[0])
-@click.option("--rows", "count", default=4000, show_default=True, help="Rows asked of each peer.")
+@click.option("--quick", is_flag=True, help="A few calls, to see that it works.")
+@click.option("--only", multiple=True, type=click.Choice(list(CONTESTS)), help="This model alone.")
 @click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
-def main(count: int, keep: bool) -> None:
-    pipeline, rows = train()
+def main(quick: bool, only: tuple[str, ...], keep: bool) -> None:
     load_before = load_average()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "motion.edge"
-        convert(pipeline).save(path)
-        with edge_runtime.load(path, allow_unsigned=True) as model:
-            peers = make_peers(pipeline, model)
-            disagreements = count_disagreements(peers, rows)
-            measured = {
-                "in_blocks": interleave(peers, rows, count, block=25),
-                "in_turn": interleave(peers, rows, count, block=1),
-            }
+    logging.getLogger("converter").setLevel(logging.ERROR)  # that bundles here are not signed
+    missing = not_installed(*PEERS)
+    models = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other people's libraries
+        for name in only or CONTESTS:
+            began = time.perf_counter()
+            with tempfile.TemporaryDirectory() as folder:
+                contest = CONTESTS[name](Path(folder), missing)
+                models[name] = measure(contest, Path(folder), QUICK_CALLS if quick else CALLS)
+            click.echo(f"  {name}: {time.perf_counter() - began:.0f} s", err=True)
+    others = [name for name in PEERS if name not in missing]
     result = {
         "date": today(),
-        "machine": describe_machine(load_before),
-        "rows": len(rows),
-        "label_disagreements": disagreements,
-        **{name: summarise(times) for name, times in measured.items()},
+        "machine": describe_machine(load_before, *others),
+        "missing": missing,
+        "models": list(models),
+        **models,
     }
-    text = report(result)
+    text = report(result, others)
     click.echo(text)
     if keep:
         save("latency", result, text)
 
 
-def train() -> tuple[Pipeline, list[np.ndarray]]:
-    """The fitted pipeline, and real windows (1, 100, 6) cut every 5 samples from held-out recordings."""
-    with np.load(RECORDINGS) as recordings:
-        windows, labels = recordings["train_windows"], recordings["train_labels"]
-        stream = recordings["test_windows"].reshape(-1, windows.shape[2])
-    pipeline = make_pipeline(
-        WindowFeatures(), StandardScaler(), RandomForestClassifier(100, random_state=0)
-    ).fit(windows, labels)
-    length = windows.shape[1]
-    starts = range(0, len(stream) - length + 1, STRIDE)
-    return pipeline, [stream[at : at + length][None].copy() for at in starts]
+def measure(contest: Contest, folder: Path, calls: dict[int, int]) -> dict[str, Any]:
+    path = contest.bundle.save(folder / "model.edge")
+    with edge_runtime.load(path, allow_unsigned=True) as model:
+        found: dict[str, Any] = {"what": contest.what, "rows": len(contest.inputs)}
+        for batch in BATCHES:
+            peers = peers_of(contest, model, batch)
+            starts = range(len(contest.inputs)) if batch == 1 else range(0, len(contest.inputs), 97)
+            rows = [np.take(contest.inputs, range(at, at + batch), axis=0, mode="wrap") for at in starts]
+            for ask in peers.values():
+                ask(rows[0])
+            times = interleave(peers, rows, calls[batch], block=BLOCKS[batch], limit_s=LIMIT_S[batch])
+            found[SIZES[batch]] = summarise(times, LEAST[batch])
+    return {**found, "notes": contest.notes}
 
 
-def convert(pipeline: Pipeline) -> converter.ConvertedBundle:
-    """What `train` fitted, converted with the held-out recordings."""
-    with np.load(RECORDINGS) as recordings:
-        held_out, labels = recordings["test_windows"], recordings["test_labels"]
-    return converter.convert(pipeline, held_out, labels, name="motion", version="1.0.0")
+def peers_of(contest: Contest, model: edge_runtime.Model, batch: int) -> Peers:
+    peers: Peers = {"predict": model.predict, "infer": model.infer}
+    if batch == 1:
+        peers["raw IO binding"] = bare.raw_io_binding(model)
+    peers["session.run"] = bare.session_run(model)
+    peers[contest.source] = contest.ask_source
+    return {**peers, **contest.others[batch]}
 
 
-def make_peers(pipeline: Pipeline, model: edge_runtime.Model) -> Peers:
-    session = model._session._session  # raw IO binding is compared on the very same session
-    names = [output.name for output in session.get_outputs()]
-    buffer = np.zeros((1, 100, 6), np.float32)
-    label, probabilities = np.zeros(1, np.int64), np.zeros((1, 4), np.float32)
-    binding = session.io_binding()
-    binding.bind_input("windows", "cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
-    for name, array in zip(names, (label, probabilities), strict=True):
-        binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+def summarise(times: dict[str, np.ndarray], least: str) -> dict[str, dict[str, float]]:
+    """By peer. `ratio_to_raw` and `over_raw_us` are medians, to the peer `least` on the same rows.
 
-    def raw(row: np.ndarray) -> np.ndarray:
-        buffer[...] = row
-        session.run_with_iobinding(binding)
-        return label
-
-    return {
-        "scikit-learn": pipeline.predict,
-        "session.run": lambda row: session.run(names, {"windows": row}),
-        "raw IO binding": raw,
-        "predict": model.predict,
-        "infer": model.infer,
-    }
-
-
-def count_disagreements(peers: Peers, rows: list[np.ndarray]) -> int:
-    """Rows on which our label is not scikit-learn's."""
-    return sum(peers["predict"](row)[0] != peers["scikit-learn"](row)[0] for row in rows)
-
-
-def summarise(times: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """By peer; `over_raw_us` is the median of the differences to raw IO binding on the same row."""
-    raw = times["raw IO binding"]
+    A percentile is there where at least five calls lie beyond it.
+    """
+    raw = times[least]
+    shares = {"p99_us": 99, "p99_9_us": 99.9}
+    tails = {key: share for key, share in shares.items() if len(raw) * (100 - share) >= 500}
     return {
         name: {
+            "calls": len(taken),
             "p50_us": float(np.median(taken)),
-            "p99_us": float(np.percentile(taken, 99)),
-            "ratio_to_raw": float(np.median(taken) / np.median(raw)),
+            **{key: float(np.percentile(taken, share)) for key, share in tails.items()},
+            "ratio_to_raw": float(np.median(taken / raw)),
             "over_raw_us": float(np.median(taken - raw)),
         }
         for name, taken in times.items()
     }
 
 
-def report(result: dict[str, Any]) -> str:
-    over = result["in_blocks"]["predict"]["over_raw_us"]
-    return f"""# Latency of one row, {result["date"]}
+def report(result: dict[str, Any], others: list[str]) -> str:
+    sections = "\n".join(section(name, result[name]) for name in result["models"])
+    missing = f" Not installed: {', '.join(result['missing'])}." if result["missing"] else ""
+    return f"""# Latency of one row and of batches, {result["date"]}
 
-{in_words(result["machine"])}
+{in_words(result["machine"], *others)}
 
-Made by `benchmarks/latency.py`: window features, scaler and a forest of 100 trees on {result["rows"]}
-rotating windows of 100 samples of 6 channels; peers interleaved in random order in one process.
-Labels that differ from scikit-learn's: {result["label_disagreements"]} of {result["rows"]}.
+Made by `benchmarks/latency.py`, which says what the peers are: one thread, rotating rows, peers
+interleaved in random order in one process.{missing}
 
-`predict`, with validation, costs {over:.1f} µs more than raw IO binding on the same session.
-The bound is 3 µs. "Over raw" is the median of the differences on the same row.
+Ratios and differences are medians of those on the same rows: of one row to raw IO binding, of a batch of
+1,000 to `session.run`, both on the session that `predict` runs. The bounds of `predict`, validation
+included, are {OVER_US} µs over raw IO binding and {RATIO} times `session.run`.
 
-## In blocks of 25 rows
+{sections}"""
 
-{peers_table(result["in_blocks"])}
 
-## In turn, one row each: caches are as scikit-learn left them
+def section(name: str, found: dict[str, Any]) -> str:
+    one, many = (found[SIZES[batch]] for batch in BATCHES)
+    over, ratio = one["predict"]["over_raw_us"], many["predict"]["ratio_to_raw"]
+    notes = "".join(f"\nWithout a figure: {peer}: {why}.\n" for peer, why in found["notes"].items())
+    return f"""## {name}
 
-{peers_table(result["in_turn"])}
+{found["what"][0].upper()}{found["what"][1:]}; {found["rows"]} rows in turn.
+
+`predict` of one row costs {over:.1f} µs more than raw IO binding; of a batch it takes {ratio:.3f} times
+`session.run`.
+{notes}
+{peers_table("one row", one)}
+
+{peers_table("batch of 1,000", many)}
 """
 
 
-def peers_table(summary: dict[str, dict[str, float]]) -> str:
+def peers_table(title: str, summary: dict[str, dict[str, float]]) -> str:
+    first = next(iter(summary.values()))
+    tails = [key for key in ("p99_us", "p99_9_us") if key in first]
+    heads = [f"{title}, {first['calls']} calls", "p50 µs", *(_TAILS[key] for key in tails)]
     return table(
-        ("peer", "p50 µs", "p99 µs", "p50 to raw", "over raw µs"),
+        [*heads, "ratio", "over µs"],
         [
             [
-                name,
-                f"{found['p50_us']:.1f}",
-                f"{found['p99_us']:.1f}",
-                f"{found['ratio_to_raw']:.2f}",
-                f"{found['over_raw_us']:+.2f}",
+                peer,
+                *(f"{found[key]:,.1f}" for key in ("p50_us", *tails)),
+                f"{found['ratio_to_raw']:.3f}",
+                f"{found['over_raw_us']:+,.2f}",
             ]
-            for name, found in summary.items()
+            for peer, found in sorted(summary.items(), key=lambda each: each[1]["p50_us"])
         ],
     )
 

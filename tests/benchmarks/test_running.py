@@ -1,0 +1,26 @@
+"""The benchmarks of latency and of cold starts run to their end, in the shortest way they have."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(benchmark: str, *arguments: str) -> str:
+    command = [sys.executable, BENCHMARKS / benchmark, "--no-save", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("model", ["forest", "MLP"])
+def test_latency_asks_every_peer_of_a_model(model: str) -> None:
+    told = run("latency.py", "--quick", "--only", model)
+    assert f"## {model}\n" in told
+    for peer in ("predict", "infer", "session.run", "scikit-learn"):
+        assert told.count(f"| {peer} |") == 2  # one row, and batches
+    assert told.count("| raw IO binding |") == 1
