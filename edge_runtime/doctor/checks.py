@@ -9,6 +9,7 @@ from edge_runtime.doctor import (
     engines,
     files,
     hardware,
+    needs,
     network,
     realtime,
     software,
@@ -33,6 +34,7 @@ _WITH_DATA = (
     Check("disk", disk.look),
     Check("store", store.look),
     Check("engines", engines.look, engines.LIMIT_S),
+    Check("models' memory", needs.look),
     Check("trust", trust.look),
     Check("trials", trials.look),
 )

@@ -14,8 +14,8 @@ from edge_runtime.engine import registry
 
 
 class Engines(msgspec.Struct, frozen=True):
-    """By an engine's name: `unavailable`, why it cannot be used, '' where it can; `usable`, its providers;
-    `unusable`, those that are installed and cannot be used, each with why."""
+    """By an engine's name: `unavailable`, why it cannot be used, '' where it can; `usable`, its
+    providers; `unusable`, those that are installed and cannot be used, each with why."""
 
     unavailable: dict[str, str]
     usable: dict[str, tuple[str, ...]] = {}
