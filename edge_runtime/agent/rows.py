@@ -167,10 +167,16 @@ def _model_report(
         floor=model.floor,
         declared=model.declared,
         variant=info.variant if info else "",
-        provider=info.provider if info else "",
+        provider=_provider(info, ways) if info else "",
         note=" ".join(info.notes)[:MAX_WORDS] if info else "",
         measured=ways,
     )
+
+
+def _provider(info: Info, ways: Sequence[CandidateReport]) -> str:
+    """By the name it has in the table: an engine's own way is the first of its variant."""
+    own = (way.provider for way in ways if way.variant == info.variant)
+    return info.provider or next(own, "")
 
 
 def _told(model: ModelState) -> list[Slot]:

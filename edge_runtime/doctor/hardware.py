@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from edge_runtime.agent.heat import hottest
+from edge_runtime.config import TemperatureConfig
 from edge_runtime.doctor.findings import Device, Finding, mebibytes, ok, problem, warning
 from edge_runtime.telemetry import health
 
@@ -17,11 +19,31 @@ _MORE = "Stop other programs, use a smaller model, or raise the limit (MemoryMax
 
 
 def temperature(device: Device) -> Iterator[Finding]:
-    hottest = max(health.temperatures(device.root), default=None)
-    if hottest is None:
+    if device.config and (asked := device.config.device.temperature):
+        yield judge_ceiling(asked, hottest(asked.sensor))
+    zone = max(health.temperatures(device.root), default=None)
+    if zone is None:
         yield ok("This machine does not tell its temperature.")
     else:
-        yield judge_temperature(*hottest)
+        yield judge_temperature(*zone)
+
+
+def judge_ceiling(asked: TemperatureConfig, celsius: float | None) -> Finding:
+    """`celsius`: what the configured sensor tells, None where it tells nothing."""
+    if celsius is None:
+        return problem(
+            f"`device.temperature.sensor`: {asked.sensor} tells no temperature, so the models are never "
+            "eased.",
+            "Name a thermal zone that has a file `temp`, or leave it out: ls /sys/class/thermal",
+        )
+    told = f"{asked.sensor} is at {celsius:.0f} °C"
+    if celsius >= asked.ceiling_c:
+        return warning(
+            f"{told}, and from {asked.ceiling_c:g} °C on the models are eased: a lighter variant, or "
+            "fewer windows.",
+            _COOL,
+        )
+    return ok(f"{told}; the models are eased from {asked.ceiling_c:g} °C on.")
 
 
 def judge_temperature(celsius: float, zone: str) -> Finding:

@@ -184,6 +184,9 @@ def test_the_report_tells_how_a_model_runs_and_why_not_in_a_better_way() -> None
     ways = (CandidateReport(variant="fp32", provider="cpu"),)
     (told,) = report(State(), {"tiny": running("1.1.0", *notes)}, {}, {"tiny": ways})
     assert (told.variant, told.provider, told.measured) == ("fp32", "cpu", ways)
+    own = msgspec.structs.replace(running("1.1.0"), provider="")  # the engine's own way
+    assert report(State(), {"tiny": own}, {}, {"tiny": ways})[0].provider == "cpu"
+    assert report(State(), {"tiny": own}, {}, {})[0].provider == ""
     assert told.note.startswith(f"{notes[0]} xxx")
     assert len(told.note) == MAX_WORDS
 

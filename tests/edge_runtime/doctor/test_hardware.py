@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.config import Config, DeviceConfig, TemperatureConfig
 from edge_runtime.doctor import hardware
-from edge_runtime.doctor.findings import Device
+from edge_runtime.doctor.findings import Device, Finding
+from tests.support.thermal import Thermal
 
 
 @pytest.fixture
@@ -28,6 +30,24 @@ def test_the_hottest_zone_counts_and_nonsense_does_not(root: Path) -> None:
     put(root, "sys/class/thermal/thermal_zone9/temp", "hot")
     (found,) = hardware.temperature(Device(root=root))
     assert (found.state, found.what) == ("warning", "gpu is at 83 °C: it runs slower to stay alive.")
+
+
+def test_the_sensor_that_the_models_are_eased_by_is_read_and_compared_with_its_ceiling(
+    root: Path,
+) -> None:
+    thermal = Thermal(root / "thermal")
+    asked = TemperatureConfig(ceiling_c=70, sensor=thermal.folder)
+    config = Config(device=DeviceConfig(id="dev", temperature=asked))
+
+    def told() -> Finding:
+        return next(iter(hardware.temperature(Device(config=config, root=root))))
+
+    assert told().state == "problem"
+    assert "tells no temperature, so the models are never eased." in told().what
+    thermal.tell("cpu-thermal", 69_400)
+    assert told().what.endswith("is at 69 °C; the models are eased from 70 °C on.")
+    thermal.tell("gpu-thermal", 75_000)
+    assert (told().state, "is at 75 °C, and from 70 °C on" in told().what) == ("warning", True)
 
 
 def test_a_weak_supply_of_a_raspberry_pi_is_told(root: Path) -> None:
