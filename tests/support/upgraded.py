@@ -23,10 +23,13 @@ class Site:
         shutil.rmtree(self.package)
         self._copy()
         self._replace("__init__.py", f'"{edge_runtime.__version__}"', f'"{NEW}"')
-        for file in ("worker/__main__.py", "worker/process.py", "worker/wire.py"):
-            self._replace(file, "max_bytes", "at_most_bytes")
-        for file in ("worker/__main__.py", "worker/wire.py"):
-            self._replace(file, "load_ms", "loading_ms")
+        self._replace("worker/child.py", "str(theirs.fileno()), ", 'str(theirs.fileno()), "--task", ')
+        self._replace("worker/__main__.py", "said[0]", "said[1]")
+        self._replace(
+            "worker/wire.py",
+            "class Ready(msgspec.Struct, frozen=True, tag=True",
+            "class Ready(msgspec.Struct, frozen=True, tag='Here'",
+        )
 
     def _copy(self) -> None:
         source = Path(edge_runtime.__file__).parent
