@@ -27,7 +27,7 @@ def measured(model: ModelReport) -> Iterator[str]:
     """The ways to run it that its device has compared, as a table; nothing where it has not."""
     if not model.measured:
         return
-    rows = [("variant", "provider", "p50 µs", "p99.9 µs", "memory MB")]
+    rows = [("variant", "on", "p50 µs", "p99.9 µs", "peak MB")]
     ends = [""]
     for way in model.measured:
         numbers = (_number(way.p50_us), _number(way.p99_9_us), _number(way.memory_mb))

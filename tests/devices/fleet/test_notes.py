@@ -103,10 +103,10 @@ def test_what_a_device_has_measured_is_a_table_that_marks_what_runs() -> None:
     known = model(GOOD, active="1.1.0", confirmed="1.1.0")
     known = msgspec.structs.replace(known, variant="int8", provider="cpu", measured=ways)
     assert list(measured(known)) == [
-        "variant  provider   p50 µs  p99.9 µs  memory MB",
-        "fp32          cpu  1,021.4      48.0       91.0",
-        "int8          cpu     12.5      30.1       88.0  runs",
-        "int8         cuda        -         -          -  there is no driver.",
+        "variant    on   p50 µs  p99.9 µs  peak MB",
+        "fp32      cpu  1,021.4      48.0     91.0",
+        "int8      cpu     12.5      30.1     88.0  runs",
+        "int8     cuda        -         -        -  there is no driver.",
     ]
     stopped = msgspec.structs.replace(known, active="")
     assert not any(line.endswith("runs") for line in measured(stopped))

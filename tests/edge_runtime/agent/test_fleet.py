@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime.mqtt import Broker, Link
 from edge_runtime.telemetry.messages import Ack, Batch, Event, Prediction, Reported, Row, Status, Topics
-from tests.support.agent import agent
+from tests.support.agent import agent, device
 from tests.support.brokers import Mosquitto, NatsServer
 from tests.support.sensor import SensorRig
 from tests.support.waiting import wait_for
@@ -124,6 +124,21 @@ def test_the_fleet_is_told_what_runs_and_that_the_device_lives_and_leaves(
         }
         rig.stop()
         wait_for(lambda: not listener.status[-1].online, "the goodbye")
+
+
+def test_the_fleet_is_told_what_was_measured_and_which_variant_answers(
+    tmp_path: Path, broker: Mosquitto, fleet: NatsServer, listener: Listener
+) -> None:
+    with device(tmp_path, broker.url, fleet={"url": fleet.url}) as rig:
+        rig.bundle(variants={"wrong": "wrong", "slow": "slow", "fast": "good"})
+        rig.start()
+        wait_for(lambda: listener.reported and listener.reported[-1].models[0].measured, "the table")
+        told = listener.reported[-1].models[0]
+        assert (told.version, told.variant, told.provider) == ("1.0.0", "fast", "cpu")
+        wrong, slow, fast = told.measured
+        assert [one.variant for one in told.measured] == ["wrong", "slow", "fast"]
+        assert "golden inputs" in wrong.why_not
+        assert (slow.p50_us or 0) > (fast.p50_us or 0) > 0
 
 
 def test_a_device_that_starts_on_a_full_disk_predicts_and_says_what_ails_it(
