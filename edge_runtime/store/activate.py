@@ -4,9 +4,13 @@ Only the holder of the agent's lock activates, so that a command and an agent ne
 """
 
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
+from edge_runtime.choice.record import path_of
 from edge_runtime.errors import BundleError, EdgeError, EngineError, StoreBusyError, StoreError
 from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
@@ -17,11 +21,31 @@ READY_TIMEOUT_S = 60.0
 _POLL_S = 0.1
 
 
-def bring_up(store: Store, slot: Slot, *, wait_s: float, board: str = "") -> Activator:
+@dataclass(frozen=True)
+class Wanted:
+    """What this device is, and the one variant or provider that is to run; '' where nobody has said."""
+
+    board: str = ""
+    variant: str = ""
+    provider: str = ""
+
+
+ANY = Wanted()
+
+
+def bring_up(
+    store: Store,
+    slot: Slot,
+    *,
+    wait_s: float,
+    wanted: Wanted = ANY,
+    say: Callable[[str], None] = lambda _: None,
+) -> Activator:
     """Return when the pending `slot` is confirmed, so active, and who did it.
 
-    Without an agent there is no stream to prove it by: its golden outputs are what confirms it, from the
-    variant for `board`. An agent knows its own.
+    Without an agent there is no stream to prove it by: its golden outputs are what confirms it, from
+    what is `wanted`. Where several candidates can serve they are measured and the best is recorded;
+    `say` hears of it. An agent knows what its configuration wants.
 
     Raises EngineError, WorkerError or BundleError when it does not work here or not now, StoreError when
     the agent does not decide within `wait_s` seconds or another request came between.
@@ -30,7 +54,7 @@ def bring_up(store: Store, slot: Slot, *, wait_s: float, board: str = "") -> Act
     while True:
         with ExitStack() as stack:
             if _be_the_agent(store, stack):
-                _activate(store, slot, board)
+                _activate(store, slot, lambda: _prove(store, slot, wanted, say))
                 return "command"
         if is_active(store.state(), slot):
             return "agent"
@@ -94,8 +118,8 @@ def _be_the_agent(store: Store, stack: ExitStack) -> bool:
     return True
 
 
-def _activate(store: Store, slot: Slot, board: str) -> None:
-    """Replay the golden inputs in a process of its own, as often as its trial allows.
+def _activate(store: Store, slot: Slot, prove: Callable[[], None]) -> None:
+    """Have it proved in a process of its own, as often as its trial allows.
 
     What becomes of it is remembered. Raises what went wrong when it is not active in the end.
     """
@@ -104,7 +128,7 @@ def _activate(store: Store, slot: Slot, board: str) -> None:
         try:
             if store.tried(slot.model, slot.digest, why=why).state == "bad":
                 continue
-            _replay(store, slot, board)
+            prove()
         except KeyboardInterrupt:
             store.refunded(slot.model, slot.digest)  # it is stopped on purpose
             raise
@@ -136,12 +160,31 @@ def _with_what_runs(store: Store, slot: Slot, error: EdgeError) -> EdgeError:
     return type(error)(f"{told} {runs(now)}")
 
 
-def _replay(store: Store, slot: Slot, board: str) -> None:
+def _prove(store: Store, slot: Slot, wanted: Wanted, say: Callable[[str], None]) -> None:
+    """Replay the golden inputs of the candidate that is, or was, chosen here."""
+    from edge_runtime.bundle import open_folder
+    from edge_runtime.choice.bringing_up import Chooser, Unpacked
+    from edge_runtime.choice.key import key_of
+    from edge_runtime.choice.measuring import Held, Limits
     from edge_runtime.worker import Worker
 
     folder = store.slot_path(slot.model, slot.digest)
-    with Worker.start(folder, board=board, timeout_s=READY_TIMEOUT_S) as worker:
-        if worker.info.digest != slot.digest:
+    with open_folder(folder, root=None, allow_unsigned=True) as found:
+        if found.digest != slot.digest:
             raise BundleError(
                 f"{folder}: expected the bundle {slot.digest}, found another. Install it again."
             )
+    chooser = Chooser(
+        start=partial(Worker, board=wanted.board, variant=wanted.variant, provider=wanted.provider),
+        key=key_of(board=wanted.board, variant=wanted.variant, provider=wanted.provider),
+        limits=Limits(load_s=READY_TIMEOUT_S),
+        say=say,
+    )
+    record = path_of(store.root, slot.model, slot.digest)
+    bundle = Unpacked(f"{slot.model} {slot.version}", slot.digest, folder, record)
+    with closing(Held()) as held:
+        brought = chooser.choose(bundle, held)
+        if not brought.is_new:
+            chooser.bring_up(bundle, brought.record.chosen, held)
+    if brought.trouble:
+        say(f"warning: what was measured is not kept: {brought.trouble}")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.engine.options import BOARD
-from edge_runtime.store.options import JSON, PATH, STORE, WAIT
+from edge_runtime.store.options import JSON, PATH, STORE, WAIT, wanted_options
 
 if TYPE_CHECKING:
+    from edge_runtime.store.activate import Wanted
     from edge_runtime.store.disk import Store
     from edge_runtime.store.slots import Slot
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-unsigned", is_flag=True, help="Take bundles of anybody, while the store trusts no root."
 )
-@BOARD
+@wanted_options
 @WAIT
 @JSON
 def install(
@@ -35,7 +35,7 @@ def install(
     folder: Path,
     trust: Path | None,
     allow_unsigned: bool,
-    board: str,
+    wanted: "Wanted",
     wait_s: float,
     as_json: bool,
 ) -> None:
@@ -44,7 +44,8 @@ def install(
     It is unpacked beside the running version, which goes on until the new one has given the right
     outputs for its golden inputs. An agent that runs on the same store takes the new version up by
     itself, without a restart: it serves on trial until the agent confirms it, and this command waits for
-    that. Without an agent its golden outputs confirm it. Safe to repeat, and safe to interrupt.
+    that. Without an agent its golden outputs confirm it. Of several variants that can run here the
+    fastest is taken, as measured now. Safe to repeat, and safe to interrupt.
     """
     if trust and allow_unsigned:
         raise click.UsageError("--trust and --allow-unsigned exclude each other.")
@@ -59,20 +60,20 @@ def install(
         bundle,
         root=root,
         allow_unsigned=allow_unsigned,
-        accept=lambda manifest: demand_met(manifest, board=board),
+        accept=lambda manifest: demand_met(manifest, board=wanted.board, pinned=wanted.variant),
     )
     if warning := store.expiry_warning():
         click.echo(f"warning: {warning}", err=True)
-    finish(store, slot, "installed", board=board, wait_s=wait_s, as_json=as_json)
+    finish(store, slot, "installed", wanted=wanted, wait_s=wait_s, as_json=as_json)
 
 
 @click.command(short_help="Go back to the version that ran before.")
 @STORE
 @click.option("--model", metavar="NAME", help="Which model; may be left out when there is only one.")
-@BOARD
+@wanted_options
 @WAIT
 @JSON
-def rollback(folder: Path, model: str | None, board: str, wait_s: float, as_json: bool) -> None:
+def rollback(folder: Path, model: str | None, wanted: "Wanted", wait_s: float, as_json: bool) -> None:
     """Go back to the version that ran before.
 
     It proves itself by its golden inputs again before it takes over. Rolling back twice is forth and
@@ -82,7 +83,7 @@ def rollback(folder: Path, model: str | None, board: str, wait_s: float, as_json
 
     store = Store(folder)
     slot = store.rollback(model)
-    finish(store, slot, "going back to", board=board, wait_s=wait_s, as_json=as_json)
+    finish(store, slot, "going back to", wanted=wanted, wait_s=wait_s, as_json=as_json)
 
 
 @click.command(short_help="Show what is installed, and what runs.")
@@ -100,7 +101,7 @@ def status(folder: Path, as_json: bool) -> None:
 
 
 def finish(
-    store: "Store", slot: "Slot", doing: str, *, board: str, wait_s: float, as_json: bool
+    store: "Store", slot: "Slot", doing: str, *, wanted: "Wanted", wait_s: float, as_json: bool
 ) -> None:
     """Wait until the slot runs, and say so; success is never told before."""
     from edge_runtime.store.activate import bring_up, is_active
@@ -111,7 +112,9 @@ def finish(
     else:
         where = "waiting for the agent" if store.agent_running() else "replaying its golden inputs"
         click.echo(f"{doing} {slot.model} {slot.version}; {where}", err=True)
-        by = bring_up(store, slot, wait_s=wait_s, board=board)
+        by = bring_up(
+            store, slot, wait_s=wait_s, wanted=wanted, say=lambda text: click.echo(text, err=True)
+        )
         text = "is active, taken up by the agent" if by == "agent" else "is active"
     document: dict[str, Any] = {
         "model": slot.model,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_runtime.engine.options import BOARD
-from edge_runtime.store.options import JSON, STORE, WAIT
+from edge_runtime.store.options import JSON, STORE, WAIT, wanted_options
 
 if TYPE_CHECKING:
+    from edge_runtime.store.activate import Wanted
     from edge_runtime.store.disk import Store
 
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("model", required=False)
 @click.argument("which", metavar="[VERSION|DIGEST]", required=False)
 @STORE
-@BOARD
+@wanted_options
 @WAIT
 @JSON
 def activate(
@@ -25,7 +25,7 @@ def activate(
     model: str | None,
     which: str | None,
     folder: Path,
-    board: str,
+    wanted: "Wanted",
     wait_s: float,
     as_json: bool,
 ) -> None:
@@ -40,7 +40,7 @@ def activate(
 
     store = Store(folder)
     slot = store.activate(model, which)
-    finish(store, slot, "activating", board=board, wait_s=wait_s, as_json=as_json)
+    finish(store, slot, "activating", wanted=wanted, wait_s=wait_s, as_json=as_json)
 
 
 @click.command(short_help="Confirm what is on trial, without waiting for it to show more.")

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.choice import record
+from edge_runtime.choice.record import Record
+from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import BundleError, EngineError, WorkerError
 from edge_runtime.store import activate
 from edge_runtime.store.activate import bring_up
@@ -52,6 +55,64 @@ def test_a_broken_engine_condemns_nothing_and_once_mended_all_runs(shelf: Shelf,
 
     assert bring_up(shelf.store, shelf.store.activate("tiny"), wait_s=0) == "command"
     assert shelf.model().active == waiting.digest
+
+
+def test_of_several_variants_the_fastest_is_recorded_and_a_wrong_one_condemns_nothing(
+    shelf: Shelf,
+) -> None:
+    bundle = shelf.bundle("1.0.0", variants={"wrong": "wrong", "slow": "slow", "fast": "good"})
+
+    done = command(shelf, "install", bundle, "--allow-unsigned")
+
+    assert done.returncode == 0, done.stderr
+    assert "tiny 1.0.0: measures wrong on cpu, slow on cpu, fast on cpu" in done.stderr
+    assert "tiny 1.0.0: fast on cpu takes " in done.stderr
+    found = recorded(shelf)
+    assert found.chosen == Candidate("fast", "cpu")
+    assert "golden inputs" in found.rows[0].why_not
+
+    again = command(shelf, "install", shelf.bundle("1.1.0"), "--allow-unsigned")
+    assert "measures" not in again.stderr
+    back = command(shelf, "rollback")
+    assert (back.returncode, "measures" in back.stderr) == (0, False)  # it is recorded
+    assert recorded(shelf) == found
+
+
+def test_the_variant_that_is_named_is_the_one_that_proves_itself(shelf: Shelf) -> None:
+    bundle = shelf.bundle("1.0.0", variants={"wrong": "wrong", "fast": "good"})
+
+    done = command(shelf, "install", bundle, "--allow-unsigned", "--variant", "int8")
+    assert done.returncode == 8
+    assert "expected a variant 'int8', found wrong, fast" in done.stderr
+    assert not (shelf.store.root / "slots").exists()
+    done = command(shelf, "install", bundle, "--allow-unsigned", "--variant", "fast")
+    assert done.returncode == 0, done.stderr
+    assert "measures" not in done.stderr
+    assert recorded(shelf).chosen == Candidate("fast", "cpu")
+
+
+def test_a_record_goes_with_its_slot(shelf: Shelf) -> None:
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        bring_up(shelf.store, shelf.install(version), wait_s=0)
+    kept = {*shelf.model().slots}
+    records = {path.stem for path in (shelf.store.root / "choices" / "tiny").iterdir()}
+    assert (len(kept), records) == (2, kept)
+
+
+def test_a_record_that_cannot_be_written_is_told_and_the_version_is_active(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    (shelf.store.root / "choices").write_text("no folder")
+    done = command(shelf, "install", shelf.bundle("1.1.0"), "--allow-unsigned")
+    assert done.returncode == 0, done.stderr
+    assert "warning: what was measured is not kept: " in done.stderr
+
+
+def recorded(shelf: Shelf) -> Record:
+    active = shelf.model().active
+    assert active is not None
+    found = record.read(record.path_of(shelf.store.root, "tiny", active))
+    assert found is not None
+    return found
 
 
 def test_a_version_that_never_answers_is_bad_after_the_attempts_it_has(
