@@ -16,11 +16,13 @@ def on_trial(model: ModelReport) -> bool:
 
 
 def runs(model: ModelReport) -> str:
-    """What runs, and how: `motion 1.1.0 as int8 on cuda (on trial)`."""
+    """What runs, and how: `motion 1.1.0 as int8 on cuda (on trial, runs 1 of 4 windows)`."""
     variant = f" as {model.variant}" if model.variant else ""
     provider = f" on {model.provider}" if model.provider else ""
-    trial = " (on trial)" if on_trial(model) else ""
-    return f"{model.name} {model.version}{variant}{provider}{trial}"
+    marks = ["on trial"] if on_trial(model) else []
+    marks += [f"runs 1 of {model.every:,} windows"] if model.every > 1 else []
+    marked = f" ({', '.join(marks)})" if marks else ""
+    return f"{model.name} {model.version}{variant}{provider}{marked}"
 
 
 def measured(model: ModelReport) -> Iterator[str]:

@@ -83,6 +83,7 @@ def _check_model(model: ModelReport) -> None:
     _check_length("error", MAX_WORDS, model.error)
     _check_length("note", MAX_WORDS, model.note)
     _check_integers("floors", model.floor, model.declared)
+    _check_integers("every", model.every, least=1)
     for slot in model.slots:
         _check_length("names", MAX_NAME, slot.version, slot.digest)
         _check_length("reason", MAX_WORDS, slot.reason)

@@ -129,7 +129,8 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     """One model on a device. `active` is the digest of what runs, '' where nothing does.
 
     `variant` and `provider` say how it runs, `note` why not in a better way, and `measured` what the
-    device has compared; all of them may be empty.
+    device has compared; all of them may be empty. One of `every` windows is run: more than 1 while the
+    device eases it.
 
     `confirmed` is the last one that proved itself, `pending` the one that shall be next, `previous` the
     way back, `rejected` the last one that failed: digests of slots, '' for none. What runs is pending
@@ -152,6 +153,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     provider: str = ""
     note: str = ""
     measured: tuple[CandidateReport, ...] = ()
+    every: int = 1
 
 
 class RootReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,6 +86,8 @@ def test_what_runs_is_told_with_its_variant_and_what_that_runs_on() -> None:
     assert runs(known) == "motion 1.2.0 (on trial)"  # an agent that knows no variants
     known = msgspec.structs.replace(known, variant="int8", provider="cuda")
     assert runs(known) == "motion 1.2.0 as int8 on cuda (on trial)"
+    eased = msgspec.structs.replace(known, every=4)
+    assert runs(eased) == "motion 1.2.0 as int8 on cuda (on trial, runs 1 of 4 windows)"
 
 
 def test_why_no_better_variant_runs_is_told() -> None:

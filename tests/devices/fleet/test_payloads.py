@@ -100,6 +100,7 @@ def _report(**changes: object) -> bytes:
         ({"digest": "x" * (MAX_NAME + 1)}, "names: expected at most 256"),
         ({"pending": "x" * (MAX_NAME + 1)}, "names"),
         ({"rejected": None}, "Expected `str`"),
+        ({"every": 0}, "every: expected 1 to"),
         ({"variant": "x" * (MAX_NAME + 1)}, "names"),
         ({"note": "x" * (MAX_WORDS + 1)}, "note: expected at most"),
         ({"measured": [{"variant": "x"}] * (MAX_MEASURED + 1)}, "65 ways measured; at most 64"),
