@@ -11,15 +11,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from headlines import HEADLINES
 from machine import RESULTS
 from pictures import PICTURES
+from svg import Chart
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, CHARTS = "benchmarks.md", "charts"
+T = TypeVar("T")
 _DATED = re.compile(r"-\d{4}-\d\d-\d\d$")
 
 
@@ -43,12 +45,14 @@ def main(results: Path, docs: Path) -> None:
     newest = [found for name in HEADLINES if (found := find_newest(results, name))]
     if not newest:
         raise click.ClickException(f"{results}: expected results of benchmarks, found none.")
-    made = {
-        docs / CHARTS / f"{one.benchmark}.svg": _made(PICTURES, one).svg
+    charts = {
+        name: chart
         for one in newest
-        if one.benchmark in PICTURES
+        for name, (benchmark, draw) in PICTURES.items()
+        if benchmark == one.benchmark and (chart := _made(draw, one)) is not None
     }
-    made[docs / PAGE] = page(newest)
+    made = {docs / CHARTS / f"{name}.svg": chart.svg for name, chart in charts.items()}
+    made[docs / PAGE] = page(newest, charts)
     (docs / CHARTS).mkdir(parents=True, exist_ok=True)
     for path, text in made.items():
         path.write_text(text, "utf-8")
@@ -70,7 +74,9 @@ def find_newest(results: Path, benchmark: str) -> Newest | None:
         raise click.ClickException(f"{file}: expected JSON, found: {error}.") from error
 
 
-def page(newest: list[Newest]) -> str:
+def page(newest: list[Newest], charts: Mapping[str, Chart]) -> str:
+    by_name = {one.benchmark: one for one in newest}
+    sections = (_section(name, chart, by_name[PICTURES[name][0]]) for name, chart in charts.items())
     return f"""# What is measured
 
 Made by `benchmarks/chart.py` from the newest result of each benchmark; do not edit it. `make bench`
@@ -86,13 +92,13 @@ Measured on:
 
 {chr(10).join(_machines(newest))}
 
-{chr(10).join(_section(one) for one in newest if one.benchmark in PICTURES)}"""
+{chr(10).join(sections)}"""
 
 
 def _lines(one: Newest) -> Iterator[str]:
     """The rows of the table; the benchmark is named in the first."""
     name = f"`{one.benchmark}`"
-    for each in _made(HEADLINES, one):
+    for each in _made(HEADLINES[one.benchmark], one):
         kept = "" if not each.bound else "yes" if each.kept else "**no**"
         cells = [name, each.what, each.found, each.bound, kept, _link(one)]
         yield f"| {' | '.join(cells)} |"
@@ -111,19 +117,19 @@ def _machines(newest: list[Newest]) -> Iterator[str]:
         yield f"- {words}: {', '.join(names)}"
 
 
-def _section(one: Newest) -> str:
-    title, name = _made(PICTURES, one).title, one.benchmark
-    return f"## {title}\n\n![{title}]({CHARTS}/{name}.svg)\n\n{_link(one)}, `benchmarks/{name}.py`\n"
+def _section(name: str, chart: Chart, one: Newest) -> str:
+    told = f"{_link(one)}, `benchmarks/{one.benchmark}.py`"
+    return f"## {chart.title}\n\n![{chart.title}]({CHARTS}/{name}.svg)\n\n{told}\n"
 
 
 def _link(one: Newest) -> str:
     return f"[{one.result['date']}](../benchmarks/results/{one.file.stem}.md)"
 
 
-def _made(makers: Mapping[str, Callable[[dict[str, Any]], Any]], one: Newest) -> Any:
-    """What its maker makes of a result; where that lacks a key, its file is told."""
+def _made(make: Callable[[dict[str, Any]], T], one: Newest) -> T:
+    """What is made of a result; where that lacks a key, its file is told."""
     try:
-        return makers[one.benchmark](one.result)
+        return make(one.result)
     except (KeyError, TypeError, ValueError) as error:
         raise click.ClickException(
             f"{one.file}: it is not what {one.benchmark}.py writes today ({error!r}). Run that "

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pictures import MIB, groups
+from pictures import MIB, groups, in_words, is_batch
 
 Result = dict[str, Any]
 
@@ -27,14 +27,13 @@ def latency(result: Result) -> list[Headline]:
     """Peers asked in turn find the caches as the one before left them: the bound is not for them."""
     found = []
     for path, peers in groups(result, "p50_us"):
-        where = " · ".join(path).replace("_", " ")
-        mine = peers["predict"]
-        if "batch" in where:
-            ratio = mine["ratio_to_raw"]
-            found.append(_at_most(f"`predict` to the bare session, {where}", ratio, 1.02, " ×"))
-        elif "turn" not in where:
+        where, mine = in_words(path), peers["predict"]
+        if is_batch(path):
+            what = f"`predict` to `session.run`, 1,000 rows, {where}"
+            found.append(_at_most(what, mine["ratio_to_raw"], 1.02, " ×", digits=3))
+        elif "in_turn" not in path:
             over = mine["over_raw_us"]
-            found.append(_at_most(f"`predict` over raw IO binding, {where}", over, 3, " µs"))
+            found.append(_at_most(f"`predict` over raw IO binding, one row, {where}", over, 3, " µs"))
     return found
 
 
@@ -90,8 +89,13 @@ def soak(result: Result) -> list[Headline]:
         ),
         _none("claims that did not hold", len(result["not_held"])),
         Headline(
-            "the agent's memory in the second half of its last life",
+            "the agent's resident memory in the second half of its last life",
             f"{result['growth_in_second_half_bytes'] / MIB:+.1f} MiB",
+        ),
+        *(
+            Headline("Python's blocks in use there", f"{used['blocks']:+,}")
+            for used in [result.get("growth_in_use")]
+            if used is not None
         ),
     ]
 
@@ -182,8 +186,8 @@ HEADLINES: dict[str, Callable[[Result], list[Headline]]] = {
 }
 
 
-def _at_most(what: str, value: float, bound: float, unit: str) -> Headline:
-    return Headline(what, f"{value:.2f}{unit}", f"{bound:g}{unit}", value <= bound)
+def _at_most(what: str, value: float, bound: float, unit: str, *, digits: int = 2) -> Headline:
+    return Headline(what, f"{value:.{digits}f}{unit}", f"{bound:g}{unit}", value <= bound)
 
 
 def _none(what: str, count: int) -> Headline:

@@ -12,29 +12,62 @@ OURS = {"predict", "infer", "real-time mode", "installed slot", "verify and unpa
 
 
 def latency(result: Result) -> Chart:
-    tails = ("p99_9_us", "p99.9") if "p99_9_us" in _first_peer(result) else ("p99_us", "p99")
+    found = [(path, peers) for path, peers in groups(result, "p50_us") if not is_batch(path)]
+    there = {key for _, peers in found for each in peers.values() for key in each}
+    shown = {"p50_us": "p50", "p99_us": "p99", "p99_9_us": "p99.9"}
+    keys = [key for key in shown if key in there]
     panels = [
         Panel(
-            f"{' · '.join(path).replace('_', ' ')}",
+            in_words(path),
             [
                 Row(
                     peer,
-                    (found["p50_us"], found.get(tails[0])),
-                    f"{found['ratio_to_raw']:.2f} × raw",
+                    tuple(each.get(key) for key in keys),
+                    f"{each['ratio_to_raw']:,.2f} ×, {each['over_raw_us']:+,.1f} µs",
                     peer in OURS,
                 )
-                for peer, found in sorted(peers.items(), key=lambda each: each[1]["p50_us"])
+                for peer, each in sorted(peers.items(), key=lambda each: each[1]["p50_us"])
+            ],
+        )
+        for path, peers in found
+    ]
+    return dots(
+        "One row",
+        "one thread, rotating rows, peers interleaved in one process; at the right: to raw IO binding",
+        panels,
+        series=[shown[key] for key in keys],
+        axis="microseconds a call, logarithmic",
+        log=True,
+    )
+
+
+def batches(result: Result) -> Chart | None:
+    panels = [
+        Panel(
+            in_words(path),
+            [
+                Row(
+                    peer,
+                    (each["ratio_to_raw"],),
+                    f"{each['ratio_to_raw']:,.3f} ×, {each['p50_us'] / 1000:,.1f} ms",
+                    peer in OURS,
+                )
+                for peer, each in sorted(peers.items(), key=lambda each: each[1]["ratio_to_raw"])
             ],
         )
         for path, peers in groups(result, "p50_us")
+        if is_batch(path)
     ]
+    if not panels:
+        return None
     return dots(
-        "One model, asked in several ways",
-        "peers interleaved in random order in one process; at the right the median to raw IO binding's",
+        "Batches of 1,000",
+        "the same peers on 1,000 rows at once, where they take them",
         panels,
-        series=("p50", tails[1]),
-        axis="microseconds a call, logarithmic",
+        series=("median of the times to session.run's on the same rows",),
+        axis="times as long as session.run, logarithmic",
         log=True,
+        bound=(1.02, "bound of predict: 1.02"),
     )
 
 
@@ -145,14 +178,26 @@ def soak(result: Result) -> Chart:
     )
 
 
-PICTURES: dict[str, Callable[[Result], Chart]] = {
-    "latency": latency,
-    "jitter": jitter,
-    "cold_start": cold_start,
-    "swap": swap,
-    "soak": soak,
-    "install": install,
+# By the name of its file: the benchmark, and what draws it, where there is something to draw.
+PICTURES: dict[str, tuple[str, Callable[[Result], Chart | None]]] = {
+    "latency": ("latency", latency),
+    "batches": ("latency", batches),
+    "jitter": ("jitter", jitter),
+    "cold_start": ("cold_start", cold_start),
+    "swap": ("swap", swap),
+    "soak": ("soak", soak),
+    "install": ("install", install),
 }
+
+
+def is_batch(path: tuple[str, ...]) -> bool:
+    return any("batch" in name for name in path)
+
+
+def in_words(path: tuple[str, ...]) -> str:
+    """The names that lead to a group of peers, as a title; what all of a chart have is left out."""
+    kept = [name for name in path if name not in ("one_row", "batch_of_1000", "models")]
+    return ", ".join(kept or path).replace("_", " ")
 
 
 def groups(found: Any, key: str, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Result]]:
@@ -164,9 +209,3 @@ def groups(found: Any, key: str, path: tuple[str, ...] = ()) -> Iterator[tuple[t
         return
     for name, below in found.items():
         yield from groups(below, key, (*path, name))
-
-
-def _first_peer(result: Result) -> Result:
-    for _, peers in groups(result, "p50_us"):
-        return next(iter(peers.values()))
-    raise KeyError("p50_us")
