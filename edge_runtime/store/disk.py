@@ -172,7 +172,9 @@ class Store(Steps):
                 if root is not None:
                     seen.record(self._seen_path, now)
                 self._change(slots.recovered, nobody_installs=True)
-                return self._install(bundle)
+                slot = self._install(bundle)
+                reserve.keep(self.root)  # last: nothing has to wait for it to be flushed
+                return slot
 
     def recover(self) -> None:
         """Remove what a crash left; for an agent's start. An install that is under way is left alone."""
@@ -194,6 +196,7 @@ class Store(Steps):
         """Be the one that activates; raises StoreBusyError when another agent runs."""
         self._create()
         with locks.held(self.root / "agent.lock", wait_s=wait_s, purpose="another agent runs here"):
+            reserve.keep(self.root)
             yield
 
     def agent_running(self) -> bool:
@@ -298,11 +301,10 @@ class Store(Steps):
         return bundle.digest in self.state().models.get(bundle.manifest.name, ModelState()).slots
 
     def _create(self) -> None:
-        """Make the store's folder where there is none, and its reserve."""
+        """Make the store's folder where there is none."""
         if not os.path.exists(self._state_path):
             self._refuse_foreign_folder()
             durable.create_folder(self.root)
-        reserve.keep(self.root)
 
     def _refuse_foreign_folder(self) -> None:
         if not os.path.isdir(self.root):
