@@ -37,9 +37,9 @@ class InputCheck:
         # `look(array)` is a mask in whose bytes `wrong` stands for a value that is refused.
         self.look: np.ufunc = np.isinf if declared.allow_nan else np.isfinite
         self.wrong: bytes = b"\1" if declared.allow_nan else b"\0"
-        # One of these is infinite or NaN unless all values are finite; NaN that is allowed is no value.
-        self._least: np.ufunc = np.fmin if declared.allow_nan else np.minimum
-        self._most: np.ufunc = np.fmax if declared.allow_nan else np.maximum
+        # One of these is infinite or NaN unless all values are finite; where NaN is allowed, infinite.
+        self._least = (np.fmin if declared.allow_nan else np.minimum).reduce
+        self._most = (np.fmax if declared.allow_nan else np.maximum).reduce
 
     @property
     def short_way(self) -> "InputCheck | None":
@@ -55,9 +55,13 @@ class InputCheck:
 
         It may be the caller's own array: read it only. Raises InputError.
         """
-        array = self._array(values)
-        self._check_shape(array.shape)
-        converted = self._cast(array)
+        if type(values) is np.ndarray and values.dtype == self.dtype and values.flags.c_contiguous:
+            self._check_shape(values.shape)
+            array = converted = values
+        else:
+            array = self._array(values)
+            self._check_shape(array.shape)
+            converted = self._cast(array)
         if not self.is_clean(converted):
             self.explain(array, converted)
         return converted
@@ -69,9 +73,7 @@ class InputCheck:
         # Not by a mask: of a large batch it is memory that the system gives and takes each time, which
         # costs ten times what looking at the values does.
         values = array.reshape(-1)
-        with np.errstate(invalid="ignore"):
-            least, most = self._least.reduce(values, initial=0), self._most.reduce(values, initial=0)
-        return isfinite(least) and isfinite(most)
+        return isfinite(self._least(values, initial=0)) and isfinite(self._most(values, initial=0))
 
     def explain(self, given: Array, converted: Array) -> None:
         """Raise the InputError that says where the first refused value is and what it is."""

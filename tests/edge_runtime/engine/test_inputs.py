@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -156,6 +156,8 @@ def test_one_wrong_value_is_found_wherever_it_is(at: int, value: float, allow_na
     st.sampled_from(["float32", "float64"]).flatmap(lambda dtype: arrays(dtype, st.integers(0, 70))),
     st.booleans(),
 )
+@example(np.array([np.nan]), True)
+@example(np.array([np.nan, np.inf]), True)
 def test_what_is_told_of_a_batch_is_true_of_each_value(values: np.ndarray, allow_nan: bool) -> None:
     declared = Input(name="x", dtype=values.dtype.name, shape=(None,), allow_nan=allow_nan)
     refused = np.isinf(values) if allow_nan else ~np.isfinite(values)
