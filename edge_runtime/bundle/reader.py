@@ -5,6 +5,7 @@ what the manifest says. Payloads are hashed when they are read; nothing unhashed
 """
 
 import hashlib
+import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +13,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from edge_runtime.bundle.files import read_range
 from edge_runtime.bundle.manifest import MAX_MANIFEST_BYTES, Manifest, decode
-from edge_runtime.bundle.sources import ArchiveSource, FolderSource, Source
+from edge_runtime.bundle.sources import ArchiveSource, FolderSource, Source, translated
 from edge_runtime.errors import BundleError, EdgeError, TrustError
 
 if TYPE_CHECKING:
@@ -60,7 +62,19 @@ class Bundle:
 
     def read(self, name: str) -> bytes:
         """A whole file; raises BundleError when there is none of that name or it was altered."""
-        return b"".join(self.chunks(name))
+        return _joined(self.chunks(name))
+
+    @contextmanager
+    def held(self, name: str) -> Iterator["Held"]:
+        """A file that stays open, for a reader who wants a path rather than bytes. Raises as `read`."""
+        with _about(self.location):
+            self._demand(name)
+            descriptor = self._source.open(name)
+        try:
+            yield Held(self, name, descriptor)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """A file in chunks of at most 1 MiB.
@@ -68,14 +82,20 @@ class Bundle:
         Raises BundleError at the end when it was altered, so use nothing before the end is reached.
         """
         with _about(self.location):
-            if name not in self._digests:
-                raise BundleError(f"expected a file {name!a} in the bundle, found none.")
-            digest = hashlib.sha256()
-            for chunk in self._source.chunks(name):
-                digest.update(chunk)
-                yield chunk
-            if digest.hexdigest() != self._digests[name]:
-                raise _altered(name, self._digests[name], digest.hexdigest())
+            self._demand(name)
+            yield from self._digested(name, self._source.chunks(name))
+
+    def _demand(self, name: str) -> None:
+        if name not in self._digests:
+            raise BundleError(f"expected a file {name!a} in the bundle, found none.")
+
+    def _digested(self, name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        for chunk in chunks:
+            digest.update(chunk)
+            yield chunk
+        if digest.hexdigest() != self._digests[name]:
+            raise _altered(name, self._digests[name], digest.hexdigest())
 
     def check(self) -> None:
         """Read every file and compare its digest; raises BundleError when one was altered."""
@@ -108,6 +128,43 @@ class Bundle:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Held:
+    """A file of a bundle that is open: what `read` gives is what is found under `path`.
+
+    path: '' where it is a part of an archive. It leads to this file, whatever its name leads to by now.
+    """
+
+    def __init__(self, bundle: Bundle, name: str, descriptor: int) -> None:
+        self._bundle = bundle
+        self._name = name
+        self._descriptor = descriptor
+        self.path = f"/proc/self/fd/{descriptor}" if descriptor >= 0 else ""
+        self._before = self._state()
+
+    def read(self) -> bytes:
+        """The whole file; raises BundleError when it was altered."""
+        if not self.path:
+            return self._bundle.read(self._name)
+        with _about(self._bundle.location), translated():
+            chunks = read_range(self._descriptor, 0, self._bundle.size_of(self._name))
+            return _joined(self._bundle._digested(self._name, chunks))
+
+    def demand_unwritten(self) -> None:
+        """Raise BundleError when it was written to since it was opened: `path` may have shown that."""
+        if self._state() != self._before:
+            with _about(self._bundle.location):
+                raise BundleError(
+                    f"{self._name}: expected that nobody writes to it, found that it was written to "
+                    "while it was used. Install the bundle again."
+                )
+
+    def _state(self) -> tuple[int, ...]:
+        if not self.path:
+            return ()
+        found = os.fstat(self._descriptor)
+        return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def open_bundle(
@@ -207,6 +264,13 @@ def _read_small(source: Source, name: str, max_bytes: int) -> bytes:
     if size > max_bytes:
         raise BundleError(f"{name}: expected at most {max_bytes} bytes, found {size}.")
     return b"".join(source.chunks(name))
+
+
+def _joined(chunks: Iterator[bytes]) -> bytes:
+    whole = io.BytesIO()  # whose buffer becomes the bytes: a list of chunks would be held beside them
+    for chunk in chunks:
+        whole.write(chunk)
+    return whole.getvalue()
 
 
 def _altered(name: str, expected: str, found: str) -> BundleError:

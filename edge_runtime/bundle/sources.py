@@ -33,7 +33,10 @@ _DAMAGED = {
 
 
 class Source(Protocol):
-    """Named files of known size. `sizes` is sorted by name; `size_bytes` is what it takes on disk."""
+    """Named files of known size. `sizes` is sorted by name; `size_bytes` is what it takes on disk.
+
+    `open` gives a descriptor of a file that is the caller's, -1 where it is a part of another file.
+    """
 
     @property
     def sizes(self) -> Mapping[str, int]: ...
@@ -42,6 +45,8 @@ class Source(Protocol):
     def size_bytes(self) -> int: ...
 
     def chunks(self, name: str) -> Iterator[bytes]: ...
+
+    def open(self, name: str) -> int: ...
 
     def path(self, name: str) -> "Path | None": ...
 
@@ -76,6 +81,9 @@ class ArchiveSource:
                 "The bundle is damaged or was altered: fetch it again."
             )
 
+    def open(self, name: str) -> int:  # noqa: ARG002
+        return -1
+
     def path(self, name: str) -> "Path | None":  # noqa: ARG002
         return None
 
@@ -105,19 +113,28 @@ class FolderSource:
         self.size_bytes = sum(found.values())
 
     def chunks(self, name: str) -> Iterator[bytes]:
+        descriptor = self.open(name)
+        try:
+            with translated():
+                yield from read_range(descriptor, 0, self.sizes[name])
+        finally:
+            os.close(descriptor)
+
+    def open(self, name: str) -> int:
         expected = self.sizes[name]
         with translated():
             descriptor = self._open(name)
-            try:
-                found = os.fstat(descriptor)
-                if found.st_nlink != 1 or found.st_size != expected:
-                    raise BundleError(
-                        f"{name}: expected one name and {expected} bytes, found {found.st_nlink} and "
-                        f"{found.st_size}: it changed since the bundle was opened. Open it again."
-                    )
-                yield from read_range(descriptor, 0, expected)
-            finally:
-                os.close(descriptor)
+        try:
+            found = os.fstat(descriptor)
+            if found.st_nlink != 1 or found.st_size != expected:
+                raise BundleError(
+                    f"{name}: expected one name and {expected} bytes, found {found.st_nlink} and "
+                    f"{found.st_size}: it changed since the bundle was opened. Open it again."
+                )
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def _open(self, name: str) -> int:
         """Follow a name folder by folder, so that no link is followed anywhere on the way."""

@@ -17,8 +17,10 @@ from edge_runtime.errors import ConfigError, UnavailableError
 from edge_runtime.memory import return_freed_memory
 
 CPU = "cpu"
-# A session of an ONNX file, with these options, for a number of threads.
-Start = Callable[[bytes, Any, int], Any]
+# A session of an ONNX file, its bytes or its path, with these options, for a number of threads.
+Start = Callable[[Any, Any, int], Any]
+# Below this the copies cost nothing that anybody would notice.
+_LARGE_BYTES = 1 << 20
 
 
 class OnnxRuntimeEngine:
@@ -98,27 +100,35 @@ class OnnxRuntimeEngine:
         return OnnxRuntimePart(_loaded(bundle, variant.host, subject, threads), subject)
 
 
-def _on_the_processor(raw: bytes, options: Any, _threads: int) -> Any:
-    return library().InferenceSession(
-        raw, options, providers=["CPUExecutionProvider"], enable_fallback=0
-    )
+def _loaded(bundle: Bundle, file: str, subject: str, threads: int, start: Start | None = None) -> Any:
+    """A session of one file of a bundle, checked; by default on the processor.
 
-
-def _loaded(
-    bundle: Bundle, file: str, subject: str, threads: int, start: Start = _on_the_processor
-) -> Any:
-    """A session of one file of a bundle, checked. Raises EngineError, BundleError."""
-    raw = bundle.read(file)
-    check_onnx(raw, subject)
-    return_freed_memory()  # before a forest needs thirteen times its file for a moment
-    with translated(f"{subject}: cannot be loaded"):
-        session = start(raw, _options(threads), threads)
+    Raises EngineError, BundleError.
+    """
+    with bundle.held(file) as held:
+        raw = held.read()
+        check_onnx(raw, subject)
+        # From a path it reads a file once, and of bytes it makes two copies first.
+        by_path = start is None and held.path and len(raw) >= _LARGE_BYTES
+        model: bytes | str = held.path if by_path else raw
+        del raw
+        return_freed_memory()  # before a forest needs thirteen times its file for a moment
+        with translated(f"{subject}: cannot be loaded"):
+            session = (start or _on_the_processor)(model, _options(threads), threads)
+        if by_path:
+            held.demand_unwritten()
     # It keeps the file for a fallback, which is off; and what loading freed, of a forest more than
     # stays in use: ONNX Runtime copies a model several times.
     session._model_bytes = None
-    del raw
+    del model
     return_freed_memory()
     return session
+
+
+def _on_the_processor(model: bytes | str, options: Any, _threads: int) -> Any:
+    return library().InferenceSession(
+        model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
 
 
 def _options(threads: int) -> Any:

@@ -104,7 +104,7 @@ def session_with(name: str, raw: bytes, options: Any, threads: int) -> Any:
     """
     provider, onnxruntime = PROVIDERS[name], library()
     if provider.copies:
-        # NVIDIA's libraries would round float32 to 10 bits of its 23; they look when they are first used.
+        # NVIDIA's libraries would round float32 to 10 bits of its 23; they look at their first use.
         os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     if name == "xnnpack":

@@ -238,7 +238,7 @@ WHOLE = (
         _payload_changed(),
         (
             "bundle.sources.ArchiveSource.chunks: expected CRC-32",
-            "bundle.reader.Bundle.chunks: _altered",
+            "bundle.reader.Bundle._digested: _altered",
         ),
         "card.md: expected CRC-32 [0-9a-f]{8}, found",
         error=BundleError,

@@ -102,14 +102,14 @@ CASES = (
     _case(
         "a hard link to a file outside",
         _hard_linked("card.md"),
-        (LINKS, "bundle.sources.FolderSource.chunks: expected one name"),
+        (LINKS, "bundle.sources.FolderSource.open: expected one name"),
         "found one with 2 names",
         advisory=HARD_LINK,
     ),
     _case(
         "a hard link to the model",
         _hard_linked(MODEL_FILE),
-        (LINKS, "bundle.sources.FolderSource.chunks: expected one name"),
+        (LINKS, "bundle.sources.FolderSource.open: expected one name"),
         "found one with 2 names",
         advisory=HARD_LINK,
     ),
@@ -158,7 +158,7 @@ CASES = (
     _case(
         "a file shorter than listed",
         lambda inside, _: os.truncate(inside / "card.md", 3),
-        ("bundle.reader._check_contents: 'no such file'", "bundle.reader.Bundle.chunks: _altered"),
+        ("bundle.reader._check_contents: 'no such file'", "bundle.reader.Bundle._digested: _altered"),
         "'card.md': expected 32 bytes, found 3",
         error=BundleError,
     ),

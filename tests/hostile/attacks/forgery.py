@@ -251,7 +251,7 @@ CASES = (
     _case(
         "a file altered after it was signed",
         _of_files({**signed(GOOD), "card.md": b"Trust me." + GOOD["card.md"][9:]}),
-        ("bundle.reader.Bundle.chunks: _altered",),
+        ("bundle.reader.Bundle._digested: _altered",),
         r"card.md: expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}",
         error=BundleError,
     ),

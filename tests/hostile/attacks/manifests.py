@@ -238,7 +238,7 @@ ENTRIES = (
     _case(
         "another digest than signed",
         opening_changed(_listed("card.md", sha256="0" * 64)),
-        (SIGNED_OTHERS, "bundle.reader.Bundle.chunks: _altered"),
+        (SIGNED_OTHERS, "bundle.reader.Bundle._digested: _altered"),
         "expected it to list the files that were signed",
         error=BundleError,
     ),

@@ -21,9 +21,9 @@ from tests.support.unpacked import unpack
 GROUP = "replacement"
 TOCTOU = "CVE-2020-25860"
 FORGED = b"!" * len(GOOD[MODEL_FILE])
-ALTERED = ("bundle.reader.Bundle.chunks: _altered",)
+ALTERED = ("bundle.reader.Bundle._digested: _altered",)
 SAYS = rf"{MODEL_FILE}: expected SHA-256 [0-9a-f]{{64}}, found [0-9a-f]{{64}}"
-CHANGED = "bundle.sources.FolderSource.chunks: expected one name"
+CHANGED = "bundle.sources.FolderSource.open: expected one name"
 Change = Callable[[Path], object]
 
 

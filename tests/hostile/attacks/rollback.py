@@ -80,7 +80,7 @@ def _mixed_case(what: str, name: str, rules: tuple[str, ...], **taken: Files) ->
 
 
 OLDER = ("store.slots.begin_write: the highest that ran here",)
-CHUNKS = ("bundle.reader.Bundle.chunks: _altered",)
+CHUNKS = ("bundle.reader.Bundle._digested: _altered",)
 TRUSTED_BOTH = make_root([KEY.public_key(), OTHER_KEY.public_key()], KEY, version=2)
 CASES = (
     _case(

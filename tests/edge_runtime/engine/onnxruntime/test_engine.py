@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import RandomForestClassifier
 
 import converter
-from edge_runtime.bundle import Bundle, open_bundle
+from edge_runtime.bundle import Bundle, open_bundle, open_folder
 from edge_runtime.bundle.manifest import Input, Output
-from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine, OnnxRuntimeSession
-from edge_runtime.errors import ConfigError, EngineError
+from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine, OnnxRuntimeSession, engine
+from edge_runtime.errors import BundleError, ConfigError, EngineError
 from tests.support.graphs import DOUBLE, FLOAT, doubling_regression, graph, write_bundle
-from tests.support.tiny_bundle import TinyModel, golden_windows
+from tests.support.tiny_bundle import MODEL_FILE, TinyModel, golden_windows, tiny_bundle
+from tests.support.unpacked import payloads, unpack
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 DOUBLE_IT = helper.make_node("Add", ["rows", "rows"], ["value"])
@@ -262,3 +263,64 @@ def test_what_loading_freed_is_given_back_to_the_system(tmp_path: Path) -> None:
     )
     assert taken > 10
     assert left < 3
+
+
+_PEAK_BEYOND = """
+import sys
+import edge_runtime
+
+def peak_mib():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+
+import onnxruntime
+before = peak_mib()
+model = edge_runtime.load(sys.argv[1], allow_unsigned=True)
+print(peak_mib() - before, float(model.predict([[1.0] * 2000])[0][0]))
+"""
+
+
+def test_a_large_model_of_an_unpacked_bundle_is_read_by_path_and_needs_less(tmp_path: Path) -> None:
+    """As bytes these 16 MB are copied once more, and the bytes are there beside it."""
+    width = 2000
+    weights = numpy_helper.from_array(np.eye(width, dtype=np.float32) * 3, "weights")
+    node, ones = helper.make_node("MatMul", ["rows", "weights"], ["value"]), np.ones((1, width), "f")
+    shape = ["n", width]
+    path = write_bundle(
+        tmp_path / "large.edge",
+        graph([node], [("rows", FLOAT, shape)], [("value", FLOAT, shape)], [weights]),
+        task="regression",
+        declared=Input(name="rows", dtype="float32", shape=(None, width)),
+        outputs=[Output(name="value", dtype="float32", shape=(None, width), meaning="value")],
+        golden_input=ones,
+        golden_outputs=[3 * ones],
+    )
+    folder = unpack(payloads(path.read_bytes()), tmp_path / "unpacked")
+
+    def peak(bundle: Path) -> float:
+        words = [sys.executable, "-c", _PEAK_BEYOND, str(bundle)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        beyond, value = map(float, done.stdout.split())
+        assert value == 3
+        return beyond
+
+    assert peak(path) - peak(folder) > 12
+
+
+def test_a_large_model_that_is_written_to_while_it_is_loaded_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = unpack(payloads(tiny_bundle()), tmp_path / "unpacked")
+    monkeypatch.setattr(engine, "_LARGE_BYTES", 1)
+    check_onnx = engine.check_onnx
+
+    def checked(raw: bytes, subject: str) -> None:
+        check_onnx(raw, subject)
+        (folder / MODEL_FILE).write_bytes(raw)
+
+    monkeypatch.setattr(engine, "check_onnx", checked)
+    with (
+        open_folder(folder, root=None, allow_unsigned=True) as bundle,
+        pytest.raises(BundleError, match="was written to while it was used"),
+    ):
+        _load(bundle)
