@@ -1,7 +1,8 @@
 """A board that is too hot: its models are eased step by step, and back again once it is cooler."""
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,43 +14,36 @@ _LOOK_EVERY_S = 2.0
 
 
 class Eased(Protocol):
-    """A model that can be asked for less work."""
+    """A model that can be asked for less work, and for more again; see `Easing`."""
 
     @property
-    def most_steps(self) -> int:
-        """How often it can be eased."""
+    def name(self) -> str: ...
 
     @property
-    def version(self) -> str:
-        """What runs."""
+    def version(self) -> str: ...
 
-    def ease(self, steps: int) -> str:
-        """Take so many steps from where all is as it should be; what that means, in words."""
+    def more(self) -> str: ...
+
+    def less(self) -> str: ...
 
 
-class Steps:
-    """How many steps have been taken. Pure: temperatures and times are told.
+class Thermostat:
+    """When a step is due. Pure: temperatures and times are told.
 
-    From where one is taken back to the ceiling nothing changes, so that it does not swing.
+    Between the two limits nothing changes, so that it does not swing.
     """
 
     def __init__(self, config: TemperatureConfig) -> None:
-        self.taken = 0
         self._config = config
-        self._not_before_s = 0.0
+        self._not_before_s = -math.inf
 
-    def due(self, celsius: float, most: int, now_s: float) -> int:
-        """1 for one step more, -1 for one less, which is taken by that; 0 for none now."""
-        change = 0
-        if celsius >= self._config.ceiling_c:
-            change = int(self.taken < most)
-        elif celsius < self._config.resume_below_c:
-            change = -int(self.taken > 0)
-        if not change or now_s < self._not_before_s:
+    def due(self, celsius: float, now_s: float) -> int:
+        """1 for easing more, -1 for less, 0 for neither now."""
+        hot = celsius >= self._config.ceiling_c
+        if now_s < self._not_before_s or not (hot or celsius < self._config.resume_below_c):
             return 0
-        self.taken += change
         self._not_before_s = now_s + self._config.step_s
-        return change
+        return 1 if hot else -1
 
 
 class Heat:
@@ -58,13 +52,13 @@ class Heat:
     A sensor that tells nothing is an event, once, and changes nothing: no model stops for it.
     """
 
-    def __init__(self, config: TemperatureConfig, books: Books, models: Mapping[str, Eased]) -> None:
+    def __init__(self, config: TemperatureConfig, books: Books, models: Sequence[Eased]) -> None:
         self._config = config
         self._books = books
         self._models = models
-        self._steps = Steps(config)
+        self._thermostat = Thermostat(config)
         self._known = True
-        self._as_far_as_it_goes = False
+        self._exhausted = False
         self._next_s = 0.0
 
     def step(self) -> None:
@@ -77,25 +71,25 @@ class Heat:
         self._tell_known(celsius is not None)
         if celsius is None:
             return
-        most = max((model.most_steps for model in self._models.values()), default=0)
-        if change := self._steps.due(celsius, most, now_s):
-            self._ease(celsius, change)
-        elif celsius < self._config.ceiling_c:
-            self._as_far_as_it_goes = False
-        elif self._steps.taken == most and not self._as_far_as_it_goes:
-            self._as_far_as_it_goes = True
-            self._books.note("too hot", detail=f"{self._at(celsius)}, and no model can be eased more")
+        match self._thermostat.due(celsius, now_s):
+            case 1:
+                self._ease(f"at {celsius:.1f} °C, the ceiling is {self._config.ceiling_c:g} °C")
+            case -1:
+                self._resume(f"at {celsius:.1f} °C, below {self._config.resume_below_c:g} °C")
 
-    def _ease(self, celsius: float, change: int) -> None:
-        for name, model in self._models.items():
-            event = "eased" if change > 0 else "eased less"
-            words = model.ease(self._steps.taken)
-            self._books.note(event, name, model.version, f"{self._at(celsius)}: {words}")
+    def _ease(self, why: str) -> None:
+        eased = [(model, words) for model in self._models if (words := model.more())]
+        for model, words in eased:
+            self._books.note("eased", model.name, model.version, f"{why}: {words}")
+        if not eased and not self._exhausted:
+            self._books.note("too hot", detail=f"{why}, and no model can be eased more")
+        self._exhausted = not eased
 
-    def _at(self, celsius: float) -> str:
-        if celsius >= self._config.ceiling_c:
-            return f"at {celsius:.1f} °C, the ceiling is {self._config.ceiling_c:g} °C"
-        return f"at {celsius:.1f} °C, below {self._config.resume_below_c:g} °C"
+    def _resume(self, why: str) -> None:
+        self._exhausted = False
+        for model in self._models:
+            if words := model.less():
+                self._books.note("eased less", model.name, model.version, f"{why}: {words}")
 
     def _tell_known(self, known: bool) -> None:
         if known == self._known:

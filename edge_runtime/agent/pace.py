@@ -53,11 +53,11 @@ class CpuLimit:
         """A window is about to be run by this process."""
         if pid != self._pid:
             self._pid = pid
-            self._used_s = _cpu_s(pid) or 0.0
+            self._used_s = cpu_s(pid) or 0.0
 
     def end(self) -> None:
         """It was run; a process that is gone has used nothing more that could be told."""
-        used_s = _cpu_s(self._pid)
+        used_s = cpu_s(self._pid)
         if used_s is not None:
             self._pace.spend(used_s - self._used_s)
             self._used_s = used_s
@@ -73,7 +73,7 @@ class CpuLimit:
         return "within cpu limit again", f"no window has waited for {_QUIET_S:.0f} s"
 
 
-def _cpu_s(pid: int) -> float | None:
+def cpu_s(pid: int) -> float | None:
     """What a process has used, by the kernel's count; None for one that is gone."""
     with suppress(OSError):
         return time.clock_gettime(~pid << 3 | _SCHEDULED)

@@ -1,6 +1,8 @@
 """One configured model in a thread of its own: what serves it, and when another takes its place."""
 
+import math
 import threading
+import time
 from functools import partial
 
 from edge_runtime.agent.books import Books
@@ -13,7 +15,7 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Info, Worker
 
 _WAIT_S = 0.25
-_RATES = 3  # a model that is eased runs every 2nd window, every 4th, every 8th
+_PATIENCE_S = 60.0  # beyond a load and a run: a slow disk
 
 
 class ModelRunner:
@@ -35,6 +37,7 @@ class ModelRunner:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
+        self._turned_s = math.inf  # when its thread began its last turn
         self._thread = threading.Thread(target=self._run, name=f"model-{model.name}")
 
     @property
@@ -106,14 +109,25 @@ class ModelRunner:
         return self._predictor.take_latencies()
 
     @property
-    def most_steps(self) -> int:
-        """How often it can be eased."""
-        return _RATES
+    def stalled(self) -> str:
+        """Why its thread is given up; '' while it goes round in time.
 
-    def ease(self, steps: int) -> str:
-        """Take so many steps from where every window is run; what that means, in words."""
-        self._predictor.every = every = 1 << min(steps, _RATES)
-        return f"one of {every} windows is run" if every > 1 else "every window is run"
+        Every wait in it has a limit, but for what the kernel never answers, such as the end of a process
+        whose driver hangs.
+        """
+        allowed_s = self._model.load_timeout_s + self._model.run_timeout_s + _PATIENCE_S
+        if time.monotonic() - self._turned_s <= allowed_s:
+            return ""
+        return f"its thread has not gone round for {allowed_s:.0f} s, and no time-out has ended that"
+
+    @property
+    def every(self) -> int:
+        """Of how many windows one is run."""
+        return self._predictor.every
+
+    def run_every(self, windows: int) -> None:
+        """Run one of so many windows from now on; the others are skipped, and counted."""
+        self._predictor.every = windows
 
     def start(self) -> None:
         self._thread.start()
@@ -157,6 +171,7 @@ class ModelRunner:
 
     def _run(self) -> None:
         while not self._stopping:
+            self._turned_s = time.monotonic()
             try:
                 self._turn()
             except Exception as error:  # noqa: BLE001 (a fault of ours must not end a model for good)
@@ -203,7 +218,6 @@ class ModelRunner:
         self._predictor.go_over()
         if old is not None:
             old.close()
-            self._predictor.counts["worker_restarts"] += old.restarts
 
     def _keep(
         self,
@@ -217,11 +231,13 @@ class ModelRunner:
             worker,
             start=partial(self.chooser.start, preferred=preferred),
             load_timeout_s=self._model.load_timeout_s,
-            note=lambda event, detail: self._books.note(
-                event, self.name, installed.manifest.version, detail
-            ),
+            note=partial(self._note, installed.manifest.version),
             on_trial=on_trial,
         )
+
+    def _note(self, version: str, event: str, detail: str) -> None:
+        self._predictor.counts["worker_restarts"] += event == "worker died"
+        self._books.note(event, self.name, version, detail)
 
     def _nudge(self) -> None:
         self._wake.set()

@@ -105,7 +105,6 @@ class Serving:
         self.worker = worker
         self.trouble = ""
         self.fault: tuple[EdgeError, tuple[int, ...]] | None = None
-        self.restarts = 0
         self.on_trial = on_trial
         self.failure = ""
         self.predictions = 0
@@ -130,7 +129,7 @@ class Serving:
         if worker is not None and worker.alive:
             return worker
         if worker is not None:
-            self.died(f"worker process {worker.pid} is gone")
+            self.died(worker.ending())
         if self.failure or time.monotonic() < self._not_before:
             return None
         return self._start()
@@ -141,7 +140,6 @@ class Serving:
             return
         self.worker.close()
         self.worker = None
-        self.restarts += 1
         self._note("worker died", why)
         self._wait_longer(why)
         if self.on_trial:

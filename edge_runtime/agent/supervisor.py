@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import msgspec
 from edge_runtime import durable
 from edge_runtime.agent.books import Books, open_books
 from edge_runtime.agent.choices import Choices
+from edge_runtime.agent.choosing import Choosing
+from edge_runtime.agent.easing import Easing
 from edge_runtime.agent.heat import Heat
 from edge_runtime.agent.installs import Installs
 from edge_runtime.agent.log import install_logging, say, warn
@@ -34,7 +36,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """What `--ready-file` holds: written once all that can run runs, and again on every change.
 
     `workers`: process id, `running`: version, `variants`: which one of it, `hears`: whether the sensor's
-    broker is connected, each by model. `fleet`: whether the fleet's broker is.
+    broker is connected, `every`: of how many windows one is run, each by model. `fleet`: whether the
+    fleet's broker is.
     """
 
     pid: int
@@ -42,6 +45,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     running: dict[str, str]
     variants: dict[str, str]
     hears: dict[str, bool]
+    every: dict[str, int]
     fleet: bool
 
 
@@ -51,7 +55,8 @@ def status(ready: Ready, *, fleet_configured: bool) -> str:
     for name, hears in ready.hears.items():
         version = ready.running.get(name)
         sensor = "hears its sensor" if hears else "does not hear its sensor"
-        parts.append(f"{name} {version} {sensor}" if version else f"{name} does not run")
+        every = f", runs 1 of {ready.every[name]} windows" if ready.every[name] > 1 else ""
+        parts.append(f"{name} {version} {sensor}{every}" if version else f"{name} does not run")
     if not ready.running:
         parts = ["nothing to serve yet", *parts]
     if fleet_configured:
@@ -77,6 +82,16 @@ def run(config: Config, ready_file: Path | None = None, log_level: Level = Level
         Supervisor(config, store, books, notifier, ready_file).run(stopped)
 
 
+def _heat(
+    config: Config, books: Books, runners: Iterable[ModelRunner], choosing: Choosing
+) -> Heat | None:
+    """What eases the models while the board is too hot; None where nobody asks for it."""
+    temperature = config.device.temperature
+    if temperature is None:
+        return None
+    return Heat(temperature, books, [Easing(runner, choosing) for runner in runners])
+
+
 class Supervisor:
     """Owns the runners, the trials and what is told of them. Everything happens in one thread."""
 
@@ -98,8 +113,7 @@ class Supervisor:
         self._trusted = TrustedRoot(store, books)
         self._choices = Choices(config.store)
         self._meter = Meter(config, books, self._runners)
-        temperature = config.device.temperature
-        self._heat = Heat(temperature, books, self._runners) if temperature else None
+        self._heat = _heat(config, books, self._runners.values(), self._installs.choosing)
         self._ready: Ready | None = None
         self._reported: object = None
         self._started = time.monotonic()
@@ -113,7 +127,8 @@ class Supervisor:
             while not stopped():
                 for act in self._acts():
                     self._guarded(act)
-                self._notifier.went_round()
+                if self._all_go_round():
+                    self._notifier.went_round()
                 time.sleep(POLL_S)
             say("agent stops")
         finally:
@@ -126,6 +141,13 @@ class Supervisor:
         if self._heat:
             yield self._heat.step
         yield from (self._meter.step, self._report, self._tell_ready)
+
+    def _all_go_round(self) -> bool:
+        """Whether every model's thread does; else nothing keeps the service manager from a restart."""
+        stalled = {name: why for name, runner in self._runners.items() if (why := runner.stalled)}
+        for name, why in stalled.items():
+            self._books.note_once("model stalled", name, self._runners[name].version, why)
+        return not stalled
 
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
@@ -168,6 +190,7 @@ class Supervisor:
             variants={name: runner.variant for name, runner in runners if runner.variant},
             running={name: runner.version for name, runner in runners if runner.digest},
             hears={name: runner.hears for name, runner in runners},
+            every={name: runner.every for name, runner in runners},
             fleet=self._books.connected,
         )
 

@@ -141,8 +141,8 @@ class Worker:
         """Wait until the model is loaded and gave its golden outputs.
 
         Raises what the child raised (BundleError, EngineError, GoldenMismatchError …), UnavailableError
-        when the package is another by now or `max_bytes` are not enough, or WorkerError when it died or was not ready within
-        `timeout_s`.
+        when the package is another by now or `max_bytes` are not enough, or WorkerError when it died or
+        was not ready within `timeout_s`.
         """
         info = self._hear_loading(timeout_s, "loading")
         assert isinstance(info, Ready)
@@ -167,6 +167,11 @@ class Worker:
     @property
     def alive(self) -> bool:
         return self._child.alive
+
+    def ending(self) -> str:
+        """How the process ended, and what it said last; one that lives is ended."""
+        text = f"{self._name}: worker process {self.pid} {self._child.last_words()}."
+        return reached(text, self._max_bytes) or text
 
     def infer(self, windows: npt.NDArray[np.float32], timeout_s: float = 10) -> Answer:
         """Run the model on windows float32 (n, length, channels).

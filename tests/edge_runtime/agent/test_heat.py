@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.agent.books import Books
-from edge_runtime.agent.heat import Heat, Steps, hottest
+from edge_runtime.agent.heat import Heat, Thermostat, hottest
 from edge_runtime.config import TemperatureConfig
 from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
@@ -17,40 +17,22 @@ from tests.support.thermal import Thermal
 CONFIG = TemperatureConfig(ceiling_c=80, resume_c=70, step_s=10)
 
 
-def walk(readings: Sequence[tuple[float, float]], most: int = 3) -> list[int]:
-    """How many steps have been taken after each reading of (s, °C)."""
-    steps = Steps(CONFIG)
-    found = []
-    for now_s, celsius in readings:
-        steps.due(celsius, most, now_s)
-        found.append(steps.taken)
-    return found
+def due(readings: Sequence[tuple[float, float]]) -> list[int]:
+    """What is due at each reading of (s, °C)."""
+    thermostat = Thermostat(CONFIG)
+    return [thermostat.due(celsius, now_s) for now_s, celsius in readings]
 
 
-def test_above_the_ceiling_one_step_is_taken_every_10_s_and_no_more_than_there_are() -> None:
-    readings = [(n * 2.0, 85.0) for n in range(100, 122)]
-    assert walk(readings) == [1] * 5 + [2] * 5 + [3] * 12
+def test_above_the_ceiling_a_step_is_due_every_10_s() -> None:
+    assert due([(n * 2.0, 85.0) for n in range(100, 112)]) == [1, 0, 0, 0, 0] * 2 + [1, 0]
 
 
-def test_between_resume_and_ceiling_nothing_changes_and_below_it_goes_back_step_by_step() -> None:
-    hot = [(100.0, 80.0), (110.0, 80.0)]
-    between = [(120.0, 79.9), (300.0, 70.0)]
-    cool = [(302.0, 69.9), (304.0, 69.9), (312.0, 69.9), (400.0, 20.0)]
-    assert walk(hot + between + cool) == [1, 2, 2, 2, 1, 1, 0, 0]
+def test_between_the_two_limits_nothing_is_due() -> None:
+    assert due([(100.0, 80.0), (110.0, 79.9), (300.0, 70.0), (302.0, 69.9)]) == [1, 0, 0, -1]
 
 
 def test_it_does_not_swing_faster_than_a_step_takes() -> None:
-    assert walk([(100.0, 81.0), (102.0, 60.0), (104.0, 81.0), (110.0, 60.0), (112.0, 81.0)]) == [
-        1,
-        1,
-        1,
-        0,
-        0,
-    ]
-
-
-def test_a_model_that_cannot_be_eased_is_left_alone() -> None:
-    assert walk([(100.0, 99.0), (200.0, 99.0)], most=0) == [0, 0]
+    assert due([(100.0, 81.0), (102.0, 60.0), (108.0, 81.0), (110.0, 60.0)]) == [1, 0, 0, -1]
 
 
 def test_the_hottest_zone_counts_that_can_be(tmp_path: Path) -> None:
@@ -67,11 +49,22 @@ def test_the_hottest_zone_counts_that_can_be(tmp_path: Path) -> None:
 class Model:
     """Can be eased twice."""
 
-    version = "1.0.0"
-    most_steps = 2
+    name, version = "tiny", "1.0.0"
 
-    def ease(self, steps: int) -> str:
-        return f"step {steps}"
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def more(self) -> str:
+        return self._step(self.taken + 1)
+
+    def less(self) -> str:
+        return self._step(self.taken - 1)
+
+    def _step(self, taken: int) -> str:
+        if not 0 <= taken <= 2:
+            return ""
+        self.taken = taken
+        return f"step {taken}"
 
 
 @pytest.fixture
@@ -87,7 +80,7 @@ def told(outbox: Outbox) -> list[tuple[str, str, str]]:
 def test_each_step_is_told_and_once_that_none_is_left(tmp_path: Path, outbox: Outbox) -> None:
     thermal = Thermal(tmp_path / "thermal")
     config = TemperatureConfig(sensor=thermal.folder, step_s=0.01)
-    heat = Heat(config, Books(outbox, None), {"tiny": Model()})
+    heat = Heat(config, Books(outbox, None), [Model()])
 
     def at(celsius: float, looks: int) -> None:
         thermal.tell("cpu-thermal", int(celsius * 1000))
@@ -116,7 +109,7 @@ def test_a_sensor_that_tells_nothing_is_told_once_and_changes_nothing(
 ) -> None:
     thermal = Thermal(tmp_path / "thermal")
     config = TemperatureConfig(sensor=thermal.folder, step_s=0.01)
-    heat = Heat(config, Books(outbox, None), {"tiny": Model()})
+    heat = Heat(config, Books(outbox, None), [Model()])
 
     for value in (nonsense, nonsense, "45000", nonsense):
         thermal.tell("cpu-thermal", value)

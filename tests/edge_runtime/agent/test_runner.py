@@ -1,0 +1,69 @@
+"""A model's thread that does not go round any more: it is told, and the service manager may act."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge_runtime import config as settings
+from edge_runtime.agent import runner, supervisor
+from edge_runtime.agent.books import Books
+from edge_runtime.agent.runner import ModelRunner
+from edge_runtime.agent.supervisor import Supervisor
+from edge_runtime.service.notify import Notifier
+from edge_runtime.store.disk import Store
+from edge_runtime.telemetry.messages import Event
+from edge_runtime.telemetry.outbox import Outbox
+from tests.support.manager import ManagerSocket
+from tests.support.outbox_rows import rows_of
+
+_free = threading.Event()
+
+
+class Held(ModelRunner):
+    """Waits in its turn as for a kernel that does not answer, until `_free` is set."""
+
+    def _turn(self) -> None:
+        _free.wait()
+        super()._turn()
+
+
+def test_a_model_whose_thread_hangs_is_told_once_and_the_watchdog_hears_nothing_until_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "ModelRunner", Held)
+    monkeypatch.setattr(runner, "_PATIENCE_S", 0.5)
+    _free.clear()
+    source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
+    model = {"name": "tiny", "load_timeout_s": 0.1, "run_timeout_s": 0.1, "source": source}
+    config = settings.parse({"device": {"id": "device-01"}, "models": [model]}, tmp_path)
+    beats = list[int]()
+
+    with ManagerSocket(tmp_path) as manager, Outbox(tmp_path / "outbox.db") as outbox:
+
+        def told() -> list[Event]:
+            found = [row for row in rows_of(outbox) if isinstance(row, Event)]
+            return [event for event in found if event.event == "model stalled"]
+
+        def stopped() -> bool:
+            """Some turns with the model held, then some with it free."""
+            beats.append(manager.beats())
+            silent = bool(told()) and beats.count(beats[-1]) > 3
+            if silent or len(beats) > 50:
+                _free.set()
+            return len(beats) > 51 or (_free.is_set() and beats[-1] > beats[-2])
+
+        store = Store(config.store)
+        notifier = Notifier(manager.address, watchdog_s=0.001)
+        with store.agent_lock():
+            store.recover()
+            Supervisor(config, store, Books(outbox, None), notifier, None).run(stopped)
+        notifier.close()
+
+        (event,) = told()
+    assert 0 < beats[1] < beats[-1]
+    assert len(beats) < 50
+    assert (event.model, event.detail) == (
+        "tiny",
+        "its thread has not gone round for 1 s, and no time-out has ended that",
+    )
