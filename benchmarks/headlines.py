@@ -155,6 +155,24 @@ def blocks(result: Result) -> list[Headline]:
     ]
 
 
+def providers(result: Result) -> list[Headline]:
+    """Of those that ran on this machine."""
+    ran = [each for each in result["trials"] if "p50_us" in each]
+    found = []
+    for name in dict.fromkeys(each["provider"] for each in ran):
+        ratios = [each["p50_us"] / each["cpu_p50_us"] for each in ran if each["provider"] == name]
+        what = f"{name}'s time for one row to the processor's, {len(ratios)} models"
+        found.append(Headline(what, f"{min(ratios):.1f} to {max(ratios):.1f} ×"))
+    return found
+
+
+def weights(result: Result) -> list[Headline]:
+    ours = [each for each in result["loads"] if each["peer"] == "ours, unpacked"]
+    ratios = [each["peak_mb"] / each["kept_mb"] for each in ours]
+    what = f"memory at the peak of a load to what is kept, {len(ours)} large models"
+    return [Headline(what, f"{min(ratios):.1f} to {max(ratios):.1f} ×")]
+
+
 def convert(result: Result) -> list[Headline]:
     forest = result["time"]["random forest of 100 trees"]["convert"]["max_s"]
     times = result["forest_memory"]["convert"]["times_model"]
@@ -181,6 +199,8 @@ HEADLINES: dict[str, Callable[[Result], list[Headline]]] = {
     "variants": variants,
     "neural": neural,
     "blocks": blocks,
+    "providers": providers,
+    "weights": weights,
     "convert": convert,
     "convert_network": convert_network,
 }
