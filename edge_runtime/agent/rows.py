@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -110,25 +111,24 @@ class Losses:
         return events
 
 
-def report(
-    state: State,
-    running: Mapping[str, Info | None],
-    errors: Mapping[str, str],
-    ways: Mapping[str, tuple[CandidateReport, ...]],
-) -> tuple[ModelReport, ...]:
-    """What the fleet is told to be here, each by model.
+class Known(NamedTuple):
+    """What the agent knows of a model, beside the store.
 
-    `running`: what answers, None for nothing. `ways`: those to run it that were measured.
+    `info`: what answers, None for nothing. `every`: of how many windows one is run. `ways`: those to run
+    it that were measured. `error`: the last thing that went wrong, '' since something went right.
     """
-    names = sorted(state.models.keys() | running.keys() | errors.keys())
+
+    info: Info | None
+    every: int = 1
+    ways: tuple[CandidateReport, ...] = ()
+    error: str = ""
+
+
+def report(state: State, known: Mapping[str, Known]) -> tuple[ModelReport, ...]:
+    """What the fleet is told to be here: what the store holds, and what the agent knows, by model."""
+    names = sorted(state.models.keys() | known.keys())
     return tuple(
-        _model_report(
-            name,
-            state.models.get(name, ModelState()),
-            running.get(name),
-            errors.get(name, ""),
-            ways.get(name, ()),
-        )
+        _model_report(name, state.models.get(name, ModelState()), known.get(name, Known(None)))
         for name in names
     )
 
@@ -148,9 +148,8 @@ def measured(record: Record) -> tuple[CandidateReport, ...]:
     )
 
 
-def _model_report(
-    name: str, model: ModelState, info: Info | None, error: str, ways: tuple[CandidateReport, ...]
-) -> ModelReport:
+def _model_report(name: str, model: ModelState, known: Known) -> ModelReport:
+    info = known.info
     active = info.digest if info else ""
     bad = list(model.bad.values())
     found = {slot.digest: slot for slot in (*model.slots.values(), *bad)}
@@ -159,7 +158,7 @@ def _model_report(
         active=active,
         version=found[active].version if active in found else "",
         slots=tuple(_slot_report(slot) for slot in _told(model)),
-        error=error[:MAX_WORDS],
+        error=known.error[:MAX_WORDS],
         confirmed=model.active or "",
         pending=model.pending or "",
         previous=model.previous or "",
@@ -167,9 +166,10 @@ def _model_report(
         floor=model.floor,
         declared=model.declared,
         variant=info.variant if info else "",
-        provider=_provider(info, ways) if info else "",
+        provider=_provider(info, known.ways) if info else "",
         note=" ".join(info.notes)[:MAX_WORDS] if info else "",
-        measured=ways,
+        measured=known.ways,
+        every=known.every,
     )
 
 

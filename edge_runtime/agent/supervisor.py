@@ -17,7 +17,7 @@ from edge_runtime.agent.heat import Heat
 from edge_runtime.agent.installs import Installs
 from edge_runtime.agent.log import install_logging, say, warn
 from edge_runtime.agent.metrics import Meter
-from edge_runtime.agent.rows import report
+from edge_runtime.agent.rows import Known, report
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.trusted_root import TrustedRoot
 from edge_runtime.config import Config
@@ -157,13 +157,21 @@ class Supervisor:
 
     def _report(self) -> None:
         """Publish the reported state when it changed."""
-        running = {name: runner.info for name, runner in self._runners.items()}
-        ways = {name: self._choices.look(name, info.digest) for name, info in running.items() if info}
-        models = report(self._installs.state, running, self._installs.errors(), ways)
+        errors = self._installs.errors()
+        known = {name: self._known(name, errors.get(name, "")) for name in {*self._runners, *errors}}
+        models = report(self._installs.state, known)
         now = models, self._trusted.look()
         if now != self._reported:
             self._reported = now
             self._books.report(*now)
+
+    def _known(self, name: str, error: str) -> Known:
+        """What is known of a model, which need not be configured."""
+        if (runner := self._runners.get(name)) is None:
+            return Known(None, error=error)
+        info = runner.info
+        ways = self._choices.look(name, info.digest) if info else ()
+        return Known(info, runner.every, ways, error)
 
     def _tell_ready(self) -> None:
         """Tell the service manager and the ready file, once what can run runs, and on every change."""

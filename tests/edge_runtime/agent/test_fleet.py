@@ -12,6 +12,7 @@ from edge_runtime.telemetry.messages import Ack, Batch, Event, Prediction, Repor
 from tests.support.agent import agent, device
 from tests.support.brokers import Mosquitto, NatsServer
 from tests.support.sensor import SensorRig
+from tests.support.thermal import Thermal
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.end_to_end
@@ -139,6 +140,20 @@ def test_the_fleet_is_told_what_was_measured_and_which_variant_answers(
         assert [one.variant for one in told.measured] == ["wrong", "slow", "fast"]
         assert "golden inputs" in wrong.why_not
         assert (slow.p50_us or 0) > (fast.p50_us or 0) > 0
+
+
+def test_the_fleet_is_told_that_a_model_is_eased_while_the_board_is_too_hot(
+    tmp_path: Path, broker: Mosquitto, fleet: NatsServer, listener: Listener
+) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    thermal.tell("cpu-thermal", 85_000)
+    with device(tmp_path, broker.url, fleet={"url": fleet.url}) as rig:
+        asked = f"temperature = {{ sensor = '{thermal.folder}', step_s = 0.2 }}"
+        rig.config.write_text(rig.config.read_text().replace("[device]\n", f"[device]\n{asked}\n"))
+        rig.start()
+        wait_for(lambda: listener.reported and listener.reported[-1].models[0].every == 8, "the easing")
+        thermal.tell("cpu-thermal", 45_000)
+        wait_for(lambda: listener.reported[-1].models[0].every == 1, "its end")
 
 
 def test_a_device_that_starts_on_a_full_disk_predicts_and_says_what_ails_it(

@@ -7,6 +7,7 @@ import numpy as np
 
 from edge_runtime.agent.rows import (
     MAX_WORDS,
+    Known,
     Losses,
     measured,
     predictions,
@@ -119,9 +120,8 @@ def test_the_report_tells_what_answers_what_is_kept_and_what_went_wrong() -> Non
         slots=by_digest(slot("1.0.0", 1), slot("1.1.0", 2)),
         bad=by_digest(slot("1.2.0", 3, "bad", reason="wrong answers")),
     )
-    (told,) = report(
-        State(models={"tiny": model}), {"tiny": running("1.1.0")}, {"tiny": "1.2.0 was rejected"}, {}
-    )
+    known = Known(running("1.1.0"), error="1.2.0 was rejected")
+    (told,) = report(State(models={"tiny": model}), {"tiny": known})
     assert (told.name, told.active, told.version) == ("tiny", "1.1.0", "1.1.0")
     assert (told.confirmed, told.pending, told.previous) == ("1.1.0", "", "1.0.0")
     assert (told.rejected, told.error) == ("1.2.0", "1.2.0 was rejected")
@@ -136,7 +136,7 @@ def test_the_report_tells_what_answers_what_is_kept_and_what_went_wrong() -> Non
 def test_what_is_on_trial_runs_and_is_pending_with_its_attempts() -> None:
     trial = slot("1.1.0", 2, "trial", attempts=1, allowed=3, proved=True, reason="it crashed")
     model = ModelState(active="1.0.0", pending="1.1.0", slots=by_digest(slot("1.0.0", 1), trial))
-    (told,) = report(State(models={"tiny": model}), {"tiny": running("1.1.0")}, {}, {})
+    (told,) = report(State(models={"tiny": model}), {"tiny": Known(running("1.1.0"))})
     assert (told.active, told.pending, told.confirmed) == ("1.1.0", "1.1.0", "1.0.0")
     found = told.slots[-1]
     assert (found.state, found.attempts, found.allowed, found.proved) == ("trial", 1, 3, True)
@@ -154,8 +154,8 @@ def test_of_many_slots_those_with_a_part_and_the_latest_rejections_are_told() ->
         slots=by_digest(*kept, slot("3.0.0", 1_000, "staged")),
         bad=by_digest(*bad),
     )
-    errors = {"tiny": "x" * 10_000}
-    (told,) = report(State(models={"tiny": model}), {"tiny": running("1.0.0")}, errors, {})
+    known = Known(running("1.0.0"), error="x" * 10_000)
+    (told,) = report(State(models={"tiny": model}), {"tiny": known})
     assert len(told.slots) == 16
     digests = {one.digest for one in told.slots}
     assert {told.confirmed, told.previous, told.pending, told.rejected} <= digests
@@ -174,21 +174,31 @@ def test_a_root_file_is_told_by_its_version_and_its_end() -> None:
 
 
 def test_a_model_that_is_configured_but_not_installed_is_in_the_report() -> None:
-    (model,) = report(State(), {"tiny": None}, {}, {})
+    (model,) = report(State(), {"tiny": Known(None)})
     assert (model.name, model.active, model.slots) == ("tiny", "", ())
-    assert (model.variant, model.note) == ("", "")
+    assert (model.variant, model.note, model.every) == ("", "", 1)
+
+
+def test_a_model_that_is_installed_and_not_configured_is_in_the_report_too() -> None:
+    model = ModelState(active="1.0.0", slots=by_digest(slot("1.0.0", 1)))
+    (told,) = report(State(models={"tiny": model}), {})
+    assert (told.name, told.active, told.confirmed) == ("tiny", "", "1.0.0")
 
 
 def test_the_report_tells_how_a_model_runs_and_why_not_in_a_better_way() -> None:
     notes = "int8 does not run, fp32 does: it needs tensorrt.", "x" * 10_000
     ways = (CandidateReport(variant="fp32", provider="cpu"),)
-    (told,) = report(State(), {"tiny": running("1.1.0", *notes)}, {}, {"tiny": ways})
-    assert (told.variant, told.provider, told.measured) == ("fp32", "cpu", ways)
-    own = msgspec.structs.replace(running("1.1.0"), provider="")  # the engine's own way
-    assert report(State(), {"tiny": own}, {}, {"tiny": ways})[0].provider == "cpu"
-    assert report(State(), {"tiny": own}, {}, {})[0].provider == ""
+    (told,) = report(State(), {"tiny": Known(running("1.1.0", *notes), every=4, ways=ways)})
+    assert (told.variant, told.provider, told.measured, told.every) == ("fp32", "cpu", ways, 4)
     assert told.note.startswith(f"{notes[0]} xxx")
     assert len(told.note) == MAX_WORDS
+
+
+def test_an_engines_own_way_is_told_by_its_name_in_the_table() -> None:
+    own = msgspec.structs.replace(running("1.1.0"), provider="")
+    ways = tuple(CandidateReport(variant="fp32", provider=name) for name in ("cpu", "xnnpack"))
+    assert report(State(), {"tiny": Known(own, ways=ways)})[0].provider == "cpu"
+    assert report(State(), {"tiny": Known(own)})[0].provider == ""
 
 
 def test_a_table_is_told_with_its_first_rows_and_the_beginnings_of_its_reasons() -> None:
