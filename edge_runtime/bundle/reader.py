@@ -133,19 +133,20 @@ class Bundle:
 class Held:
     """A file of a bundle that is open: what `read` gives is what is found under `path`.
 
-    path: '' where it is a part of an archive. It leads to this file, whatever its name leads to by now.
+    path: '' where it is a part of an archive, and without /proc. It leads to this file, whatever its name leads to by now.
     """
 
     def __init__(self, bundle: Bundle, name: str, descriptor: int) -> None:
         self._bundle = bundle
         self._name = name
         self._descriptor = descriptor
-        self.path = f"/proc/self/fd/{descriptor}" if descriptor >= 0 else ""
+        path = f"/proc/self/fd/{descriptor}"
+        self.path = path if descriptor >= 0 and os.path.exists(path) else ""
         self._before = self._state()
 
     def read(self) -> bytes:
         """The whole file; raises BundleError when it was altered."""
-        if not self.path:
+        if self._descriptor < 0:
             return self._bundle.read(self._name)
         with _about(self._bundle.location), translated():
             chunks = read_range(self._descriptor, 0, self._bundle.size_of(self._name))
@@ -161,7 +162,7 @@ class Held:
                 )
 
     def _state(self) -> tuple[int, ...]:
-        if not self.path:
+        if self._descriptor < 0:
             return ()
         found = os.fstat(self._descriptor)
         return found.st_size, found.st_mtime_ns, found.st_ctime_ns
