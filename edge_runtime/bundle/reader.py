@@ -133,7 +133,8 @@ class Bundle:
 class Held:
     """A file of a bundle that is open: what `read` gives is what is found under `path`.
 
-    path: '' where it is a part of an archive, and without /proc. It leads to this file, whatever its name leads to by now.
+    path: '' where it is a part of an archive, and without /proc. It leads to this file, whatever its
+        name leads to by now.
     """
 
     def __init__(self, bundle: Bundle, name: str, descriptor: int) -> None:
