@@ -76,13 +76,13 @@ def _lines(
 
 
 def _choice(found: Record) -> str:
-    """How it runs on this device, and out of how many ways."""
+    """How it is to run on this device, and out of how many ways."""
     took = next(each.p50_us for each in found.rows if each.candidate == found.chosen)
     if took is None:
-        return f"as {found.chosen}; nothing else can serve or was to be tried here"
+        return f"chosen: {found.chosen}, as no other can serve here or is wanted"
     usable = len(able(found.rows))
-    failed = f", {len(found.rows) - usable} more cannot serve" if usable < len(found.rows) else ""
-    return f"as {found.chosen}, {took:,.1f} µs a row here: taken of {usable} that were timed{failed}"
+    failed = f"; {len(found.rows) - usable} more cannot serve" if usable < len(found.rows) else ""
+    return f"chosen: {found.chosen}, {took:,.1f} µs a row here, of {usable} that were timed{failed}"
 
 
 def _rows(now: ModelState) -> Iterator[tuple[str, Slot]]:

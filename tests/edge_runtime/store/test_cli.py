@@ -330,13 +330,13 @@ class TestStatus:
         active, told = lines(row("fp32", 20.5), row("int8", 12.25), failed)
         assert active.startswith("active")
         assert told == (
-            "as int8 on cpu, 12.2 µs a row here: taken of 2 that were timed, 1 more cannot serve"
+            "chosen: int8 on cpu, 12.2 µs a row here, of 2 that were timed; 1 more cannot serve"
         )
         choice = command.document("status")["choices"]["tiny"]
         assert choice["chosen"] == {"variant": "int8", "provider": "cpu"}
         assert choice["rows"][2]["why_not"] == "There is no driver."
 
-        assert lines(row("fp32"))[1] == "as fp32 on cpu; nothing else can serve or was to be tried here"
+        assert lines(row("fp32"))[1] == "chosen: fp32 on cpu, as no other can serve here or is wanted"
 
     def test_programs_get_the_same_as_one_document(self, command: Command) -> None:
         slot = command.shelf.run("1.0.0")
