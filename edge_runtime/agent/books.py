@@ -24,16 +24,21 @@ _AS_IT_SHOULD_BE = {
     "loading note",
     "variant chosen",
     "variant changed",
+    "within cpu limit again",
+    "eased less",
+    "temperature known again",
 }
 _NEEDS_SOMEBODY = {
     "install failed",
     "internal fault",
     "model cannot start",
+    "model stalled",
     "outbox broken",
     "rows in memory only",
     "rejected",
     "rolled back",
     "store trouble",
+    "too hot",
     "trial failed",
 }
 

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.pace import cpu_s
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.config import Config
-from edge_runtime.telemetry.health import Health
+from edge_runtime.telemetry.health import Health, resident_bytes
 from edge_runtime.telemetry.messages import Metrics
 
 _NAMES = {
@@ -35,6 +37,8 @@ class Meter:
         self._runners = runners
         self._health = Health(config.device.data)
         self._next = time.monotonic() + self._interval_s
+        self._used: dict[int, float] = {}  # CPU seconds of each worker at the last row
+        self._looked = time.monotonic()
 
     def step(self, *, last: bool = False) -> None:
         now = time.monotonic()
@@ -45,6 +49,7 @@ class Meter:
 
     def _measure(self) -> dict[str, float]:
         values = self._health.sample()
+        values.update(self._workers())
         values.update(self._books.counters())
         totals = [runner.counters() for runner in self._runners.values()]
         for name, told in _NAMES.items():
@@ -56,3 +61,21 @@ class Meter:
             values["inference_p50_us"] = round(float(p50), 1)
             values["inference_p99_us"] = round(float(p99), 1)
         return values
+
+    def _workers(self) -> dict[str, float]:
+        """What the models' processes take together; 100 percent are one core, over the interval."""
+        before, self._used = self._used, {}
+        resident = 0
+        for runner in self._runners.values():
+            if (pid := runner.pid) is None or (used_s := cpu_s(pid)) is None:
+                continue
+            self._used[pid] = used_s
+            with suppress(OSError, ValueError, IndexError):  # it ended meanwhile
+                resident += resident_bytes(pid)
+        since, self._looked = self._looked, time.monotonic()
+        used = sum(now - before.get(pid, 0.0) for pid, now in self._used.items())
+        share = used / max(self._looked - since, 0.001)
+        return {
+            "workers_resident_bytes": float(resident),
+            "workers_cpu_percent": round(100 * share, 1),
+        }

@@ -67,8 +67,7 @@ class Health:
         }
 
     def _resident(self) -> dict[str, float]:
-        pages = int(self._read("proc/self/statm").split()[1])
-        return {"process_resident_bytes": float(pages * _PAGE_BYTES)}
+        return {"process_resident_bytes": float(resident_bytes("self", root=self._root))}
 
     def _disk(self) -> dict[str, float]:
         found = os.statvfs(self._folder)
@@ -92,6 +91,11 @@ def memory(root: Path) -> dict[str, int]:
     """Bytes by the names of proc(5), such as `MemAvailable`. Raises OSError, ValueError, IndexError."""
     lines = (line.split(":") for line in read(root / "proc/meminfo").splitlines() if ":" in line)
     return {name: 1024 * int(value.split()[0]) for name, value in lines}
+
+
+def resident_bytes(process: int | str, root: Path = Path("/")) -> int:
+    """What a process has in memory. Raises OSError for one that is gone, ValueError, IndexError."""
+    return int(read(root / f"proc/{process}/statm").split()[1]) * _PAGE_BYTES
 
 
 def temperatures(root: Path) -> Iterator[tuple[float, str]]:

@@ -100,7 +100,7 @@ def test_a_model_that_takes_too_much_of_the_processor_waits_and_runs_every_windo
 ) -> None:
     cores, samples = 0.1, 202
     with (
-        device(tmp_path, broker.url, run=SPINS, model={"cpu": cores}) as rig,
+        device(tmp_path, broker.url, run=SPINS, model={"cpu": cores}, interval_s=0.2) as rig,
         SensorRig(broker.url) as sensor,
     ):
         rig.start()
@@ -117,6 +117,10 @@ def test_a_model_that_takes_too_much_of_the_processor_waits_and_runs_every_windo
         assert after_s is not None
         # A second's worth is there at the beginning, and the last batch of windows is not waited for.
         assert after_s - before_s - 0.005 * 32 <= cores * (took_s + 1)
+        rows = [row.values for row in rig.metrics()]
+        assert sum(row["workers_cpu_percent"] for row in rows) > 0
+        resident = 1024 * int(Path(f"/proc/{worker}/status").read_text().split("VmRSS:")[1].split()[0])
+        assert abs(rows[-1]["workers_resident_bytes"] / resident - 1) < 0.1
 
 
 def test_windows_that_a_limit_lets_fall_out_are_told_with_it(tmp_path: Path, broker: Mosquitto) -> None:
