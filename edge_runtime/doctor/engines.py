@@ -40,7 +40,7 @@ def look(device: Device) -> Iterator[Finding]:
     if isinstance(said, Finding):
         yield said
         return
-    found = msgspec.json.decode(said, type=Engines)
+    found = msgspec.json.decode(said.splitlines()[-1], type=Engines)  # libraries may say things before
     pins = {one.name: (one.variant or "", one.provider or "") for one in config.models} if config else {}
     for _, manifest in slots:
         yield judge(manifest, found, board, *pins.get(manifest.name, ("", "")))
