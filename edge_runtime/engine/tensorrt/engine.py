@@ -72,10 +72,13 @@ class TensorRTEngine:
         if threads < 1:
             raise ConfigError(f"threads: expected 1 or more, found {threads}.")
         machine, manifest = self._machine(), bundle.manifest
-        host = OnnxRuntimeEngine().load_host(bundle, variant, threads=threads) if variant.host else None
+        # First the plan: building one takes minutes, and memory that the host's part would keep from it.
         program, notes = self._program(bundle, variant, machine)
         assert variant.profile is not None
         try:
+            host = (
+                OnnxRuntimeEngine().load_host(bundle, variant, threads=threads) if variant.host else None
+            )
             return TensorRTSession(
                 program,
                 manifest.inputs,
