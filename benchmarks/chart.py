@@ -80,7 +80,7 @@ def page(newest: list[Newest], charts: Mapping[str, Chart]) -> str:
     return f"""# What is measured
 
 Made by `benchmarks/chart.py` from the newest result of each benchmark; do not edit it. `make bench`
-measures again, `.venv/bin/python benchmarks/NAME.py` one of them; each script says at its head what it
+measures most of it again, `.venv/bin/python benchmarks/NAME.py` one; each script says at its head what it
 compares and how. Ratios are of times measured in one run, interleaved: those compare between machines,
 microseconds do not.
 
@@ -109,12 +109,15 @@ def _machines(newest: list[Newest]) -> Iterator[str]:
     """Each machine and its software once, with what was measured there."""
     where: dict[str, list[str]] = {}
     for one in newest:
-        machine = one.result["machine"]
-        words = f"{machine['cores']} cores of {machine['cpu']} ({machine['architecture']})"
-        software = f"Python {machine['python']}, onnxruntime {machine['onnxruntime']}"
-        where.setdefault(f"{words}, {software}", []).append(f"`{one.benchmark}`")
+        where.setdefault(_made(_machine, one), []).append(f"`{one.benchmark}`")
     for words, names in where.items():
         yield f"- {words}: {', '.join(names)}"
+
+
+def _machine(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    words = f"{machine['cores']} cores of {machine['cpu']} ({machine['architecture']})"
+    return f"{words}, Python {machine['python']}, onnxruntime {machine['onnxruntime']}"
 
 
 def _section(name: str, chart: Chart, one: Newest) -> str:
@@ -130,7 +133,7 @@ def _made(make: Callable[[dict[str, Any]], T], one: Newest) -> T:
     """What is made of a result; where that lacks a key, its file is told."""
     try:
         return make(one.result)
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise click.ClickException(
             f"{one.file}: it is not what {one.benchmark}.py writes today ({error!r}). Run that "
             "benchmark again, or mend benchmarks/headlines.py or benchmarks/pictures.py."

@@ -92,5 +92,12 @@ def test_a_result_of_another_form_is_told_by_its_file(tmp_path: Path, text: str,
     assert "Traceback" not in done.stderr
 
 
+def test_a_result_without_its_machine_is_told_and_nothing_is_written(tmp_path: Path) -> None:
+    file = copied(tmp_path, "swap")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "machine": {"cores": 2}}))
+    assert "not what swap.py writes today (KeyError('cpu'))" in chart(tmp_path / "docs", tmp_path).stderr
+    assert not (tmp_path / "docs").exists()
+
+
 def test_no_results_are_told(tmp_path: Path) -> None:
     assert "expected results of benchmarks, found none" in chart(tmp_path, tmp_path).stderr
