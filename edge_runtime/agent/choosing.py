@@ -7,7 +7,7 @@ from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trial import Trial
 from edge_runtime.choice.bringing_up import Brought
-from edge_runtime.choice.decision import lighter
+from edge_runtime.choice.decision import able, lighter
 from edge_runtime.choice.record import Record
 from edge_runtime.choice.text import in_short
 from edge_runtime.engine.candidate import Candidate
@@ -97,13 +97,14 @@ class Choosing:
     def _begin(self, name: str, digest: str) -> Trial | None:
         asked = self._asked.pop(name, None)
         runner = self._runners[name]
+        if asked is None and self._looked_at.get(name) == digest:
+            return None
+        found = self._recorded(name, digest)
         if asked is None:
-            if self._looked_at.get(name) == digest:
-                return None
             self._looked_at[name] = digest
-            if self._recorded(name, digest) is not None:
+            if found is not None:
                 return None
-        elif asked == runner.candidate:
+        elif asked == runner.candidate or asked not in _able(found):
             return None
         return Trial(
             name,
@@ -118,7 +119,8 @@ class Choosing:
     def _finish(self, name: str, trial: Trial) -> None:
         runner = self._runners[name]
         if trial.error is not None:
-            self._books.note_once("variants not measured", name, runner.version, str(trial.error))
+            event = "variant not changed" if trial.wanted else "variants not measured"
+            self._books.note_once(event, name, runner.version, str(trial.error))
             return
         if trial.brought is not None:
             tell_choice(self._books, name, runner.version, trial.brought)
@@ -133,3 +135,7 @@ class Choosing:
         except EdgeError:  # whoever serves it finds out, too, and tells
             return None
         return self._runners[name].chooser.recorded(bundle)
+
+
+def _able(found: Record | None) -> list[Candidate]:
+    return [each.candidate for each in able(found.rows)] if found else []

@@ -146,7 +146,9 @@ class ModelRunner:
         On trial, a worker that dies or cannot run is not started again; see `served`.
         """
         with self._lock:
-            self._upcoming = (installed, worker, preferred, on_trial)
+            given_up, self._upcoming = self._upcoming, (installed, worker, preferred, on_trial)
+        if given_up is not None and given_up[1] is not None:
+            given_up[1].close()
         self._nudge()
 
     def confirmed(self, digest: str) -> None:

@@ -41,12 +41,12 @@ class Trial:
             serving: what serves already; where that is chosen, no other worker is brought up.
         """
         self.digest = digest
+        self.wanted = wanted
         self.error: EdgeError | None = None
         self.brought: Brought | None = None
         self._open_slot = open_slot
         self._chooser = chooser
         self._store = store
-        self._wanted = wanted
         self._serving = serving
         self._installed: Installed | None = None
         self._candidate: Candidate | None = None
@@ -78,7 +78,7 @@ class Trial:
         try:
             self._installed = self._open_slot()
             bundle = self._installed.unpacked(self._store)
-            candidate = self._wanted
+            candidate = self.wanted
             if candidate is None:
                 self.brought = self._chooser.choose(bundle, self._held)
                 candidate = self.brought.record.chosen
