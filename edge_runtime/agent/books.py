@@ -27,6 +27,7 @@ _AS_IT_SHOULD_BE = {
     "within cpu limit again",
     "eased less",
     "temperature known again",
+    "sensor in time again",
 }
 _NEEDS_SOMEBODY = {
     "install failed",

@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.brokers import broker
+from edge_runtime.agent.haste import Haste
 from edge_runtime.agent.log import warn
 from edge_runtime.agent.pace import CpuLimit
 from edge_runtime.agent.rows import Losses, predictions
@@ -66,6 +67,7 @@ class Predictor:
         self._cursor = Cursor()
         self._losses = Losses(model.name, {})
         self._silence = Silence(model.source.silence_s, time.monotonic())
+        self._haste = Haste(None, time.monotonic())
         self._failed_runs = 0  # in a row, each of another window
         self._renewed_s = -math.inf
         self._failures: Counter[str] = Counter()
@@ -127,6 +129,7 @@ class Predictor:
             return False
         self._sensor = sensor
         self._losses = Losses(self._name, self.counters())
+        self._haste = Haste(window.rate_hz, time.monotonic())
         self._cursor = self._remembered(sensor)
         return True
 
@@ -164,12 +167,13 @@ class Predictor:
                 self._commit_one(serving, row, span.after)
 
     def tell_silence(self) -> None:
-        """Whether the sensor has fallen silent, or is heard again."""
+        """Whether the sensor has fallen silent, or is heard again; whether it is too fast."""
         sensor = self._sensor
         if sensor is None:
             return
-        samples = sensor.stream.counters()["taken"] if sensor.connected else None
-        if found := self._silence.event(samples, time.monotonic()):
+        now_s, taken = time.monotonic(), sensor.stream.counters()["taken"]
+        silence = self._silence.event(taken if sensor.connected else None, now_s)
+        for found in filter(None, (silence, self._haste.event(taken, now_s))):
             self._books.note(found[0], self._name, detail=found[1])
 
     def tell_limit(self) -> None:
