@@ -86,7 +86,7 @@ def _probe(names: Sequence[str]) -> dict[str, str]:
     """What one process finds out of these, of one at least."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", PROBE, *names],
+            [sys.executable, "-m", PROBE, str(os.getpid()), *names],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=TIMEOUT_S,

@@ -1,4 +1,4 @@
-"""The process that starts providers: of each it says why it cannot be used, on a line of JSON."""
+"""The process that starts providers, PARENT NAME...: why each cannot be used, on a line of JSON."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from typing import IO
 from edge_runtime.engine.onnxruntime.library import library, one_line
 from edge_runtime.engine.onnxruntime.providers import MISSING, session_with
 from edge_runtime.errors import UnavailableError
+from edge_runtime.process import stay_tied_to
 
 # y = Identity(x) of texts: nothing takes it but the processor, so nothing is built for it.
 MODEL = bytes.fromhex(
@@ -22,7 +23,8 @@ _ERRORS = 3
 _LOGGED = re.compile(r"\[E:[^\]]*\] (?P<why>[^\n]+)")
 
 
-def main(names: list[str]) -> None:
+def main(parent: str, *names: str) -> None:
+    stay_tied_to(int(parent))
     # What libraries print goes nowhere; what is said here has a descriptor of its own.
     with os.fdopen(os.dup(1), "w") as said, open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
@@ -70,4 +72,4 @@ def _errors_in_a_file() -> Iterator[IO[bytes]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

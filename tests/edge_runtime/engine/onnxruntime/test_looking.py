@@ -3,6 +3,7 @@
 The plug-ins are packages of the right names, whose libraries the real ONNX Runtime is given.
 """
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine, looking
 from tests.edge_runtime.engine.onnxruntime.plugins import GIVES, OPENVINO, TENSORRT_RTX, Install
 from tests.support.tiny_bundle import tiny_manifest
+from tests.support.waiting import wait_for
 
 VARIANT = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1).variants[0]
 
@@ -86,6 +88,21 @@ def test_one_that_hangs_is_given_up(install: Install, monkeypatch: pytest.Monkey
     install(OPENVINO, "import time\ntime.sleep(600)")
 
     assert _unusable() == {"openvino": "it was not started after 0.5 s"}
+
+
+def test_the_process_that_looks_ends_with_the_one_that_asked(install: Install, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    told = f"open({str(pid)!r}, 'w').write(str(os.getpid()))"
+    install(OPENVINO, f"import os, time\n{told}\ntime.sleep(600)")
+    asking = subprocess.Popen(
+        [sys.executable, "-c", "from edge_runtime.engine.onnxruntime.looking import looked; looked('')"]
+    )
+    wait_for(lambda: pid.exists() and pid.read_text(), "the plug-in")
+
+    asking.kill()
+    asking.wait()
+
+    wait_for(lambda: not Path("/proc", pid.read_text()).exists(), "its end")
 
 
 def test_what_one_prints_is_not_taken_for_an_answer(install: Install) -> None:
