@@ -49,7 +49,7 @@ def test_a_broken_engine_leaves_every_version_and_once_mended_all_is_as_before(
     rig.environment = {}
     rig.start()
     wait_for(lambda: rig.ready["running"] == {"tiny": "1.2.0"}, "the new version")
-    assert rig.model().previous == before.active
+    wait_for(lambda: rig.model().previous == before.active, "its confirm")
 
 
 @contextmanager
