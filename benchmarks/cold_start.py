@@ -1,10 +1,11 @@
 """Cold start: from a new process to the first prediction, and the memory that took.
 
-    python benchmarks/cold_start.py [--starts N] [--no-save]
+    python benchmarks/cold_start.py [--starts N] [--only MODEL] [--no-save]
 
-The model is that of motion.py, installed into a store as a device has it. Each start is a process of
-its own, in random order, that ends after its first prediction; the time is that of the whole process,
-the memory its peak, as the kernel counted it. All files are in the page cache, bytecode is compiled.
+The models are the pipeline of motion.py and the CNN of networks.py, installed into a store as a device
+has them. Each start is a process of its own, in random order, that ends after its first prediction; the
+time is that of the whole process, the memory its peak, as the kernel counted it. All files are in the
+page cache, bytecode is compiled.
 
     bare onnxruntime       the least a user can write: the ONNX file by its path, one run
     installed slot         `edge_runtime.load` of the slot's folder, which `install` verified
@@ -12,7 +13,11 @@ the memory its peak, as the kernel counted it. All files are in the page cache, 
     signed bundle          `edge_runtime.load` of the file with a root file
     worker process         the agent's: a child process that replays all golden inputs first
     scikit-learn           joblib.load of the pipeline, one predict
+    tl2cgen                C made of the trees alone, one predict of features that are there already
+    LiteRT                 the CNN by TensorFlow's own converter
+    OpenVINO               the CNN's ONNX file
 
+What is not installed (`.[bench]`) is left out.
 Writes benchmarks/results/cold_start-DATE.md and .json.
 """
 
@@ -26,12 +31,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import compiled
 import joblib
+import litert
 import numpy as np
-from machine import describe_machine, in_words, load_average, save, today
+from machine import describe_machine, in_words, load_average, not_installed, save, today
 from motion import convert, train
 from tables import table
 
+import converter
 from edge_runtime.bundle import load_root
 from edge_runtime.store.activate import bring_up
 from edge_runtime.store.disk import Store
@@ -44,7 +52,7 @@ import numpy as np, onnxruntime
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession(r"{onnx}", options, providers=["CPUExecutionProvider"])
-session.run(None, {{"windows": np.load(r"{row}")}})
+session.run(None, {{session.get_inputs()[0].name: np.load(r"{row}")}})
 """,
     "installed slot": """
 import numpy as np, edge_runtime
@@ -69,8 +77,31 @@ with Worker.start(Path(r"{slot}")) as worker:
 import joblib, numpy as np
 joblib.load(r"{pipeline}").predict(np.load(r"{row}"))
 """,
+    "tl2cgen": """
+import numpy as np, tl2cgen
+tl2cgen.Predictor(r"{library}", nthread=1).predict(tl2cgen.DMatrix(np.load(r"{features}")))
+""",
+    "LiteRT": """
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(r"{tflite}", num_threads=1)
+interpreter.allocate_tensors()
+interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.load(r"{row}"))
+interpreter.invoke()
+interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+""",
+    "OpenVINO": """
+import numpy as np, openvino
+core = openvino.Core()
+model = core.read_model(r"{onnx}")
+model.reshape([1, 100, 6])
+options = {{"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}}
+core.compile_model(model, "CPU", options).create_infer_request().infer(np.load(r"{row}"))
+""",
 }
 BARE = "bare onnxruntime"
+OURS = ("installed slot", "installed slot, root", "signed bundle", "worker process")
+DISTRIBUTIONS = {"tl2cgen": "tl2cgen", "LiteRT": "ai-edge-litert", "OpenVINO": "openvino"}
 # A process counts the memory of the one that started it as its own peak, so a small one starts each.
 LAUNCHER = """
 import os, sys, time
@@ -92,24 +123,32 @@ class Start:
 
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--starts", default=30, show_default=True, help="Processes of each peer.")
+@click.option("--only", type=click.Choice(["pipeline", "network"]), help="This model alone.")
 @click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
-def main(starts: int, keep: bool) -> None:
+def main(starts: int, only: str | None, keep: bool) -> None:
     load_before = load_average()
+    missing = not_installed(*DISTRIBUTIONS.values())
     with tempfile.TemporaryDirectory() as folder:
-        programs = prepare(Path(folder))
-        found: dict[str, list[Start]] = {name: [] for name in programs}
+        programs: dict[tuple[str, str], str] = {}
+        for model, prepare in {"pipeline": prepare_pipeline, "network": prepare_network}.items():
+            if only in (None, model):
+                own = Path(folder) / model
+                own.mkdir()
+                programs |= {(model, peer): text for peer, text in prepare(own, missing).items()}
+        found: dict[tuple[str, str], list[Start]] = {each: [] for each in programs}
         order = list(programs)
         for turn in range(starts + 1):
             random.Random(turn).shuffle(order)
-            for name in order:
-                start = run(programs[name])
+            for each in order:
+                start = run(programs[each])
                 if turn:  # the first reads from the disk and may compile
-                    found[name].append(start)
+                    found[each].append(start)
     result = {
         "date": today(),
-        "machine": describe_machine(load_before),
+        "machine": describe_machine(load_before, *(set(DISTRIBUTIONS.values()) - {*missing})),
+        "missing": missing,
         "starts": starts,
-        "peers": {name: summarise(each, found[BARE]) for name, each in found.items()},
+        **summaries(found),
     }
     text = report(result)
     click.echo(text)
@@ -117,23 +156,56 @@ def main(starts: int, keep: bool) -> None:
         save("cold_start", result, text)
 
 
-def prepare(folder: Path) -> dict[str, str]:
-    """A store that runs the model, and the peers' programs."""
+def prepare_pipeline(folder: Path, missing: list[str]) -> dict[str, str]:
+    """The programs of window features, scaler and forest, its files being made."""
     pipeline, rows = train()
+    saved, library, features = folder / "pipeline.joblib", folder / "forest", folder / "features.npy"
+    joblib.dump(pipeline, saved)
+    np.save(features, pipeline[:-1].transform(rows[0]).astype(np.float32))
+    peers = [BARE, *OURS, "scikit-learn"]
+    if "tl2cgen" not in missing:
+        compiled.tl2cgen(pipeline[-1], library)
+        peers.append("tl2cgen")
+    places = {"pipeline": saved, "library": library.with_suffix(".tl2cgen.so"), "features": features}
+    places |= install(convert(pipeline), rows[0], folder)
+    return {name: PROGRAMS[name].format(**places) for name in peers}
+
+
+def prepare_network(folder: Path, missing: list[str]) -> dict[str, str]:
+    """The programs of the CNN, its files being made."""
+    from networks import motion_cnn
+
+    network = motion_cnn()
+    inputs = network.inputs
+    bundle = converter.convert(network.model, inputs, network.labels, name="motion", version="1.0.0")
+    places = install(bundle, inputs[:1], folder)
+    peers = [BARE, "installed slot"]
+    if "ai-edge-litert" not in missing:
+        np.save(folder / "calibration.npy", network.calibration)
+        exported = litert.export(network.model, 1, folder / "saved")
+        places["tflite"] = folder / "network.tflite"
+        places["tflite"].write_bytes(
+            litert.convert_apart(litert.FLOAT32, exported, folder / "calibration.npy")
+        )
+        peers.append("LiteRT")
+    if "openvino" not in missing:
+        peers.append("OpenVINO")
+    return {name: PROGRAMS[name].format(**places) for name in peers}
+
+
+def install(bundle: converter.ConvertedBundle, row: np.ndarray, folder: Path) -> dict[str, Path]:
+    """Where a store has the model running, and the other files of a program."""
     command = Path(sys.executable).with_name("edge-runtime")
     subprocess.run([command, "keys", "generate", folder / "keys"], check=True, capture_output=True)
-    bundle, row, saved = folder / "motion.edge", folder / "row.npy", folder / "pipeline.joblib"
-    convert(pipeline).save(bundle, signing_key=folder / "keys" / "signing-key.pem")
-    np.save(row, rows[0])
-    joblib.dump(pipeline, saved)
-    trust = folder / "keys" / "root.json"
+    path, trust = folder / "motion.edge", folder / "keys" / "root.json"
+    bundle.save(path, signing_key=folder / "keys" / "signing-key.pem")
+    np.save(folder / "row.npy", row)
     store = Store(folder / "store")
-    slot = store.install(bundle, root=load_root(trust))
+    slot = store.install(path, root=load_root(trust))
     bring_up(store, slot, wait_s=0)
-    path = store.slot_path(slot.model, slot.digest)
-    (onnx,) = path.glob("variants/*/model.onnx")
-    places = {"onnx": onnx, "slot": path, "bundle": bundle, "trust": trust, "row": row}
-    return {name: text.format(pipeline=saved, **places) for name, text in PROGRAMS.items()}
+    unpacked = store.slot_path(slot.model, slot.digest)
+    onnx = unpacked / "variants" / "fp32" / "model.onnx"
+    return {"onnx": onnx, "slot": unpacked, "bundle": path, "trust": trust, "row": folder / "row.npy"}
 
 
 def run(program: str) -> Start:
@@ -142,6 +214,16 @@ def run(program: str) -> Start:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     seconds, peak = done.stdout.split()
     return Start(float(seconds), int(peak))
+
+
+def summaries(found: dict[tuple[str, str], list[Start]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Of each model, its peers: `peers` are those of the pipeline, `network` those of the CNN."""
+    named = {"pipeline": "peers", "network": "network"}
+    result: dict[str, dict[str, dict[str, float]]] = {}
+    for (model, peer), starts in found.items():
+        summary = summarise(starts, found[model, BARE])
+        result.setdefault(named[model], {})[peer] = summary
+    return result
 
 
 def summarise(found: list[Start], bare: list[Start]) -> dict[str, float]:
@@ -156,7 +238,27 @@ def summarise(found: list[Start], bare: list[Start]) -> dict[str, float]:
 
 
 def report(result: dict[str, Any]) -> str:
-    ours = result["peers"]["installed slot"]
+    titles = {
+        "peers": "Window features, scaler and a forest of 100 trees",
+        "network": "A CNN of windows",
+    }
+    sections = "\n\n".join(section(title, result[key]) for key, title in titles.items() if key in result)
+    missing = f" Not installed: {', '.join(result['missing'])}." if result["missing"] else ""
+    return f"""# Cold start, {result["date"]}
+
+{in_words(result["machine"])}
+
+Made by `benchmarks/cold_start.py`: from a new process to the first prediction, {result["starts"]} processes
+of each peer in random order, page cache warm.{missing}
+
+{sections}
+
+"to bare" is the median of the ratios of starts in the same turn. The worker's memory is that of the
+larger of the two processes.
+"""
+
+
+def section(title: str, peers: dict[str, dict[str, float]]) -> str:
     lines = [
         [
             name,
@@ -165,23 +267,14 @@ def report(result: dict[str, Any]) -> str:
             f"{found['ratio_to_bare']:.2f}",
             f"{found['peak_mb']:.0f}",
         ]
-        for name, found in result["peers"].items()
+        for name, found in sorted(peers.items(), key=lambda each: each[1]["ratio_to_bare"])
     ]
-    return f"""# Cold start, {result["date"]}
+    ratio = peers["installed slot"]["ratio_to_bare"]
+    return f"""## {title}
 
-{in_words(result["machine"])}
+From an installed slot it takes {ratio:.2f} times a bare onnxruntime script. The bound is 1.25.
 
-Made by `benchmarks/cold_start.py`: from a new process to the first prediction of window features, scaler
-and a forest of 100 trees, {result["starts"]} processes of each peer in random order, page cache warm.
-
-From an installed slot it takes {ours["ratio_to_bare"]:.2f} times a bare onnxruntime script.
-The bound is 1.25.
-
-{table(("peer", "p50 ms", "fastest ms", "to bare", "peak MB"), lines)}
-
-"to bare" is the median of the ratios of starts in the same turn. The worker's memory is that of the
-larger of the two processes.
-"""
+{table(("peer", "p50 ms", "fastest ms", "to bare", "peak MB"), lines)}"""
 
 
 if __name__ == "__main__":

@@ -24,3 +24,10 @@ def test_latency_asks_every_peer_of_a_model(model: str) -> None:
     for peer in ("predict", "infer", "session.run", "scikit-learn"):
         assert told.count(f"| {peer} |") == 2  # one row, and batches
     assert told.count("| raw IO binding |") == 1
+
+
+@pytest.mark.end_to_end
+def test_cold_start_starts_every_peer_of_the_pipeline() -> None:
+    told = run("cold_start.py", "--starts", "1", "--only", "pipeline")
+    peers = ("bare onnxruntime", "installed slot", "signed bundle", "worker process", "scikit-learn")
+    assert [told.count(f"| {peer} |") for peer in peers] == [1] * len(peers)
