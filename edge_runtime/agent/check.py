@@ -11,7 +11,7 @@ from edge_runtime.agent.streamable import check_fits
 from edge_runtime.boards import board
 from edge_runtime.bundle import Root, load_root, open_bundle, open_folder
 from edge_runtime.bundle.rotation import decides
-from edge_runtime.config import BrokerConfig, Config, ModelConfig
+from edge_runtime.config import BrokerConfig, Config, ModelConfig, TemperatureConfig
 from edge_runtime.engine.requirements import only
 from edge_runtime.errors import ConfigError, EdgeError, StoreError
 from edge_runtime.mqtt import check as try_out
@@ -50,6 +50,8 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
     look("device.data", lambda: _data(config.device.data))
     trusts = look("device.trust", lambda: _trust(config))
     look("device.board", lambda: _board(config.board))
+    if config.device.temperature:
+        findings.append(Finding("device.temperature", _temperature(config.device.temperature)))
     if config.fleet is None:
         findings.append(Finding("fleet", "none: rows stay in the outbox of this device"))
     else:
@@ -87,6 +89,13 @@ def _board(name: str) -> str:
     if not name:
         return "not told: the first variant that runs is taken, whatever board it was made for"
     return f"a {board(name).title}: variants that were made for other boards are passed over"
+
+
+def _temperature(temperature: TemperatureConfig) -> str:
+    return (
+        f"eases the models from {temperature.ceiling_c:g} °C on, and less below "
+        f"{temperature.resume_below_c:g} °C, by {temperature.sensor}"
+    )
 
 
 def _roots(config: Config) -> tuple[Root | None, Root | None]:
@@ -132,7 +141,9 @@ def _active(config: Config, model: ModelConfig) -> str:
 def _how(model: ModelConfig) -> str:
     variant = f", variant {model.variant} and no other" if model.variant else ""
     provider = f", on {model.provider} and nothing else" if model.provider else ""
-    return variant + provider + (", in real-time mode" if model.realtime else "")
+    memory = f", within {model.memory_mb} MB" if model.memory_mb else ""
+    cpu = f", with {model.cpu:g} cores at most" if model.cpu else ""
+    return variant + provider + memory + cpu + (", in real-time mode" if model.realtime else "")
 
 
 def _source(config: Config, model: ModelConfig, *, connect: bool) -> str:

@@ -170,7 +170,7 @@ class Worker:
 
     def ending(self) -> str:
         """How the process ended, and what it said last; one that lives is ended."""
-        text = f"{self._name}: worker process {self.pid} {self._child.last_words()}."
+        text = f"worker process {self.pid} {self._child.last_words()}."
         return reached(text, self._max_bytes) or text
 
     def infer(self, windows: npt.NDArray[np.float32], timeout_s: float = 10) -> Answer:

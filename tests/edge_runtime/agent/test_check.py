@@ -94,6 +94,15 @@ def test_a_variant_that_the_bundle_does_not_have_is_a_problem(tmp_path: Path) ->
     assert f"runs 1.0.0, which is installed, {how}" in done.stdout
 
 
+def test_limits_are_told(tmp_path: Path) -> None:
+    rig = AgentRig(tmp_path, NOBODY, model={"memory_mb": 200, "cpu": 0.5})
+    text = rig.config.read_text().replace("[device]\n", "[device]\ntemperature = { ceiling_c = 85 }\n")
+    rig.config.write_text(text)
+    said = check(rig).stdout
+    assert "eases the models from 85 °C on, and less below 75 °C, by /sys/class/thermal" in said
+    assert "and runs it, within 200 MB, with 0.5 cores at most" in said
+
+
 def test_a_bundle_of_a_stranger_or_of_another_model_is_a_problem(rig: AgentRig) -> None:
     path = rig.folder / "tiny-1.0.0.edge"
     path.write_bytes(tiny_bundle(key=OTHER_KEY))
