@@ -101,7 +101,7 @@ core.compile_model(model, "CPU", options).create_infer_request().infer(np.load(r
 }
 BARE = "bare onnxruntime"
 OURS = ("installed slot", "installed slot, root", "signed bundle", "worker process")
-DISTRIBUTIONS = {"tl2cgen": "tl2cgen", "LiteRT": "ai-edge-litert", "OpenVINO": "openvino"}
+DISTRIBUTIONS = ("ai-edge-litert", "openvino", "tl2cgen")
 # A process counts the memory of the one that started it as its own peak, so a small one starts each.
 LAUNCHER = """
 import os, sys, time
@@ -127,7 +127,8 @@ class Start:
 @click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
 def main(starts: int, only: str | None, keep: bool) -> None:
     load_before = load_average()
-    missing = not_installed(*DISTRIBUTIONS.values())
+    missing = not_installed(*DISTRIBUTIONS)
+    others = [name for name in DISTRIBUTIONS if name not in missing]
     with tempfile.TemporaryDirectory() as folder:
         programs: dict[tuple[str, str], str] = {}
         for model, prepare in {"pipeline": prepare_pipeline, "network": prepare_network}.items():
@@ -135,22 +136,15 @@ def main(starts: int, only: str | None, keep: bool) -> None:
                 own = Path(folder) / model
                 own.mkdir()
                 programs |= {(model, peer): text for peer, text in prepare(own, missing).items()}
-        found: dict[tuple[str, str], list[Start]] = {each: [] for each in programs}
-        order = list(programs)
-        for turn in range(starts + 1):
-            random.Random(turn).shuffle(order)
-            for each in order:
-                start = run(programs[each])
-                if turn:  # the first reads from the disk and may compile
-                    found[each].append(start)
+        found = measure(programs, starts)
     result = {
         "date": today(),
-        "machine": describe_machine(load_before, *(set(DISTRIBUTIONS.values()) - {*missing})),
+        "machine": describe_machine(load_before, *others),
         "missing": missing,
         "starts": starts,
         **summaries(found),
     }
-    text = report(result)
+    text = report(result, others)
     click.echo(text)
     if keep:
         save("cold_start", result, text)
@@ -208,6 +202,19 @@ def install(bundle: converter.ConvertedBundle, row: np.ndarray, folder: Path) ->
     return {"onnx": onnx, "slot": unpacked, "bundle": path, "trust": trust, "row": folder / "row.npy"}
 
 
+def measure(programs: dict[tuple[str, str], str], starts: int) -> dict[tuple[str, str], list[Start]]:
+    """All of them in random order, `starts` times."""
+    found: dict[tuple[str, str], list[Start]] = {each: [] for each in programs}
+    order = list(programs)
+    for turn in range(starts + 1):
+        random.Random(turn).shuffle(order)
+        for each in order:
+            start = run(programs[each])
+            if turn:  # the first reads from the disk and may compile
+                found[each].append(start)
+    return found
+
+
 def run(program: str) -> Start:
     command = [sys.executable, "-S", "-c", LAUNCHER, program]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # an installation has all compiled
@@ -237,7 +244,7 @@ def summarise(found: list[Start], bare: list[Start]) -> dict[str, float]:
     }
 
 
-def report(result: dict[str, Any]) -> str:
+def report(result: dict[str, Any], others: list[str]) -> str:
     titles = {
         "peers": "Window features, scaler and a forest of 100 trees",
         "network": "A CNN of windows",
@@ -246,10 +253,10 @@ def report(result: dict[str, Any]) -> str:
     missing = f" Not installed: {', '.join(result['missing'])}." if result["missing"] else ""
     return f"""# Cold start, {result["date"]}
 
-{in_words(result["machine"])}
+{in_words(result["machine"], *others)}
 
-Made by `benchmarks/cold_start.py`: from a new process to the first prediction, {result["starts"]} processes
-of each peer in random order, page cache warm.{missing}
+Made by `benchmarks/cold_start.py`: from a new process to the first prediction, {result["starts"]}
+processes of each peer in random order, page cache warm.{missing}
 
 {sections}
 
