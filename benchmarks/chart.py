@@ -81,8 +81,8 @@ def page(newest: list[Newest], charts: Mapping[str, Chart]) -> str:
 
 Made by `benchmarks/chart.py` from the newest result of each benchmark; do not edit it. `make bench`
 measures most of it again, `.venv/bin/python benchmarks/NAME.py` one; each script says at its head what
-it compares and how. Ratios are of times measured in one run, interleaved: those compare between machines,
-microseconds do not.
+it compares and how. Ratios are of times measured in one run, interleaved: those compare between
+machines, microseconds do not.
 
 | benchmark | what | found | bound | kept | result |
 |---|---|---:|---:|---|---|
