@@ -318,10 +318,10 @@ VALUES = (
         "a variant is listed twice",
     ),
     _case(
-        "an engine of somebody else",
-        opening_changed(_variant(engine="shell")),
+        "an engine whose name is a path",
+        opening_changed(_variant(engine="../shell")),
         (DECODE + "plain(str(error))",),
-        "Invalid enum value 'shell'",
+        "Expected `str` matching regex",
     ),
 )
 CASES = (*SPELLINGS, *ENTRIES, *VALUES)
