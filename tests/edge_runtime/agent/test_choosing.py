@@ -68,7 +68,7 @@ def test_the_fastest_that_proves_itself_serves_and_the_next_start_measures_nothi
         assert rig.events("variant changed") == []
 
 
-@pytest.mark.parametrize("spoil", ["gone", "damaged", "of another machine"])
+@pytest.mark.parametrize("spoil", ["damaged", "of another machine"])
 def test_what_is_not_recorded_is_measured_beside_what_serves_and_no_window_is_lost(
     tmp_path: Path, broker: Mosquitto, spoil: str
 ) -> None:
@@ -77,9 +77,7 @@ def test_what_is_not_recorded_is_measured_beside_what_serves_and_no_window_is_lo
         rig.start()
         wait_for(lambda: choices(rig), "the first choice")
         rig.stop()
-        if spoil == "gone":
-            path(rig).unlink()
-        elif spoil == "damaged":
+        if spoil == "damaged":
             path(rig).write_bytes(path(rig).read_bytes()[:-50])
         else:
             raw = path(rig).read_text().replace('"machine":"', '"machine":"another ')
@@ -109,9 +107,7 @@ def test_what_is_not_recorded_is_measured_beside_what_serves_and_no_window_is_lo
     ("settings", "serves", "timed"),
     [
         ({"prefer": "author"}, "slow", True),
-        ({"variant": "slow"}, "slow", False),
         ({"variant": "slow", "provider": "cpu"}, "slow", False),
-        ({"provider": "cpu"}, "fast", True),
     ],
 )
 def test_the_configuration_decides_where_it_says_so(
