@@ -12,6 +12,7 @@ from edge_runtime.doctor import (
     needs,
     network,
     realtime,
+    service,
     software,
     store,
     trials,
@@ -40,6 +41,7 @@ _WITH_DATA = (
 )
 _WITH_CONFIG = (
     Check("board", board.look),
+    Check("service", service.look),
     Check("files", files.named),
     Check("certificates", files.certificates),
 )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from edge_runtime.config import Config
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
+from edge_runtime.doctor.service import UNITS
 from edge_runtime.realtime import HIGHEST_PRIORITY
 from edge_runtime.service.unit import NAME
 from edge_runtime.store.locks import holder
 from edge_runtime.telemetry import health
 
-_UNITS = "etc/systemd/system"
 _RUNTIME = "proc/sys/kernel/sched_rt_runtime_us"
 _LIMIT = "Max realtime priority"
 _CAP_SYS_NICE = 1 << 23
@@ -87,7 +87,7 @@ def _allowed(root: Path, process: str) -> int:
 
 def _unit(root: Path) -> int | None:
     """The highest priority that the service's unit gives, drop-ins included; None without one."""
-    folder = root / _UNITS
+    folder = root / UNITS
     if not (folder / NAME).is_file():
         return None
     values = {"LimitRTPRIO": "0", "RestrictRealtime": "no"}

@@ -1,7 +1,5 @@
 """The command `service`: the agent as a service of systemd."""
 
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -26,7 +24,6 @@ _GPU = click.option(
     default=None,
     help="Whether an engine may use a GPU; as `device.board` has one, if neither is said.",
 )
-_GPU_GROUPS = ("video", "render")  # whose members may use one, on Jetsons and on Debian
 
 
 @click.group()
@@ -89,30 +86,6 @@ def install_unit(config_file: Path, user: str, gpu: bool | None, folder: Path) -
 def _unit(config_file: Path, user: str, gpu: bool | None) -> str:
     """The unit's text; the configuration is read, because it says what the agent writes and reads."""
     from edge_runtime import config as settings
-    from edge_runtime.boards import board
-    from edge_runtime.service.unit import Unit
+    from edge_runtime.service.configured import unit_of
 
-    config = settings.load(config_file)
-    if gpu is None:
-        gpu = bool(config.board) and board(config.board).tensorrt is not None
-    return Unit(
-        command=Path(sys.executable).with_name("edge-runtime"),
-        config=config_file.absolute(),
-        user=user,
-        writable=settings.folders(config),
-        needed=tuple(settings.files(config).values()),
-        priority=max((one.realtime.priority for one in config.models if one.realtime), default=0),
-        gpu=gpu,
-        groups=_groups_of_a_gpu() if gpu else (),
-    ).text()
-
-
-def _groups_of_a_gpu() -> list[str]:
-    """Those that this machine has: systemd starts no service with a group that does not exist."""
-    import grp
-
-    found = []
-    for name in _GPU_GROUPS:
-        with suppress(KeyError):
-            found.append(grp.getgrnam(name).gr_name)
-    return found
+    return unit_of(settings.load(config_file), config_file, user, gpu).text()
