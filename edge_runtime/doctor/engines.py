@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.bundle import open_folder
-from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.probe import Engines
 from edge_runtime.doctor.software import in_a_process
@@ -64,13 +64,18 @@ def judge(
         variants = only(manifest, variant).variants
     except UnavailableError as error:
         return problem(*told(error, _ADVICE))
-    reasons = {each.id: _why_not(each, found, board, provider) for each in variants}
+    reasons = {each.id: why_passed_over(each, found.unavailable, board) for each in variants}
     others = "; ".join(f"{name} {why}" for name, why in reasons.items() if why)
     able = [each for each in variants if not reasons[each.id]]
     if not able:
         return problem(f"{subject}: no variant can run here: {others}.", _ADVICE)
     engines = dict.fromkeys(each.engine for each in able)
     ways = dict.fromkeys(each for name in engines for each in found.usable.get(name, ()))
+    if provider and provider not in ways:
+        return problem(
+            f"{subject}: is to run on {provider}, but the providers here are: {', '.join(ways) or 'none'}.",
+            "Bring what it needs, or name another in `models[].provider`, or none.",
+        )
     on = f" on {provider or ', '.join(ways)}" if ways else ""
     runs = f"{subject}: {', '.join(each.id for each in able)} can run here{on}"
     meant = [
@@ -79,14 +84,6 @@ def judge(
     if meant:
         return warning(f"{runs}, but not what was made for this board: {'; '.join(meant)}.", _ADVICE)
     return ok(f"{runs}; {others}." if others else f"{runs}.")
-
-
-def _why_not(variant: Variant, found: Engines, board: str, provider: str) -> str:
-    why = why_passed_over(variant, found.unavailable, board)
-    ways = found.usable.get(variant.engine, ())
-    if not why and provider and provider not in ways:
-        return f"needs the provider {provider} (found {', '.join(ways) or 'none'})"
-    return why
 
 
 def _slots(store: Store) -> Iterator[tuple[Path, Manifest]]:
