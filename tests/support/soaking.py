@@ -22,7 +22,7 @@ _DELIVERED_WITHIN_S = 180.0
 _MOST_GROWTH_BYTES = 8 << 20
 _MOST_WORKER_GROWTH_BYTES = 1 << 20
 # Once the last agent is warm, as it says itself. What is leaked in small pieces, say a megabyte an hour
-# of 100 bytes each, is 2,600 in the quarter of an hour that is looked at; without a leak it is some 300.
+# of 100 bytes each, is 2,600 in the quarter of an hour that is looked at; without one it is within 600.
 _MOST_BLOCKS = 1500
 _MOST_STORE_BYTES = 1 << 20
 _MOST_OUTBOX_ROWS = 200
