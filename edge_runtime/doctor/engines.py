@@ -71,12 +71,13 @@ def judge(
         return problem(f"{subject}: no variant can run here: {others}.", _ADVICE)
     engines = dict.fromkeys(each.engine for each in able)
     ways = dict.fromkeys(each for name in engines for each in found.usable.get(name, ()))
+    here = ", ".join(ways)
     if provider and provider not in ways:
         return problem(
-            f"{subject}: is to run on {provider}, but the providers here are: {', '.join(ways) or 'none'}.",
+            f"{subject}: is to run on {provider}, but the providers here are: {here or 'none'}.",
             "Bring what it needs, or name another in `models[].provider`, or none.",
         )
-    on = f" on {provider or ', '.join(ways)}" if ways else ""
+    on = f" on {provider or here}" if ways else ""
     runs = f"{subject}: {', '.join(each.id for each in able)} can run here{on}"
     meant = [
         f"{each.id} {reasons[each.id]}" for each in variants if board in each.boards and reasons[each.id]
