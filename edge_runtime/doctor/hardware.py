@@ -12,7 +12,9 @@ from edge_runtime.telemetry import health
 _HOT_C, _TOO_HOT_C = 80.0, 95.0
 _LITTLE, _TOO_LITTLE = 200 << 20, 64 << 20
 _SERVICE = "system.slice/edge-runtime.service"
-_PI = "sys/devices/platform/soc/soc:firmware/get_throttled"
+# Of a Raspberry Pi up to 4, and of a 5 whose kernel has it; the other is mainline's, of every Pi.
+_THROTTLED = "sys/devices/platform/soc*/soc*:firmware/get_throttled"
+_VOLTAGE = "sys/class/hwmon/hwmon*/name"
 _COOL = "Give it air, shade or a heat sink; clean the fan."
 _SUPPLY = "Use the power supply that the board's maker names, and a short, thick cable."
 _MORE = "Stop other programs, use a smaller model, or raise the limit (MemoryMax)."
@@ -57,12 +59,16 @@ def judge_temperature(celsius: float, zone: str) -> Finding:
 
 def power(device: Device) -> Iterator[Finding]:
     """What a Raspberry Pi's firmware says of its supply; other boards do not tell."""
-    try:
-        bits = int(health.read(device.root / _PI), 16)
-    except (OSError, ValueError):
-        yield ok("This board does not tell of its power supply.")
-        return
-    yield judge_power(bits)
+    for file in device.root.glob(_THROTTLED):
+        with suppress(OSError, ValueError):
+            yield judge_power(int(health.read(file), 16))
+            return
+    for file in device.root.glob(_VOLTAGE):
+        with suppress(OSError, ValueError):
+            if health.read(file).strip() == "rpi_volt":
+                yield judge_power(int(health.read(file.with_name("in0_lcrit_alarm"))) & 1)
+                return
+    yield ok("This board does not tell of its power supply.")
 
 
 def judge_power(bits: int) -> Finding:

@@ -50,8 +50,22 @@ def test_the_sensor_that_the_models_are_eased_by_is_read_and_compared_with_its_c
     assert (told().state, "is at 75 °C, and from 70 °C on" in told().what) == ("warning", True)
 
 
-def test_a_weak_supply_of_a_raspberry_pi_is_told(root: Path) -> None:
-    put(root, "sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n")
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"sys/devices/platform/soc/soc:firmware/get_throttled": "50005"},
+        {"sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled": "1"},
+        {
+            "sys/class/hwmon/hwmon0/name": "cpu_thermal",
+            "sys/class/hwmon/hwmon1/name": "rpi_volt",
+            "sys/class/hwmon/hwmon1/in0_lcrit_alarm": "1",
+        },
+    ],
+    ids=["up to 4", "5", "mainline"],
+)
+def test_a_weak_supply_of_a_raspberry_pi_is_told(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        put(root, name, f"{text}\n")
     (found,) = hardware.power(Device(root=root))
     assert found.state == "problem"
     assert "power supply that the board's maker names" in found.advice
