@@ -1,4 +1,4 @@
-"""Bundles to try a provider with: a forest, two networks, a table with texts."""
+"""Bundles to try a provider with: a forest, two networks, a table with texts, a model of two inputs."""
 
 import warnings
 from pathlib import Path
@@ -15,8 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import converter
+from tests.support.several import several
 
-NAMES = ("forest", "mlp", "cnn", "table")
+NAMES = ("forest", "mlp", "cnn", "table", "several")
 
 
 def provider_bundles(folder: Path) -> list[Path]:
@@ -37,10 +38,11 @@ def provider_bundles(folder: Path) -> list[Path]:
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that they are not signed
-        return [
+        made = [
             converter.convert(*models[name], name=name, version="1.0.0").save(folder / f"{name}.edge")
-            for name in NAMES
+            for name in models
         ]
+    return [*made, several(folder / "several.edge")]
 
 
 def _convolutional(random: np.random.Generator) -> Any:
