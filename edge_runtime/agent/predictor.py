@@ -76,6 +76,7 @@ class Predictor:
         self._nudged = threading.Event()
         self._singles = 0  # windows to be run one by one, because a batch failed
         self._deaths = 0  # in a row, of workers that had one and the same window
+        self._each_us = math.inf  # what a window took in the last run
         self._latencies: list[float] = []
         self._lock = threading.Lock()
 
@@ -101,8 +102,9 @@ class Predictor:
             sensor.stream.wake()
 
     def go_over(self) -> None:
-        """Another worker has the next window, whatever it did to those before."""
+        """Another worker has the next window, whatever it did to those before, and how fast."""
         self._deaths = 0
+        self._each_us = math.inf
 
     def listen(self, manifest: Manifest) -> bool:
         """Hear the sensor with this model's window; another geometry begins its windows anew."""
@@ -140,8 +142,7 @@ class Predictor:
             self._nudged.wait(min(pause_s, wait_s))
             self._nudged.clear()
             return
-        limit = 1 if self._singles else BATCH
-        windows = self._sensor.stream.next_windows(self._cursor, limit, wait_s)
+        windows = self._sensor.stream.next_windows(self._cursor, self._most(), wait_s)
         self._count_dropped(windows.dropped)
         between = 0
         if self.every > 1:
@@ -155,6 +156,7 @@ class Predictor:
         if answer is None:
             return
         self.counts["skipped"] += between
+        self._each_us = max(1.0, answer.latency_us / len(windows.spans))
         rows = predictions(self._name, worker.info, windows.spans, answer, time.time())
         self.counts["windows"] += len(rows)
         with self._lock:
@@ -165,6 +167,12 @@ class Predictor:
         except InputError:  # an output that is no finite number: keep the others
             for row, span in zip(rows, windows.spans, strict=True):
                 self._commit_one(serving, row, span.after)
+
+    def _most(self) -> int:
+        """How many windows to run at once: no more than a quarter of the time-out will do for."""
+        if self._singles:
+            return 1
+        return max(1, min(BATCH, int(self._model.run_timeout_s * 1e6 / 4 / self._each_us)))
 
     def tell_silence(self) -> None:
         """Whether the sensor has fallen silent, or is heard again; whether it is too fast."""

@@ -29,4 +29,4 @@ def reached(text: str, max_bytes: int | None) -> str:
     size = f"{(max_bytes or default_bytes()) / 1e6:,.0f} MB"
     name, remedy = ("`memory_mb`", "raise it") if max_bytes else ("three quarters of the machine's", "")
     advice = ", or ".join(filter(None, (remedy, "run a smaller variant")))
-    return f"{text.rstrip('. ')}. The memory limit of {size} ({name}) was reached: {advice}."
+    return f"{text.rstrip('.: ')}. The memory limit of {size} ({name}) was reached: {advice}."

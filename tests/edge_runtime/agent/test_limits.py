@@ -123,6 +123,21 @@ def test_a_model_that_takes_too_much_of_the_processor_waits_and_runs_every_windo
         assert abs(rows[-1]["workers_resident_bytes"] / resident - 1) < 0.1
 
 
+def test_windows_that_have_waited_are_run_in_no_larger_batches_than_the_time_out_allows(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    slow = "time.sleep(0.06 * len(windows))"
+    with (
+        device(tmp_path, broker.url, run=slow, model={"run_timeout_s": 1}) as rig,
+        SensorRig(broker.url) as sensor,
+    ):
+        rig.start()
+        sensor.publish([message(seq) for seq in range(102)])
+        wait_for(lambda: rig.starts() == all_starts(102), "the predictions", 60)
+
+        assert rig.events("worker died") == []
+
+
 def test_windows_that_a_limit_lets_fall_out_are_told_with_it(tmp_path: Path, broker: Mosquitto) -> None:
     with (
         device(tmp_path, broker.url, run=SPINS, model={"cpu": 0.02}) as rig,

@@ -59,7 +59,7 @@ def test_a_model_that_grows_ends_at_the_limit_which_is_named(
             for _ in range(1_000):
                 worker.infer(golden_windows())
 
-        with pytest.raises(WorkerError, match=r"limit of 200 MB \(`memory_mb`\) was reached"):
+        with pytest.raises(WorkerError, match=r"\w\. The memory limit of 200 MB \(`memory_mb`\)"):
             serve()
         wait_for(lambda: not worker.alive, "its end")
 
