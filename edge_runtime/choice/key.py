@@ -5,14 +5,12 @@ import platform
 import re
 import sys
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import msgspec
 
 from edge_runtime import __version__
 from edge_runtime.choice.decision import Prefer
-from edge_runtime.engine.registry import GROUP
 from edge_runtime.worker.limits import default_bytes
 
 # What decides how fast a model runs, and by which ways: names of distributions begin so.
@@ -81,6 +79,10 @@ def this_machine() -> str:
 @cache
 def software() -> tuple[str, ...]:
     """Names and versions of what runs models here: libraries, engines of other packages, drivers."""
+    from importlib.metadata import entry_points  # not for those who only read a record
+
+    from edge_runtime.engine.registry import GROUP
+
     found = set()
     for folder in sys.path:
         try:
