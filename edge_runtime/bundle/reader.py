@@ -111,6 +111,10 @@ class Bundle:
         """Where an unpacked bundle has this file; None for an archive, which must be read."""
         return self._source.path(name)
 
+    def subject(self, name: str) -> str:
+        """What messages about one of its files begin with."""
+        return f"{self.manifest.name} {self.manifest.version}, {name}"
+
     def signed_by(self) -> tuple[str, ...]:
         """Ids of the keys it carries signatures of, whether trusted and verified or not."""
         return tuple(match[1] for name in self.names if (match := _SIGNATURE.match(name)))

@@ -64,8 +64,7 @@ class OnnxRuntimeEngine:
         """
         if threads < 1:
             raise ConfigError(f"threads: expected 1 or more, found {threads}.")
-        manifest = bundle.manifest
-        subject = f"{manifest.name} {manifest.version}, {variant.file}"
+        manifest, subject = bundle.manifest, bundle.subject(variant.file)
         if provider in ("", CPU):
             session = _loaded(bundle, variant.file, subject, threads)
             return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
@@ -96,7 +95,7 @@ class OnnxRuntimeEngine:
 
     def load_host(self, bundle: Bundle, variant: Variant, *, threads: int) -> OnnxRuntimePart:
         """Load the part of another engine's variant that runs before it, `Variant.host`; as `load`."""
-        subject = f"{bundle.manifest.name} {bundle.manifest.version}, {variant.host}"
+        subject = bundle.subject(variant.host)
         return OnnxRuntimePart(_loaded(bundle, variant.host, subject, threads), subject)
 
 

@@ -11,7 +11,7 @@ from edge_runtime.engine.tensorrt import machine as machines
 from edge_runtime.engine.tensorrt.building import DEFAULT_TIMEOUT_S
 from edge_runtime.engine.tensorrt.cache import DEFAULT_MAX_BYTES
 from edge_runtime.engine.tensorrt.machine import Machine
-from edge_runtime.engine.tensorrt.plans import Plans, subject_of
+from edge_runtime.engine.tensorrt.plans import Plans
 from edge_runtime.engine.tensorrt.program import Program
 from edge_runtime.engine.tensorrt.session import TensorRTSession
 from edge_runtime.errors import ConfigError, EngineError, UnavailableError
@@ -100,7 +100,7 @@ class TensorRTEngine:
         self, bundle: Bundle, variant: Variant, machine: Machine
     ) -> tuple[Program, tuple[str, ...]]:
         """The variant's program, and what is to be reported. A kept plan that fails is built anew."""
-        subject = subject_of(bundle, variant)
+        subject = bundle.subject(variant.file)
         plan = self._plans.obtain(bundle, variant, machine)
         try:
             return Program(machine.trt, machine.cuda, plan.data, subject), plan.notes

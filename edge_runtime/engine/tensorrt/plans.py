@@ -51,7 +51,7 @@ class Plans:
     def _renewed(
         self, bundle: Bundle, variant: Variant, machine: Machine, key: PlanKey, why: str = ""
     ) -> Plan:
-        subject = subject_of(bundle, variant)
+        subject = bundle.subject(variant.file)
         notes = [f"{subject}: its plan is built again: {why}"] if why else []
         data = self._built(bundle, variant, key, machine)
         try:
@@ -64,7 +64,7 @@ class Plans:
         return PlanCache(self.folder or default_folder(), max_bytes=self.max_cache_bytes)
 
     def _built(self, bundle: Bundle, variant: Variant, key: PlanKey, machine: Machine) -> memoryview:
-        subject = subject_of(bundle, variant)
+        subject = bundle.subject(variant.file)
         onnx = bundle.read(variant.file)
         check_onnx(onnx, subject)
         request = Request(
@@ -86,17 +86,12 @@ class Plans:
             raise type(error)(f"{subject}: no plan can be built: {error}.") from error
 
 
-def subject_of(bundle: Bundle, variant: Variant) -> str:
-    """What messages are about."""
-    return f"{bundle.manifest.name} {bundle.manifest.version}, {variant.file}"
-
-
 def _key(bundle: Bundle, variant: Variant, machine: Machine) -> PlanKey:
     profile = variant.profile
     assert profile is not None  # every variant for TensorRT has one, or the manifest is refused
     if profile.min_rows != 1:
         raise EngineError(
-            f"{subject_of(bundle, variant)}: expected a profile that takes one row, found "
+            f"{bundle.subject(variant.file)}: expected a profile that takes one row, found "
             f"{profile.min_rows} at least. Convert the model again."
         )
     return PlanKey(
