@@ -87,7 +87,7 @@ def _trust(config: Config) -> str:
 
 def _board(name: str) -> str:
     if not name:
-        return "not told: the first variant that runs is taken, whatever board it was made for"
+        return "not told: variants are tried whatever board they were made for"
     return f"a {board(name).title}: variants that were made for other boards are passed over"
 
 

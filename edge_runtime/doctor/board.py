@@ -29,8 +29,8 @@ def judge(told: Board | None, arch: str, model: str) -> Finding:
         return ok(f"This is {name}; which board that is, `device.board` does not say.")
     if told is None:
         return warning(
-            f"This is {name}, and `device.board` does not say so: the first variant that runs is taken, "
-            "whatever board it was made for.",
+            f"This is {name}, and `device.board` does not say so: variants are tried whatever board "
+            "they were made for.",
             f'Write board = "{right}" into [device] of the configuration.',
         )
     if told.unsupported:
