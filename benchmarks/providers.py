@@ -1,6 +1,6 @@
 """Models through each provider of ONNX Runtime that PyPI has for x86-64: their goldens, or why not.
 
-Every package gets an environment of its own (about 2 GB in all, removed at the end). Without a GPU those
+Every package gets an environment of its own (4 GB in all, removed at the end). Without a GPU those
 for one show what a provider says that is installed and cannot be used.
 
     python benchmarks/providers.py
@@ -27,8 +27,8 @@ from tests.support.provider_bundles import NAMES, provider_bundles
 TRIALS = (
     ("openvino", ("onnxruntime-openvino",)),
     ("openvino", ("onnxruntime", "onnxruntime-ep-openvino")),
-    ("cuda", ("onnxruntime-gpu",)),
-    ("tensorrt", ("onnxruntime-gpu",)),
+    ("cuda", ("onnxruntime-gpu[cuda,cudnn]",)),
+    ("tensorrt", ("onnxruntime-gpu[cuda,cudnn]",)),
     ("tensorrt-rtx", ("onnxruntime", "onnxruntime-ep-nv-tensorrt-rtx-cu13")),
 )
 _VERSIONS = (

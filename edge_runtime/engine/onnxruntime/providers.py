@@ -6,10 +6,12 @@ then names its devices. What it does not take of a graph runs on the processor.
 Sources: https://onnxruntime.ai/docs/execution-providers/ (options; plugin-ep-libraries).
 """
 
+import io
 import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from typing import Any
 
@@ -106,6 +108,7 @@ def session_with(name: str, raw: bytes, options: Any, threads: int) -> Any:
     if provider.copies:
         # NVIDIA's libraries would round float32 to 10 bits of its 23; they look at their first use.
         os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+        _load_what_pip_installed()
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     if name == "xnnpack":
         options.intra_op_num_threads = 1  # it has threads of its own
@@ -129,6 +132,15 @@ def session_with(name: str, raw: bytes, options: Any, threads: int) -> Any:
     if provider.theirs not in session.get_providers():
         raise UnavailableError(f"it cannot be started; it needs {provider.needs}")
     return session
+
+
+def _load_what_pip_installed() -> None:
+    """Load CUDA's libraries of NVIDIA's packages, which no loader looks for where pip puts them.
+
+    What is missing shows when the provider is started.
+    """
+    with suppress(Exception), redirect_stdout(io.StringIO()):
+        library().preload_dlls()  # from 1.21 on
 
 
 def left_over(name: str, session: Any) -> tuple[str, ...]:
