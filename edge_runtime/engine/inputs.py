@@ -5,7 +5,6 @@ model was trained with missing values (`allow_nan`) NaN stands for one and passe
 """
 
 from collections.abc import Iterable, Mapping
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = "biuf"
 _MAX_NAMED = 20
+_PART = 1 << 16
 
 
 class InputCheck:
@@ -37,9 +37,6 @@ class InputCheck:
         # `look(array)` is a mask in whose bytes `wrong` stands for a value that is refused.
         self.look: np.ufunc = np.isinf if declared.allow_nan else np.isfinite
         self.wrong: bytes = b"\1" if declared.allow_nan else b"\0"
-        # One of these is infinite or NaN unless all values are finite; where NaN is allowed, infinite.
-        self._least = (np.fmin if declared.allow_nan else np.minimum).reduce
-        self._most = (np.fmax if declared.allow_nan else np.maximum).reduce
 
     @property
     def short_way(self) -> "InputCheck | None":
@@ -68,12 +65,13 @@ class InputCheck:
 
     def is_clean(self, array: Array) -> bool:
         """Whether every value of an array of the declared dtype may go into the model."""
-        if self.dtype.kind != "f":
-            return True
-        # Not by a mask: of a large batch it is memory that the system gives and takes each time, which
-        # costs ten times what looking at the values does.
+        # In parts: the mask of a large batch would be memory that the system gives and takes each time,
+        # which costs ten times what looking at the values does.
         values = array.reshape(-1)
-        return isfinite(self._least(values, initial=0)) and isfinite(self._most(values, initial=0))
+        for at in range(0, values.size, _PART):
+            if self.wrong in self.look(values[at : at + _PART]).tobytes():
+                return False
+        return True
 
     def explain(self, given: Array, converted: Array) -> None:
         """Raise the InputError that says where the first refused value is and what it is."""

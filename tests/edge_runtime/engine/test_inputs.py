@@ -141,6 +141,16 @@ def test_an_input_no_batch_can_fit_is_refused(declared: Input) -> None:
         InputCheck(declared)
 
 
+@pytest.mark.parametrize("at", [0, (1 << 16) - 1, 1 << 16, 199_999])
+def test_a_wrong_value_is_found_in_every_part_of_a_large_batch(at: int) -> None:
+    check = InputCheck(Input(name="x", dtype="float32", shape=(None, 100)))
+    values = np.zeros((2000, 100), np.float32)
+
+    assert check.is_clean(values)
+    values.reshape(-1)[at] = np.nan
+    assert not check.is_clean(values)
+
+
 @given(st.integers(0, 599), st.sampled_from([np.nan, np.inf, -np.inf]), st.booleans())
 def test_one_wrong_value_is_found_wherever_it_is(at: int, value: float, allow_nan: bool) -> None:
     declared = Input(name="windows", dtype="float32", shape=(None, 100, 6), allow_nan=allow_nan)
@@ -157,7 +167,8 @@ def test_one_wrong_value_is_found_wherever_it_is(at: int, value: float, allow_na
     st.booleans(),
 )
 @example(np.array([np.nan]), True)
-@example(np.array([np.nan, np.inf]), True)
+@example(np.array([0x7FA00000, 0x3F800000], np.uint32).view(np.float32), True)  # a signalling NaN
+@example(np.array([0x7F800000, 0x7FA00000], np.uint32).view(np.float32), True)  # after infinity
 def test_what_is_told_of_a_batch_is_true_of_each_value(values: np.ndarray, allow_nan: bool) -> None:
     declared = Input(name="x", dtype=values.dtype.name, shape=(None,), allow_nan=allow_nan)
     refused = np.isinf(values) if allow_nan else ~np.isfinite(values)
