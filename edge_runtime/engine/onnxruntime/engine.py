@@ -1,7 +1,8 @@
 """From a variant to a session of ONNX Runtime.
 
-Models are given as bytes whose digest was checked, never as a path: nothing can change between the
-check and the load, and nothing beside the model is looked for. See docs/adr/0004-engine-seam.md.
+What is loaded is what was checked: bytes whose digest matched, or, of a large model, the open file that
+they came from, under a path that leads nowhere else. Nothing beside the model is looked for. See
+docs/adr/0004-engine-seam.md and 0030-providers-and-large-models.md.
 """
 
 from collections.abc import Callable

@@ -41,7 +41,7 @@ def why_unusable(name: str) -> str:
 
 def software() -> tuple[str, ...]:
     """ONNX Runtime and its plug-ins as they are installed, "name version" each."""
-    found = {each.name.lower(): each.version for each in metadata.distributions()}
+    found = {(each.name or "").lower(): each.version for each in metadata.distributions()}
     return tuple(f"{name} {found[name]}" for name in sorted(found) if name.startswith("onnxruntime"))
 
 
@@ -69,8 +69,11 @@ def _named(board: str) -> Sequence[str]:
 
 
 def _holds(path: Path, text: bytes) -> bool:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
-        return library.find(text) >= 0
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
+            return library.find(text) >= 0
+    except (OSError, ValueError):  # gone, or empty
+        return False
 
 
 @cache

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from edge_runtime.engine.onnxruntime.library import library, one_line
-from edge_runtime.engine.onnxruntime.providers import MISSING, session_with
+from edge_runtime.engine.onnxruntime.providers import MISSING, PROVIDERS, session_with
 from edge_runtime.errors import UnavailableError
 from edge_runtime.process import stay_tied_to
 
@@ -42,20 +42,17 @@ def why_unusable(name: str) -> str:
             session_with(name, MODEL, options, 1)
         except UnavailableError as error:
             log.seek(0)
-            return _reason(log.read().decode(errors="replace"), error)
+            logged = _reason(log.read().decode(errors="replace"), error)
+            return f"{logged}; it needs {PROVIDERS[name].needs}" if logged else str(error)
     return ""
 
 
-def _reason(logged: str, error: UnavailableError) -> str:
-    """The library that is missing, where the log names one; what was raised names it seldom."""
-    if missing := MISSING.search(logged):
-        found = missing["library"]
-    elif error.__cause__ is None and (line := _LOGGED.search(logged)):
-        found = line["why"]
-    else:
-        return str(error)
-    needs = str(error).rpartition("; ")[2]
-    return f"{one_line(found)}; {needs}"
+def _reason(log: str, error: UnavailableError) -> str:
+    """What the log says and the error does not: the library that is missing, or why it was dropped."""
+    if missing := MISSING.search(log):
+        return one_line(missing["library"])
+    dropped = error.__cause__ is None and _LOGGED.search(log)
+    return one_line(dropped["why"]) if dropped else ""
 
 
 @contextmanager

@@ -120,18 +120,22 @@ def session_with(name: str, raw: bytes, options: Any, threads: int) -> Any:
         elif provider.theirs in onnxruntime.get_available_providers():
             providers = [(provider.theirs, given | provider.built_in), _PROCESSOR]
         else:
-            raise UnavailableError(f"this machine does not have it; it needs {provider.needs}")
+            raise _lacking("this machine does not have it", provider)
         session = onnxruntime.InferenceSession(raw, options, providers=providers, enable_fallback=0)
     except UnavailableError:
         raise
     except Exception as error:
-        missing = MISSING.search(str(error))
-        why = one_line(missing["library"]) if missing else told(error)
-        raise UnavailableError(f"{why}; it needs {provider.needs}") from error
-    # ONNX Runtime drops one that it cannot start, and says so in its log alone.
+        if missing := MISSING.search(str(error)):
+            raise _lacking(one_line(missing["library"]), provider) from error
+        raise UnavailableError(told(error)) from error
+    # One that cannot be started is dropped, and the log alone says so.
     if provider.theirs not in session.get_providers():
-        raise UnavailableError(f"it cannot be started; it needs {provider.needs}")
+        raise _lacking("it cannot be started", provider)
     return session
+
+
+def _lacking(why: str, provider: Provider) -> UnavailableError:
+    return UnavailableError(f"{why}; it needs {provider.needs}")
 
 
 def _load_what_pip_installed() -> None:
@@ -181,7 +185,7 @@ def _devices(provider: Provider) -> list[Any]:
         onnxruntime.register_execution_provider_library(provider.theirs, plugin.get_library_path())
         found = _of(provider)
         if not found:
-            raise UnavailableError(f"its plug-in finds no device; it needs {provider.needs}")
+            raise _lacking("its plug-in finds no device", provider)
     return found
 
 

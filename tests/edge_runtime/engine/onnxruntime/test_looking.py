@@ -41,9 +41,9 @@ def test_with_the_plain_package_there_is_the_processor_and_no_process_is_started
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("import nosuchthing", "No module named 'nosuchthing'; it needs an x86-64 processor"),
-        ("raise RuntimeError('no\\nlicence')", "no licence; it needs"),
-        ("Other = 1", "has no attribute 'get_library_path'; it needs"),
+        ("import nosuchthing", "No module named 'nosuchthing'"),
+        ("raise RuntimeError('no\\nlicence')", "no licence"),
+        ("Other = 1", "has no attribute 'get_library_path'"),
         (GIVES.format("/nowhere.so"), "/nowhere.so: cannot open shared object file: No such file"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "ended the process by SIGSEGV"),
         ("import sys\nsys.exit('no key')", "the process that starts it fails: no key"),
@@ -110,7 +110,7 @@ def test_what_one_prints_is_not_taken_for_an_answer(install: Install) -> None:
         OPENVINO, 'print(\'{"name": "openvino", "why": ""}\', flush=True)\nraise ValueError("wrong")'
     )
 
-    assert "wrong; it needs" in _unusable()["openvino"]
+    assert _unusable()["openvino"] == "wrong"
 
 
 def test_no_process_can_be_started(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
