@@ -4,7 +4,6 @@ A new process spends most of a third of a second on imports. `Forker` starts one
 asks it for a fork for each model; that runs `edge_runtime.worker.__main__.main`, limits included.
 """
 
-import json
 import os
 import socket
 import subprocess
@@ -12,7 +11,10 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
+
 from edge_runtime import __version__
+from edge_runtime.worker.wire import Task
 
 TIMEOUT_S = 60
 _MESSAGE_BYTES = 4096
@@ -33,8 +35,19 @@ class Forker:
         """Start a worker on an unpacked bundle: its process id, and our end of its socket."""
         ours, theirs = socket.socketpair()
         with theirs:
-            said = json.dumps([str(folder), "1", str(max_bytes), "", "", "0"]).encode()
-            socket.send_fds(self._asking, [said], [theirs.fileno()])
+            task = Task(
+                parent=self._process.pid,
+                folder=str(folder),
+                threads=1,
+                max_bytes=max_bytes,
+                board="",
+                variant="",
+                provider="",
+                preferred=None,
+                priority=0,
+                asks=False,
+            )
+            socket.send_fds(self._asking, [msgspec.json.encode(task)], [theirs.fileno()])
         return int(self._asking.recv(_MESSAGE_BYTES)), ours
 
     def ended(self) -> int:
@@ -59,7 +72,6 @@ def main() -> None:
     with model.load(Path(sys.argv[2]), allow_unsigned=True) as first:  # imports all that a worker does
         first.replay_goldens()
     asked = socket.socket(fileno=int(sys.argv[1]))
-    own = str(os.getpid())
     while True:
         said, descriptors, _, _ = socket.recv_fds(asked, _MESSAGE_BYTES, 1)
         if not said:
@@ -68,7 +80,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             asked.close()
-            sys.argv[1:] = [__version__, str(descriptor), own, *json.loads(said)]
+            sys.argv[1:] = [__version__, str(descriptor), said.decode()]
             try:
                 program.main()
             finally:
