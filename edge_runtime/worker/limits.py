@@ -7,11 +7,13 @@ ends some process, which need not be the model's.
 import os
 import re
 
-# How Python, the C++ library, the loader, ONNX Runtime and the C library say that memory was refused.
+# How Python, the C++ library, the loader, ONNX Runtime and the C library say that memory was refused. A
+# GPU that is "out of memory" has another.
 _REFUSED = re.compile(
-    "MemoryError|can't start new thread|bad_alloc|failed to map segment|allocate memory|out of memory",
-    re.IGNORECASE,
+    "MemoryError|can't start new thread|bad_alloc|failed to map segment|allocate memory", re.IGNORECASE
 )
+# How code ends that does not look whether it was given the memory.
+_CRASHED = re.compile("ended by SIG(SEGV|ABRT|BUS)")
 
 
 def default_bytes() -> int:
@@ -30,3 +32,11 @@ def reached(text: str, max_bytes: int | None) -> str:
     name, remedy = ("`memory_mb`", "raise it") if max_bytes else ("three quarters of the machine's", "")
     advice = ", or ".join(filter(None, (remedy, "run a smaller variant")))
     return f"{text.rstrip('.: ')}. The memory limit of {size} ({name}) was reached: {advice}."
+
+
+def crashed(ending: str, max_bytes: int | None) -> str:
+    """How a process ended, with the limit that may have been the reason, where it has one."""
+    if max_bytes is None or not _CRASHED.search(ending) or _REFUSED.search(ending):
+        return ending
+    size = f"{max_bytes / 1e6:,.0f} MB"
+    return f"{ending.rstrip('. ')}. Its memory limit of {size} (`memory_mb`) may be the reason."

@@ -18,7 +18,7 @@ from edge_runtime import __version__, errors
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import EdgeError, UnavailableError, WorkerError
 from edge_runtime.worker.child import Child
-from edge_runtime.worker.limits import default_bytes, reached
+from edge_runtime.worker.limits import crashed, default_bytes, reached
 from edge_runtime.worker.release import on_disk, other_release
 from edge_runtime.worker.wire import (
     Attempt,
@@ -171,7 +171,7 @@ class Worker:
     def ending(self) -> str:
         """How the process ended, and what it said last; one that lives is ended."""
         text = f"worker process {self.pid} {self._child.last_words()}."
-        return reached(text, self._max_bytes) or text
+        return reached(text, self._max_bytes) or crashed(text, self._max_bytes)
 
     def infer(self, windows: npt.NDArray[np.float32], timeout_s: float = 10) -> Answer:
         """Run the model on windows float32 (n, length, channels).
@@ -238,7 +238,8 @@ class Worker:
             ) from error
         except (WireError, msgspec.DecodeError) as error:
             ending = self._child.last_words()
-            raise WorkerError(f"{self._name}: in {what}, worker process {self.pid} {ending}.") from error
+            text = f"{self._name}: in {what}, worker process {self.pid} {ending}."
+            raise WorkerError(crashed(text, self._max_bytes)) from error
         if isinstance(reply, Failed):
             raise _error(reply)
         return reply

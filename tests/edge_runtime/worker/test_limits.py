@@ -64,6 +64,23 @@ def test_a_model_that_grows_ends_at_the_limit_which_is_named(
         wait_for(lambda: not worker.alive, "its end")
 
 
+@pytest.mark.parametrize("max_bytes", [None, 200 * _MB])
+def test_a_crash_of_code_that_does_not_look_names_the_limit_as_a_possible_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_bytes: int | None
+) -> None:
+    """It writes to what an allocation gave that was refused: to address 0."""
+    writes = "ctypes.memset(0, 1, 1) if windows[0, 0, 0] > 100 else None"
+    monkeypatch.setenv(*own_engine(tmp_path, run=writes).popitem())
+    with (
+        Worker.start(slot(tmp_path, tiny_bundle(engine="own")), max_bytes=max_bytes) as worker,
+        pytest.raises(WorkerError, match="was ended by SIGSEGV") as caught,
+    ):
+        worker.infer(golden_windows()[3:] * 1000)
+
+    hint = " Its memory limit of 200 MB (`memory_mb`) may be the reason."
+    assert str(caught.value).endswith(hint) == (max_bytes is not None)
+
+
 def test_what_a_process_takes_does_not_hang_on_the_number_of_cores(tmp_path: Path) -> None:
     """numpy's BLAS would keep 40 MB for each."""
     with Worker.start(slot(tmp_path, tiny_bundle())) as worker:
