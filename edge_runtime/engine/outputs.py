@@ -134,7 +134,8 @@ class _Names:
     def of(self, indices: Array) -> Array:
         """The names of int64 indices; raises EngineError for an index that is none."""
         # Seen as unsigned a negative index is out of range too, instead of counting from the end.
-        if indices.size and np.maximum.reduce(indices.view(np.uint64)) >= len(self._names):
+        unsigned = indices.view(np.uint64)
+        if indices.size and unsigned.item(unsigned.argmax()) >= len(self._names):
             raise self._no_class(indices)
         return self._names.take(indices)
 
