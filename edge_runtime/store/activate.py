@@ -175,7 +175,13 @@ def _prove(store: Store, slot: Slot, wanted: Wanted, say: Callable[[str], None])
                 f"{folder}: expected the bundle {slot.digest}, found another. Install it again."
             )
     chooser = Chooser(
-        start=partial(Worker, board=wanted.board, variant=wanted.variant, provider=wanted.provider),
+        start=partial(
+            Worker,
+            board=wanted.board,
+            variant=wanted.variant,
+            provider=wanted.provider,
+            on_line=say,  # a plan that is built tells how far it is
+        ),
         key=key_of(board=wanted.board, variant=wanted.variant, provider=wanted.provider),
         limits=Limits(load_s=READY_TIMEOUT_S),
         say=say,

@@ -93,7 +93,7 @@ def bench(
         from edge_runtime.worker import Worker
 
         demand_one_trust(trust, allow_unsigned)
-        start = partial(Worker, board=board, provider=provider)
+        start = partial(Worker, board=board, provider=provider, on_line=_progress)
         name, rows = _measured(bundle, trust, start, seconds)
         if as_json:
             print_json(_as_document(name, rows))

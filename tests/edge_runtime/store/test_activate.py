@@ -18,6 +18,7 @@ from edge_runtime.store.activate import bring_up
 from tests.edge_runtime.store.rig import Shelf
 from tests.support.agent import COMMAND
 from tests.support.broken_library import breaking
+from tests.support.own_engine import own_engine
 from tests.support.tiny_bundle import root_bytes
 from tests.support.waiting import wait_for
 
@@ -89,6 +90,14 @@ def test_the_variant_that_is_named_is_the_one_that_proves_itself(shelf: Shelf) -
     assert done.returncode == 0, done.stderr
     assert "measures" not in done.stderr
     assert recorded(shelf).chosen == Candidate("fast", "cpu")
+
+
+def test_what_an_engine_says_while_it_prepares_is_heard(shelf: Shelf) -> None:
+    own = own_engine(shelf.folder, prepare="print('40 % of the plan', flush=True)")
+    bundle = shelf.bundle("1.0.0", variants={"gpu": "good"}, on_own={"gpu"})
+    done = command(shelf, "install", bundle, "--allow-unsigned", env={**os.environ, **own})
+    assert done.returncode == 0, done.stderr
+    assert "40 % of the plan\n" in done.stderr
 
 
 def test_a_record_goes_with_its_slot(shelf: Shelf) -> None:
