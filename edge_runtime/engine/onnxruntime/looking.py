@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,8 +40,13 @@ def why_unusable(name: str) -> str:
 
 def software() -> tuple[str, ...]:
     """ONNX Runtime and its plug-ins as they are installed, "name version" each."""
-    found = {(each.name or "").lower(): each.version for each in metadata.distributions()}
-    return tuple(f"{name} {found[name]}" for name in sorted(found) if name.startswith("onnxruntime"))
+    found: dict[str, str] = {}
+    # By the names of folders: `importlib.metadata` reads a file of every package, 80 ms where they are many.
+    for folder in sys.path:
+        for about in Path(folder).glob("onnxruntime*.*-info"):
+            name, _, version = about.stem.partition("-")
+            found.setdefault(name.replace("_", "-"), version)
+    return tuple(f"{name} {found[name]}" for name in sorted(found))
 
 
 @cache

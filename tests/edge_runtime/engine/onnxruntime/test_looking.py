@@ -129,11 +129,8 @@ def test_a_provider_is_tried_only_on_boards_that_name_it(install: Install) -> No
 
 
 def test_what_is_installed_is_told_with_its_version(install: Install, tmp_path: Path) -> None:
-    about = tmp_path / "installed" / "Onnxruntime_EP_openvino-1.8.1.dist-info"
-    about.mkdir()
-    text = "Metadata-Version: 2.1\nName: onnxruntime-ep-openvino\nVersion: 1.8.1\n"
-    (about / "METADATA").write_text(text)
+    (tmp_path / "installed" / "onnxruntime_ep_openvino-1.8.1.dist-info").mkdir()
 
     found = OnnxRuntimeEngine().software()
     assert "onnxruntime-ep-openvino 1.8.1" in found
-    assert any(each.startswith("onnxruntime 1.") for each in found)
+    assert f"onnxruntime {onnxruntime.__version__}" in found
