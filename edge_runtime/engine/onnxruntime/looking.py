@@ -41,7 +41,7 @@ def why_unusable(name: str) -> str:
 def software() -> tuple[str, ...]:
     """ONNX Runtime and its plug-ins as they are installed, "name version" each."""
     found: dict[str, str] = {}
-    # By the names of folders: `importlib.metadata` reads a file of every package, 80 ms where they are many.
+    # By names of folders: `importlib.metadata` reads a file of every package, 80 ms of many.
     for folder in sys.path:
         for about in Path(folder).glob("onnxruntime*.*-info"):
             name, _, version = about.stem.partition("-")
