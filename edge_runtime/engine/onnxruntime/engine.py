@@ -113,10 +113,12 @@ def _loaded(bundle: Bundle, file: str, subject: str, threads: int, start: Start 
         model: bytes | str = held.path if by_path else raw
         del raw
         return_freed_memory()  # before a forest needs thirteen times its file for a moment
-        with translated(f"{subject}: cannot be loaded"):
-            session = (start or _on_the_processor)(model, _options(threads), threads)
-        if by_path:
-            held.demand_unwritten()
+        try:
+            with translated(f"{subject}: cannot be loaded"):
+                session = (start or _on_the_processor)(model, _options(threads), threads)
+        finally:
+            if by_path:
+                held.demand_unwritten()  # also where it failed: that is then why
     # It keeps the file for a fallback, which is off; and what loading freed, of a forest more than
     # stays in use: ONNX Runtime copies a model several times.
     session._model_bytes = None
