@@ -55,7 +55,8 @@ class Choosing:
             self._loading = None
         for name in self._runners:
             digest = self._active(name, on_trial)
-            begun = self._begin(name, digest) if digest else None
+            answers = digest and digest == self._runners[name].digest
+            begun = self._begin(name, digest) if answers else None
             if begun is not None:
                 self._loading = name, begun
                 return
@@ -88,11 +89,9 @@ class Choosing:
         self._asked[name] = candidate
 
     def _active(self, name: str, on_trial: Container[str]) -> str:
-        """The digest of what serves and is to stay for now; '' for nothing."""
+        """The digest of what is active and is to stay for now; '' for nothing."""
         now = self._slots.model(name)
-        if name in on_trial or now.pending or self._runners[name].digest != now.active:
-            return ""
-        return now.active or ""
+        return "" if name in on_trial or now.pending else now.active or ""
 
     def _begin(self, name: str, digest: str) -> Trial | None:
         asked = self._asked.pop(name, None)

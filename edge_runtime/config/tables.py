@@ -33,8 +33,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class TemperatureConfig(Part, frozen=True, kw_only=True):
     """From `ceiling_c` on the models are eased step by step, and below `resume_c` back again.
 
-    `sensor`: one thermal zone, or a folder of them, of which the hottest counts. Without `resume_c` it is
-    10 °C below the ceiling. One step takes `step_s`, so that it can show.
+    `sensor`: one thermal zone, or a folder of them, of which the hottest counts. Without `resume_c` it
+    is 10 °C below the ceiling. One step takes `step_s`, so that it can show.
     """
 
     ceiling_c: Annotated[float, _number(20, 150, "°C from which on the models are eased.", "°C")] = 80.0

@@ -38,7 +38,8 @@ class Session:
 def own_engine(folder: Path, *, run: str = "", load: str = "", prepare: str = "") -> dict[str, str]:
     """Install the engine `own` in a folder; what to add to the environment of a process that has it.
 
-    `run`, `load` and `prepare` are Python that is executed then: it sees the `windows`, and a list `kept`.
+    `run`, `load` and `prepare` are Python that is executed then: it sees the `windows` and a list
+    `kept`.
     """
     site = folder / "own-engine"
     about = site / "ownengine-1.0.dist-info"
