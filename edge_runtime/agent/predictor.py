@@ -67,7 +67,8 @@ class Predictor:
         self._cursor = Cursor()
         self._losses = Losses(model.name, {})
         self._silence = Silence(model.source.silence_s, time.monotonic())
-        self._haste = Haste(None, time.monotonic())
+        self._haste = Haste()
+        self._rate_hz: float | None = None  # that the version in use is made for
         self._failed_runs = 0  # in a row, each of another window
         self._renewed_s = -math.inf
         self._failures: Counter[str] = Counter()
@@ -110,10 +111,11 @@ class Predictor:
         """Hear the sensor with this model's window; another geometry begins its windows anew."""
         window, sensor = manifest.window, self._sensor
         assert window is not None
+        self._rate_hz = window.rate_hz
         if sensor is not None:
             if sensor.fits(window.channels, geometry(self._model, window)):
                 return True
-            sensor.close()
+            self.close()
             self._sensor = None
         try:
             sensor = Sensor(
@@ -131,7 +133,6 @@ class Predictor:
             return False
         self._sensor = sensor
         self._losses = Losses(self._name, self.counters())
-        self._haste = Haste(window.rate_hz, time.monotonic())
         self._cursor = self._remembered(sensor)
         return True
 
@@ -181,7 +182,7 @@ class Predictor:
             return
         now_s, taken = time.monotonic(), sensor.stream.counters()["taken"]
         silence = self._silence.event(taken if sensor.connected else None, now_s)
-        for found in filter(None, (silence, self._haste.event(taken, now_s))):
+        for found in filter(None, (silence, self._haste.event(taken, self._rate_hz, now_s))):
             self._books.note(found[0], self._name, detail=found[1])
 
     def tell_limit(self) -> None:
@@ -207,6 +208,7 @@ class Predictor:
             self._books.write(events)
 
     def close(self) -> None:
+        """Hear the sensor no more; what is not told yet of its losses is told."""
         if self._sensor is not None:
             self._sensor.close()
             self.tell_losses(last=True)
