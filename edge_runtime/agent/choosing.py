@@ -38,7 +38,7 @@ class Choosing:
         self._runners = runners
         self._slots = slots
         self._looked_at: dict[str, str] = {}  # the digest of each model whose record was looked at
-        self._asked: dict[str, Candidate] = {}
+        self._asked: dict[str, tuple[str, Candidate]] = {}  # of which digest
         self._loading: tuple[str, Trial] | None = None
 
     def step(self, on_trial: Container[str]) -> None:
@@ -81,12 +81,13 @@ class Choosing:
         found = self._recorded(name, self._runners[name].digest)
         return found.chosen if found else None
 
-    def go_over(self, name: str, candidate: Candidate) -> None:
-        """Have another candidate of what is active take over, once it is ready beside what serves.
+    def go_over(self, name: str, digest: str, candidate: Candidate) -> None:
+        """Have another candidate of the bundle `digest` take over, once it is ready beside what serves.
 
-        Nothing is remembered of it: the next start serves what was chosen.
+        It is not done where another bundle is active by then, and nothing is remembered of it: the next
+        start serves what was chosen.
         """
-        self._asked[name] = candidate
+        self._asked[name] = digest, candidate
 
     def _active(self, name: str, on_trial: Container[str]) -> str:
         """The digest of what is active and is to stay for now; '' for nothing."""
@@ -94,7 +95,9 @@ class Choosing:
         return "" if name in on_trial or now.pending else now.active or ""
 
     def _begin(self, name: str, digest: str) -> Trial | None:
-        asked = self._asked.pop(name, None)
+        of, asked = self._asked.pop(name, ("", None))
+        if of != digest:
+            asked = None
         runner = self._runners[name]
         if asked is None and self._looked_at.get(name) == digest:
             return None
@@ -103,7 +106,7 @@ class Choosing:
             self._looked_at[name] = digest
             if found is not None:
                 return None
-        elif asked == runner.candidate or asked not in _able(found):
+        elif asked not in _able(found):
             return None
         return Trial(
             name,

@@ -58,7 +58,7 @@ class Easing:
         return bool(now)
 
     def _go_over(self, candidate: Candidate) -> str:
-        self._choosing.go_over(self.name, candidate)
+        self._choosing.go_over(self.name, self._digest, candidate)
         return f"goes over to {candidate}"
 
     def _halve(self, halvings: int) -> str:

@@ -37,8 +37,8 @@ class Choosing:
     def chosen(self, _name: str) -> Candidate:
         return self._candidates[0]
 
-    def go_over(self, _name: str, candidate: Candidate) -> None:
-        if self.goes_over:
+    def go_over(self, _name: str, digest: str, candidate: Candidate) -> None:
+        if self.goes_over and digest == self._runner.digest:
             self._runner.candidate = candidate
 
 
