@@ -189,7 +189,7 @@ def _costs(manifest: Manifest, measured: Sequence[Measured]) -> Iterator[str]:
     times = [
         (
             each.variant.id,
-            f"{of.p50_us:,.0f} µs, 90 % in {of.p90_us:,.0f}",
+            f"{of.p50_us:,.0f} µs, 90 % in {of.p90_us:,.0f} µs",
             of.p50_us,
             of.p90_us,
         )

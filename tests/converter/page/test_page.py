@@ -76,6 +76,12 @@ def test_it_has_a_plot_of_each_kind_and_each_variant(html: str) -> None:
     ]
 
 
+def test_both_times_of_a_variant_have_their_unit(html: str) -> None:
+    said = re.findall(r">([^<]*90 % in[^<]*)<", html)
+    assert said
+    assert all(re.fullmatch(r"[\d,]+ µs, 90 % in [\d,]+ µs", each) for each in said)
+
+
 def test_it_is_one_file_without_scripts_or_references(html: str) -> None:
     found = elements(html)
     assert not {each.tag for each in found} & {"script", "link", "img", "iframe", "object", "a", "base"}
