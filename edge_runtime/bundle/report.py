@@ -11,7 +11,7 @@ from edge_runtime.bundle.expiry import Expiry
 from edge_runtime.bundle.layout import MAX_LISTED, cut, plain, size, table
 from edge_runtime.bundle.manifest import Input, Manifest, Variant
 from edge_runtime.bundle.reader import Bundle
-from edge_runtime.bundle.root_report import expiry_text
+from edge_runtime.bundle.root_report import expiry_lines
 from edge_runtime.bundle.scores import score_lines
 from edge_runtime.bundle.trust import Root
 
@@ -50,7 +50,7 @@ def verdict(bundle: Bundle, root: Root, root_path: Path, expiry: Expiry, checked
         *[f"  signed   by {name}, which the root file does not name: not counted" for name in others],
         f"  trusted  by {root_path}, version {root.version}, which expires {root.expires:%Y-%m-%d}:",
         f"           {role.threshold} of its {len(role.key_ids)} bundle keys must, {signers} did",
-        f"  expiry   {expiry_text(root, expiry).strip()}",
+        "  expiry   " + "\n           ".join(expiry_lines(root, expiry)),
         f"  checked  {len(bundle.names)} files, {size(checked_bytes)}: none altered, missing or added",
     ]
     return "\n".join(lines)

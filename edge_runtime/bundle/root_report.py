@@ -5,6 +5,8 @@ from typing import Any
 from edge_runtime.bundle.expiry import Expiry
 from edge_runtime.bundle.trust import TIME, Draft, Role, Root
 
+_ADVICE = "to have it kept right: timedatectl set-ntp true"
+
 
 def as_text(root: Root) -> str:
     """A few lines: version, expiry, and for both roles how many of which keys must sign."""
@@ -25,14 +27,18 @@ def as_document(root: Root) -> dict[str, Any]:
     }
 
 
-def expiry_text(root: Root, found: Expiry) -> str:
-    """One line: whether it has expired, and whether the clock that says so is believed."""
-    clock = f"the clock is {'' if found.clock.believed else 'not '}believed, it {found.clock.why}"
-    if not found.expired:
-        days = (root.expires - found.clock.now).days
-        return f"  in force for {days} more days: {clock}"
-    verdict = "nothing new is accepted" if found.refusal else "a warning only"
-    return f"  expired, {verdict}: {clock}"
+def expiry_lines(root: Root, found: Expiry) -> list[str]:
+    """Whether it has expired, whether the clock that says so is believed, and what to do if not."""
+    days = (root.expires - found.clock.now).days
+    if found.clock.believed:
+        verdict = (
+            "expired, nothing new is accepted" if found.expired else f"in force for {days} more days"
+        )
+        return [f"{verdict}: the clock is believed, it {found.clock.why}"]
+    if found.expired:
+        return [f"expired, a warning only: the clock is not believed, it {found.clock.why}", _ADVICE]
+    verdict = f"in force for {days} more days if the clock is right; nothing is refused if it is not"
+    return [verdict, f"it {found.clock.why}", _ADVICE]
 
 
 def expiry_document(found: Expiry) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def trust() -> None:
 def show(folder: Path, as_json: bool) -> None:
     """Show the root file this store trusts: its version, expiry, keys and thresholds."""
     from edge_runtime.bundle.expiry import judged
-    from edge_runtime.bundle.root_report import as_document, as_text, expiry_document, expiry_text
+    from edge_runtime.bundle.root_report import as_document, as_text, expiry_document, expiry_lines
     from edge_runtime.errors import StoreError
     from edge_runtime.store.disk import Store
 
@@ -39,8 +39,10 @@ def show(folder: Path, as_json: bool) -> None:
             "The first `edge-runtime install` tells it, with --trust."
         )
     expired = judged(root, store.clock())
-    document = {**as_document(root), **expiry_document(expired)}
-    click.echo(json.dumps(document) if as_json else f"{as_text(root)}\n{expiry_text(root, expired)}")
+    if as_json:
+        click.echo(json.dumps({**as_document(root), **expiry_document(expired)}))
+        return
+    click.echo("\n  ".join([as_text(root), *expiry_lines(root, expired)]))
 
 
 @trust.command(short_help="Put the next root file in the place of the old one.")

@@ -270,6 +270,19 @@ def test_verify_warns_of_an_expired_root_file_where_the_clock_is_not_believed(
     )
 
 
+def test_verify_says_that_a_clock_nobody_keeps_refuses_nothing_and_how_to_have_it_kept(
+    bundle: Path, root: Path, capsys, monkeypatch
+) -> None:
+    set_clock(monkeypatch, synchronized=False)
+
+    assert cli.run(["verify", str(bundle), "--trust", str(root)]) == 0
+    assert (
+        "  expiry   in force for 7154 more days if the clock is right; nothing is refused if it is not\n"
+        "           it is not synchronized, and nothing else says that it is right\n"
+        "           to have it kept right: timedatectl set-ntp true\n"
+    ) in capsys.readouterr().out
+
+
 def test_verify_refuses_an_expired_root_file_where_the_clock_is_believed(
     bundle: Path, expired: Path, capsys, monkeypatch
 ) -> None:
