@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.backends import tensorrt
 from converter.bundling import variant_of
 from converter.case import Case
 from converter.evidence import rows_to_time
@@ -53,12 +54,18 @@ def choose(
     maker = Maker(case, graphs, wanted.calibration, wanted.allowed)
     judge = _Judge(case, graphs, maker, wanted, truth, tuple(boards))
     fixed, elsewhere = wanted.choices, not_measured(boards)
+    if fixed is None:
+        recipes = recipes_for(graphs, boards, builds_plans=not tensorrt.why_unavailable())
+    else:
+        recipes = fixed.recipes
     tried = []
-    for recipe in recipes_for(graphs, boards) if fixed is None else fixed.recipes:
+    for recipe in recipes:
         progress(f"trying {recipe.id}")
         tried.append(judge.tried(recipe, progress))
     if fixed is not None:
         return tuple(_as_chosen(each, fixed, elsewhere) for each in tried)
+    if not tried:
+        return ()
     progress("measuring the variants")
     measured = _timed(case, graphs.plain, tried)
     return decided(measured, elsewhere)

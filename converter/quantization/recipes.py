@@ -24,9 +24,13 @@ _FOR_TENSORRT = (
 )
 
 
-def recipes_for(graphs: Graphs, boards: Sequence[Board]) -> tuple[Recipe, ...]:
-    """Those for the engines that the boards have; without boards, for ONNX Runtime."""
+def recipes_for(graphs: Graphs, boards: Sequence[Board], *, builds_plans: bool) -> tuple[Recipe, ...]:
+    """Those for the engines that the boards have; without boards, for ONNX Runtime.
+
+    builds_plans: whether TensorRT is here to try variants with. Without it none is made: each board's
+    note says once what to install.
+    """
     there = with_tensorrt(boards)
     special = _FOR_NETWORKS if graphs.is_network else _FOR_CLASSIC
     for_onnxruntime = (*special, *_FOR_ONNXRUNTIME) if len(there) < len(boards) or not boards else ()
-    return (*for_onnxruntime, *(_FOR_TENSORRT if there else ()))
+    return (*for_onnxruntime, *(_FOR_TENSORRT if there and builds_plans else ()))

@@ -72,9 +72,9 @@ def test_a_runtime_without_tensorrt_goes_on_with_the_plain_variant(tmp_path: Pat
 
 
 def test_the_report_says_of_each_board_what_was_tried_and_what_was_not() -> None:
-    text = iris(boards=["pi4", "orin-nano", "agx-thor", "rtx-30"]).report()
-    lines = [line for line in text.splitlines() if line.startswith("board ")]
-    assert len(lines) == 4
+    bundle = iris(boards=["pi4", "orin-nano", "agx-thor", "rtx-30"])
+    lines = bundle.notes
+    assert len(lines) == bundle.report().count("\nboard ") == 4
     assert "Raspberry Pi 4 (pi4): it has no TensorRT: onnxruntime runs fp32." in lines[0]
     assert "untested: its compute capability 8.7 cannot be tried here. For 8.6 TensorRT-RTX" in lines[1]
     assert "untested: its compute capability 11.0 cannot be tried here. For 8.9" in lines[2]
@@ -104,6 +104,17 @@ def test_where_tensorrt_is_missing_or_broken_the_plain_variant_ships_and_the_rep
         else "TensorRT-RTX is broken here"
     )
     assert f"it has no TensorRT variant: {why}" in note
+
+
+def test_without_tensorrt_no_variant_is_made_for_it_and_the_hint_stands_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tensorrt, "MODULE", "tensorrt_of_nobody")
+    bundle = iris(boards=["orin-nano"], quantize=True)
+    assert bundle.tried == ()
+    assert bundle.report().count("is not installed") == 1
+    assert bundle.report_html().count("is not installed") == 1
+    assert iris(boards=["orin-nano"], choices=bundle.choices).to_bytes() == bundle.to_bytes()
 
 
 def test_a_gpu_that_tensorrt_cannot_build_for_is_told_in_its_own_words() -> None:
