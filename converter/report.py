@@ -1,5 +1,6 @@
 """A conversion in a screenful of text."""
 
+import textwrap
 from collections.abc import Sequence
 
 from converter.quantization.outcome import Tried
@@ -8,6 +9,8 @@ from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.bundle.scores import score_lines
 
 NOT_MEASURED = "accuracy not measured: no labels were given"
+_COLUMNS = 105
+_INDENT = 9
 
 
 def report(manifest: Manifest, notes: Sequence[str] = (), tried: Sequence[Tried] = ()) -> str:
@@ -15,7 +18,19 @@ def report(manifest: Manifest, notes: Sequence[str] = (), tried: Sequence[Tried]
 
     notes: a sentence for each board that the bundle is for. tried: what quantization tried.
     """
-    lines = [f"{name:<9}{text}" for name, text in facts(manifest, notes, tried)]
+    lines = [_wrapped(name, text) for name, text in facts(manifest, notes, tried)]
     if manifest.evaluation is None:
         return "\n".join([*lines, NOT_MEASURED])
     return "\n".join([*lines, "", *score_lines(manifest.evaluation, manifest.classes)])
+
+
+def _wrapped(name: str, text: str) -> str:
+    """A fact, its later lines indented; a word is never broken, so a path or a command can be copied."""
+    return textwrap.fill(
+        text,
+        _COLUMNS,
+        initial_indent=f"{name:<{_INDENT}}",
+        subsequent_indent=" " * _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -42,7 +42,7 @@ def facts(
         yield "parity", parity_of(variant)
     for each in tried:
         if not each.kept:
-            yield "dropped", f"{each.id}: {tried_of(each)}"
+            yield "dropped", f"{each.id}: {each.why}"  # the page has what it loses
     if manifest.refusals:
         yield "refuses", "; ".join(manifest.refusals)
     yield "goldens", f"{manifest.golden.count} inputs travel with the model"

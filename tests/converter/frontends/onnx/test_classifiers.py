@@ -75,6 +75,6 @@ def test_a_classifier_in_its_own_operators_has_no_variant_for_tensorrt() -> None
         by_skl2onnx(LogisticRegression(), ROWS, PLACES, zipmap=False), boards=["orin-nano"]
     )
     assert [variant.engine for variant in bundle.manifest.variants] == ["onnxruntime"]
-    assert "LinearClassifier of ai.onnx.ml has no form in standard operators" in bundle.report()
+    assert "LinearClassifier of ai.onnx.ml has no form in standard operators" in bundle.notes[0]
     assert "LinearClassifier" in operators(bundle)
     assert graph_of(bundle).graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
