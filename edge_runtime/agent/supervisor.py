@@ -93,7 +93,7 @@ def _heat(
 
 
 class Supervisor:
-    """Owns the runners, the trials and what is told of them. Everything happens in one thread."""
+    """Owns the runners, the trials and what is told of them. What it does itself is in one thread."""
 
     def __init__(
         self,
@@ -114,6 +114,7 @@ class Supervisor:
         self._choices = Choices(config.store)
         self._meter = Meter(config, books, self._runners)
         self._heat = _heat(config, books, self._runners.values(), self._installs.choosing)
+        self._stalled = set[str]()
         self._ready: Ready | None = None
         self._reported: object = None
         self._started = time.monotonic()
@@ -145,8 +146,9 @@ class Supervisor:
     def _all_go_round(self) -> bool:
         """Whether every model's thread does; else nothing keeps the service manager from a restart."""
         stalled = {name: why for name, runner in self._runners.items() if (why := runner.stalled)}
-        for name, why in stalled.items():
-            self._books.note_once("model stalled", name, self._runners[name].version, why)
+        for name in stalled.keys() - self._stalled:
+            self._books.note("model stalled", name, self._runners[name].version, stalled[name])
+        self._stalled = set(stalled)
         return not stalled
 
     def _guarded(self, act: Callable[[], None]) -> None:
