@@ -136,12 +136,11 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     """`bundle` is installed at start when the device has no such model yet.
 
     A worker that needs more than `load_timeout_s` to be ready, golden inputs included, or
-    `run_timeout_s` for one run of windows, is ended. It may have `memory_mb` and use `cpu` of a core;
-    without them three quarters of the machine's memory, and all the time there is. Of the
-    bundle's variants and their engines' providers the fastest on this device runs, as was measured at
-    the install, or with `prefer = "author"` the first that can serve; `variant` and `provider` leave
-    the others out.
-    Without `realtime` the model runs as all else does.
+    `run_timeout_s` for one run of windows, is ended. It may allocate `memory_mb`, three quarters of the
+    machine's without it, and use `cpu` cores on average, without it all that there are. Of the bundle's
+    variants and their engines' providers the fastest on this device runs, as was measured at the
+    install, or with `prefer = "author"` the first that can serve; `variant` and `provider` leave the
+    others out. Without `realtime` the model runs as all else does.
     """
 
     name: Annotated[str, _about("The name in the bundle's manifest.", minLength=1)]
