@@ -16,6 +16,7 @@ from converter.converted import ConvertedBundle
 from converter.documents import documents
 from converter.evidence import Evidence
 from converter.given import Given, read_given
+from converter.progress import Progress, silent
 from converter.quantization.choices import FILE as CHOICES
 from converter.quantization.choosing import choose
 from converter.quantization.making import Graphs
@@ -30,7 +31,6 @@ from converter.window import WindowSpec
 from edge_runtime.bundle.manifest import Evaluation
 from edge_runtime.errors import ConversionError
 
-Progress = Callable[[str], None]
 _Found = TypeVar("_Found")
 
 
@@ -56,7 +56,7 @@ def convert(
     calibration: Any = None,
     max_accuracy_drop: float = MAX_ACCURACY_DROP,
     choices: Any = None,
-    progress: Progress = lambda _: None,
+    progress: Progress = silent,
 ) -> ConvertedBundle:
     """Convert a trained model into a bundle and prove that it agrees.
 

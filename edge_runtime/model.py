@@ -29,7 +29,7 @@ __all__ = ["Inference", "Model", "from_bundle", "load"]
 Table = Any
 
 # Rows of one run. Larger batches are split: they gain nothing, and memory stays bounded.
-_MAX_BATCH = 1024
+MAX_BATCH = 1024
 
 
 def load(
@@ -234,7 +234,7 @@ class Model:
         """All outputs for a batch of any size, in the manifest's order; the arrays are the caller's."""
         feed = self._check.feed(windows)
         count = len(next(iter(feed.values())))
-        if 0 < count <= _MAX_BATCH:
+        if 0 < count <= MAX_BATCH:
             return list(self._session.run(feed).values())
         if not count:
             return [
@@ -242,8 +242,8 @@ class Model:
                 for output in self.manifest.outputs
             ]
         parts = (
-            {name: array[at : at + _MAX_BATCH] for name, array in feed.items()}
-            for at in range(0, count, _MAX_BATCH)
+            {name: array[at : at + MAX_BATCH] for name, array in feed.items()}
+            for at in range(0, count, MAX_BATCH)
         )
         runs = [list(self._session.run(part).values()) for part in parts]
         return [np.concatenate(each) for each in zip(*runs, strict=True)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from converter.comparison.choice import checked_limits
+from converter.progress import Progress
 from edge_runtime.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def compare_files(
     models: Sequence[Path],
     terms: Terms,
     *,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> "Comparison":
     """Choose among models in files, which are called what their files are."""
     limits = checked_limits(terms.max_size, terms.max_latency_us)

@@ -15,13 +15,13 @@ from converter.conversion import convert
 from converter.converted import ConvertedBundle
 from converter.evidence import rows_to_time
 from converter.page.comparison import section
+from converter.progress import Progress, silent
 from converter.timing import one_row_us
 from converter.variant import loaded, run
 from edge_runtime.engine.base import Values
 from edge_runtime.errors import ConfigError, ConversionError, EdgeError, InputError, StorageError
 from edge_runtime.model import Model
 
-Progress = Callable[[str], None]
 Conversion = Callable[[], ConvertedBundle]
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -61,7 +61,7 @@ def compare(
     metric: str | None = None,
     max_size_bytes: int | None = None,
     max_latency_us: float | None = None,
-    progress: Progress = lambda _: None,
+    progress: Progress = silent,
     **options: Any,
 ) -> Comparison:
     """Convert several trained models for one place and choose one of them.

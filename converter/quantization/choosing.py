@@ -4,7 +4,7 @@ See docs/quantization.md, and docs/adr/0021 for why evidence decides.
 """
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +20,7 @@ from converter.evidence import rows_to_time
 from converter.foreign import told
 from converter.frontends.base import Converted
 from converter.parity import NEAR_TIE, differences
+from converter.progress import Progress
 from converter.quantization.budget import lost
 from converter.quantization.choices import Choices, Recipe
 from converter.quantization.making import Graphs, Made, Maker
@@ -34,8 +35,6 @@ from converter.timing import time_ratios
 from edge_runtime.boards import Board
 from edge_runtime.bundle.manifest import Parity
 from edge_runtime.errors import ConversionError, EdgeError
-
-Progress = Callable[[str], None]
 
 
 def choose(

@@ -12,6 +12,7 @@ from converter.backends.tensorrt import CAPABILITIES, Trial
 from converter.bundling import file_of, needs_of
 from converter.foreign import told
 from converter.frontends.base import Converted
+from converter.progress import Progress
 from converter.requirements import of_onnxruntime
 from converter.shipped import Shipped
 from converter.source import Tensors
@@ -19,12 +20,11 @@ from converter.standard.splitting import Split, split
 from edge_runtime.boards import Board
 from edge_runtime.bundle.manifest import Parity, Profile, Variant
 from edge_runtime.errors import EdgeError
+from edge_runtime.model import MAX_BATCH
 
 ID = "tensorrt-fp32"
-# A stream asks one row at a time; longer batches are split at 1,024 by `edge_runtime.Model`.
-PROFILE = Profile(min_rows=1, opt_rows=1, max_rows=1024)
-
-Progress = Callable[[str], None]
+# A stream asks one row at a time; `edge_runtime.Model` splits longer batches.
+PROFILE = Profile(min_rows=1, opt_rows=1, max_rows=MAX_BATCH)
 
 
 @dataclass(frozen=True)
