@@ -19,13 +19,14 @@ BYTES = 256 << 10  # a state is some kilobytes; beside it the folder and the fil
 
 
 def keep(store: Path) -> None:
-    """Have the reserve, unless it is there. Where the disk has no room for it, that is for later."""
+    """Have the reserve, whole, unless it is there. Where the disk has no room, that is for later."""
     path = store / NAME
     with suppress(OSError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            # Blocks, and no bytes: nothing is written onto flash, and nothing has to be flushed.
-            os.posix_fallocate(descriptor, 0, BYTES)
+            if os.fstat(descriptor).st_size < BYTES:  # else whoever made it was not killed half way
+                # Blocks, and no bytes: nothing is written onto flash, and nothing has to be flushed.
+                os.posix_fallocate(descriptor, 0, BYTES)
         except OSError:
             os.unlink(path)
         finally:

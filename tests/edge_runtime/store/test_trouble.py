@@ -108,6 +108,9 @@ def test_a_prune_gives_its_reserve_for_the_state_that_the_disk_does_not_take(she
 
     held = shelf.store.root / reserve.NAME
     assert held.stat().st_size == reserve.BYTES  # taken again
+    held.write_bytes(b"")  # whoever made it was killed half way
+    with shelf.store.agent_lock():
+        assert held.stat().st_size == reserve.BYTES
     held.unlink()
     held.mkdir()  # nothing to give
     before = kept(shelf)
