@@ -17,10 +17,10 @@ from tests.edge_runtime.store.rig import Shelf
 @pytest.mark.parametrize(
     ("found", "state", "words"),
     [
-        (judge_measured({"b": 60, "a": 60}, 200 << 20), "ok", "a, b took 114 MiB when measured here;"),
-        (judge_measured({"a": 120}, 100 << 20), "problem", "and 100 MiB are left."),
-        (judge_limits({"a": 500}, 900 << 20), "ok", "may take 477 MiB (`models[].memory_mb`) of this"),
-        (judge_limits({"a": 500, "b": 600}, 900 << 20), "warning", "a, b may take 1,049 MiB"),
+        (judge_measured({"b": 60, "a": 60}, 200_000_000), "ok", "a, b took 120 MB when measured here;"),
+        (judge_measured({"a": 120}, 119_000_000), "problem", "and 119 MB are left."),
+        (judge_limits({"a": 500}, 500_000_000), "ok", "may take 500 MB (`models[].memory_mb`) of this"),
+        (judge_limits({"a": 500, "b": 600}, 1_000_000_000), "warning", "a, b may take 1,100 MB"),
     ],
 )
 def test_what_models_take_is_compared_with_what_there_is(found: Finding, state: str, words: str) -> None:
@@ -42,6 +42,6 @@ def test_it_is_read_from_the_store_and_the_configuration(tmp_path: Path) -> None
     path = record.path_of(tmp_path / "store", "tiny", slot.digest)
     record.write(path, recorded(row("int8", 10), row("fp32", 20), digest=slot.digest))
     measured, _ = look(device)
-    assert measured.what == "tiny took 38 MiB when measured here, and 10 MiB are left."
+    assert measured.what == "tiny took 40 MB when measured here, and 10 MB are left."
     with holding(tmp_path / "store" / "agent.lock"):
         assert len(list(look(device))) == 1
