@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from edge_runtime.agent.books import Books
@@ -67,7 +66,7 @@ class Heat:
         if now_s < self._next_s:
             return
         self._next_s = now_s + min(_LOOK_EVERY_S, self._config.step_s)
-        celsius = hottest(self._config.sensor)
+        celsius = health.hottest(self._config.sensor)
         self._tell_known(celsius is not None)
         if celsius is None:
             return
@@ -103,8 +102,3 @@ class Heat:
                 detail=f"{self._config.sensor}: expected a thermal zone that tells a temperature, or a "
                 "folder of some, found none. Models stay as they are; see `device.temperature.sensor`.",
             )
-
-
-def hottest(sensor: Path) -> float | None:
-    """°C of a thermal zone, or of the hottest of a folder of them; None where none tells it."""
-    return max((celsius for celsius, _ in health.zones(sensor)), default=None)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from edge_runtime.agent.heat import hottest
 from edge_runtime.config import TemperatureConfig
 from edge_runtime.doctor.findings import Device, Finding, mebibytes, ok, problem, warning
 from edge_runtime.telemetry import health
@@ -22,7 +21,7 @@ _MORE = "Stop other programs, use a smaller model, or raise the limit (MemoryMax
 
 def temperature(device: Device) -> Iterator[Finding]:
     if device.config and (asked := device.config.device.temperature):
-        yield judge_ceiling(asked, hottest(asked.sensor))
+        yield judge_ceiling(asked, health.hottest(asked.sensor))
     zone = max(health.temperatures(device.root), default=None)
     if zone is None:
         yield ok("This machine does not tell its temperature.")

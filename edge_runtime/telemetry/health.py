@@ -116,6 +116,11 @@ def zones(folder: Path) -> Iterator[tuple[float, str]]:
                 yield celsius, name
 
 
+def hottest(folder: Path) -> float | None:
+    """°C of the hottest of them; None where none tells it."""
+    return max((celsius for celsius, _ in zones(folder)), default=None)
+
+
 def read(path: Path) -> str:
     """The beginning of a file of the kernel's. Raises OSError.
 

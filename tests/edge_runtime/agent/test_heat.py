@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.agent.books import Books
-from edge_runtime.agent.heat import Heat, Thermostat, hottest
+from edge_runtime.agent.heat import Heat, Thermostat
 from edge_runtime.config import TemperatureConfig
 from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
@@ -33,17 +33,6 @@ def test_between_the_two_limits_nothing_is_due() -> None:
 
 def test_it_does_not_swing_faster_than_a_step_takes() -> None:
     assert due([(100.0, 81.0), (102.0, 60.0), (108.0, 81.0), (110.0, 60.0)]) == [1, 0, 0, -1]
-
-
-def test_the_hottest_zone_counts_that_can_be(tmp_path: Path) -> None:
-    thermal = Thermal(tmp_path / "thermal")
-    assert hottest(thermal.folder) is None
-    thermal.tell("cpu-thermal", 61_000)
-    thermal.tell("gpu-thermal", 72_500)
-    thermal.tell("cv0-thermal", -256_000)
-    thermal.tell("PMIC-Die", 100_000)
-    assert hottest(thermal.folder) == 72.5
-    assert hottest(thermal.zone("cpu-thermal")) == 61.0
 
 
 class Model:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.telemetry.health import Health, zones
+from edge_runtime.telemetry.health import Health, hottest, zones
 from tests.support.faulty_disk import faults
 
 
@@ -94,3 +94,4 @@ def test_the_folder_of_one_zone_is_that_zone(root: Path) -> None:
     (thermal / "thermal_zone0/type").unlink()
     assert list(zones(thermal / "thermal_zone0")) == [(61.0, "thermal_zone0")]
     assert list(zones(thermal / "gone")) == []
+    assert (hottest(thermal), hottest(thermal / "gone")) == (61.0, None)
