@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from converter.comparison.choice import AS_FAST, Difference, Limits, Verdict
 from converter.comparison.metrics import Metric
+from converter.report import wrapped
 from edge_runtime.bundle.layout import plain, size, table
 
 _MAX_NAME = 60
@@ -66,7 +67,8 @@ class Told:
     def lines(self) -> Iterator[str]:
         """For a terminal: the table, why each was chosen or not, and the rule."""
         yield from table([self.titles(), *self.rows()])
-        yield from ("", *self.reasons(), "", *self.rule())
+        reasons = [wrapped(reason, later="  ") for reason in self.reasons()]
+        yield from ("", *reasons, "", *map(wrapped, self.rule()))
 
     def reasons(self) -> list[str]:
         """Why each was chosen or not."""
