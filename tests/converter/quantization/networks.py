@@ -37,6 +37,12 @@ class Network:
         self.nodes.append(made)
         return to
 
+    def along_series(self, given: str, at: str, *, channels: int) -> str:
+        """A convolution with 8 filters as Keras' Conv1D writes it; a constant `axis` says where."""
+        self.node("Unsqueeze", given, "axis", to=f"wide{at}")
+        self.node("Conv", f"wide{at}", self.drawn(f"w{at}", 8, channels, 1, 3), to=f"conv{at}")
+        return self.node("Squeeze", f"conv{at}", "axis", to=f"narrow{at}")
+
     def raw(self, shape: list[Any], outputs: dict[str, list[Any]]) -> bytes:
         given = [(name, BOOL if name == "refused" else FLOAT, size) for name, size in outputs.items()]
         made = graph(self.nodes, [("x", FLOAT, ["batch", *shape])], given, self.constants)
@@ -70,20 +76,14 @@ def images() -> bytes:
 def series() -> bytes:
     """x (n, 4, 32): what Keras' Conv1D becomes, two of them with normalization between."""
     net = Network()
-    axis = net.constant("axis", np.array([2]))
-    net.node("Unsqueeze", "x", axis, to="wide1")
-    net.node("Conv", "wide1", net.drawn("w1", 8, 4, 1, 3), to="conv1")
-    net.node("Squeeze", "conv1", axis, to="narrow1")
-    net.node("Relu", "narrow1", to="relu1")
+    net.constant("axis", np.array([2]))
+    net.node("Relu", net.along_series("x", "1", channels=4), to="relu1")
     scale = np.linspace(0.5, 2, 8, dtype=np.float32).reshape(1, 8, 1)
     net.node("Mul", "relu1", net.constant("gamma", scale), to="gain")
     net.node("Add", "gain", net.drawn("beta", 1, 8, 1), to="shift")
-    net.node("Unsqueeze", "shift", axis, to="wide2")
-    net.node("Conv", "wide2", net.drawn("w2", 8, 8, 1, 3), to="conv2")
-    net.node("Squeeze", "conv2", axis, to="narrow2")
-    net.node("Relu", "narrow2", to="relu2")
+    net.node("Relu", net.along_series("shift", "2", channels=8), to="relu2")
     net.node("GlobalAveragePool", "relu2", to="average")
-    net.node("Squeeze", "average", axis, to="flat")
+    net.node("Squeeze", "average", "axis", to="flat")
     net.node("MatMul", "flat", net.drawn("w3", 8, 3), to="value")
     return net.raw([4, 32], {"value": ["batch", 3]})
 

@@ -55,16 +55,11 @@ def test_series_lose_the_squeezes_between_their_convolutions() -> None:
 
 def test_a_causal_convolution_of_a_series_pads_by_itself() -> None:
     net = Network()
-    axis = net.constant("axis", np.array([2]))
-    net.node("Unsqueeze", "x", axis, to="wide1")
-    net.node("Conv", "wide1", net.drawn("w1", 8, 4, 1, 3), to="conv1")
-    net.node("Squeeze", "conv1", axis, to="narrow1")
-    net.node("Relu", "narrow1", to="relu1")
+    net.constant("axis", np.array([2]))
+    net.node("Relu", net.along_series("x", "1", channels=4), to="relu1")
     net.node("Pad", "relu1", net.constant("pads", np.array([0, 0, 2, 0, 0, 0])), to="padded")
-    net.node("Unsqueeze", "padded", axis, to="wide2")
-    net.node("Conv", "wide2", net.drawn("w2", 8, 8, 1, 3), to="conv2")
-    net.node("Squeeze", "conv2", axis, to="value")
-    raw = net.raw([4, 16], {"value": ["batch", 8, 14]})
+    value = net.along_series("padded", "2", channels=8)
+    raw = net.raw([4, 16], {value: ["batch", 8, 14]})
     assert operators(fused(raw)) == ["Unsqueeze", "Conv", "Relu", "Conv", "Squeeze"]
     assert same(raw, fused(raw))
 
