@@ -9,7 +9,6 @@ judged on the other half, and kept if it is accurate enough and pays in time or 
 its variants into FOLDER, by default `example-output/`.
 """
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,13 +18,13 @@ import numpy as np
 from train import CHANNELS, RATE_HZ, STRIDE, trained, windows
 from variants.outcome import claims, outcomes
 from variants.plot import draw
-from variants.table import table
+from variants.signing import keys
+from variants.table import table, verdicts
 
 import converter
 import edge_runtime
 
 OUTPUT = Path(__file__).parents[2] / "example-output"
-COMMAND = Path(sys.executable).with_name("edge-runtime")
 BOARDS = ("x86-64", "orin-nano")
 ALLOWED = 0.01
 
@@ -50,25 +49,17 @@ def main(output: Path) -> int:
     )
     found = outcomes(bundle)
     print(table(found), end="\n\n")
-    path = signed(bundle, output)
+    key, root = keys(output / "keys")
+    path = bundle.save(output / "motion-1.0.0.edge", signing_key=key)
     (output / "motion.html").write_text(bundle.report_html())
     draw(found, ALLOWED, output / "motion-variants.png")
-    with edge_runtime.load(path, trust=output / "keys" / "root.json") as device:
+    with edge_runtime.load(path, trust=root) as device:
         held = claims(bundle, device, held_out, allowed=ALLOWED)
         right = int(np.sum(device.predict(held_out) == truth))
     held["it is right about at least 235 of the 240 held-out windows"] = right >= 235
-    for claim, is_so in held.items():
-        print(f"{'held' if is_so else 'NOT HELD':<9}{claim}")
+    print(verdicts(held))
     print(f"{'wrote':<9}{path}, motion.html and motion-variants.png")
     return 0 if all(held.values()) else 1
-
-
-def signed(bundle: converter.ConvertedBundle, output: Path) -> Path:
-    """The bundle's file, signed by a key that is made here once."""
-    keys = output / "keys"
-    if not keys.exists():
-        subprocess.run([COMMAND, "keys", "generate", keys], check=True, stdout=subprocess.DEVNULL)
-    return bundle.save(output / "motion-1.0.0.edge", signing_key=keys / "signing-key.pem")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ The exit status is 0 only if every claim that is printed held in this run. It wr
 report and a picture of its variants into FOLDER, by default `example-output/`.
 """
 
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -19,13 +18,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from train import parts, trained
 from variants.outcome import claims, outcomes
 from variants.plot import draw
-from variants.table import table
+from variants.signing import keys
+from variants.table import table, verdicts
 
 import converter
 import edge_runtime
 
 OUTPUT = Path(__file__).parents[2] / "example-output"
-COMMAND = Path(sys.executable).with_name("edge-runtime")
 BOARDS = ("x86-64", "orin-nano")
 ALLOWED = 0.01
 
@@ -61,18 +60,10 @@ def main(output: Path) -> int:
     held["what was chosen makes the same bundle again, byte for byte"] = (
         again.to_bytes(signing_key=key) == path.read_bytes()
     )
-    for claim, is_so in held.items():
-        print(f"{'held' if is_so else 'NOT HELD':<9}{claim}")
+    print(verdicts(held))
     print(f"{'measured':<9}right about {right.sum()} of {len(right)} images that nothing was chosen by")
     print(f"{'wrote':<9}{path}, digits.html and digits-variants.png")
     return 0 if all(held.values()) else 1
-
-
-def keys(folder: Path) -> tuple[Path, Path]:
-    """The paths of a signing key, made here once, and of the root file that trusts it."""
-    if not folder.exists():
-        subprocess.run([COMMAND, "keys", "generate", folder], check=True, stdout=subprocess.DEVNULL)
-    return folder / "signing-key.pem", folder / "root.json"
 
 
 if __name__ == "__main__":

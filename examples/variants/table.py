@@ -1,6 +1,6 @@
-"""The variants of a bundle as lines for a terminal."""
+"""The variants of a bundle, and what was promised of it, as lines for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from variants.outcome import Outcome
 
@@ -30,6 +30,11 @@ def table(found: Sequence[Outcome]) -> str:
     ]
     reasons = [f"{each.name}: {each.why}" for each in found]
     return "\n".join([*lines, "", *reasons])
+
+
+def verdicts(held: Mapping[str, bool]) -> str:
+    """A line for each claim: whether it held."""
+    return "\n".join(f"{'held' if is_so else 'NOT HELD':<9}{claim}" for claim, is_so in held.items())
 
 
 def _cells(each: Outcome) -> tuple[str, ...]:
