@@ -1,6 +1,8 @@
 """A model that grows, one that takes too much of the processor, and a board that is too hot: a whole
 agent tells of each, and what it can still do goes on."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,6 +183,41 @@ def test_a_board_that_is_too_hot_runs_fewer_windows_and_all_of_them_once_it_is_c
         counted = {"windows": len(kept), "windows_skipped": len(all_starts(200)) - len(kept)}
         wait_for(lambda: rig.metrics()[-1].values.items() >= counted.items(), "the counts")
         assert rig.events("windows dropped") == []
+
+
+def test_every_window_is_predicted_skipped_or_failed_once_whatever_becomes_of_the_worker(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    thermal.tell("cpu-thermal", 85_000)
+    with (
+        device(tmp_path, broker.url, hot=thermal, interval_s=0.2) as rig,
+        SensorRig(broker.url) as sensor,
+    ):
+        rig.bundle(behaviour="fails_on_large")
+        rig.start()
+        wait_for(lambda: rig.events("too hot"), "the last step")
+        messages = [message(seq) for seq in range(600)]
+        for seq in (50, 130, 200):  # of their windows some are run while one of eight is
+            messages[seq]["values"] = [1000.0, 0.0]
+        sensor.publish(messages[:300])
+        os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
+        thermal.tell("cpu-thermal", 60_000)
+        sensor.publish(messages[300:])
+        wait_for(lambda: len(rig.events("eased less")) == 3, "the way back")
+        sensor.publish([message(seq) for seq in range(600, 800)])
+        everything = all_starts(800)
+        wait_for(lambda: rig.starts()[-1:] == everything[-1:], "the last window")
+
+        found = rig.starts()
+        assert len(found) == len(set(found))
+        names = ("windows_skipped", "windows_failed", "windows_dropped")
+
+        def left_out() -> list[float]:
+            return [rig.metrics()[-1].values[name] for name in names]
+
+        wait_for(lambda: sum(left_out()) == len(everything) - len(found), "each to be counted")
+        assert left_out()[1] > 0
 
 
 def test_a_lighter_variant_comes_before_fewer_windows_and_goes_again_behind_them(
