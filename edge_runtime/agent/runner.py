@@ -33,6 +33,7 @@ class ModelRunner:
         self._serving: Serving | None = None
         self._upcoming: tuple[Installed, Worker | None, Candidate | None, bool] | None = None
         self._introduced: Worker | None = None
+        self._leaving: Worker | None = None  # dismissed: its memory goes while the next one predicts
         self._predictor = Predictor(config, model, books, lambda: self._stopping)
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -211,15 +212,24 @@ class ModelRunner:
         return serving.answering if serving else None
 
     def _go_over(self) -> None:
-        """Between two windows: the new worker is ready before the old one goes."""
+        """Between two windows: the new worker is ready before the old one goes.
+
+        No window waits for the old one's end, but for that of the one before it: two are never leaving.
+        """
         with self._lock:
             upcoming, self._upcoming = self._upcoming, None
         if upcoming is None:
             return
+        self._see_off()
         old, self._serving = self._serving, self._keep(*upcoming)
         self._predictor.go_over()
         if old is not None:
-            old.close()
+            self._leaving = old.dismiss()
+
+    def _see_off(self) -> None:
+        if self._leaving is not None:
+            self._leaving.close()
+            self._leaving = None
 
     def _keep(
         self,
@@ -249,6 +259,7 @@ class ModelRunner:
         self._predictor.close()
         if self._serving is not None:
             self._serving.close()
+        self._see_off()
         with self._lock:
             upcoming, self._upcoming = self._upcoming, None
         if upcoming is not None and upcoming[1] is not None:

@@ -157,6 +157,13 @@ class Serving:
         if worker := self.worker:
             worker.kill()
 
+    def dismiss(self) -> Worker | None:
+        """End the worker without waiting; whoever gets it closes it."""
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            worker.dismiss()
+        return worker
+
     def close(self) -> None:
         if self.worker is not None:
             self.worker.close()

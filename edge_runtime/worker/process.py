@@ -202,6 +202,11 @@ class Worker:
         """SIGKILL, now; a run in progress raises WorkerError."""
         self._child.kill()
 
+    def dismiss(self) -> None:
+        """End the process, and leave its end to the thread that keeps it; `close` waits for that."""
+        self._connection.close()
+        self._child.kill()
+
     def close(self) -> None:
         """End the process and wait for it."""
         self._connection.close()

@@ -1,4 +1,4 @@
-"""A model's thread that does not go round any more: it is told, and the service manager may act."""
+"""A model's thread: who answers its windows when, and what becomes of it when it hangs."""
 
 import threading
 from pathlib import Path
@@ -9,13 +9,20 @@ from edge_runtime import config as settings
 from edge_runtime.agent import runner, supervisor
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.runner import ModelRunner
+from edge_runtime.agent.serving import Installed
 from edge_runtime.agent.supervisor import Supervisor
+from edge_runtime.bundle import open_folder
 from edge_runtime.service.notify import Notifier
 from edge_runtime.store.disk import Store
 from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
+from edge_runtime.worker import Worker
 from tests.support.manager import ManagerSocket
 from tests.support.outbox_rows import rows_of
+from tests.support.own_engine import own_engine
+from tests.support.slots import slot
+from tests.support.tiny_bundle import tiny_bundle
+from tests.support.waiting import wait_for
 
 _free = threading.Event()
 
@@ -71,3 +78,40 @@ def test_a_model_whose_thread_hangs_is_told_each_time_and_the_watchdog_hears_not
     assert len(beats) < 200
     why = "its thread has not gone round for 1 s, and no time-out has ended that"
     assert [(event.model, event.detail) for event in events] == [("tiny", why)] * 2
+
+
+def test_the_next_worker_answers_before_the_old_one_has_ended_and_a_stop_waits_for_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the old one's end nobody hears while the thread that keeps it is held at one of its lines."""
+    monkeypatch.setenv(*own_engine(tmp_path, load="print('loads', flush=True)").popitem())
+    free = threading.Event()
+    folder = slot(tmp_path, tiny_bundle(engine="own"))
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        installed = Installed(bundle.digest, folder, bundle.manifest)
+
+    def held(_line: str) -> None:
+        free.wait(20)
+
+    old = Worker.start(folder, on_line=held)
+    new = Worker.start(folder)
+    source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
+    models = [{"name": "tiny", "source": source}]
+    config = settings.parse({"device": {"id": "device-01"}, "models": models}, tmp_path)
+
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        model = ModelRunner(config, config.models[0], Books(outbox, None))
+        model.start()
+        model.serve(installed, old)
+        wait_for(lambda: model.pid == old.pid, "the first")
+        model.serve(installed, new)
+        wait_for(lambda: model.pid == new.pid, "the next one")
+        assert old.alive  # as far as is known
+
+        stop = threading.Thread(target=model.stop, args=(20,))
+        stop.start()
+        wait_for(lambda: not new.alive, "the end of the next one")
+        assert stop.is_alive()
+        free.set()
+        stop.join()
+    assert not old.alive

@@ -242,3 +242,25 @@ def test_a_model_that_lets_nobody_else_have_the_interpreter_is_ended_too(
         with pytest.raises(WorkerError, match=r"a run took more than 0\.5 s, so worker process \d+ was"):
             worker.infer(golden_windows()[3:] * 1000, timeout_s=0.5)
         assert not worker.alive
+
+
+def test_nobody_waits_for_the_end_of_one_that_is_dismissed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that keeps it is held at one of its lines."""
+    monkeypatch.setenv(*own_engine(tmp_path, load="print('loads', flush=True)").popitem())
+    free = threading.Event()
+
+    def held(_line: str) -> None:
+        free.wait(10)
+
+    worker = Worker(slot(tmp_path, tiny_bundle(engine="own")), on_line=held)
+    worker.wait_ready()
+
+    worker.dismiss()
+
+    assert worker.alive  # as far as is known: it was not waited for
+    wait_for(lambda: not runs(worker.pid))
+    free.set()
+    worker.close()
+    assert not Path(f"/proc/{worker.pid}").exists()
