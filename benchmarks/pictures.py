@@ -159,7 +159,7 @@ def swap(result: Result) -> Chart:
     ]
     return dots(
         "Pauses while versions are swapped",
-        f"{result['swaps']} versions under {result['rate_hz']:,.0f} windows a second; of "
+        f"{result['swaps']} swaps under {result['rate_hz']:,.0f} windows a second; of "
         f"{result['windows']:,} windows {result['dropped']} dropped, {result['twice']} predicted twice",
         [Panel("", rows)],
         series=("p50", "p90", "the longest"),

@@ -38,6 +38,7 @@ Behaviour = Literal[
     "fails_on_large",
     "hangs_on_large",
     "slow",
+    "heavier",
     "wrong",
 ]
 Floats = npt.NDArray[np.float32]
@@ -46,6 +47,7 @@ CLASSES = ("still", "moving")
 LENGTH = 4
 CHANNELS = ("x", "y")
 MODEL_FILE = "variants/fp32/model.onnx"
+HEAVIER_LACKS = 4e-6  # of 1, in the sum of a window's probabilities: within the goldens' tolerance
 
 # Keys by number: the same in every run, so that a bundle's bytes are too.
 KEY = ec.derive_private_key(0x5EED1, ec.SECP256R1())
@@ -84,7 +86,7 @@ def tiny_bundle(
     ones, `fails` raises in every run, `not_onnx` cannot be loaded, `hangs` never comes back from the
     first run, `starves` asks for more memory than there is in every run; `fails_on_large` and
     `hangs_on_large` do so when a value is above 100, which no golden one is; `slow` takes a few
-    milliseconds for a run.
+    milliseconds for a run, `heavier` a tenth of one, and is known by its outputs (see `HEAVIER_LACKS`).
 
     `variants` are what it has in place of `fp32`, by their ids; one that is `wrong` gives other outputs;
     those in `on_own` are for the engine of `own_engine`.
@@ -217,14 +219,17 @@ class TinyModel:
             "fails_on_large": _failing_on_large,
             "hangs_on_large": _endless_on_large,
             "slow": _lengthy,
+            "heavier": _heavier,
         }
         weights = -self.weights if behaviour == "wrong" else self.weights
         spoil = spoilers.get(behaviour, _nothing)
+        heavier = behaviour == "heavier"
         nodes = [
             *spoil("windows", "spoiled"),
             helper.make_node("ReduceMean", ["spoiled"], ["mean"], axes=[1], keepdims=0),
             helper.make_node("MatMul", ["mean", "weights"], ["scores"]),
-            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+            helper.make_node("Softmax", ["scores"], ["all" if heavier else "probabilities"], axis=1),
+            *(_lacking("all", "probabilities") if heavier else ()),
             helper.make_node("ArgMax", ["scores"], ["label"], axis=1, keepdims=0),
         ]
         graph = helper.make_graph(
@@ -295,11 +300,21 @@ def _endless_on_large(source: str, target: str) -> list[onnx.NodeProto]:
     ]
 
 
-def _lengthy(source: str, target: str) -> list[onnx.NodeProto]:
-    """A Loop of some thousand turns."""
+def _lengthy(source: str, target: str, turns: int = 2_000) -> list[onnx.NodeProto]:
+    """A Loop of so many turns."""
     constant, loop = _endless(source, target)
     loop.input[0] = "turns"
-    return [_constant("turns", np.asarray(2_000, np.int64)), constant, loop]
+    return [_constant("turns", np.asarray(turns, np.int64)), constant, loop]
+
+
+def _heavier(source: str, target: str) -> list[onnx.NodeProto]:
+    return _lengthy(source, target, turns=100)
+
+
+def _lacking(source: str, target: str) -> list[onnx.NodeProto]:
+    """Takes a little of all probabilities."""
+    share = _constant("share", np.asarray(1 - HEAVIER_LACKS, np.float32))
+    return [share, helper.make_node("Mul", [source, "share"], [target])]
 
 
 def _endless(source: str, target: str) -> list[onnx.NodeProto]:
