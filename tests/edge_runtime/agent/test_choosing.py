@@ -1,6 +1,8 @@
 """A running agent measures the variants of a bundle, serves the best of them, and remembers which."""
 
 import os
+import re
+import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from tests.support.agent import AgentRig, agent, device
 from tests.support.brokers import Mosquitto
 from tests.support.footprint import children, is_there
 from tests.support.sensor import SensorRig
-from tests.support.tiny_bundle import Behaviour
+from tests.support.tiny_bundle import Behaviour, tiny_bundle
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.end_to_end
@@ -234,3 +236,57 @@ def test_one_that_dies_while_it_serves_is_started_again_as_it_was_chosen(
         sensor.send(20)
         wait_for(lambda: rig.ready["workers"].get("tiny", worker) != worker, "the next worker")
         assert rig.ready["variants"] == {"tiny": "fast"}
+
+
+def test_several_models_are_measured_one_after_another_while_they_serve(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with device(tmp_path, broker.url) as rig:
+        rig.bundle(variants=SEVERAL)
+        other = rig.config.read_text().split("[[models]]")[1].replace("tiny", "other")
+        other = other.replace("sensors/watch", "sensors/other")
+        rig.config.write_text(f"{rig.config.read_text()}[[models]]{other}")
+        (rig.folder / "other-1.0.0.edge").write_bytes(tiny_bundle("other", variants=SEVERAL))
+        rig.start()
+        wait_for(lambda: len(choices(rig)) == 2, "the first choices")
+        rig.stop()
+        shutil.rmtree(rig.data / "store" / "choices")
+        begun = len(rig.said)
+
+        rig.start()
+        assert rig.ready["variants"] == {"tiny": "slow", "other": "slow"}
+        wait_for(lambda: rig.ready["variants"] == {"tiny": "fast", "other": "fast"}, "the best")
+
+        took = re.findall(r"(\w+) 1\.0\.0: \w+ on cpu takes", rig.said[begun:])
+        assert took in (["tiny"] * 2 + ["other"] * 2, ["other"] * 2 + ["tiny"] * 2)
+        assert len(rig.events("variant changed")) == 2
+
+
+def test_a_record_that_goes_while_a_version_is_on_trial_changes_nothing_and_is_made_again(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with (
+        device(tmp_path, broker.url, trial={"predictions": 10}) as rig,
+        SensorRig(broker.url) as sensor,
+    ):
+        rig.bundle(variants=SEVERAL)
+        rig.start()
+        sensor.send(30)
+        wait_for(lambda: rig.model().active, "the first version to be confirmed")
+        rig.install(rig.bundle("1.1.0", seed=1, variants=SEVERAL), "--wait", "0")
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the version on trial to serve")
+        worker = rig.ready["workers"]["tiny"]
+        records = rig.data / "store" / "choices"
+
+        shutil.rmtree(records)
+        time.sleep(1)
+        assert not records.exists()
+        assert rig.model().pending
+
+        sensor.send(30)
+        wait_for(lambda: rig.model().pending is None, "the confirm")
+        wait_for(lambda: record.read(path(rig)), "the record")
+        assert recorded(rig).chosen == FAST
+        assert rig.ready["workers"]["tiny"] == worker
+        assert rig.events("variant changed") == []
+        assert rig.starts() == list(range(0, sensor.sent - 3, 2))
