@@ -37,8 +37,10 @@ def expiry_lines(root: Root, found: Expiry) -> list[str]:
         return [f"{verdict}: the clock is believed, it {found.clock.why}"]
     if found.expired:
         return [f"expired, a warning only: the clock is not believed, it {found.clock.why}", _ADVICE]
-    verdict = f"in force for {days} more days if the clock is right; nothing is refused if it is not"
-    return [verdict, f"it {found.clock.why}", _ADVICE]
+    verdict = (
+        f"in force for {days} more days if the clock is right; until that is known, expiry only warns"
+    )
+    return [verdict, f"the clock {found.clock.why}", _ADVICE]
 
 
 def expiry_document(found: Expiry) -> dict[str, Any]:

@@ -42,7 +42,8 @@ def show(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**as_document(root), **expiry_document(expired)}))
         return
-    click.echo("\n  ".join([as_text(root), *expiry_lines(root, expired)]))
+    click.echo(as_text(root))
+    click.echo("  " + "\n    ".join(expiry_lines(root, expired)))
 
 
 @trust.command(short_help="Put the next root file in the place of the old one.")

@@ -270,15 +270,16 @@ def test_verify_warns_of_an_expired_root_file_where_the_clock_is_not_believed(
     )
 
 
-def test_verify_says_that_a_clock_nobody_keeps_refuses_nothing_and_how_to_have_it_kept(
+def test_verify_says_that_with_a_clock_nobody_keeps_expiry_only_warns_and_how_to_have_it_kept(
     bundle: Path, root: Path, capsys, monkeypatch
 ) -> None:
     set_clock(monkeypatch, synchronized=False)
 
     assert cli.run(["verify", str(bundle), "--trust", str(root)]) == 0
     assert (
-        "  expiry   in force for 7154 more days if the clock is right; nothing is refused if it is not\n"
-        "           it is not synchronized, and nothing else says that it is right\n"
+        "  expiry   in force for 7154 more days if the clock is right; until that is known, "
+        "expiry only warns\n"
+        "           the clock is not synchronized, and nothing else says that it is right\n"
         "           to have it kept right: timedatectl set-ntp true\n"
     ) in capsys.readouterr().out
 
