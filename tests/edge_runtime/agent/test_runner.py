@@ -91,7 +91,7 @@ def test_the_next_worker_answers_before_the_old_one_has_ended_and_a_stop_waits_f
         installed = Installed(bundle.digest, folder, bundle.manifest)
 
     def held(_line: str) -> None:
-        free.wait(20)
+        free.wait(60)
 
     old = Worker.start(folder, on_line=held)
     new = Worker.start(folder)
