@@ -87,8 +87,12 @@ class Predictor:
         return sensor is not None and sensor.connected
 
     def counters(self) -> dict[str, int]:
+        """Counts since the start, and how many windows are `waiting` to be run now."""
         sensor = self._sensor
-        return {**(sensor.stream.counters() if sensor else {}), **self.counts}
+        if sensor is None:
+            return dict(self.counts)
+        stream = sensor.stream
+        return {**stream.counters(), **self.counts, "waiting": stream.waiting(self._cursor)}
 
     def take_latencies(self) -> list[float]:
         """The model's run time for each window since the last call, in microseconds."""
@@ -236,7 +240,8 @@ class Predictor:
             self._suspect(serving, windows, str(error), self._deaths + 1)
         except EdgeError as error:
             if serving.on_trial and isinstance(error, EngineError):
-                serving.fail(str(error))
+                serving.fail(str(error))  # the version before runs the window
+                return None
             self._suspect(serving, windows, str(error), POISON_AFTER)
             if isinstance(error, EngineError) and len(windows.spans) == 1:
                 self._renew(serving, str(error))

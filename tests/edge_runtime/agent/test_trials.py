@@ -97,8 +97,11 @@ def test_one_that_fails_while_it_serves_makes_way_and_no_window_is_lost(
             install_on_trial(rig, behaviour=behaviour)
             messages = [{"segment": "s", "seq": seq, "values": sample(seq)} for seq in range(100)]
             messages[50]["values"] = [1000.0, 0.0]
-            sensor.publish(messages)
+            sensor.publish(messages[:50])
+            wait_for(lambda: len(rig.starts()) == 24, "the windows before")
+            sensor.publish(messages[50:52])  # one window, so it is known at once which one fails
             wait_for(lambda: rig.model().bad, "the rejection")
+            sensor.publish(messages[52:])
             wait_for(lambda: len(rig.starts()) == 49, "every window")
             assert rig.starts() == list(range(0, 97, 2))
             assert rig.predictions()[-1].version == "1.0.0"
