@@ -20,6 +20,7 @@ _NAMES = {
     "missing": "samples_missing",
     "rejected": "samples_rejected",
     "windows": "windows",
+    "waiting": "windows_waiting",
     "dropped": "windows_dropped",
     "skipped": "windows_skipped",
     "failed": "windows_failed",

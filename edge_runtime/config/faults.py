@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
@@ -60,17 +60,25 @@ def _of_value(value: Any, hint: Any, hook: Hook, where: str) -> Iterator[Fault]:
     try:
         msgspec.convert(value, hint, dec_hook=hook)
     except msgspec.ValidationError as error:
-        yield Fault(where, _sentence(str(error)))
+        yield Fault(where, _sentence(str(error), hint))
 
 
-def _sentence(complaint: str) -> str:
+def _sentence(complaint: str, hint: Any) -> str:
     found = _VALIDATION.match(complaint)
     assert found is not None
     what = found["what"].replace(", got", ", found").replace(" | null", "")
     what = what.replace("`object`", "a table")
-    # `fleet.acknowledge` is the only one, and msgspec does not tell what there is to choose from.
-    what = what.replace("Invalid enum value", "expected 'collector' or 'broker', found")
+    # msgspec does not tell what there is to choose from.
+    choices = " or ".join(map(repr, _choices(hint)))
+    what = what.replace("Invalid enum value", f"expected {choices}, found")
     return f"{what[:1].lower()}{what[1:]}."
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    """The texts that a setting can be one of."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return next(filter(None, map(_choices, get_args(hint))), ())
 
 
 def _join(where: str, key: str) -> str:

@@ -148,7 +148,7 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     bundle: Annotated[Path, _about("Installed if this model has nothing installed.")] | None = None
     load_timeout_s: Annotated[float, _Timeout] = 60.0
     run_timeout_s: Annotated[float, _Timeout] = 10.0
-    memory_mb: Annotated[int, _number(1, 1_000_000, "MB its worker may allocate.", "MB")] | None = None
+    memory_mb: Annotated[int, _number(64, 1_000_000, "MB its worker may allocate.", "MB")] | None = None
     cpu: Annotated[float, _number(0.01, 1_024, "Cores it may use on average.", "cores")] | None = None
     variant: Annotated[str, _about("The id of the one variant that is to run.", minLength=1)] | None = (
         None

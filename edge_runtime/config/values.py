@@ -56,7 +56,7 @@ def of_config(config: Config) -> Iterator[Fault]:
 
 def _of_temperature(temperature: TemperatureConfig) -> Iterator[Fault]:
     ceiling_c, resume_c = temperature.ceiling_c, temperature.resume_below_c
-    if not resume_c < ceiling_c:
+    if resume_c >= ceiling_c:  # of no numbers `_of_numbers` tells
         yield Fault(
             "device.temperature.resume_c",
             f"expected less than ceiling_c, {ceiling_c:g} °C, found {resume_c:g}. Leave some degrees "
@@ -83,10 +83,16 @@ def _of_numbers(part: Part, where: str) -> Iterator[Fault]:
         elif isinstance(value, tuple):
             for index, item in enumerate(value):
                 yield from _of_numbers(item, f"{key}[{index}]")
-        elif value is not None and (bounds := bounds_of(field.type)):
-            low, high, unit = bounds["low"], bounds["high"], bounds["unit"]
+        elif value is not None and (limits := bounds_of(field.type)):
+            low, high, unit = limits["low"], limits["high"], limits["unit"]
             if not low <= value <= high:
-                yield Fault(key, f"expected {f'{low:g} to {high:g} {unit}'.rstrip()}, found {value:g}.")
+                bounds = f"{_plain(low)} to {_plain(high)} {unit}".rstrip()
+                yield Fault(key, f"expected {bounds}, found {_plain(value)}.")
+
+
+def _plain(number: float) -> str:
+    """A number for people, in full: 1,000,000 and 0.5."""
+    return f"{number:,.15g}"
 
 
 def bounds_of(hint: Any) -> dict[str, Any] | None:
@@ -137,4 +143,4 @@ def _of_text(where: str, check: Callable[[str], Any], value: str) -> Iterator[Fa
     try:
         check(value)
     except (ConfigError, ManifestError) as error:
-        yield Fault(where, str(error))
+        yield Fault(where, str(error).removeprefix(f"{where.rpartition('.')[2]}: "))

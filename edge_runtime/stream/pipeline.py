@@ -11,7 +11,7 @@ import numpy as np
 from edge_runtime.stream.decode import decode
 from edge_runtime.stream.journal import COUNTERS, Rows, SampleRing
 from edge_runtime.stream.order import Order
-from edge_runtime.stream.window import Cursor, Due, Geometry, Span, due
+from edge_runtime.stream.window import Cursor, Due, Geometry, Span, due, waiting
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,13 @@ class SampleStream:
                     return self._windows(found)
                 self._needed = found.cursor.next + self._geometry.length
                 self._changed.wait(min(left, 0.25))
+
+    def waiting(self, cursor: Cursor) -> int:
+        """How many windows from `cursor` on could be run by now; none once it is closed."""
+        with self._changed:
+            if self._closed:
+                return 0
+            return waiting(self._ring.runs(since=cursor.run + 1), cursor, self._geometry)
 
     def wake(self) -> None:
         """Make `next_windows` return."""

@@ -67,8 +67,22 @@ def due(runs: Sequence[Run], cursor: Cursor, oldest: int, geometry: Geometry, li
     return Due(tuple(spans), cursor, dropped)
 
 
+def waiting(runs: Sequence[Run], cursor: Cursor, geometry: Geometry) -> int:
+    """How many complete windows there are from the cursor on, whatever is overwritten of them."""
+    count = 0
+    for run in runs:
+        if run.start >= cursor.run:
+            begin = cursor.next if run.start == cursor.run else run.start
+            count += _complete(run, begin, geometry)
+    return count
+
+
+def _complete(run: Run, begin: int, geometry: Geometry) -> int:
+    """How many of a run's windows from the position `begin` on have all their samples."""
+    return max(0, (run.end - geometry.length - begin) // geometry.stride + 1)
+
+
 def _windows_before(oldest: int, run: Run, cursor: Cursor, geometry: Geometry) -> int:
     """How many of a run's complete windows, from the cursor on, begin below `oldest`."""
-    complete = max(0, (run.end - geometry.length - cursor.next) // geometry.stride + 1)
     begun = max(0, -(-(oldest - cursor.next) // geometry.stride))
-    return min(complete, begun)
+    return min(_complete(run, cursor.next, geometry), begun)

@@ -112,15 +112,15 @@ def test_the_models_are_eased_no_more_10_degrees_below_the_ceiling_unless_it_is_
         (("stride = 25", 'stride = "25"'), "`models[0].source.stride`: expected `int`, found `str`."),
         (
             ("stride = 25", "stride = 0"),
-            "`models[0].source.stride`: expected 1 to 1e+06 samples, found 0",
+            "`models[0].source.stride`: expected 1 to 1,000,000 samples, found 0",
         ),
         (('topic = "sensors/watch"', ""), "`models[0].source`: missing required field `topic`."),
         (('"sensors/watch"', '"sensors/#"'), "`models[0].source.topic`: expected one topic of"),
         (('id = "watch-01"', 'id = "Watch 1"'), "`device.id`: device id 'Watch 1': expected"),
         (('"motion"', '"Motion"'), "`models[0].name`: name 'Motion': expected"),
-        (("interval_s = 5", "interval_s = nan"), "`telemetry.interval_s`: expected 0.1 to 86400"),
-        (("interval_s = 5", "interval_s = 0"), "`telemetry.interval_s`: expected 0.1 to 86400"),
-        (("2_000_000", "2"), "`telemetry.max_outbox_bytes`: expected 1e+06 to"),
+        (("interval_s = 5", "interval_s = nan"), "`telemetry.interval_s`: expected 0.1 to 86,400"),
+        (("interval_s = 5", "interval_s = 0"), "`telemetry.interval_s`: expected 0.1 to 86,400"),
+        (("2_000_000", "2"), "`telemetry.max_outbox_bytes`: expected 1,000,000 to"),
         (
             ('"broker"', '"nobody"'),
             "`fleet.acknowledge`: expected 'collector' or 'broker', found 'nobody'.",
@@ -155,15 +155,23 @@ def test_the_models_are_eased_no_more_10_degrees_below_the_ceiling_unless_it_is_
         ),
         (
             ("[models.source]", "memory_mb = 0\n[models.source]"),
-            "`models[0].memory_mb`: expected 1 to 1e+06 MB, found 0.",
+            "`models[0].memory_mb`: expected 64 to 1,000,000 MB, found 0.",
         ),
         (
             ("[models.source]", "cpu = -1\n[models.source]"),
-            "`models[0].cpu`: expected 0.01 to 1024 cores, found -1.",
+            "`models[0].cpu`: expected 0.01 to 1,024 cores, found -1.",
         ),
         (
             ("[fleet]", "temperature = { ceiling_c = 80, resume_c = 80 }\n[fleet]"),
             "`device.temperature.resume_c`: expected less than ceiling_c, 80 °C, found 80. Leave some",
+        ),
+        (
+            ("[models.source]", 'prefer = "fast"\n[models.source]'),
+            "`models[0].prefer`: expected 'speed' or 'author', found 'fast'.",
+        ),
+        (
+            ("[fleet]", "temperature = { ceiling_c = nan }\n[fleet]"),
+            "`device.temperature.ceiling_c`: expected 20 to 150 °C, found nan.",
         ),
         (
             ("[fleet]", "temperature = { ceiling_c = 200 }\n[fleet]"),

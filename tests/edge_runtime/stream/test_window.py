@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.stream.journal import Run
-from edge_runtime.stream.window import Cursor, Geometry, due
+from edge_runtime.stream.window import Cursor, Geometry, due, waiting
 
 
 def run(start: int, end: int, *, seq: int = 0, segment: str = "a") -> Run:
@@ -58,6 +58,7 @@ def test_every_window_is_due_exactly_once_or_counted_as_dropped(
     alive = [start for _, start in expected if start >= oldest]
     found, dropped, cursor = [], 0, Cursor()
     while True:
+        assert waiting(runs, cursor, Geometry(length, stride)) == len(expected) - len(found) - dropped
         step = due(runs, cursor, oldest, Geometry(length, stride), limit)
         dropped += step.dropped
         if not step.spans:
