@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_runtime.config import Config
-from edge_runtime.doctor.findings import Device, Finding, mebibytes, ok, problem, warning
+from edge_runtime.doctor.findings import Device, Finding, megabytes, ok, problem, warning
 from edge_runtime.doctor.folders import nearest
 
 MARGIN_BYTES = 16 << 20  # for journals, the store's state and a little of everything
@@ -45,16 +45,16 @@ def needs(config: Config | None) -> tuple[int, int]:
 
 
 def judge(folder: str, free: int, install: int, outbox: int) -> Finding:
-    told = f"{mebibytes(free)} are free for {folder}"
+    told = f"{megabytes(free)} are free for {folder}"
     if free < install:
-        return problem(f"{told}, but an install needs {mebibytes(install)}.", _ADVICE)
+        return problem(f"{told}, but an install needs {megabytes(install)}.", _ADVICE)
     if free < install + outbox:
         return warning(
-            f"{told}, but without its fleet the outbox may take {mebibytes(outbox)} beside an install's "
-            f"{mebibytes(install)}.",
+            f"{told}, but without its fleet the outbox may take {megabytes(outbox)} beside an install's "
+            f"{megabytes(install)}.",
             f"{_ADVICE} Or lower `telemetry.max_outbox_bytes`.",
         )
-    return ok(f"{told}; an install needs {mebibytes(install)}.")
+    return ok(f"{told}; an install needs {megabytes(install)}.")
 
 
 def _size(path: Path) -> int:

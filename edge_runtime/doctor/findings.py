@@ -57,5 +57,6 @@ def problem(what: str, advice: str) -> Finding:
     return Finding("problem", what, advice)
 
 
-def mebibytes(size: float) -> str:
-    return f"{size / (1 << 20):,.0f} MiB"
+def megabytes(size: float) -> str:
+    """Bytes in the unit of the configuration's limits, `memory_mb` and others."""
+    return f"{size / 1e6:,.0f} MB"

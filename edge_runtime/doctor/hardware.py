@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_runtime.config import TemperatureConfig
-from edge_runtime.doctor.findings import Device, Finding, mebibytes, ok, problem, warning
+from edge_runtime.doctor.findings import Device, Finding, megabytes, ok, problem, warning
 from edge_runtime.telemetry import health
 
 _HOT_C, _TOO_HOT_C = 80.0, 95.0
@@ -93,7 +93,7 @@ def memory(device: Device) -> Iterator[Finding]:
             limit = health.read(folder / "memory.max").strip()
             if limit != "max":
                 left = int(limit) - int(health.read(folder / "memory.current"))
-                yield judge_memory(f"{name}, limited to {mebibytes(int(limit))},", left)
+                yield judge_memory(f"{name}, limited to {megabytes(int(limit))},", left)
         with suppress(OSError, ValueError):
             events = dict(line.split() for line in health.read(folder / "memory.events").splitlines())
             if killed := int(events.get("oom_kill", 0)):
@@ -101,7 +101,7 @@ def memory(device: Device) -> Iterator[Finding]:
 
 
 def judge_memory(subject: str, left: int) -> Finding:
-    told = f"{subject} has {mebibytes(left)} of memory left"
+    told = f"{subject} has {megabytes(left)} of memory left"
     if left < _TOO_LITTLE:
         return problem(f"{told}: a model's process will be ended for want of it.", _MORE)
     if left < _LITTLE:

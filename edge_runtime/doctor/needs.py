@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
+from edge_runtime.doctor.findings import Device, Finding, megabytes, ok, problem, warning
 from edge_runtime.doctor.store import installed, opened
 from edge_runtime.store.report import choices
 from edge_runtime.store.slots import State
@@ -35,21 +35,21 @@ def look(device: Device) -> Iterator[Finding]:
 
 def judge_measured(took: dict[str, float], left: int) -> Finding:
     """`took`: megabytes of each model's process, by model; `left`: bytes of the machine."""
-    needed_mb, left_mb = sum(took.values()), left / 1e6
-    told = f"{', '.join(sorted(took))} took {needed_mb:,.0f} MB when measured here"
-    if needed_mb > left_mb:
-        return problem(f"{told}, and {left_mb:,.0f} MB are left.", _ADVICE)
-    return ok(f"{told}; {left_mb:,.0f} MB are left.")
+    needed = sum(took.values()) * 1e6
+    told = f"{', '.join(sorted(took))} took {megabytes(needed)} when measured here"
+    if needed > left:
+        return problem(f"{told}, and {megabytes(left)} are left.", _ADVICE)
+    return ok(f"{told}; {megabytes(left)} are left.")
 
 
 def judge_limits(limits: dict[str, float], total: int) -> Finding:
     """`limits`: megabytes that each model may take; `total`: bytes of the machine."""
-    allowed_mb, total_mb = sum(limits.values()), total / 1e6
-    told = f"{', '.join(sorted(limits))} may take {allowed_mb:,.0f} MB (`models[].memory_mb`)"
-    if allowed_mb > total_mb:
+    allowed = sum(limits.values()) * 1e6
+    told = f"{', '.join(sorted(limits))} may take {megabytes(allowed)} (`models[].memory_mb`)"
+    if allowed > total:
         return warning(
-            f"{told}, more than this machine's {total_mb:,.0f} MB: before a model meets its limit the "
+            f"{told}, more than this machine's {megabytes(total)}: before a model meets its limit the "
             "kernel may end another process.",
             "Lower the limits.",
         )
-    return ok(f"{told} of this machine's {total_mb:,.0f} MB.")
+    return ok(f"{told} of this machine's {megabytes(total)}.")

@@ -81,7 +81,7 @@ def test_memory_of_the_machine_and_of_its_groups(root: Path) -> None:
     put(root, "sys/fs/cgroup/user.slice/memory.max", "max\n")
     found = list(hardware.memory(Device(root=root)))
     assert [each.state for each in found] == ["ok", "problem", "warning"]
-    assert found[1].what.startswith("The service, limited to 512 MiB, has 12 MiB of memory left")
+    assert found[1].what.startswith("The service, limited to 537 MB, has 13 MB of memory left")
     assert found[2].what == "The service: 3 processes were ended for want of memory."
 
 
