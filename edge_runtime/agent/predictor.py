@@ -89,10 +89,7 @@ class Predictor:
     def counters(self) -> dict[str, int]:
         """Counts since the start, and how many windows are `waiting` to be run now."""
         sensor = self._sensor
-        if sensor is None:
-            return dict(self.counts)
-        stream = sensor.stream
-        return {**stream.counters(), **self.counts, "waiting": stream.waiting(self._cursor)}
+        return {**self._counted(), "waiting": sensor.stream.waiting(self._cursor) if sensor else 0}
 
     def take_latencies(self) -> list[float]:
         """The model's run time for each window since the last call, in microseconds."""
@@ -136,7 +133,7 @@ class Predictor:
             self._books.note_once("sensor cannot be heard", self._name, detail=str(error))
             return False
         self._sensor = sensor
-        self._losses = Losses(self._name, self.counters())
+        self._losses = Losses(self._name, self._counted())
         self._cursor = self._remembered(sensor)
         return True
 
@@ -204,7 +201,7 @@ class Predictor:
             "failed": self._failures,
         }
         now_s = math.inf if last else time.monotonic()
-        events = self._losses.events(self.counters(), reasons, now_s, time.time())
+        events = self._losses.events(self._counted(), reasons, now_s, time.time())
         self._failures, self._dropped = Counter(), Counter()
         if events:
             for event in events:
@@ -216,6 +213,10 @@ class Predictor:
         if self._sensor is not None:
             self._sensor.close()
             self.tell_losses(last=True)
+
+    def _counted(self) -> dict[str, int]:
+        sensor = self._sensor
+        return {**(sensor.stream.counters() if sensor else {}), **self.counts}
 
     def _remembered(self, sensor: Sensor) -> Cursor:
         """Where the windows go on: what the last committed predictions said, in the same ring."""
