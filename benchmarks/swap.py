@@ -193,7 +193,7 @@ Between two predictions, ms:
 
 {table(("", "p50", "p90", "most"), gap_lines)}
 
-The model's run for a window, the so-manieth after a swap, median, µs:
+The model's run for the window in that place after a swap, median, µs; a batch's is shared equally:
 
 {table(("variant", *(f"{window + 1:,}" for window in FIRST_WINDOWS)), run_lines)}
 
