@@ -1,5 +1,6 @@
 """Whether we may read and write what we have to, and whether others may not."""
 
+import errno
 import os
 import pwd
 import time
@@ -19,6 +20,7 @@ _MAX_ENTRIES = 20_000
 _MAX_PEM_BYTES = 1 << 20
 _SECRETS = ("key", "password_file")
 _READ_BY_OTHERS = 0o007
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def folders(device: Device) -> Iterator[Finding]:
@@ -38,6 +40,11 @@ def _writable(folder: Path) -> Finding:
     try:
         try_to_write(there)
     except OSError as error:
+        if error.errno in _FULL:
+            return problem(
+                f"{there}: nothing can be written there: {error.strerror}.",
+                "Make room there: `disk` below says how much there is.",
+            )
         return judge_unwritable(folder, there, me, error.strerror or type(error).__name__)
     made = "" if there == folder else f", where {folder} will be made"
     return ok(f"{there}: user {me} can write there{made}.")

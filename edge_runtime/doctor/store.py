@@ -1,7 +1,7 @@
 """Whether what is installed can be read, and who uses it."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from edge_runtime import __version__
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
@@ -32,7 +32,9 @@ def look(device: Device) -> Iterator[Finding]:
     except EdgeError as error:
         yield problem(*told(error, "Look at who may read it, and at the disk."))
         return
-    yield from _versions(store, models)
+    yield from _versions(
+        store, models, {each.name for each in device.config.models} if device.config else ()
+    )
     if store.agent_running():
         agent = holder(path / "agent.lock")
         if agent and agent.release and (other := other_release(agent.release, __version__)):
@@ -68,10 +70,29 @@ def installed(store: Store) -> Mapping[str, ModelState]:
         return {}
 
 
-def _versions(store: Store, models: Mapping[str, ModelState]) -> Iterator[Finding]:
+def judge_idle(name: str, model: ModelState) -> Finding:
+    """A configured model of which no version is active."""
+    if model.pending is not None:
+        version = model.slots[model.pending].version
+        return warning(
+            f"{name}: no version is active yet; {version} waits to be.",
+            "Whether it runs, and what it has to show: edge-runtime status",
+        )
+    why = "all versions went or were rejected"
+    if model.bad:
+        last = list(model.bad.values())[-1]
+        why = f"{last.version} was rejected: {last.reason.rstrip('.')}"
+    return problem(
+        f"{name}: nothing runs; {why}.", "Install one that works here: edge-runtime install BUNDLE"
+    )
+
+
+def _versions(
+    store: Store, models: Mapping[str, ModelState], configured: Container[str]
+) -> Iterator[Finding]:
     for name, model in models.items():
         if model.active is None:
-            yield ok(f"{name}: no version is active.")
+            yield judge_idle(name, model) if name in configured else ok(f"{name}: no version is active.")
             continue
         version = model.slots[model.active].version
         try:

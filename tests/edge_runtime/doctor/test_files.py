@@ -12,6 +12,7 @@ from edge_runtime import config
 from edge_runtime.doctor import disk, files
 from edge_runtime.doctor.certificates import judge_certificate
 from edge_runtime.doctor.findings import Device, Finding
+from tests.support import small_disk
 from tests.support.pki import Authority
 from tests.support.tiny_bundle import root_bytes
 
@@ -41,6 +42,15 @@ def test_a_folder_that_takes_nothing_is_a_problem(tmp_path: Path) -> None:
     assert found.what.startswith("/proc: user ")
     assert "cannot write there" in found.what
     assert "give it to the agent's user" in found.advice
+
+
+@pytest.mark.skipif(bool(small_disk.why_not()), reason=small_disk.why_not())
+def test_a_full_disk_is_not_taken_for_a_right_that_is_missing(tmp_path: Path) -> None:
+    with small_disk.ext4(tmp_path, megabytes=24) as folder:
+        small_disk.fill(folder)
+        (found,) = files.folders(Device(store=folder))
+    assert found.what == f"{folder}: nothing can be written there: No space left on device."
+    assert found.advice.startswith("Make room there")
 
 
 def test_a_folder_that_systemd_will_make_is_no_problem_yet() -> None:

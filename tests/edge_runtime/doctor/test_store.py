@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from edge_runtime import __version__
-from edge_runtime.doctor.findings import Device
+from edge_runtime.config import load
+from edge_runtime.doctor.findings import Device, Finding
 from edge_runtime.doctor.store import look
 from edge_runtime.store import locks
 from tests.edge_runtime.doctor.holding import holding
@@ -36,3 +37,28 @@ def test_an_agent_that_does_not_tell_its_release_is_only_seen(shelf: Shelf) -> N
         assert found.state == "ok"
         lock.write_text("")
         assert locks.holder(lock) is None
+
+
+def test_a_configured_model_of_which_nothing_runs_is_a_problem_with_the_reason(
+    tmp_path: Path, shelf: Shelf
+) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        f'[device]\nid = "dev"\ndata = "{shelf.folder}"\n[[models]]\nname = "tiny"\n'
+        '[models.source]\nurl = "mqtt://localhost"\ntopic = "t"\n'
+    )
+
+    def idle() -> Finding:
+        return next(iter(look(Device(config, load(config)))))
+
+    slot = shelf.install("1.0.0")
+    assert (idle().state, idle().what) == (
+        "warning",
+        "tiny: no version is active yet; 1.0.0 waits to be.",
+    )
+    shelf.store.rejected("tiny", slot.digest, "it gives other outputs.")
+    assert (idle().state, idle().what) == (
+        "problem",
+        "tiny: nothing runs; 1.0.0 was rejected: it gives other outputs.",
+    )
+    assert next(iter(look(Device(store=shelf.store.root)))).state == "ok"  # nobody asked for it
