@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping
 
 from edge_runtime.agent.books import Books
-from edge_runtime.agent.runner import ModelRunner
+from edge_runtime.agent.runner import ModelRunner, candidate_of
 from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trial import Trial
 from edge_runtime.choice.bringing_up import Brought
@@ -127,9 +127,16 @@ class Choosing:
         if trial.brought is not None:
             tell_choice(self._books, name, runner.version, trial.brought)
         installed, worker, candidate = trial.take()
-        if worker is not None:
-            runner.serve(installed, worker, preferred=candidate)
-            self._books.note("variant changed", name, runner.version, f"to {candidate}")
+        if worker is None:
+            return
+        if candidate_of(worker.info) != candidate:  # it failed, and what it runs instead is no better
+            worker.close()
+            self._books.note_once(
+                "variant not changed", name, runner.version, " ".join(worker.info.notes)
+            )
+            return
+        runner.serve(installed, worker, preferred=candidate)
+        self._books.note("variant changed", name, runner.version, f"to {candidate}")
 
     def _recorded(self, name: str, digest: str) -> Record | None:
         try:

@@ -96,7 +96,7 @@ class ModelRunner:
     def candidate(self) -> Candidate | None:
         """Which way of running it answers now; None when nothing does."""
         info = self.info
-        return Candidate(info.variant, info.provider) if info else None
+        return candidate_of(info) if info else None
 
     @property
     def hears(self) -> bool:
@@ -179,7 +179,7 @@ class ModelRunner:
                 self._turn()
             except Exception as error:  # noqa: BLE001 (a fault of ours must not end a model for good)
                 fault = f"{type(error).__name__}: {error}"
-                self._books.note("internal fault", self.name, detail=fault)
+                self._books.note_once("internal fault", self.name, detail=fault)
                 self._wake.wait(1)
         self._close()
 
@@ -264,3 +264,8 @@ class ModelRunner:
             upcoming, self._upcoming = self._upcoming, None
         if upcoming is not None and upcoming[1] is not None:
             upcoming[1].close()
+
+
+def candidate_of(info: Info) -> Candidate:
+    """Which way of running it a worker has."""
+    return Candidate(info.variant, info.provider)
