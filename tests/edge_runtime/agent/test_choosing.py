@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_runtime.choice import record
@@ -18,6 +19,7 @@ from tests.support.agent import AgentRig, agent, device
 from tests.support.brokers import Mosquitto
 from tests.support.footprint import children, is_there
 from tests.support.sensor import SensorRig
+from tests.support.thermal import Thermal
 from tests.support.tiny_bundle import Behaviour, tiny_bundle
 from tests.support.waiting import wait_for
 
@@ -290,3 +292,28 @@ def test_a_record_that_goes_while_a_version_is_on_trial_changes_nothing_and_is_m
         assert rig.ready["workers"]["tiny"] == worker
         assert rig.events("variant changed") == []
         assert rig.starts() == list(range(0, sensor.sent - 3, 2))
+
+
+def test_a_candidate_that_fails_when_it_is_to_take_over_leaves_what_serves_and_is_told(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    thermal.tell("cpu-thermal", 45_000)
+    with device(tmp_path, broker.url, model={"prefer": "author"}) as rig:
+        hot = f"[device]\ntemperature = {{ sensor = '{thermal.folder}', step_s = 0.2 }}\n"
+        rig.config.write_text(rig.config.read_text().replace("[device]\n", hot))
+        rig.bundle(variants={"slow": "slow", "wrong": "wrong"})
+        rig.start()
+        worker = rig.ready["workers"]["tiny"]
+        wait_for(lambda: record.read(path(rig)), "the record")
+        measured = recorded(rig)
+        slow, wrong = measured.rows
+        assert wrong.why_not
+        promising = msgspec.structs.replace(slow, candidate=wrong.candidate, p50_us=1.0)
+        record.write(path(rig), msgspec.structs.replace(measured, rows=(slow, promising)))
+
+        thermal.tell("cpu-thermal", 85_000)
+        told = wait_for(lambda: rig.events("variant not changed"), "the event")[0]
+        assert "wrong on cpu does not run, slow does" in told.detail
+        assert (rig.ready["workers"]["tiny"], rig.ready["variants"]["tiny"]) == (worker, "slow")
+        assert rig.events("variant changed") == []
