@@ -10,15 +10,20 @@ cannot be replaced. One that is broken is unavailable, with a reason.
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge_runtime.engine.base import Engine
+from edge_runtime.engine.words import one_line
 from edge_runtime.errors import UnavailableError
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUP = "edge_runtime.engines"
-_MAX_TOLD = 300
+PROBE = "edge_runtime.engine.registry_probe"
+TIMEOUT_S = 20.0  # for an adapter to be imported and to say whether it can be used
 _METHODS = ("why_unavailable", "load")
 
 
@@ -48,8 +53,7 @@ def find(names: Iterable[str]) -> Found:
 
 def broken(error: Exception) -> str:
     """What is said of an adapter that raised what none should: one line of bounded length."""
-    text = " ".join(str(error).split())
-    return f"adapter is broken: {type(error).__name__}: {text[:_MAX_TOLD]}"
+    return f"adapter is broken: {type(error).__name__}: {one_line(str(error))}"
 
 
 def _onnxruntime() -> Engine:
@@ -69,21 +73,45 @@ _OURS: dict[str, Callable[[], Engine]] = {"onnxruntime": _onnxruntime, "tensorrt
 
 @cache
 def _engine(name: str) -> Engine | None:
-    """The engine of this name, made once; None where nobody has it."""
+    """The engine of this name, made once; None where nobody has it. Raises UnavailableError."""
     if name in _OURS:
         return _OURS[name]()
+    if (entry := _entry(name)) is None:
+        return None
+    from edge_runtime.engine.trying import tried
+
+    # First in a process of its own: one that ends or holds the process must not take the others along.
+    if why := tried(PROBE, (name,), TIMEOUT_S)[name]:
+        raise UnavailableError(why)
+    return _made(entry)
+
+
+def why_unusable(name: str) -> str:
+    """Why an engine of another package cannot be used, '' where it can; it may end this process."""
+    try:
+        entry = _entry(name)
+        return _made(entry).why_unavailable() if entry else ""
+    except UnavailableError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
+        return f"its {broken(error)}"
+
+
+def _entry(name: str) -> "EntryPoint | None":
     from importlib.metadata import entry_points  # 20 ms that a bundle for our engines need not wait
 
     entries = tuple(entry_points(group=GROUP, name=name))
-    if not entries:
-        return None
     packages = sorted({entry.dist.name for entry in entries if entry.dist})
     if len(packages) > 1:
         raise UnavailableError(
             f"several packages bring it: {', '.join(packages)}; uninstall all but one"
         )
-    made: Any = entries[0].load()()
+    return entries[0] if entries else None
+
+
+def _made(entry: "EntryPoint") -> Engine:
+    made: Any = entry.load()()
     if missing := [each for each in _METHODS if not callable(getattr(made, each, None))]:
-        raise UnavailableError(f"its adapter {entries[0].value} has no {' and no '.join(missing)}")
+        raise UnavailableError(f"its adapter {entry.value} has no {' and no '.join(missing)}")
     engine: Engine = made
     return engine

@@ -118,8 +118,15 @@ class Worker:
         return worker
 
     def candidates(self, timeout_s: float = 60) -> Found:
-        """What a process that `asks` could run. Raises UnavailableError for nothing, or WorkerError."""
-        found = self._hear_loading(timeout_s, "looking for what can run")
+        """What a process that `asks` could run.
+
+        Raises UnavailableError for nothing, and where it ends or takes too long: nothing of the model is
+        loaded then, so that is this machine's fault.
+        """
+        try:
+            found = self._hear_loading(timeout_s, "looking for what can run")
+        except WorkerError as error:
+            raise UnavailableError(str(error)) from error
         assert isinstance(found, Found)
         return found
 

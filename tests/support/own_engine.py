@@ -15,7 +15,9 @@ kept = []
 
 class Engine:
     name = "{name}"
-    def why_unavailable(self): return ""
+    def why_unavailable(self):
+        {why}
+        return ""
     def prepare(self, bundle, variant):
         {prepare}
     def load(self, bundle, variant, *, threads):
@@ -35,16 +37,20 @@ class Session:
 """
 
 
-def own_engine(folder: Path, *, run: str = "", load: str = "", prepare: str = "") -> dict[str, str]:
+def own_engine(
+    folder: Path, *, run: str = "", load: str = "", prepare: str = "", why: str = ""
+) -> dict[str, str]:
     """Install the engine `own` in a folder; what to add to the environment of a process that has it.
 
-    `run`, `load` and `prepare` are Python that is executed then: it sees the `windows` and a list
-    `kept`.
+    They are Python that is executed then, `why` where it is asked why it cannot be used: it sees the
+    `windows` and a list `kept`.
     """
     site = folder / "own-engine"
     about = site / "ownengine-1.0.dist-info"
     about.mkdir(parents=True)
-    code = _CODE.format(name=NAME, run=_body(run), load=_body(load), prepare=_body(prepare))
+    code = _CODE.format(
+        name=NAME, run=_body(run), load=_body(load), prepare=_body(prepare), why=_body(why)
+    )
     (site / "ownengine.py").write_text(code)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: ownengine\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(f"[{registry.GROUP}]\n{NAME} = ownengine:Engine\n")

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from edge_runtime.engine.words import one_line
 from edge_runtime.errors import EngineError
 
 SILENT = 4
-_MAX_TOLD = 300
 
 
 def library() -> Any:
@@ -46,9 +46,3 @@ def failed(what: str, error: Exception) -> EngineError:
 def told(error: Exception) -> str:
     """What a foreign exception says, on one line of bounded length."""
     return one_line(str(error)) or type(error).__name__
-
-
-def one_line(text: str) -> str:
-    """Foreign words on one line of bounded length."""
-    text = " ".join(text.split())
-    return text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]}..."

@@ -4,11 +4,7 @@ A provider is started in a process of its own: a GPU's libraries take hundreds o
 are loaded by, one that is broken may end it, and ONNX Runtime tells why only on its standard error.
 """
 
-import json
 import mmap
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -16,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edge_runtime.boards import board as board_of
-from edge_runtime.engine.onnxruntime.library import one_line
 from edge_runtime.engine.onnxruntime.providers import PROVIDERS
+from edge_runtime.engine.trying import tried
 
 TIMEOUT_S = 60.0
 PROBE = "edge_runtime.engine.onnxruntime.probe"
@@ -80,53 +76,5 @@ def _holds(path: Path, text: bytes) -> bool:
         return False
 
 
-@cache
 def _started(names: tuple[str, ...]) -> Mapping[str, str]:
-    """Why each cannot be used, '' where it can: as long as one ends the process, the others again."""
-    found: dict[str, str] = {}
-    while left := [each for each in names if each not in found]:
-        found |= _probe(left)
-    return {name: found[name] for name in names}
-
-
-def _probe(names: Sequence[str]) -> dict[str, str]:
-    """What one process finds out of these, of one at least."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", PROBE, str(os.getpid()), *names],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},  # nothing is imported from where we stand
-        )
-        said, ending = done.stdout, _ending(done.returncode, done.stderr)
-    except subprocess.TimeoutExpired as error:
-        said, ending = error.stdout or b"", f"it was not started after {TIMEOUT_S:g} s"
-    except OSError as error:
-        return dict.fromkeys(names, f"no process can be started that tries it: {error}")
-    found = dict(_answers(said))
-    begun = next((name for name in names if name not in found), None)
-    return found if begun is None else found | {begun: ending}
-
-
-def _answers(said: bytes) -> list[tuple[str, str]]:
-    """The `name` and `why` of each line of JSON; what else was written is passed over."""
-    found = []
-    for line in said.splitlines():
-        try:
-            words = json.loads(line)
-            found.append((str(words["name"]), str(words["why"])))
-        except (ValueError, TypeError, KeyError):
-            continue
-    return found
-
-
-def _ending(status: int, said: bytes) -> str:
-    if status >= 0:
-        last = (said.decode(errors="replace").strip().splitlines() or [f"status {status}"])[-1]
-        return f"the process that starts it fails: {one_line(last)}"
-    try:
-        return f"starting it ended the process by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"starting it ended the process by signal {-status}"
+    return tried(PROBE, names, TIMEOUT_S)

@@ -1,6 +1,5 @@
 """The process that starts providers, PARENT NAME...: why each cannot be used, on a line of JSON."""
 
-import json
 import os
 import re
 import sys
@@ -9,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from edge_runtime.engine.onnxruntime.library import library, one_line
+from edge_runtime.engine.onnxruntime.library import library
 from edge_runtime.engine.onnxruntime.providers import MISSING, PROVIDERS, session_with
+from edge_runtime.engine.trying import answer
+from edge_runtime.engine.words import one_line
 from edge_runtime.errors import UnavailableError
-from edge_runtime.process import stay_tied_to
 
 # y = Identity(x) of texts: nothing takes it but the processor, so nothing is built for it.
 MODEL = bytes.fromhex(
@@ -24,13 +24,7 @@ _LOGGED = re.compile(r"\[E:[^\]]*\] (?P<why>[^\n]+)")
 
 
 def main(parent: str, *names: str) -> None:
-    stay_tied_to(int(parent))
-    # What libraries print goes nowhere; what is said here has a descriptor of its own.
-    with os.fdopen(os.dup(1), "w") as said, open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        for name in names:
-            said.write(json.dumps({"name": name, "why": why_unusable(name)}) + "\n")
-            said.flush()
+    answer(parent, names, why_unusable)
 
 
 def why_unusable(name: str) -> str:

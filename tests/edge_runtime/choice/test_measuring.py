@@ -104,6 +104,20 @@ def test_what_needs_more_memory_than_it_may_have_is_left_out(
 
 
 @pytest.mark.end_to_end
+@pytest.mark.parametrize("why", ["os.abort()", "raise SystemExit(3)"])
+def test_an_engine_that_ends_the_process_which_looks_for_it_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    for name, value in own_engine(tmp_path, why=why).items():
+        monkeypatch.setenv(name, value)
+    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_own={"gpu"}))
+
+    found = table(folder)
+    assert "own" in found["gpu"].why_not
+    assert found["fast"].why_not == ""
+
+
+@pytest.mark.end_to_end
 def test_what_takes_long_before_a_load_has_a_limit_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

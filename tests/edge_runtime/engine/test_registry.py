@@ -1,5 +1,6 @@
 """Which engines there are: ours, and those that other packages bring by entry point."""
 
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.engine import registry
+from edge_runtime.engine.trying import tried
 
+PATH = os.environ.get("PYTHONPATH")
 Install = Callable[[str, str], None]
 GOOD = """
 class Engine:
@@ -22,8 +25,9 @@ class Engine:
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a package of this name whose entry point `mine` is its `Engine`, with this code."""
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), PATH))))
     before = set(sys.modules)
-    registry._engine.cache_clear()
+    _forget()
 
     def made(name: str, code: str) -> None:
         (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
@@ -33,9 +37,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (about / "entry_points.txt").write_text(f"[{registry.GROUP}]\nmine = {name}:Engine\n")
 
     yield made
-    registry._engine.cache_clear()
+    _forget()
     for name in set(sys.modules) - before:
         del sys.modules[name]
+
+
+def _forget() -> None:
+    registry._engine.cache_clear()
+    tried.cache_clear()
 
 
 def _why(name: str = "mine") -> str:
@@ -107,3 +116,23 @@ def test_two_packages_with_one_name_are_told_apart_by_a_person(install: Install)
     install("mypackage", GOOD)
     install("yourpackage", GOOD)
     assert "mypackage, yourpackage; uninstall all but one" in _why()
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import os; os.abort()", "starting it ended the process by SIGABRT"),
+        (
+            GOOD.replace('return ""', "import sys; sys.exit('no driver')"),
+            "the process that starts it fails: no driver",
+        ),
+        ("import time; time.sleep(600)", "it was not started after 0.5 s"),
+    ],
+)
+def test_one_that_ends_the_process_or_hangs_takes_nobody_along(
+    install: Install, monkeypatch: pytest.MonkeyPatch, code: str, why: str
+) -> None:
+    monkeypatch.setattr(registry, "TIMEOUT_S", 0.5 if "sleep" in code else 20.0)
+    install("mypackage", code)
+    assert _why() == why
+    assert registry.find(["onnxruntime"]).unavailable == {"onnxruntime": ""}

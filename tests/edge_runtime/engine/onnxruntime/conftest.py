@@ -9,6 +9,7 @@ import pytest
 
 from edge_runtime.bundle import Bundle, open_bundle
 from edge_runtime.engine.onnxruntime import looking
+from edge_runtime.engine.trying import tried
 from tests.edge_runtime.engine.onnxruntime.plugins import Install
 from tests.support.tiny_bundle import tiny_bundle
 
@@ -41,4 +42,4 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 def _forget() -> None:
     looking.is_installed.cache_clear()
-    looking._started.cache_clear()
+    tried.cache_clear()
