@@ -23,9 +23,17 @@ class Easing:
     def version(self) -> str:
         return self._runner.version
 
+    @property
+    def serves(self) -> bool:
+        """Whether anything answers now."""
+        return bool(self._runner.digest)
+
     def more(self) -> str:
-        """One step more, in words; '' where there is none."""
-        if not self._halvings and (candidate := self._next_lighter()):
+        """One step more, in words; '' where there is none.
+
+        A lighter candidate that comes to be known behind a halving, once it is measured, is still taken.
+        """
+        if candidate := self._next_lighter():
             self._lighter.append(candidate)
             return self._go_over(candidate)
         if self._halvings == _HALVINGS:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.patience import Asking
 from edge_runtime.config import TemperatureConfig
 from edge_runtime.telemetry import health
 
@@ -20,6 +21,9 @@ class Eased(Protocol):
 
     @property
     def version(self) -> str: ...
+
+    @property
+    def serves(self) -> bool: ...
 
     def more(self) -> str: ...
 
@@ -56,6 +60,7 @@ class Heat:
         self._books = books
         self._models = models
         self._thermostat = Thermostat(config)
+        self._sensor = Asking(lambda: health.hottest(config.sensor))
         self._known = True
         self._exhausted = False
         self._next_s = 0.0
@@ -66,7 +71,7 @@ class Heat:
         if now_s < self._next_s:
             return
         self._next_s = now_s + min(_LOOK_EVERY_S, self._config.step_s)
-        celsius = health.hottest(self._config.sensor)
+        celsius = self._sensor.ask()
         self._tell_known(celsius is not None)
         if celsius is None:
             return
@@ -77,12 +82,15 @@ class Heat:
                 self._resume(f"at {celsius:.1f} °C, below {self._config.resume_below_c:g} °C")
 
     def _ease(self, why: str) -> None:
-        eased = [(model, words) for model in self._models if (words := model.more())]
+        # What does not serve yet has no candidates to go over to, and makes no heat.
+        serving = [model for model in self._models if model.serves]
+        eased = [(model, words) for model in serving if (words := model.more())]
         for model, words in eased:
             self._books.note("eased", model.name, model.version, f"{why}: {words}")
-        if not eased and not self._exhausted:
+        exhausted = bool(serving) and not eased
+        if exhausted and not self._exhausted:
             self._books.note("too hot", detail=f"{why}, and no model can be eased more")
-        self._exhausted = not eased
+        self._exhausted = exhausted
 
     def _resume(self, why: str) -> None:
         self._exhausted = False

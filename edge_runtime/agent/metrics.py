@@ -8,6 +8,7 @@ import numpy as np
 
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.pace import cpu_s
+from edge_runtime.agent.patience import Asking
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.config import Config
 from edge_runtime.telemetry.health import Health, resident_bytes
@@ -36,7 +37,7 @@ class Meter:
         self._interval_s = config.telemetry.interval_s
         self._books = books
         self._runners = runners
-        self._health = Health(config.device.data)
+        self._device = Asking(Health(config.device.data).sample)  # a sensor's driver may hang
         self._next = time.monotonic() + self._interval_s
         self._used: dict[int, float] = {}  # CPU seconds of each worker at the last row
         self._looked = time.monotonic()
@@ -49,7 +50,7 @@ class Meter:
         self._books.write([Metrics(seq=0, time=time.time(), values=self._measure())])
 
     def _measure(self) -> dict[str, float]:
-        values = self._health.sample()
+        values = self._device.ask() or {}
         values.update(self._workers())
         values.update(self._books.counters())
         totals = [runner.counters() for runner in self._runners.values()]

@@ -102,3 +102,16 @@ def test_while_nothing_answers_the_way_back_is_not_forgotten() -> None:
     assert back(easing) == []
     runner.digest = "d1"
     assert back(easing) == ["goes over to a on cpu"]
+
+
+def test_a_lighter_candidate_that_is_known_later_is_taken_behind_fewer_windows_too() -> None:
+    easing, runner, choosing = model(A)
+    assert [easing.more(), easing.more()] == HALVINGS[:2]
+    choosing._candidates.append(B)
+    assert down(easing) == ["goes over to b on cpu", HALVINGS[2]]
+    assert (runner.candidate, runner.every) == (B, 8)
+    assert back(easing) == [
+        *reversed(HALVINGS[:2]),
+        "every window is run",
+        "goes over to a on cpu",
+    ]

@@ -1,5 +1,7 @@
 """Which steps are taken for a temperature, and what is told of a sensor."""
 
+import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
 from tests.support.outbox_rows import rows_of
 from tests.support.thermal import Thermal
+from tests.support.waiting import wait_for
 
 CONFIG = TemperatureConfig(ceiling_c=80, resume_c=70, step_s=10)
 
@@ -38,7 +41,7 @@ def test_it_does_not_swing_faster_than_a_step_takes() -> None:
 class Model:
     """Can be eased twice."""
 
-    name, version = "tiny", "1.0.0"
+    name, version, serves = "tiny", "1.0.0", True
 
     def __init__(self) -> None:
         self.taken = 0
@@ -114,3 +117,40 @@ def test_a_sensor_that_tells_nothing_is_told_once_and_changes_nothing(
         ("temperature known again", "", ""),
         ("temperature unknown", "", unknown),
     ]
+
+
+def test_what_does_not_serve_yet_is_not_eased(tmp_path: Path, outbox: Outbox) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    thermal.tell("cpu-thermal", 85_000)
+    model = Model()
+    model.serves = False
+    heat = Heat(TemperatureConfig(sensor=thermal.folder, step_s=0.01), Books(outbox, None), [model])
+    for _ in range(3):
+        time.sleep(0.011)
+        heat.step()
+    assert (model.taken, told(outbox)) == (0, [])
+
+
+def test_a_sensor_that_hangs_is_unknown_and_holds_nobody(tmp_path: Path, outbox: Outbox) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    thermal.tell("cpu-thermal", 45_000)
+    temp = thermal.zone("cpu-thermal") / "temp"
+    temp.unlink()
+    os.mkfifo(temp)
+    heat = Heat(TemperatureConfig(sensor=thermal.folder, step_s=0.01), Books(outbox, None), [Model()])
+
+    def look() -> None:
+        time.sleep(0.011)
+        heat.step()
+
+    look()
+    assert [event for event, *_ in told(outbox)] == ["temperature unknown"]
+    for _ in range(50):
+        look()
+    assert sum(thread.name == "asks" for thread in threading.enumerate()) == 1
+
+    with temp.open("w") as file:
+        file.write("45000\n")
+    thermal.tell("cpu-thermal", 45_000)
+    wait_for(lambda: look() or len(told(outbox)) == 2, "its answer")
+    assert told(outbox)[1][0] == "temperature known again"

@@ -247,3 +247,14 @@ def test_a_lighter_variant_comes_before_fewer_windows_and_goes_again_behind_them
         assert rig.events("eased less")[-1].detail == "at 60.0 °C, below 70 °C: goes over to slow on cpu"
         sensor.send(40)
         wait_for(lambda: rig.starts() == all_starts(40), "every window")
+
+
+def test_a_board_that_is_hot_from_the_start_goes_over_to_the_lighter_variant(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    thermal.tell("cpu-thermal", 85_000)
+    with device(tmp_path, broker.url, hot=thermal, model={"prefer": "author"}) as rig:
+        rig.bundle(variants={"slow": "slow", "fast": "good"})
+        rig.start()
+        wait_for(lambda: rig.ready["variants"] == {"tiny": "fast"}, "the lighter variant")
