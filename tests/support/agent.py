@@ -131,7 +131,7 @@ class AgentRig:
     def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Another `edge-runtime` command, on this device's store, to its end."""
         words = [str(word) for word in (COMMAND, *arguments)]
-        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
     def install(self, bundle: Path, *options: object) -> subprocess.CompletedProcess[str]:
         return self.command("install", bundle, "--store", self.data / "store", *options)
