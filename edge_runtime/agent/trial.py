@@ -9,7 +9,7 @@ from edge_runtime.choice.bringing_up import Brought, Chooser
 from edge_runtime.choice.decision import resolved
 from edge_runtime.choice.measuring import Cancelled, Held
 from edge_runtime.engine.candidate import Candidate
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, UnavailableError
 from edge_runtime.worker import Worker
 
 
@@ -92,4 +92,7 @@ class Trial:
             self._held.close()
         except EdgeError as error:
             self.error = error
+            self._held.close()
+        except Exception as error:  # noqa: BLE001 (no descriptor is left, say: nothing was proved)
+            self.error = UnavailableError(f"it cannot be tried now: {type(error).__name__}: {error}.")
             self._held.close()
