@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_runtime.choice import record as records
 from edge_runtime.choice.decision import Measured, chosen
-from edge_runtime.choice.key import Key, same_machine
+from edge_runtime.choice.key import Key, allows, same_machine
 from edge_runtime.choice.measuring import Held, Limits, Say, Start, measure
 from edge_runtime.choice.record import Record
 from edge_runtime.engine.candidate import Candidate
@@ -47,9 +47,14 @@ class Chooser:
         return found if found is not None and found.key == self.key else None
 
     def first_guess(self, bundle: Unpacked) -> Candidate | None:
-        """What to run before anything is measured: what was chosen by this machine as it is."""
+        """What to run before anything is measured: what was chosen by this machine as it is.
+
+        None where that is not what is configured by now: a provider may be pinned as another fails.
+        """
         found = records.read(bundle.record)
-        return found.chosen if found is not None and same_machine(found.key, self.key) else None
+        if found is None or not (same_machine(found.key, self.key) and allows(self.key, found.chosen)):
+            return None
+        return found.chosen
 
     def choose(self, bundle: Unpacked, held: Held) -> Brought:
         """What is recorded, or else measured now and recorded; raises what `measure` does.

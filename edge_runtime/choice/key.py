@@ -11,6 +11,7 @@ import msgspec
 
 from edge_runtime import __version__
 from edge_runtime.choice.decision import Prefer
+from edge_runtime.engine.candidate import Candidate
 from edge_runtime.worker.limits import default_bytes
 
 # What decides how fast a model runs, and by which ways: names of distributions begin so.
@@ -65,6 +66,11 @@ def key_of(
 def same_machine(one: Key, other: Key) -> bool:
     """Whether what was chosen for one can still be expected to run for the other."""
     return (one.machine, one.software) == (other.machine, other.software)
+
+
+def allows(key: Key, candidate: Candidate) -> bool:
+    """Whether a candidate is what is pinned, if anything is."""
+    return key.variant in ("", candidate.variant) and key.provider in ("", candidate.provider)
 
 
 @cache

@@ -44,7 +44,16 @@ def test_it_is_measured_once_and_then_known(tmp_path: Path) -> None:
     assert (again.record, again.is_new) == (first.record, False)
 
 
-@pytest.mark.parametrize(("change", "guess"), [({"board": "pi5"}, FAST), ({"software": ()}, None)])
+@pytest.mark.parametrize(
+    ("change", "guess"),
+    [
+        ({"board": "pi5"}, FAST),
+        ({"variant": "fast", "provider": "cpu"}, FAST),
+        ({"variant": "slow"}, None),
+        ({"provider": "cuda"}, None),
+        ({"software": ()}, None),
+    ],
+)
 def test_what_is_known_holds_for_its_key_and_is_a_guess_on_the_same_machine(
     tmp_path: Path, change: dict[str, Any], guess: Candidate | None
 ) -> None:
