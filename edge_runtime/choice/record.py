@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime import durable
+from edge_runtime.bundle.files import read_small
 from edge_runtime.choice.decision import Measured, able
 from edge_runtime.choice.key import Key
 from edge_runtime.engine.candidate import Candidate
@@ -51,12 +52,10 @@ def path_of(store: Path, model: str, digest: str) -> Path:
 def read(path: Path) -> Record | None:
     """The record of the slot that `path` names, whatever machine it is for; None for none to rely on."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-        record = msgspec.json.decode(raw, type=Record)
+        record = msgspec.json.decode(read_small(path, MAX_BYTES), type=Record)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return record if len(raw) <= MAX_BYTES and _is_sound(record, path.stem) else None
+    return record if _is_sound(record, path.stem) else None
 
 
 def write(path: Path, record: Record) -> None:

@@ -97,6 +97,9 @@ def test_none_and_what_is_no_file_are_as_none(path: Path) -> None:
     assert record.read(path) is None
     path.mkdir()
     assert record.read(path) is None
+    path.rmdir()
+    os.mkfifo(path)
+    assert record.read(path) is None
 
 
 def test_a_full_disk_is_told_and_the_record_before_stays(path: Path) -> None:
