@@ -31,7 +31,7 @@ class Child:
         self._on_line = on_line
         self._tail: deque[str] = deque(maxlen=_STDERR_LINES)
         self._process: subprocess.Popen[bytes] | None = None
-        self._fault: OSError | None = None
+        self._fault: Exception | None = None
         self._started = threading.Event()
         self._reaping = threading.Lock()
         said = [__version__, str(theirs.fileno()), msgspec.json.encode(task).decode()]
@@ -87,7 +87,7 @@ class Child:
                 env=_environment(),
                 start_new_session=True,
             )
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 (whoever started it waits to hear of it)
             self._fault = error
             self._started.set()
             return
