@@ -16,6 +16,8 @@ from edge_runtime.worker import Worker
 from edge_runtime.worker.wire import Found
 
 Say = Callable[[str], None]
+# How many times as long as is asked for a slow model may be measured, its warm-up included.
+_LONGEST = 20
 
 
 class Start(Protocol):
@@ -167,8 +169,9 @@ class _Turns:
             worker, _ = self.asking()
         worker.prepare(candidate, limits.prepare_s, measure_s=limits.measure_s, batch_s=limits.batch_s)
         began = time.monotonic()
+        measuring_s = _LONGEST * (limits.measure_s + limits.batch_s)
         try:
-            worker.wait_ready(limits.load_s)
+            worker.wait_ready(limits.load_s + measuring_s, "loading and measuring")
         finally:
             self._spent_s += time.monotonic() - began
         return _row(candidate, worker)

@@ -59,13 +59,21 @@ def rotating_rows(golden: Values) -> list[Values]:
     return [_copy(row) for row in rows_of(rotating)]
 
 
-def answered(predict: Callable[[Any], object], rows: list[Values]) -> list[Values]:
-    """The rows that the model does not refuse: a point between two that it takes may lie outside."""
+def answered(
+    predict: Callable[[Any], object], rows: list[Values], most_seconds: float = math.inf
+) -> list[Values]:
+    """The rows that the model does not refuse: a point between two that it takes may lie outside.
+
+    Of a slow model, those that it has been asked within `most_seconds`, the golden ones first.
+    """
     taken = []
+    end = time.monotonic() + most_seconds
     for row in rows:
         with suppress(InputError):
             predict(row)
             taken.append(row)
+        if taken and time.monotonic() >= end:
+            break
     return taken
 
 

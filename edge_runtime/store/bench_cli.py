@@ -122,7 +122,7 @@ def _measured(
 
     root = load_root(trust) if trust else None
     limits = Limits(
-        load_s=_LOAD_S + 12 * seconds,
+        load_s=_LOAD_S,
         measure_s=seconds,
         batch_s=seconds / 3,
         total_s=float("inf"),

@@ -17,7 +17,7 @@ def measure(model: Model, seconds: float, batch_seconds: float = 0.0) -> Figures
     """
     rows = bench.rotating_rows(read_golden_inputs(model.bundle))
     if model.manifest.refusals:
-        rows = bench.answered(model.predict, rows)
+        rows = bench.answered(model.predict, rows, seconds)
     found = bench.measure_rows(
         model.predict, rows, seconds, fewest=_FEWEST_ROWS, most_seconds=_LONGEST * seconds
     )

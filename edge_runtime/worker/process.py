@@ -144,14 +144,14 @@ class Worker:
             )
         self._hear_loading(timeout_s, "preparing")
 
-    def wait_ready(self, timeout_s: float = 60) -> None:
-        """Wait until the model is loaded and gave its golden outputs.
+    def wait_ready(self, timeout_s: float = 60, what: str = "loading") -> None:
+        """Wait until the model is loaded and gave its golden outputs; `what` the process does meanwhile.
 
         Raises what the child raised (BundleError, EngineError, GoldenMismatchError …), UnavailableError
         when the package is another by now or `max_bytes` are not enough, or WorkerError when it died or
         was not ready within `timeout_s`.
         """
-        info = self._hear_loading(timeout_s, "loading")
+        info = self._hear_loading(timeout_s, what)
         assert isinstance(info, Ready)
         self._info = info
         self._name = info.name

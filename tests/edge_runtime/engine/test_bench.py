@@ -62,6 +62,7 @@ def test_rows_that_the_model_refuses_are_not_measured() -> None:
     rows = [np.array([value]) for value in (0.5, 1.5, 1.0)]
 
     assert [row.item() for row in answered(predict, rows)] == [0.5, 1.0]
+    assert [row.item() for row in answered(predict, rows, 0)] == [0.5]
 
 
 def test_a_table_without_floats_has_its_golden_rows() -> None:
