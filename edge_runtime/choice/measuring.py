@@ -11,6 +11,7 @@ import msgspec
 
 from edge_runtime.choice.decision import Measured, able
 from edge_runtime.engine.candidate import Candidate
+from edge_runtime.engine.words import together
 from edge_runtime.errors import EdgeError, EngineError, UnavailableError, WorkerError
 from edge_runtime.worker import Worker
 from edge_runtime.worker.wire import Found
@@ -211,5 +212,4 @@ def _none(
         kind = WorkerError
     elif all(isinstance(each, UnavailableError) for each in errors):
         kind = UnavailableError
-    told = "; ".join(f"{candidate}: {why}" for candidate, why in failed.items())
-    return kind(f"{subject}: no variant can serve here: {told}")
+    return kind(f"{subject}: no variant can serve here: {together(failed)}.")

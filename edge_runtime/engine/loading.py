@@ -12,6 +12,7 @@ from edge_runtime.engine.base import Engine, ProvidingEngine, Session
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import choose, why_passed_over
+from edge_runtime.engine.words import together
 from edge_runtime.errors import ConfigError, EdgeError, EngineError, UnavailableError
 
 Got = TypeVar("Got")
@@ -206,10 +207,11 @@ def none_runs(manifest: Manifest, reasons: Mapping[Candidate, EngineError]) -> E
         return next(iter(reasons.values()))
     is_machines = all(isinstance(each, UnavailableError) for each in reasons.values())
     kind = UnavailableError if is_machines else EngineError
-    told = "; ".join(f"{candidate}: {why}" for candidate, why in reasons.items())
-    return kind(f"{manifest.name} {manifest.version}: no variant can be loaded here: {told}")
+    told = together(reasons)
+    return kind(f"{manifest.name} {manifest.version}: no variant can be loaded here: {told}.")
 
 
 def _no_provider(name: str, there: Sequence[str]) -> str:
-    named = ", ".join(each for each in there if each) or "its own way alone"
-    return f"expected the provider {name!r} on this machine, found {named}."
+    names = ", ".join(each for each in there if each)
+    found = f"{names}: name one of these" if names else "the engine's own way alone: name none"
+    return f"expected the provider {name!r} on this machine, found {found}, or install what brings it."
