@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edge_runtime.engine.options import (
     PROVIDER,
@@ -55,7 +56,9 @@ _LOAD_S = 600.0  # of one variant of a bundle; nothing waits for it
     help="Measure nothing: show what the device of this store has measured.",
 )
 @click.option("--model", metavar="NAME", help="Of --store, this model alone.")
+@click.pass_context
 def bench(
+    context: click.Context,
     *,
     bundle: Path | None,
     trust: Path | None,
@@ -82,6 +85,7 @@ def bench(
     if (bundle is None) == (folder is None):
         raise click.UsageError("Give either a BUNDLE to measure, or --store DIR.")
     if folder is not None:
+        _refuse_beside_store(context)
         _show_recorded(folder, model, as_json)
         return
     assert bundle is not None
@@ -107,6 +111,14 @@ def bench(
         print_json(result)
     else:
         click.echo(_report(result))
+
+
+def _refuse_beside_store(context: click.Context) -> None:
+    """Raise UsageError for what says how to measure: nothing is."""
+    for option in context.command.params:
+        is_given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if is_given and option.name not in ("folder", "model", "as_json"):
+            raise click.UsageError(f"{option.opts[0]} says how to measure a BUNDLE, --store shows.")
 
 
 def _measured(

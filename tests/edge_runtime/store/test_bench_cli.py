@@ -100,6 +100,8 @@ def test_one_variant_and_one_provider_may_be_asked_for(capsys: pytest.CaptureFix
         ("tiny.edge --allow-unsigned --store store", "Give either a BUNDLE to measure, or --store"),
         ("", "Give either a BUNDLE to measure, or --store"),
         ("tiny.edge --allow-unsigned --model tiny", "--model belongs to --store"),
+        ("--store store --all-variants", "--all-variants says how to measure a BUNDLE"),
+        ("--store store --seconds 3", "--seconds says how to measure a BUNDLE"),
     ],
 )
 def test_a_wrong_command_line_is_told_as_one(
