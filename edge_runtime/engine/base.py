@@ -75,12 +75,6 @@ class ProvidingEngine(Engine, Protocol):
     def unusable_providers(self, variant: Variant, board: str, /) -> Mapping[str, str]:
         """Ways that are installed and cannot be used, each with why, in a sentence's words."""
 
-    def software(self) -> Sequence[str]:
-        """What is installed that decides which providers there are, "name version" each.
-
-        While this stays the same, what was measured holds.
-        """
-
     def load(self, bundle: Bundle, variant: Variant, *, threads: int, provider: str = "") -> Session:
         """See `Engine.load`; `provider`: one that `providers` names, "" for the first.
 

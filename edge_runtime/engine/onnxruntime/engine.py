@@ -48,12 +48,6 @@ class OnnxRuntimeEngine:
 
         return {name: why for name, why in looked(board).items() if why}
 
-    def software(self) -> tuple[str, ...]:
-        """See `ProvidingEngine`."""
-        from edge_runtime.engine.onnxruntime.looking import software
-
-        return software()
-
     def load(
         self, bundle: Bundle, variant: Variant, *, threads: int, provider: str = ""
     ) -> OnnxRuntimeSession:

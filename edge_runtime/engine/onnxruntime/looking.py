@@ -5,7 +5,6 @@ are loaded by, one that is broken may end it, and ONNX Runtime tells why only on
 """
 
 import mmap
-import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -32,17 +31,6 @@ def looked(board: str) -> Mapping[str, str]:
 def why_unusable(name: str) -> str:
     """Why a provider cannot be used, '' where it can or is not installed."""
     return _started((name,))[name] if is_installed(name) else ""
-
-
-def software() -> tuple[str, ...]:
-    """ONNX Runtime and its plug-ins as they are installed, "name version" each."""
-    found: dict[str, str] = {}
-    # By names of folders: `importlib.metadata` reads a file of every package, 80 ms of many.
-    for folder in sys.path:
-        for about in Path(folder).glob("onnxruntime*.*-info"):
-            name, _, version = about.stem.partition("-")
-            found.setdefault(name.replace("_", "-"), version)
-    return tuple(f"{name} {found[name]}" for name in sorted(found))
 
 
 @cache

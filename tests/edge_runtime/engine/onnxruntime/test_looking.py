@@ -126,11 +126,3 @@ def test_a_provider_is_tried_only_on_boards_that_name_it(install: Install) -> No
     assert list(_unusable("x86-64")) == ["openvino"]
     assert _unusable("pi5") == {}
     assert _unusable("agx-xavier") == {}
-
-
-def test_what_is_installed_is_told_with_its_version(install: Install, tmp_path: Path) -> None:
-    (tmp_path / "installed" / "onnxruntime_ep_openvino-1.8.1.dist-info").mkdir()
-
-    found = OnnxRuntimeEngine().software()
-    assert "onnxruntime-ep-openvino 1.8.1" in found
-    assert f"onnxruntime {onnxruntime.__version__}" in found
