@@ -25,24 +25,12 @@ from edge_runtime.choice import record
 from edge_runtime.clock import Clock, ReadClock
 from edge_runtime.clock import read as read_clock
 from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError, TrustError
-from edge_runtime.store import locks, reserve, seen, slots, state_file
+from edge_runtime.store import foreign, locks, reserve, seen, slots, state_file
 from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.store.steps import Steps
 from edge_runtime.store.unpack import MARGIN_BYTES, check_space, is_intact, new_name, unpack
 
 LOCK_WAIT_S = 30.0
-_OWN = {
-    "state.json",
-    "state.json.tmp",
-    "slots",
-    "choices",
-    "trust",
-    "reserve",
-    "lock",
-    "install.lock",
-    "agent.lock",
-}
-_NOT_OURS_BUT_FINE = {"lost+found"}  # the store may be a file system of its own
 
 
 class Store(Steps):
@@ -76,7 +64,7 @@ class Store(Steps):
         state = state_file.read(self._state_path)
         if state is not None:
             return state
-        self._refuse_foreign_folder()
+        foreign.refuse(self.root)
         if os.path.isdir(self._slots) and os.listdir(self._slots):
             raise state_file.damaged(self._state_path, "no such file beside installed slots")
         return State()
@@ -303,16 +291,5 @@ class Store(Steps):
     def _create(self) -> None:
         """Make the store's folder where there is none."""
         if not os.path.exists(self._state_path):
-            self._refuse_foreign_folder()
+            foreign.refuse(self.root)
             durable.create_folder(self.root)
-
-    def _refuse_foreign_folder(self) -> None:
-        if not os.path.isdir(self.root):
-            return
-        with durable.translated(self.root):
-            found = set(os.listdir(self.root))
-        if foreign := sorted(found - _OWN - _NOT_OURS_BUT_FINE):
-            raise StoreError(
-                f"{self.root}: expected a store or an empty folder, found {foreign[0]!r} and no store's "
-                "state. Give another folder."
-            )

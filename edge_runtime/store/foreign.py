@@ -1,0 +1,33 @@
+"""A folder that holds something else is no store: nothing is written into it, and nothing removed."""
+
+import os
+from pathlib import Path
+
+from edge_runtime import durable
+from edge_runtime.errors import StoreError
+
+_OWN = {
+    "state.json",
+    "state.json.tmp",
+    "slots",
+    "choices",
+    "trust",
+    "reserve",
+    "lock",
+    "install.lock",
+    "agent.lock",
+}
+_NOT_OURS_BUT_FINE = {"lost+found"}  # the store may be a file system of its own
+
+
+def refuse(root: Path) -> None:
+    """Raise StoreError for a folder that has no store's state and holds what no store does."""
+    if not os.path.isdir(root):
+        return
+    with durable.translated(root):
+        found = set(os.listdir(root))
+    if others := sorted(found - _OWN - _NOT_OURS_BUT_FINE):
+        raise StoreError(
+            f"{root}: expected a store or an empty folder, found {others[0]!r} and no store's state. "
+            "Give another folder."
+        )
