@@ -14,6 +14,7 @@ from edge_runtime.errors import (
     WorkerError,
 )
 from edge_runtime.worker import Worker
+from tests.support.own_engine import own_engine
 from tests.support.slots import slot
 from tests.support.tiny_bundle import golden_windows, tiny_bundle
 
@@ -42,6 +43,23 @@ def test_what_cannot_run_here_is_among_what_it_says(tmp_path: Path) -> None:
         found = worker.candidates()
     assert found.usable == (Candidate("fp32", "cpu"),)
     assert found.passed == ((Candidate("wrong"), "is made for pi5 (this is pi4)"),)
+
+
+def test_one_that_only_looks_and_hangs_or_dies_says_nothing_of_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in own_engine(tmp_path, why="time.sleep(600)").items():
+        monkeypatch.setenv(name, value)
+    folder = slot(tmp_path, tiny_bundle(engine="own"))
+    with (
+        Worker(folder, asks=True) as worker,
+        pytest.raises(UnavailableError, match=r"looking for what can run took more than 0\.5 s"),
+    ):
+        worker.candidates(0.5)
+    with Worker(folder, asks=True) as worker:
+        worker.kill()
+        with pytest.raises(UnavailableError, match="in looking for what can run, worker process"):
+            worker.candidates()
 
 
 def test_a_pinned_variant_or_provider_is_all_there_is(tmp_path: Path) -> None:
