@@ -10,6 +10,7 @@ import os
 import sys
 from datetime import datetime
 
+from edge_runtime.bundle.layout import plain
 from edge_runtime.service.journal import Level, prefix_here
 
 _FOREIGN = {logging.ERROR: Level.ERROR, logging.WARNING: Level.WARNING, logging.INFO: Level.INFO}
@@ -23,11 +24,15 @@ class Log:
         self.level = Level.INFO
 
     def say(self, text: str, level: Level = Level.INFO) -> None:
-        """Write one line; a standard error that is gone is no reason to stop."""
+        """Write one line; a standard error that is gone is no reason to stop.
+
+        What a terminal would act on is escaped: much of it was said by models, brokers and libraries.
+        """
         if level > self.level:
             return
+        line = " ".join(text.split())
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"{_beginning(level)}{' '.join(text.split())}\n")
+            sys.stderr.write(f"{_beginning(level)}{plain(line, len(line))}\n")
             sys.stderr.flush()
 
 

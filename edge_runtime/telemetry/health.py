@@ -118,7 +118,9 @@ def zones(folder: Path) -> Iterator[tuple[float, str]]:
 
 def hottest(folder: Path) -> float | None:
     """°C of the hottest of them; None where none tells it."""
-    return max((celsius for celsius, _ in zones(folder)), default=None)
+    with suppress(OSError):  # the folder itself cannot be looked at
+        return max((celsius for celsius, _ in zones(folder)), default=None)
+    return None
 
 
 def read(path: Path) -> str:

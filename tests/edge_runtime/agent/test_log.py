@@ -27,11 +27,19 @@ try:
 except ValueError:
     logging.getLogger("any").exception("a library failed")
 """
+FOREIGN = """
+import logging
+from edge_runtime.agent.log import install_logging, warn
+install_logging()
+warn("worker: bye\\x1b[31m \\u202e\\x9b1m\\udc80 at 80 °C")
+logging.getLogger("any").warning("a library \\x1b]0;title\\x07")
+warn("x" * 5000)
+"""
 
 
-def lines(folder: Path, *arguments: str) -> list[str]:
+def lines(folder: Path, *arguments: str, script: str = SAYS) -> list[str]:
     with (folder / "stderr").open("w+") as stream:
-        subprocess.run([sys.executable, "-c", SAYS, *arguments], stderr=stream, check=True, timeout=30)
+        subprocess.run([sys.executable, "-c", script, *arguments], stderr=stream, check=True, timeout=30)
         stream.seek(0)
         return stream.read().splitlines()
 
@@ -60,6 +68,14 @@ def test_elsewhere_a_line_has_its_time_and_a_word(tmp_path: Path) -> None:
 def test_a_level_leaves_out_what_is_less_bad(tmp_path: Path) -> None:
     assert len(lines(tmp_path, "error")) == 2
     assert len(lines(tmp_path, "warning")) == 3
+
+
+def test_what_a_terminal_would_act_on_is_escaped_in_every_line(tmp_path: Path) -> None:
+    assert [line[24:] for line in lines(tmp_path, script=FOREIGN)] == [
+        r"warning worker: bye\x1b[31m \u202e\x9b1m\udc80 at 80 °C",
+        r"warning a library \x1b]0;title\x07",
+        "warning " + "x" * 5000,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -95,3 +95,4 @@ def test_the_folder_of_one_zone_is_that_zone(root: Path) -> None:
     assert list(zones(thermal / "thermal_zone0")) == [(61.0, "thermal_zone0")]
     assert list(zones(thermal / "gone")) == []
     assert (hottest(thermal), hottest(thermal / "gone")) == (61.0, None)
+    assert hottest(root / ("x" * 300)) is None
