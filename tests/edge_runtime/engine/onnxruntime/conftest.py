@@ -14,6 +14,15 @@ from tests.edge_runtime.engine.onnxruntime.plugins import Install
 from tests.support.tiny_bundle import tiny_bundle
 
 
+@pytest.fixture(autouse=True)
+def _environment_as_before() -> Iterator[None]:
+    """What a provider sets for its libraries would change the plans that later tests build."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Bundle]:
     path = tmp_path / "tiny.edge"
