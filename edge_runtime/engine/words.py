@@ -1,7 +1,10 @@
 """Foreign words in sentences of ours."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from edge_runtime.errors import EngineError
 
 _MAX_TOLD = 300
 
@@ -10,6 +13,27 @@ def one_line(text: str) -> str:
     """Foreign words on one line of bounded length."""
     text = " ".join(text.split())
     return text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]}..."
+
+
+def told(said: object) -> str:
+    """What a foreign library says, or an exception of one, on one line of bounded length."""
+    return one_line(str(said)) or type(said).__name__
+
+
+def failed(what: str, by: str, error: Exception) -> EngineError:
+    """`what` failed in the library `by`, with its own words."""
+    return EngineError(f"{what} by {by}: {told(error)}")
+
+
+@contextmanager
+def translated(what: str, by: str) -> Iterator[None]:
+    """Turn what a library raises, that has no common base of its own, into an EngineError."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        raise failed(what, by, error) from error
 
 
 def together(found: Mapping[Any, object]) -> str:

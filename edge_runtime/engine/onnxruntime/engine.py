@@ -12,8 +12,9 @@ from typing import Any
 from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine.onnx_file import check_onnx
-from edge_runtime.engine.onnxruntime.library import SILENT, library, told, translated
+from edge_runtime.engine.onnxruntime.library import NAME, SILENT, library
 from edge_runtime.engine.onnxruntime.session import OnnxRuntimePart, OnnxRuntimeSession
+from edge_runtime.engine.words import told, translated
 from edge_runtime.errors import ConfigError, UnavailableError
 from edge_runtime.memory import return_freed_memory
 
@@ -27,7 +28,7 @@ _LARGE_BYTES = 1 << 20
 class OnnxRuntimeEngine:
     """Runs ONNX files on the processor, or through the provider that is asked for."""
 
-    name = "onnxruntime"
+    name = NAME
 
     def why_unavailable(self) -> str:
         try:
@@ -108,7 +109,7 @@ def _loaded(bundle: Bundle, file: str, subject: str, threads: int, start: Start 
         del raw
         return_freed_memory()  # before a forest needs thirteen times its file for a moment
         try:
-            with translated(f"{subject}: cannot be loaded"):
+            with translated(f"{subject}: cannot be loaded", NAME):
                 session = (start or _on_the_processor)(model, _options(threads), threads)
         finally:
             if by_path:

@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from edge_runtime.engine.onnxruntime.library import library, told
-from edge_runtime.engine.words import one_line
+from edge_runtime.engine.onnxruntime.library import library
+from edge_runtime.engine.words import one_line, told
 from edge_runtime.errors import UnavailableError
 
 _PROCESSOR = "CPUExecutionProvider"

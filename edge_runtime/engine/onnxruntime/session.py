@@ -7,7 +7,8 @@ import numpy as np
 
 from edge_runtime.bundle.manifest import Input, Output
 from edge_runtime.engine.base import Array, matches, numpy_dtype, row_shape, shape_text
-from edge_runtime.engine.onnxruntime.library import failed, translated
+from edge_runtime.engine.onnxruntime.library import NAME
+from edge_runtime.engine.words import failed, translated
 from edge_runtime.errors import EngineError
 
 Tensor = Input | Output
@@ -53,7 +54,7 @@ class OnnxRuntimeSession:
         session = self._session
         if session is None:
             raise EngineError(f"{self._subject}: the model was closed.")
-        with translated(f"{self._subject}: cannot be run"):
+        with translated(f"{self._subject}: cannot be run", NAME):
             arrays = session.run(self._output_names, dict(inputs))
         count = len(next(iter(inputs.values())))
         for array, output in zip(arrays, self._outputs, strict=True):
@@ -106,7 +107,7 @@ class OnnxRuntimePart:
         session = self._session
         if session is None:
             raise EngineError(f"{self._subject}: the model was closed.")
-        with translated(f"{self._subject}: cannot be run"):
+        with translated(f"{self._subject}: cannot be run", NAME):
             arrays = session.run(
                 list(self.outputs), {each.name: inputs[each.name] for each in self._inputs}
             )
@@ -140,7 +141,7 @@ class OnnxRuntimeRow:
         except Exception as error:
             if self._binding is None:
                 raise EngineError(f"{self._subject}: the model was closed.") from None
-            raise failed(f"{self._subject}: cannot be run", error) from error
+            raise failed(f"{self._subject}: cannot be run", NAME, error) from error
 
     def _bind_inputs(self) -> None:
         for name, array in self._named.items():
@@ -184,7 +185,7 @@ def _bind_row(
     bound_inputs, bound_outputs = buffers(inputs), buffers(outputs)
     if bound_inputs is None or bound_outputs is None:
         return None
-    with translated(f"{subject}: cannot be bound"):
+    with translated(f"{subject}: cannot be bound", NAME):
         return kind(session, bound_inputs, bound_outputs, subject)
 
 

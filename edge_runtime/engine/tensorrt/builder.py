@@ -24,7 +24,7 @@ def main() -> None:
     import msgspec
 
     from edge_runtime.engine.tensorrt.building import Request
-    from edge_runtime.engine.tensorrt.library import told
+    from edge_runtime.engine.words import told
     from edge_runtime.errors import EngineError, UnavailableError
 
     asked = msgspec.json.decode(sys.argv[1], type=Request)
@@ -109,7 +109,7 @@ def _add_profile(builder: Any, config: Any, network: Any, asked: "Request") -> N
 
 
 def _refusal(parser: Any, logger: Any) -> str:
-    from edge_runtime.engine.tensorrt.library import told
+    from edge_runtime.engine.words import told
 
     if not parser.num_errors:
         return str(logger.said())

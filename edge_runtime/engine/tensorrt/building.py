@@ -15,7 +15,8 @@ from typing import IO, Any
 import msgspec
 
 from edge_runtime.bundle.manifest import Profile
-from edge_runtime.engine.tensorrt.library import named, told
+from edge_runtime.engine.tensorrt.library import named
+from edge_runtime.engine.words import told
 from edge_runtime.errors import EngineError, UnavailableError
 
 # Large networks take TensorRT ten minutes and more on an Orin Nano.

@@ -6,16 +6,15 @@ is used here, from TensorRT 10.3 on.
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from edge_runtime.errors import EngineError, UnavailableError
+from edge_runtime.engine.words import told
+from edge_runtime.errors import UnavailableError
 
-_MAX_TOLD = 300
+NAME = "TensorRT"
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 _TEGRA = "/etc/nv_tegra_release"  # Jetsons have it
 _BY_PIP = 'pip install "edge-runtime[tensorrt]"'
@@ -93,23 +92,6 @@ def listener(module: Any) -> Any:
             return told(first or "nothing")
 
     return Listener()
-
-
-@contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Turn what TensorRT's bindings raise (they have no common base) into an EngineError."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except Exception as error:
-        raise EngineError(f"{what} by TensorRT: {told(error)}") from error
-
-
-def told(said: object) -> str:
-    """What a foreign library says, on one line of bounded length."""
-    text = " ".join(str(said).split()) or type(said).__name__
-    return text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]}..."
 
 
 def _is_installed(module: str) -> bool:

@@ -12,7 +12,8 @@ import numpy as np
 
 from edge_runtime.engine.base import Array
 from edge_runtime.engine.tensorrt.cuda import Cuda
-from edge_runtime.engine.tensorrt.library import listener, translated
+from edge_runtime.engine.tensorrt.library import NAME, listener
+from edge_runtime.engine.words import translated
 from edge_runtime.errors import EngineError, UnavailableError
 
 _DTYPES = {
@@ -63,7 +64,7 @@ class Program:
         self.subject = subject
         self._cuda = cuda
         self._logger = listener(trt)
-        with translated(f"{subject}: the plan cannot be loaded"):
+        with translated(f"{subject}: the plan cannot be loaded", NAME):
             self._runtime: Any = trt.Runtime(self._logger)
             self._engine: Any = self._runtime.deserialize_cuda_engine(plan)
             if self._engine is None:  # as it says of every failure
@@ -123,7 +124,7 @@ class Program:
         """Tell the context where the tensors are, and how many rows they have."""
         self._bound = None
         context, problem = self._context, f"{self.subject}: {rows} rows cannot be run by TensorRT"
-        with translated(problem):
+        with translated(problem, NAME):
             for name, tensor in self.inputs.items():
                 if not context.set_input_shape(name, tensor.sizes(rows)):
                     raise EngineError(f"{problem}: {self._logger.said()}")

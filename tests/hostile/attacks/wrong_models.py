@@ -14,7 +14,7 @@ from tests.hostile.case import Case, Make
 from tests.hostile.protobuf import GRAPHS, buried
 from tests.support.tiny_bundle import TinyModel, tiny_bundle
 
-LOADED = ("engine.onnxruntime.library.translated: failed",)
+LOADED = ("engine.words.translated: failed",)
 
 
 def _loaded(change: Callable[[onnx.ModelProto], object]) -> Make:
