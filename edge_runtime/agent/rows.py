@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_runtime.bundle import Root
+from edge_runtime.choice.decision import resolved
 from edge_runtime.choice.record import Record
+from edge_runtime.engine.candidate import Candidate
 from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.stream.window import Span
 from edge_runtime.telemetry.messages import (
@@ -174,9 +176,8 @@ def _model_report(name: str, model: ModelState, known: Known) -> ModelReport:
 
 
 def _provider(info: Info, ways: Sequence[CandidateReport]) -> str:
-    """By the name it has in the table: an engine's own way is the first of its variant."""
-    own = (way.provider for way in ways if way.variant == info.variant)
-    return info.provider or next(own, "")
+    known = (Candidate(way.variant, way.provider) for way in ways)
+    return resolved(known, Candidate(info.variant, info.provider)).provider
 
 
 def _told(model: ModelState) -> list[Slot]:

@@ -82,7 +82,8 @@ class Trial:
             if candidate is None:
                 self.brought = self._chooser.choose(bundle, self._held)
                 candidate = self.brought.record.chosen
-                if self._serving and resolved(self.brought.record.rows, self._serving) == candidate:
+                known = self.brought.record.candidates
+                if self._serving and resolved(known, self._serving) == candidate:
                     self._held.close()
                     self._candidate = candidate
                     return

@@ -1,6 +1,6 @@
 """What was measured of each candidate, and which is taken: pure decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -46,16 +46,16 @@ def chosen(rows: Sequence[Measured], prefer: Prefer = "speed") -> Candidate | No
     return next(each.candidate for each in usable if each.p50_us is not None and each.p50_us <= limit)
 
 
-def resolved(rows: Sequence[Measured], running: Candidate) -> Candidate:
-    """What runs by the name it has in the table: an engine's own way is the first of its variant."""
+def resolved(known: Iterable[Candidate], running: Candidate) -> Candidate:
+    """What runs by the name it has in a table: an engine's own way is the first of its variant."""
     if running.provider:
         return running
-    return next((each.candidate for each in rows if each.candidate.variant == running.variant), running)
+    return next((each for each in known if each.variant == running.variant), running)
 
 
 def lighter(rows: Sequence[Measured], running: Candidate) -> Candidate | None:
     """The next lighter candidate than the one that runs: the slowest of those that are truly faster."""
-    running = resolved(rows, running)
+    running = resolved((each.candidate for each in rows), running)
     times = {each.candidate: each.p50_us for each in able(rows) if each.p50_us is not None}
     if running not in times:
         return None

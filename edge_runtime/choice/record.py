@@ -8,7 +8,7 @@ nothing had been measured.
 
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,6 +37,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     key: Key
     rows: tuple[Measured, ...]
     chosen: Candidate
+
+    @property
+    def candidates(self) -> Iterator[Candidate]:
+        """All that the table tells of."""
+        return (each.candidate for each in self.rows)
 
     @property
     def was_measured(self) -> bool:
