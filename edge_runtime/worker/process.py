@@ -184,7 +184,7 @@ class Worker:
         """Run the model on windows float32 (n, length, channels).
 
         Raises InputError or EngineError when the model refuses them and lives on, WorkerError when the
-        process died or did not answer in time; then it is gone.
+        process died, did not answer in time or has come to its limit of memory; then it is gone.
         """
         request = Infer(windows.shape, np.ascontiguousarray(windows, np.float32).tobytes())
         with self._asking:
@@ -195,7 +195,8 @@ class Worker:
                 result = self._hear(timeout_s, "a run")
             except EdgeError as error:
                 if told := reached(str(error), self._max_bytes):
-                    raise type(error)(told) from error
+                    self._child.end()  # what it holds it keeps: another process has room for these windows
+                    raise WorkerError(told) from error
                 raise
         assert isinstance(result, Result)
         return Answer(

@@ -49,6 +49,7 @@ class AgentRig:
         self.config = folder / "agent.toml"
         self.log = folder / "agent.log"
         self._ready = folder / "ready.json"
+        self._trial = trial
         self.environment: dict[str, str] = {}
         self.program: Sequence[str | Path] = (COMMAND,)
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,9 +74,12 @@ class AgentRig:
         return path
 
     def start(self, prefix: Sequence[str] = ()) -> "AgentRig":
-        """Start and wait until it is ready; `prefix` is a command that starts it."""
+        """Start and wait until it is ready, and what it runs is confirmed where no `trial` is asked for;
+        `prefix` is a command that starts it."""
         self.start_without_waiting(prefix)
         wait_for(lambda: self.is_ready or not self.alive, "the agent to be ready")
+        if not self._trial:  # what a test sends next must not be the trial's fault
+            wait_for(lambda: self._confirmed or not self.alive, "what runs to be confirmed")
         assert self.alive, self.said
         return self
 
@@ -88,6 +92,14 @@ class AgentRig:
                 stderr=log,
                 env={**os.environ, **self.environment},
             )
+
+    @property
+    def _confirmed(self) -> bool:
+        running = self.ready["running"].get("tiny")
+        if running is None:
+            return True
+        model = self.model()
+        return model.active is not None and model.slots[model.active].version == running
 
     @property
     def said(self) -> str:

@@ -45,13 +45,23 @@ def test_a_model_that_asks_for_more_while_it_gives_its_goldens_is_told_the_limit
     assert type(caught.value) is EngineError
 
 
-@pytest.mark.parametrize(
-    "leak", ["kept.append(bytearray(5_000_000))", "ctypes.CDLL('libstdc++.so.6')._Znwm(5_000_000)"]
-)
+_IN_PYTHON = "kept.append(bytearray(5_000_000))"
+_IN_CPP = "ctypes.CDLL('libstdc++.so.6')._Znwm(5_000_000)"
+_TOLD = """
+from edge_runtime.errors import EngineError
+try:
+    kept.append(bytearray(5_000_000))
+except MemoryError:
+    raise EngineError("cannot be run: std::bad_alloc")
+"""
+
+
+@pytest.mark.parametrize("leak", [_IN_PYTHON, _IN_CPP, _TOLD])
 def test_a_model_that_grows_ends_at_the_limit_which_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leak: str
 ) -> None:
-    """An engine of another package, that leaks in Python or in C++."""
+    """An engine of another package, that leaks in Python or in C++, or tells it as a run that failed: the
+    process would live on, and could run nothing any more."""
     monkeypatch.setenv(*own_engine(tmp_path, run=leak).popitem())
     with Worker.start(slot(tmp_path, tiny_bundle(engine="own")), max_bytes=200 * _MB) as worker:
 
