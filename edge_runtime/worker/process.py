@@ -195,7 +195,7 @@ class Worker:
                 result = self._hear(timeout_s, "a run")
             except EdgeError as error:
                 if told := reached(str(error), self._max_bytes):
-                    self._child.end()  # what it holds it keeps: another process has room for these windows
+                    self._child.end()  # what it holds it keeps: another has room for these windows
                     raise WorkerError(told) from error
                 raise
         assert isinstance(result, Result)

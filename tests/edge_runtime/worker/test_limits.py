@@ -60,8 +60,8 @@ except MemoryError:
 def test_a_model_that_grows_ends_at_the_limit_which_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leak: str
 ) -> None:
-    """An engine of another package, that leaks in Python or in C++, or tells it as a run that failed: the
-    process would live on, and could run nothing any more."""
+    """An engine of another package, that leaks in Python or in C++, or tells it as a run that failed:
+    the process would live on, and could run nothing any more."""
     monkeypatch.setenv(*own_engine(tmp_path, run=leak).popitem())
     with Worker.start(slot(tmp_path, tiny_bundle(engine="own")), max_bytes=200 * _MB) as worker:
 
