@@ -16,6 +16,7 @@ from edge_runtime.engine.words import together
 from edge_runtime.errors import ConfigError, EdgeError, EngineError, UnavailableError
 
 Got = TypeVar("Got")
+_OF_A_SESSION = ("run", "row", "close")
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -113,7 +114,7 @@ class Here:
                     raise
                 failed[candidate] = UnavailableError(str(error))
             except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
-                failed[candidate] = UnavailableError(f"{variant.engine}'s {registry.broken(error)}")
+                failed[candidate] = _raised(variant, error)
             else:
                 return First(candidate, got, self.notes(candidate, failed))
         raise none_runs(self._manifest, {**self._passed(order), **failed})
@@ -128,19 +129,26 @@ class Here:
         Raises EngineError when it cannot be done, BundleError when a file was altered.
         """
         variant = self.variant(candidate)
-        if (work := getattr(self._engines[variant.engine], "prepare", None)) is not None:
+        if (work := getattr(self._engines[variant.engine], "prepare", None)) is None:
+            return
+        try:
             work(self.bundle, variant)
+        except (EdgeError, MemoryError):
+            raise
+        except Exception as error:
+            raise _raised(variant, error) from error
 
     def load(self, candidate: Candidate, *, threads: int) -> Session:
         """Load one candidate. Raises EngineError, BundleError, and what a broken adapter raises."""
         variant = self.variant(candidate)
         engine: Engine = self._engines[variant.engine]
         if not candidate.provider:
-            return engine.load(self.bundle, variant, threads=threads)
+            return _checked(engine.load(self.bundle, variant, threads=threads), variant.engine)
         if not hasattr(engine, "providers"):
             raise UnavailableError(_no_provider(candidate.provider, ()))
         providing = cast(ProvidingEngine, engine)
-        return providing.load(self.bundle, variant, threads=threads, provider=candidate.provider)
+        loaded = providing.load(self.bundle, variant, threads=threads, provider=candidate.provider)
+        return _checked(loaded, variant.engine)
 
     def _first_variant(self) -> Variant:
         """The first that may run; raises UnavailableError when none may."""
@@ -209,6 +217,23 @@ def none_runs(manifest: Manifest, reasons: Mapping[Candidate, EngineError]) -> E
     kind = UnavailableError if is_machines else EngineError
     told = together(reasons)
     return kind(f"{manifest.name} {manifest.version}: no variant can be loaded here: {told}.")
+
+
+def _raised(variant: Variant, error: Exception) -> UnavailableError:
+    """What an adapter raised that none should: this machine's fault, and not the bundle's."""
+    return UnavailableError(f"{variant.engine}'s {registry.broken(error)}")
+
+
+def _checked(made: Any, engine: str) -> Session:
+    """What an engine's `load` gave, if it is a session; raises UnavailableError, as above."""
+    missing = [name for name in _OF_A_SESSION if not hasattr(made, name)]
+    if not missing:
+        session: Session = made
+        return session
+    raise UnavailableError(
+        f"the engine {engine} is broken: expected load() to return a session with run, row and close; "
+        f"found {type(made).__name__} without {', '.join(missing)}. Install another release of it."
+    )
 
 
 def _no_provider(name: str, there: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """Which variant is loaded, what happens when it cannot be, and what is told of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import edge_runtime
 from edge_runtime.bundle import Bundle, open_bundle, seal
 from edge_runtime.bundle.manifest import Manifest, Profile, Variant
 from edge_runtime.engine import loading, registry
+from edge_runtime.engine.base import Array
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.engine.loading import Here
 from edge_runtime.engine.registry import Found
@@ -45,6 +46,21 @@ def _bundle(tmp_path: Path, *variants: dict[str, Any]) -> Path:
         )
     )
     return path
+
+
+class _Session:
+    """What an engine's `load` has to return; it is never run here."""
+
+    row = None
+
+    def __init__(self, made_by: str = "") -> None:
+        self.made_by = made_by
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
 
 
 class _Pretended:
@@ -111,7 +127,7 @@ def test_the_first_variant_runs_and_nothing_is_to_be_told(tmp_path: Path) -> Non
 def test_a_missing_engine_is_passed_over_and_told(
     tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
 ) -> None:
-    with_tensorrt(dict, NO_GPU)
+    with_tensorrt(_Session, NO_GPU)
     with _load(_bundle(tmp_path, FIRST, THEN)) as model:
         assert model.variant.id == "plain"
         assert model.notes == ("fast does not run, plain does: needs tensorrt (no GPU here)",)
@@ -142,6 +158,41 @@ def test_an_engine_that_fails_is_passed_over_and_told(
         assert model.notes == (f"fast does not run, plain does: {told}",)
 
 
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        (None, "NoneType without run, row, close"),
+        ({}, "dict without run, row, close"),
+        (type("TheirSession", (), {"run": id, "close": id})(), "TheirSession without row"),
+    ],
+)
+def test_an_engine_that_returns_no_session_is_passed_over_and_told(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended], made: object, found: str
+) -> None:
+    with_tensorrt(lambda: made)
+    told = (
+        "the engine tensorrt is broken: expected load() to return a session with run, row and close; "
+        f"found {found}. Install another release of it."
+    )
+    with _load(_bundle(tmp_path, FIRST, THEN)) as model:
+        assert model.variant.id == "plain"
+        assert model.notes == (f"fast does not run, plain does: {told}",)
+    with pytest.raises(UnavailableError) as caught:
+        _load(_bundle(tmp_path, FIRST))
+    assert str(caught.value) == told
+
+
+def test_an_engine_that_breaks_at_preparing_is_this_machines_fault(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(with_tensorrt(_Session), "prepare", lambda *_: _fails(ZeroDivisionError("oh"))())
+    with (
+        open_bundle(_bundle(tmp_path, FIRST), root=None, allow_unsigned=True) as bundle,
+        pytest.raises(UnavailableError, match=r"^tensorrt's adapter is broken: ZeroDivisionError: oh$"),
+    ):
+        Here(bundle).prepare(Candidate("fast"))
+
+
 def test_an_altered_bundle_is_not_passed_over(
     tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
 ) -> None:
@@ -159,7 +210,7 @@ def test_a_variant_for_another_board_is_told_of(tmp_path: Path) -> None:
 def test_what_the_engine_has_to_report_is_passed_on(
     tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
 ) -> None:
-    class Session:
+    class Session(_Session):
         notes = ("its plan is not kept",)
 
     with_tensorrt(Session)
@@ -207,7 +258,7 @@ def test_a_pinned_variant_runs_although_another_comes_first(tmp_path: Path) -> N
 def test_a_pinned_variant_that_cannot_run_is_an_error(
     tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
 ) -> None:
-    with_tensorrt(dict, NO_GPU)
+    with_tensorrt(_Session, NO_GPU)
     with pytest.raises(UnavailableError, match=r"fast needs tensorrt \(no GPU here\)"):
         _load(_bundle(tmp_path, FIRST, THEN), variant="fast")
     with pytest.raises(EngineError, match="expected a variant 'nosuch', found fast, plain"):
@@ -217,7 +268,7 @@ def test_a_pinned_variant_that_cannot_run_is_an_error(
 def test_preparing_does_the_long_work_of_one_candidate(
     tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
 ) -> None:
-    engine = with_tensorrt(dict)
+    engine = with_tensorrt(_Session)
     with open_bundle(_bundle(tmp_path, THEN, FIRST), root=None, allow_unsigned=True) as bundle:
         here = Here(bundle)
         here.prepare(Candidate("plain"))  # its engine has nothing to do
@@ -235,12 +286,12 @@ class _Providing(_Pretended):
         return {"npu": "no driver"}
 
     def load(self, bundle: Bundle, variant: Variant, *, threads: int, provider: str = "") -> Any:
-        return f"{variant.id} by {provider or 'itself'}"
+        return _Session(f"{variant.id} by {provider or 'itself'}")
 
 
 @pytest.fixture
 def providing(monkeypatch: pytest.MonkeyPatch) -> _Providing:
-    engine = _Providing(dict)
+    engine = _Providing(_Session)
     registry._engine.cache_clear()
     monkeypatch.setitem(registry._OURS, "tensorrt", lambda: engine)
     return engine
@@ -282,14 +333,16 @@ def test_a_provider_can_be_asked_for_and_is_given_to_engines_that_have_some(
 ) -> None:
     with open_bundle(_bundle(tmp_path, FIRST, THEN), root=None, allow_unsigned=True) as bundle:
         here = Here(bundle)
-        assert here.load(Candidate("fast", "gpu"), threads=1) == "fast by gpu"  # type: ignore[comparison-overlap]
-        assert here.load(Candidate("fast"), threads=1) == "fast by itself"  # type: ignore[comparison-overlap]
+        told, by_itself = (here.load(Candidate("fast", provider), threads=1) for provider in ("gpu", ""))
+    assert isinstance(told, _Session)
+    assert isinstance(by_itself, _Session)
+    assert (told.made_by, by_itself.made_by) == ("fast by gpu", "fast by itself")
 
 
 def test_an_engine_without_providers_is_passed_over_for_one(
     tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
 ) -> None:
-    with_tensorrt(dict)
+    with_tensorrt(_Session)
     with open_bundle(_bundle(tmp_path, FIRST, THEN), root=None, allow_unsigned=True) as bundle:
         found = loading.load_best(bundle, threads=1, board="", provider="cpu")
     assert found.variant.id == "plain"
@@ -330,11 +383,12 @@ def test_an_engine_of_others_serves_a_manifest_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Manifests of format 1 name our engines only; what is behind them does not depend on that."""
-    theirs = _Pretended(lambda: "their session")
+    session = _Session()
+    theirs = _Pretended(lambda: session)
     monkeypatch.setattr(registry, "find", lambda _: Found({"theirs": theirs}, {"theirs": ""}))
     with open_bundle(_bundle(tmp_path, THEN), root=None, allow_unsigned=True) as bundle:
         bundle.manifest = _named(bundle.manifest)
-        assert loading.load_best(bundle, threads=1, board="").session == "their session"  # type: ignore[comparison-overlap]
+        assert loading.load_best(bundle, threads=1, board="").session is session
 
 
 def _named(manifest: Manifest) -> Manifest:

@@ -17,7 +17,12 @@ GOOD = """
 class Engine:
     name = "mine"
     def why_unavailable(self): return ""
-    def load(self, bundle, variant, *, threads): return "a session"
+    def load(self, bundle, variant, *, threads): return Session()
+
+class Session:
+    row = None
+    def run(self, inputs): raise NotImplementedError
+    def close(self): pass
 """
 
 

@@ -58,6 +58,22 @@ def test_a_broken_engine_condemns_nothing_and_once_mended_all_runs(shelf: Shelf,
     assert shelf.model().active == waiting.digest
 
 
+def test_an_engine_that_returns_no_session_condemns_nothing(shelf: Shelf) -> None:
+    own = {**os.environ, **own_engine(shelf.folder, load="return None")}
+    bundle = shelf.bundle("1.0.0", variants={"gpu": "good"}, on_own={"gpu"})
+    told = "the engine own is broken: expected load() to return a session with run, row and close; found"
+
+    done = command(shelf, "install", bundle, "--allow-unsigned", env=own)
+    assert done.returncode == 8, done.stderr
+    assert f"{told} NoneType" in done.stderr
+    now = shelf.model()
+    assert (now.bad, now.pending in now.slots) == ({}, True)
+
+    line = [COMMAND, "bench", bundle, "--allow-unsigned"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=own)
+    assert (done.returncode, told in done.stderr) == (8, True), done.stderr
+
+
 def test_of_several_variants_the_fastest_is_recorded_and_a_wrong_one_condemns_nothing(
     shelf: Shelf,
 ) -> None:
