@@ -19,7 +19,7 @@ _REFUSAL_CHARACTERS = 200
 
 # The ledger knows what is new. The unique index stays the last word, should the ledger ever be wrong.
 _PREDICTION = (
-    "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (stream, seq) DO NOTHING"
 )
 _METRICS = "INSERT INTO metrics VALUES (?, ?, ?, ?, ?) ON CONFLICT (stream, seq) DO NOTHING"
@@ -108,6 +108,7 @@ class _Transaction:
         self._connection = connection
         self._streams: dict[tuple[str, str], _Stream] = {}
         self._models: dict[tuple[str, str, str], int] = {}
+        self._ways: dict[tuple[str, str], int] = {}
         self._devices: set[str] = set()
 
     def take(self, message: Arrival | Refusal) -> None:
@@ -197,7 +198,8 @@ class _Transaction:
             model = self._model((row.model, row.version, row.digest))
             window = (row.segment, row.first, row.last)
             outputs = (row.label, _numbers(row.probabilities), _numbers(row.values), row.latency_us)
-            execute(_PREDICTION, (*head, model, *window, *outputs))
+            way = self._way((row.variant, row.provider))
+            execute(_PREDICTION, (*head, model, *window, *outputs, way))
         elif isinstance(row, Metrics):
             execute(_METRICS, (*head, msgspec.json.encode(row.values).decode()))
         else:
@@ -214,6 +216,17 @@ class _Transaction:
                 "SELECT id FROM models WHERE model = ? AND version = ? AND digest = ?", names
             ).fetchone()
         return self._models[names]
+
+    def _way(self, names: tuple[str, str]) -> int | None:
+        if names == ("", ""):
+            return None
+        if names not in self._ways:
+            execute = self._connection.execute
+            execute("INSERT INTO ways (variant, provider) VALUES (?, ?) ON CONFLICT DO NOTHING", names)
+            (self._ways[names],) = execute(
+                "SELECT id FROM ways WHERE variant = ? AND provider = ?", names
+            ).fetchone()
+        return self._ways[names]
 
     def _stream(self, arrival: Arrival, name: str) -> _Stream:
         key = (arrival.device, name)

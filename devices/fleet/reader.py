@@ -112,9 +112,10 @@ class Reader:
         """All predictions of one model on a device: by stream, oldest first, then by `seq`."""
         rows = self._query(
             "SELECT s.stream, p.received, p.seq, p.time, m.version, m.digest, p.segment, p.first, "
-            'p.last, p.label, p.probabilities, p."values", p.latency_us '
+            'p.last, p.label, p.probabilities, p."values", p.latency_us, '
+            "coalesce(w.variant, ''), coalesce(w.provider, '') "
             "FROM streams s CROSS JOIN predictions p ON p.stream = s.id JOIN models m ON m.id = p.model "
-            "WHERE s.device = ? AND m.model = ? ORDER BY s.id, p.seq",
+            "LEFT JOIN ways w ON w.id = p.way WHERE s.device = ? AND m.model = ? ORDER BY s.id, p.seq",
             device,
             model,
         )
@@ -132,6 +133,8 @@ class Reader:
                 probabilities=_numbers(outputs[0]),
                 values=_numbers(outputs[1]),
                 latency_us=outputs[2],
+                variant=outputs[3],
+                provider=outputs[4],
             )
             yield StoredPrediction(stream, received, prediction)
 

@@ -99,5 +99,15 @@ _V2 = """
 ALTER TABLE devices ADD COLUMN root TEXT NOT NULL DEFAULT 'null';  -- JSON of its reported root file
 """
 
-MIGRATIONS = (_V1, _V2)
+_V3 = """
+CREATE TABLE ways (                        -- to run a model: a few, named by many predictions
+  id INTEGER PRIMARY KEY,
+  variant TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  UNIQUE (variant, provider)
+);
+ALTER TABLE predictions ADD COLUMN way INTEGER REFERENCES ways (id);  -- null where none was told
+"""
+
+MIGRATIONS = (_V1, _V2, _V3)
 """Step n leads from version n to n + 1; PRAGMA user_version says how many a database has had."""

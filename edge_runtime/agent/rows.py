@@ -57,6 +57,8 @@ def predictions(
             probabilities=probabilities[index],
             values=values[index],
             latency_us=round(answer.latency_us / len(spans), 1),
+            variant=info.variant,
+            provider=info.provider,
         )
         for index, span in enumerate(spans)
     ]

@@ -32,7 +32,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
     `segment` names the unbroken run of samples those numbers belong to; a sensor that starts again
     at zero begins a new one. `probabilities` are in the order of the manifest's classes; `values`
     are a regression's or transformation's outputs, and an anomaly model's score beside its label.
-    `time` is Unix time in seconds; `latency_us` is the engine's share.
+    `time` is Unix time in seconds; `latency_us` is the engine's share. `variant` made it, on `provider`:
+    '' where the device is of a release that did not say, and for an engine's own way.
     """
 
     seq: int
@@ -47,6 +48,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
     probabilities: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
     latency_us: float = 0.0
+    variant: str = ""
+    provider: str = ""
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True, tag="metrics"):

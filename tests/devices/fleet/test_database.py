@@ -39,6 +39,17 @@ def test_rows_come_back_as_they_were_sent(tmp_path: Path) -> None:
     ]
 
 
+def test_which_variant_made_a_prediction_is_kept_and_nothing_where_its_device_did_not_say(
+    tmp_path: Path,
+) -> None:
+    int8 = msgspec.structs.replace(prediction(1), variant="int8", provider="cpu")
+    own_way = msgspec.structs.replace(prediction(2), variant="fp32")
+    sent = int8, own_way, prediction(3), msgspec.structs.replace(int8, seq=4)
+    store(tmp_path, arrival(Batch(stream=STREAM, oldest=1, rows=sent)))
+    with Reader(tmp_path) as reader:
+        assert tuple(one.prediction for one in reader.predictions("arm-7", "motion")) == sent
+
+
 def test_every_kind_of_row_is_kept(tmp_path: Path) -> None:
     store(tmp_path, arrival(batch(range(1, 41))))
     with Reader(tmp_path) as reader:
@@ -216,7 +227,10 @@ def test_a_database_of_the_first_version_is_brought_up_to_date_with_what_it_hold
             "'), ('arm-8', '"
             '[{"name":"motion","active":"","version":"","slots":['
             '{"version":"1.0.0","release":1,"digest":"d","state":"a state that there is not"}]}]'
-            "');"
+            "'); "
+            "INSERT INTO streams VALUES (1, 'arm-7', 's', '[[1,1]]', 1, 0, 0, 0, 1, 1, 0, 0, 0); "
+            "INSERT INTO models VALUES (1, 'motion', '1.0.0', 'd'); "
+            "INSERT INTO predictions VALUES (1, 1, 0, 0, 1, 's1', 0, 9, 'Walking', '', '', 1.5);"
         )
     with pytest.raises(StoreError, match="Start the collector once"):
         Reader(tmp_path)
@@ -225,6 +239,8 @@ def test_a_database_of_the_first_version_is_brought_up_to_date_with_what_it_hold
         assert device.root is None
         assert (device.models[0].slots[0].version, device.models[0].pending) == ("1.0.0", "")
         assert reader.device("arm-8").models == ()
+        (kept,) = [one.prediction for one in reader.predictions("arm-7", "motion")]
+        assert (kept.label, kept.variant, kept.provider) == ("Walking", "", "")
     told = reported("1.0.0", active="1.0.0")
     root = RootReport(version=2, expires=5.0)
     store(tmp_path, arrival(msgspec.structs.replace(told, root=root)))

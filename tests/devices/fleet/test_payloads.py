@@ -10,7 +10,7 @@ from devices.fleet.payloads import (
     PayloadError,
     decode,
 )
-from edge_runtime.telemetry.messages import Reported, Uplink
+from edge_runtime.telemetry.messages import Batch, Reported, Uplink
 from tests.devices.fleet.rows import batch, birth, encode, prediction, reported
 
 
@@ -25,6 +25,15 @@ from tests.devices.fleet.rows import batch, birth, encode, prediction, reported
 )
 def test_what_a_device_sends_is_read_back_as_it_was(kind: Uplink, message: object) -> None:
     assert decode(kind, encode(message)) == message
+
+
+def test_rows_of_older_and_of_newer_agents_are_read() -> None:
+    older = msgspec.to_builtins(prediction(1))
+    del older["variant"], older["provider"]
+    newer = msgspec.to_builtins(prediction(2)) | {"colour": "red"}
+    read = decode("prediction", _changed(batch([]), rows=[older, newer]))
+    assert isinstance(read, Batch)
+    assert read.rows == (prediction(1), prediction(2))
 
 
 def _changed(message: object, **fields: object) -> bytes:

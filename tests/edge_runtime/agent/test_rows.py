@@ -50,6 +50,7 @@ def test_a_classification_gives_a_label_and_probabilities_as_written() -> None:
     assert [(row.first, row.last, row.label) for row in rows] == [(0, 3, "moving"), (2, 5, "moving")]
     assert rows[0].probabilities == (0.1, 0.9)
     assert rows[0].latency_us == 15.0
+    assert (rows[0].variant, rows[0].provider) == ("fp32", "cpu")
     assert (rows[0].version, rows[0].digest, rows[0].segment, rows[0].time) == (
         "1.0.0",
         "d" * 64,
