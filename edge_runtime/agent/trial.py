@@ -16,7 +16,8 @@ from edge_runtime.worker import Worker
 class Trial:
     """Brings a worker up for a slot, in the background; once `done`, see `error`, or `take` the worker.
 
-    Which candidate it runs is measured first, unless that is recorded. `brought`: what was found then.
+    Which candidate it runs is measured first, unless that is recorded or nobody may wait for it.
+    `brought`: what was found then.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Trial:
         store: Path,
         wanted: Candidate | None = None,
         serving: Candidate | None = None,
+        at_once: bool = False,
     ) -> None:
         """
         Args:
@@ -39,6 +41,7 @@ class Trial:
             store: the store's folder.
             wanted: the candidate to bring up, where that is no question.
             serving: what serves already; where that is chosen, no other worker is brought up.
+            at_once: nothing serves meanwhile, so what runs is the first guess; it is measured later.
         """
         self.digest = digest
         self.wanted = wanted
@@ -48,6 +51,7 @@ class Trial:
         self._chooser = chooser
         self._store = store
         self._serving = serving
+        self._at_once = at_once
         self._installed: Installed | None = None
         self._candidate: Candidate | None = None
         self._held = Held()
@@ -58,14 +62,13 @@ class Trial:
     def done(self) -> bool:
         return not self._thread.is_alive()
 
-    def take(self) -> tuple[Installed, Worker | None, Candidate]:
+    def take(self) -> tuple[Installed, Worker | None, Candidate | None]:
         """The bundle, its ready worker, which is the caller's now, and what it was to run.
 
-        No worker where what serves is the best already.
+        No worker where what serves is the best already; None for the author's first that can.
         """
         self._thread.join()
         assert self._installed is not None
-        assert self._candidate is not None
         return self._installed, self._held.take(), self._candidate
 
     def cancel(self) -> None:
@@ -79,7 +82,9 @@ class Trial:
             self._installed = self._open_slot()
             bundle = self._installed.unpacked(self._store)
             candidate = self.wanted
-            if candidate is None:
+            if self._at_once:
+                candidate = self._chooser.first_guess(bundle)
+            elif candidate is None:
                 self.brought = self._chooser.choose(bundle, self._held)
                 candidate = self.brought.record.chosen
                 known = self.brought.record.candidates

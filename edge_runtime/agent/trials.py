@@ -131,7 +131,7 @@ class Trials:
         attempts = self._config(name).attempts
         slot = self._store.tried(name, digest, attempts, self._ended.pop(name, ""))
         if slot.state != "bad":
-            self._loading[name] = self._load(name, digest)
+            self._loading[name] = self._load(name, slot)
             return
         self._slots.failed(name, slot.version, "rejected", EngineError(slot.reason))
         now = self._slots.model(name)
@@ -154,15 +154,17 @@ class Trials:
     def _config(self, name: str) -> TrialConfig:
         return self._models[name].trial if name in self._models else TrialConfig()
 
-    def _load(self, name: str, digest: str) -> Trial:
+    def _load(self, name: str, slot: Slot) -> Trial:
+        """A way back, which was good here once, is not measured first where nothing answers."""
         runner = self._runners.get(name)
         chooser = runner.chooser if runner else chooser_of(name, self._board, None)
         return Trial(
             name,
-            digest,
-            lambda: self._slots.installed(name, digest),
+            slot.digest,
+            lambda: self._slots.installed(name, slot.digest),
             chooser=chooser,
             store=self._store.root,
+            at_once=slot.state == "good" and runner is not None and not runner.digest,
         )
 
     def _activate(self, name: str, slot: Slot, trial: Trial) -> None:

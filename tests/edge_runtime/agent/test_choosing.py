@@ -107,6 +107,29 @@ def test_what_is_not_recorded_is_measured_beside_what_serves_and_no_window_is_lo
         assert len(choices(rig)) == 2
 
 
+def test_where_nothing_runs_the_way_back_serves_first_and_is_measured_beside(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with device(tmp_path, broker.url) as rig:
+        rig.bundle(variants=SEVERAL)
+        rig.start()
+        assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
+        rig.stop()
+        begun = len(rig.said)
+        shutil.rmtree(rig.data / "store" / "choices")
+        active = rig.data / "store" / "slots" / "tiny" / str(rig.model().active)
+        model = active / "variants" / "fp32" / "model.onnx"
+        model.chmod(0o644)
+        model.write_bytes(model.read_bytes()[:-1] + b"\0")
+
+        rig.start()
+        wait_for(lambda: rig.ready["variants"] == {"tiny": "fast"}, "the best of the way back")
+        assert rig.ready["running"] == {"tiny": "1.0.0"}
+        said = rig.said[begun:]
+        assert said.index("tiny 1.0.0: activated") < said.index("tiny 1.0.0: measures")
+        assert [event.detail for event in rig.events("variant changed")] == ["to fast on cpu"]
+
+
 @pytest.mark.parametrize(
     ("settings", "serves", "timed"),
     [
