@@ -68,6 +68,11 @@ def same_machine(one: Key, other: Key) -> bool:
     return (one.machine, one.software) == (other.machine, other.software)
 
 
+def holds_here(key: Key) -> bool:
+    """Whether what was measured still holds for this machine and this release, as far as they count."""
+    return key.runtime == __version__ and (key.machine, key.software) == (this_machine(), software())
+
+
 def allows(key: Key, candidate: Candidate) -> bool:
     """Whether a candidate is what is pinned, if anything is."""
     return key.variant in ("", candidate.variant) and key.provider in ("", candidate.provider)

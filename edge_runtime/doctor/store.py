@@ -3,13 +3,11 @@
 import os
 from collections.abc import Container, Iterator, Mapping
 
-from edge_runtime import __version__
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.errors import EdgeError
+from edge_runtime.store.beside_agent import why_stuck
 from edge_runtime.store.disk import Store
-from edge_runtime.store.locks import holder
 from edge_runtime.store.slots import ModelState
-from edge_runtime.worker.release import other_release
 
 
 def look(device: Device) -> Iterator[Finding]:
@@ -36,9 +34,8 @@ def look(device: Device) -> Iterator[Finding]:
         store, models, {each.name for each in device.config.models} if device.config else ()
     )
     if store.agent_running():
-        agent = holder(path / "agent.lock")
-        if agent and agent.release and (other := other_release(agent.release, __version__)):
-            what, _, advice = other.partition(". ")
+        if stuck := why_stuck(store):
+            what, _, advice = stuck.rpartition(". ")
             yield warning(f"{what}.", advice)
         else:
             yield ok(f"{path}: an agent runs on it now.")

@@ -8,14 +8,20 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from edge_runtime.choice.record import path_of
 from edge_runtime.errors import BundleError, EdgeError, EngineError, StoreBusyError, StoreError
 from edge_runtime.store import blame
+from edge_runtime.store.beside_agent import why_stuck
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot, State
 
+if TYPE_CHECKING:
+    from edge_runtime.choice.bringing_up import Chooser, Unpacked
+    from edge_runtime.engine.candidate import Candidate
+
+Say = Callable[[str], None]
 Activator = Literal["agent", "command"]
 READY_TIMEOUT_S = 60.0
 _POLL_S = 0.1
@@ -34,12 +40,7 @@ ANY = Wanted()
 
 
 def bring_up(
-    store: Store,
-    slot: Slot,
-    *,
-    wait_s: float,
-    wanted: Wanted = ANY,
-    say: Callable[[str], None] = lambda _: None,
+    store: Store, slot: Slot, *, wait_s: float, wanted: Wanted = ANY, say: Say = lambda _: None
 ) -> Activator:
     """Return when the pending `slot` is confirmed, so active, and who did it.
 
@@ -51,6 +52,8 @@ def bring_up(
     the agent does not decide within `wait_s` seconds or another request came between.
     """
     deadline = time.monotonic() + wait_s
+    if stuck := why_stuck(store):
+        say(f"warning: {stuck}")
     while True:
         with ExitStack() as stack:
             if _be_the_agent(store, stack):
@@ -59,12 +62,41 @@ def bring_up(
         if is_active(store.state(), slot):
             return "agent"
         if time.monotonic() >= deadline:
-            raise StoreError(_not_yet(store.state(), slot, wait_s))
+            raise StoreError(_not_yet(store.state(), slot, wait_s, why_stuck(store)))
         time.sleep(_POLL_S)
 
 
-def _not_yet(state: State, slot: Slot, wait_s: float) -> str:
+def choose_again(
+    store: Store, slot: Slot, *, wanted: Wanted = ANY, say: Say = lambda _: None
+) -> "Candidate | None":
+    """Measure the active `slot` where no record holds any more; what is chosen then, None for no change.
+
+    A record holds for this machine and these engines; where something is `wanted`, for just that. Where
+    an agent runs it measures by itself.
+
+    Raises EngineError, WorkerError or BundleError where it cannot be measured; then nothing is changed.
+    """
+    from edge_runtime.choice import record as records
+    from edge_runtime.choice.key import holds_here
+
+    with ExitStack() as stack:
+        if not _be_the_agent(store, stack):
+            return None
+        chooser = _chooser(wanted, say)
+        found = records.read(path_of(store.root, slot.model, slot.digest))
+        if found and (found.key == chooser.key if wanted != ANY else holds_here(found.key)):
+            return None
+        try:
+            return _chosen(chooser, _unpacked(store, slot), say)
+        except EdgeError as error:
+            now = store.state().models.get(slot.model, ModelState())
+            raise type(error)(f"{_sentence(error)} Nothing was changed. {runs(now)}") from error
+
+
+def _not_yet(state: State, slot: Slot, wait_s: float, stuck: str) -> str:
     now = state.models[slot.model].slots.get(slot.digest, slot)
+    if stuck:
+        return f"{slot.model} {slot.version}: it is installed and pending; {stuck}"
     if now.state == "trial" and now.proved:
         return (
             f"{slot.model} {slot.version}: it runs, on trial; the agent has not confirmed it within "
@@ -160,13 +192,28 @@ def _with_what_runs(store: Store, slot: Slot, error: EdgeError) -> EdgeError:
     return type(error)(f"{told} {runs(now)}")
 
 
-def _prove(store: Store, slot: Slot, wanted: Wanted, say: Callable[[str], None]) -> None:
+def _prove(store: Store, slot: Slot, wanted: Wanted, say: Say) -> None:
     """Replay the golden inputs of the candidate that is, or was, chosen here."""
+    _chosen(_chooser(wanted, say), _unpacked(store, slot), say, prove=True)
+
+
+def _chosen(chooser: "Chooser", bundle: "Unpacked", say: Say, *, prove: bool = False) -> "Candidate":
+    """What is recorded, or else is measured now; with `prove` what is recorded has to load as well."""
+    from edge_runtime.choice.measuring import Held
+
+    with closing(Held()) as held:
+        brought = chooser.choose(bundle, held)
+        if prove and not brought.is_new:
+            chooser.bring_up(bundle, brought.record.chosen, held)
+    if brought.trouble:
+        say(f"warning: what was measured is not kept: {brought.trouble}")
+    return brought.record.chosen
+
+
+def _unpacked(store: Store, slot: Slot) -> "Unpacked":
+    """Raises BundleError where the slot's files are those of another bundle."""
     from edge_runtime.bundle import open_folder
-    from edge_runtime.choice.bringing_up import Chooser, Unpacked
-    from edge_runtime.choice.key import key_of
-    from edge_runtime.choice.measuring import Held, Limits
-    from edge_runtime.worker import Worker
+    from edge_runtime.choice.bringing_up import Unpacked
 
     folder = store.slot_path(slot.model, slot.digest)
     with open_folder(folder, root=None, allow_unsigned=True) as found:
@@ -174,23 +221,27 @@ def _prove(store: Store, slot: Slot, wanted: Wanted, say: Callable[[str], None])
             raise BundleError(
                 f"{folder}: expected the bundle {slot.digest}, found another. Install it again."
             )
-    chooser = Chooser(
+    record = path_of(store.root, slot.model, slot.digest)
+    return Unpacked(f"{slot.model} {slot.version}", slot.digest, folder, record)
+
+
+def _chooser(wanted: Wanted, say: Say) -> "Chooser":
+    """How candidates are chosen where no agent's configuration says it."""
+    from edge_runtime.choice.bringing_up import Chooser
+    from edge_runtime.choice.key import key_of
+    from edge_runtime.choice.measuring import Limits
+    from edge_runtime.worker import Worker
+
+    board, variant, provider = wanted.board, wanted.variant, wanted.provider
+    return Chooser(
         start=partial(
             Worker,
-            board=wanted.board,
-            variant=wanted.variant,
-            provider=wanted.provider,
+            board=board,
+            variant=variant,
+            provider=provider,
             on_line=say,  # a plan that is built tells how far it is
         ),
-        key=key_of(board=wanted.board, variant=wanted.variant, provider=wanted.provider),
+        key=key_of(board=board, variant=variant, provider=provider),
         limits=Limits(load_s=READY_TIMEOUT_S),
         say=say,
     )
-    record = path_of(store.root, slot.model, slot.digest)
-    bundle = Unpacked(f"{slot.model} {slot.version}", slot.digest, folder, record)
-    with closing(Held()) as held:
-        brought = chooser.choose(bundle, held)
-        if not brought.is_new:
-            chooser.bring_up(bundle, brought.record.chosen, held)
-    if brought.trouble:
-        say(f"warning: what was measured is not kept: {brought.trouble}")

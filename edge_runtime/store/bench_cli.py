@@ -193,10 +193,12 @@ def _show_recorded(folder: Path, model: str | None, as_json: bool) -> None:
     for slot, record in found:
         lines += ["", f"{slot.model} {slot.version}"]
         if record is None:
-            lines.append("nothing is recorded: the agent measures it when it starts")
+            lines.append(f"nothing is recorded: {_again(slot.model)}")
             continue
         lines += columns(record.rows, {record.chosen: "chosen"})
-        lines.append(f"on {record.key.machine}, edge-runtime {record.key.runtime}{_stale(record)}")
+        lines.append(
+            f"on {record.key.machine}, edge-runtime {record.key.runtime}{_stale(slot.model, record)}"
+        )
     click.echo("\n".join(lines[1:]) or "no models are installed")
 
 
@@ -216,13 +218,17 @@ def _recorded(store: "Store", model: str | None) -> "Iterator[tuple[Slot, Record
             yield now.slots[digest], read(path_of(store.root, name, digest))
 
 
-def _stale(record: "Record") -> str:
-    """Whether the agent will measure again."""
-    from edge_runtime.choice.key import key_of, same_machine
+def _stale(model: str, record: "Record") -> str:
+    """That what was measured is to be measured again; '' where it still holds."""
+    from edge_runtime.choice.key import holds_here
 
-    if same_machine(record.key, key_of()):
+    if holds_here(record.key):
         return ""
-    return "; this machine or its engines are others now, so the agent measures again"
+    return f"; this machine, its engines or edge-runtime are others now: {_again(model)}"
+
+
+def _again(model: str) -> str:
+    return f"an agent measures it when it starts; without one: edge-runtime activate {model}"
 
 
 def _measure(load: "Callable[[], Model]", seconds: float) -> dict[str, Any]:

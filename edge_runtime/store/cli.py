@@ -51,10 +51,12 @@ def install(
         raise click.UsageError("--trust and --allow-unsigned exclude each other.")
     from edge_runtime.bundle import load_root
     from edge_runtime.engine.requirements import demand_met
+    from edge_runtime.store.beside_agent import demand_no_agent
     from edge_runtime.store.disk import Store
 
     root = load_root(trust) if trust else None
     store = Store(folder)
+    demand_no_agent(store, wanted.variant, wanted.provider)
     click.echo(f"verifying and unpacking {bundle}", err=True)
     slot = store.install(
         bundle,
@@ -79,9 +81,11 @@ def rollback(folder: Path, model: str | None, wanted: "Wanted", wait_s: float, a
     It proves itself by its golden inputs again before it takes over. Rolling back twice is forth and
     back. While a new version is on trial, this gives the trial up and stays with the active one.
     """
+    from edge_runtime.store.beside_agent import demand_no_agent
     from edge_runtime.store.disk import Store
 
     store = Store(folder)
+    demand_no_agent(store, wanted.variant, wanted.provider)
     slot = store.rollback(model)
     finish(store, slot, "going back to", wanted=wanted, wait_s=wait_s, as_json=as_json)
 
@@ -104,17 +108,19 @@ def finish(
     store: "Store", slot: "Slot", doing: str, *, wanted: "Wanted", wait_s: float, as_json: bool
 ) -> None:
     """Wait until the slot runs, and say so; success is never told before."""
-    from edge_runtime.store.activate import bring_up, is_active
+    from edge_runtime.store.activate import bring_up, choose_again, is_active
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
 
     if is_active(store.state(), slot):
         by = "nobody"
-        text = "was active already"
+        chosen = choose_again(store, slot, wanted=wanted, say=say)
+        text = f"was active already; chosen by now: {chosen}" if chosen else "was active already"
     else:
         where = "waiting for the agent" if store.agent_running() else "replaying its golden inputs"
-        click.echo(f"{doing} {slot.model} {slot.version}; {where}", err=True)
-        by = bring_up(
-            store, slot, wait_s=wait_s, wanted=wanted, say=lambda text: click.echo(text, err=True)
-        )
+        say(f"{doing} {slot.model} {slot.version}; {where}")
+        by = bring_up(store, slot, wait_s=wait_s, wanted=wanted, say=say)
         text = "is active, taken up by the agent" if by == "agent" else "is active"
     document: dict[str, Any] = {
         "model": slot.model,

@@ -33,12 +33,15 @@ def activate(
 
     Without one, what waits or is on trial already. A version that was confirmed here needs its golden
     outputs only, whatever its release; any other passes its trial. Versions below a floor that was
-    declared by a confirmed one are gone. Safe to repeat and to interrupt.
+    declared by a confirmed one are gone. What is active is measured again where no agent runs and nothing
+    that was measured holds any more. Safe to repeat and to interrupt.
     """
+    from edge_runtime.store.beside_agent import demand_no_agent
     from edge_runtime.store.cli import finish
     from edge_runtime.store.disk import Store
 
     store = Store(folder)
+    demand_no_agent(store, wanted.variant, wanted.provider)
     slot = store.activate(model, which)
     finish(store, slot, "activating", wanted=wanted, wait_s=wait_s, as_json=as_json)
 

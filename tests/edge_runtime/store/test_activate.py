@@ -7,19 +7,22 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_runtime.choice import record
 from edge_runtime.choice.record import Record
 from edge_runtime.engine.candidate import Candidate
-from edge_runtime.errors import BundleError, EngineError, WorkerError
+from edge_runtime.errors import BundleError, EngineError, StoreError, WorkerError
 from edge_runtime.store import activate
 from edge_runtime.store.activate import bring_up
+from tests.edge_runtime.doctor.holding import holding
 from tests.edge_runtime.store.rig import Shelf
 from tests.support.agent import COMMAND
 from tests.support.broken_library import breaking
 from tests.support.own_engine import own_engine
-from tests.support.tiny_bundle import root_bytes
+from tests.support.tiny_bundle import Behaviour, root_bytes
+from tests.support.upgraded import NEW, Site
 from tests.support.waiting import wait_for
 
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _PR_CAPBSET_DROP = 1, 2, 24
@@ -106,6 +109,88 @@ def test_the_variant_that_is_named_is_the_one_that_proves_itself(shelf: Shelf) -
     assert done.returncode == 0, done.stderr
     assert "measures" not in done.stderr
     assert recorded(shelf).chosen == Candidate("fast", "cpu")
+
+
+def test_a_variant_that_is_named_for_what_is_active_is_measured_and_chosen(shelf: Shelf) -> None:
+    bundle = shelf.bundle("1.0.0", variants={"wrong": "wrong", "slow": "slow", "fast": "good"})
+    assert command(shelf, "install", bundle, "--allow-unsigned").returncode == 0
+    assert recorded(shelf).chosen == Candidate("fast", "cpu")
+
+    done = command(shelf, "install", bundle, "--allow-unsigned", "--variant", "slow")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "tiny 1.0.0 was active already; chosen by now: slow on cpu\n"
+    slow = recorded(shelf)
+    assert slow.chosen == Candidate("slow", "cpu")
+
+    for words in ([], ["--variant", "slow"]):  # repeating it changes nothing
+        again = command(shelf, "activate", "tiny", *words)
+        assert (again.returncode, again.stdout) == (0, "tiny 1.0.0 was active already\n"), again.stderr
+    for words in (["--variant", "wrong"], ["--variant", "int8"], ["--provider", "tpu"]):
+        refused = command(shelf, "activate", "tiny", *words)
+        assert refused.returncode == 8
+        assert "Nothing was changed. Version 1.0.0 goes on running." in refused.stderr
+    assert recorded(shelf) == slow
+    assert shelf.model().bad == {}
+
+
+def test_beside_an_agent_what_runs_is_its_configurations_affair(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    before = shelf.store.state()
+    with holding(shelf.store.root / "agent.lock"):
+        for words in (
+            ["install", shelf.bundle("1.1.0"), "--allow-unsigned"],
+            ["activate"],
+            ["rollback"],
+        ):
+            done = command(shelf, *words, "--variant", "fp32", "--provider", "cpu")
+            assert done.returncode == 7
+            assert "Write `models[].variant = 'fp32'` and `models[].provider = 'cpu'`" in done.stderr
+    assert shelf.store.state() == before
+
+
+def test_an_agent_of_another_release_is_told_of_before_anybody_waits(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.run("1.0.0")
+    slot = shelf.install("1.1.0")
+    site, said = Site(tmp_path / "site"), list[str]()
+    lock = shelf.store.root / "agent.lock"
+    with holding(lock, environment=site.environment), pytest.raises(StoreError, match="tells why not"):
+        bring_up(shelf.store, slot, wait_s=0, say=said.append)
+    assert said == []
+
+    site.upgrade()
+    with holding(lock, environment=site.environment) as agent:
+        stuck = f"process {agent}, takes nothing up: edge-runtime was upgraded from {NEW} to "
+        with pytest.raises(
+            StoreError, match=rf"is installed and pending; .*{stuck}.*Restart the service"
+        ):
+            bring_up(shelf.store, slot, wait_s=0, say=said.append)
+    (told,) = said
+    assert told.startswith("warning: ")
+    assert stuck in told
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_was_measured_and_does_not_hold_any_more_is_measured_again(
+    shelf: Shelf, lost: bool
+) -> None:
+    variants: dict[str, Behaviour] = {"slow": "slow", "fast": "good"}
+    bundle = shelf.bundle("1.0.0", variants=variants)
+    assert command(shelf, "install", bundle, "--allow-unsigned").returncode == 0
+    found = recorded(shelf)
+    path = record.path_of(shelf.store.root, "tiny", found.digest)
+    if lost:
+        path.unlink()
+    else:
+        older = msgspec.structs.replace(found.key, runtime="0.0.1")
+        record.write(path, msgspec.structs.replace(found, key=older, chosen=found.rows[0].candidate))
+    assert "without one: edge-runtime activate tiny" in command(shelf, "bench").stdout
+
+    done = command(shelf, "activate", "tiny")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "tiny 1.0.0 was active already; chosen by now: fast on cpu\n"
+    assert recorded(shelf).key == found.key
 
 
 def test_what_an_engine_says_while_it_prepares_is_heard(shelf: Shelf) -> None:

@@ -135,7 +135,7 @@ def test_what_a_device_has_measured_is_shown_and_nothing_is_measured(
     assert lines[0] == "tiny 1.0.0"
     assert lines[3].split() == ["int8", "cpu", "10.0", "20.0", "40", "chosen"]
     assert lines[-1].startswith(f"on {key_of().machine}, edge-runtime ")
-    assert "measures again" not in lines[-1]
+    assert "others now" not in lines[-1]
 
     _, out, _ = run(capsys, f"bench --store {shelf.store.root} --model tiny --json")
     (found,) = json.loads(out)
@@ -148,7 +148,7 @@ def test_a_record_of_another_machine_is_told_as_one(
 ) -> None:
     recorded(shelf, machine="aarch64, Raspberry Pi 4, 4 cores")
     _, out, _ = run(capsys, f"bench --store {shelf.store.root}")
-    assert "this machine or its engines are others now, so the agent measures again" in out
+    assert "; this machine, its engines or edge-runtime are others now: an agent measures it" in out
 
 
 def test_what_is_not_measured_yet_or_not_there_is_told(
@@ -158,7 +158,8 @@ def test_what_is_not_measured_yet_or_not_there_is_told(
     record.path_of(shelf.store.root, "tiny", digest).unlink(missing_ok=True)
 
     _, out, _ = run(capsys, f"bench --store {shelf.store.root}")
-    assert "nothing is recorded" in out
+    told = "an agent measures it when it starts; without one: edge-runtime activate tiny"
+    assert f"nothing is recorded: {told}" in out
     code, _, err = run(capsys, f"bench --store {shelf.store.root} --model other")
     assert code == 7
     assert "expected the model 'other', found tiny" in err
