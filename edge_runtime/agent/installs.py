@@ -88,6 +88,18 @@ class Installs:
                 errors[name] = runner.trouble
         return errors
 
+    def waits(self) -> dict[str, str]:
+        """By configured model, why it does not run or what is pending cannot be tried now."""
+        errors, found = self.errors(), dict[str, str]()
+        for name, runner in self._runners.items():
+            if name not in errors:
+                continue
+            if not runner.digest:
+                found[name] = errors[name]
+            elif version := self._trials.waits(name):
+                found[name] = f"{version} waits: {errors[name]}"
+        return found
+
     def _install(self, model: ModelConfig) -> None:
         assert model.bundle is not None
         say(f"{model.name}: installs {model.bundle.name}, as nothing is installed yet")

@@ -1,6 +1,7 @@
 """One installed bundle and the worker that runs it, started again whenever it dies."""
 
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from edge_runtime.config import ModelConfig
 from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Worker
 
+_NUMBERED = re.compile(r"\w*\d\w*")  # a process's id, an address, so many bytes
 _FIRST_BACK_OFF_S, _MAX_BACK_OFF_S = 0.2, 30.0
 
 
@@ -85,7 +87,7 @@ def back_off_s(failures: int) -> float:
 class Serving:
     """Keeps a worker for `installed`; used by one thread, except `kill` and the attributes.
 
-    `note(event, detail)` hears of every death. `trouble` says why there is no worker now, `fault` is
+    `note(event, detail)` hears of every death, and why it cannot start once for each reason. `trouble` says why there is no worker now, `fault` is
     what the last start raised, and of which folder, by its stamp. `on_trial`, a worker that dies or
     cannot run is not started again: `failure` says why, and whoever counts the attempts decides.
     `predictions` were good.
@@ -113,6 +115,7 @@ class Serving:
         self._note = note
         self._failures = 0
         self._not_before = 0.0
+        self._told = ""  # why it cannot start
 
     @property
     def answering(self) -> Worker | None:
@@ -176,14 +179,19 @@ class Serving:
             self.worker.wait_ready(self._load_timeout_s)
         except EdgeError as error:
             self.close()
-            if str(error) != self.trouble:
-                self._note("model cannot start", str(error))
+            self._tell(str(error))
             self.fault = error, files
             self._wait_longer(str(error))
             return None
         self.fault = None
-        self.trouble = ""
+        self.trouble = self._told = ""
         return self.worker
+
+    def _tell(self, why: str) -> None:
+        """Once, though each attempt's words hold another number: it is tried for years."""
+        if (reason := _NUMBERED.sub("", why)) != self._told:
+            self._told = reason
+            self._note("model cannot start", why)
 
     def _wait_longer(self, why: str) -> None:
         self._failures += 1

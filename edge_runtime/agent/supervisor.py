@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from edge_runtime.store.disk import Store
 
 POLL_S = 0.2
 _PATIENCE_S = 3.0  # for the windows in hand at the end, of all models together
+_MAX_WHY = 400  # characters of a model's trouble in the service's status
 _SETTLE_S = 10.0  # after so long, readiness is declared with what there is
 
 
@@ -49,14 +50,16 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     fleet: bool
 
 
-def status(ready: Ready, *, fleet_configured: bool) -> str:
-    """What runs, in one line: for `systemctl status`."""
+def status(ready: Ready, waits: Mapping[str, str], *, fleet_configured: bool) -> str:
+    """What runs, and what waits and why, in one line: for `systemctl status`."""
     parts = []
     for name, hears in ready.hears.items():
         version = ready.running.get(name)
         sensor = "hears its sensor" if hears else "does not hear its sensor"
         every = f", runs 1 of {ready.every[name]} windows" if ready.every[name] > 1 else ""
-        parts.append(f"{name} {version} {sensor}{every}" if version else f"{name} does not run")
+        runs = f"{name} {version} {sensor}{every}" if version else f"{name} does not run"
+        why = waits.get(name, "")[:_MAX_WHY]
+        parts.append(f"{runs}{', ' if version else ': '}{why}" if why else runs)
     if not ready.running:
         parts = ["nothing to serve yet", *parts]
     if fleet_configured:
@@ -178,16 +181,15 @@ class Supervisor:
     def _tell_ready(self) -> None:
         """Tell the service manager and the ready file, once what can run runs, and on every change."""
         ready = self._now()
-        if ready == self._ready:
-            return
         if self._ready is None and not self._settled() and time.monotonic() - self._started < _SETTLE_S:
             return
-        if self._ready_file is not None:
+        if self._ready_file is not None and ready != self._ready:
             try:
                 durable.replace_file(self._ready_file, msgspec.json.encode(ready))
             except EdgeError as error:
                 warn(f"ready file: {error}")
-        self._notifier.status(status(ready, fleet_configured=self._config.fleet is not None))
+        has_fleet = self._config.fleet is not None
+        self._notifier.status(status(ready, self._installs.waits(), fleet_configured=has_fleet))
         if self._ready is None:
             self._notifier.ready()
         self._ready = ready

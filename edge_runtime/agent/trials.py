@@ -53,6 +53,13 @@ class Trials:
         """The models that serve a version on trial."""
         return frozenset(self._live)
 
+    def waits(self, name: str) -> str:
+        """The version that is pending, could not be tried, and will be again; '' for none."""
+        now = self._slots.model(name)
+        if now.pending is None or name not in self._failures or name in self._live:
+            return ""
+        return now.slots[now.pending].version
+
     def settle(self) -> None:
         """What others decided meanwhile: a trial was confirmed by hand, rolled back or replaced."""
         for name, live in list(self._live.items()):

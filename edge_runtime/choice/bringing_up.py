@@ -73,8 +73,8 @@ class Chooser:
         return Brought(found, is_new=True)
 
     def bring_up(self, bundle: Unpacked, candidate: Candidate | None, held: Held) -> None:
-        """Have a worker of this candidate in `held`, ready, or of the author's first that can serve where
-        there is None; what is ready there already is kept.
+        """Have a worker of this candidate in `held`, ready, or of the author's first that can serve for
+        None; what is ready there already is kept.
 
         Where it fails, another candidate serves. Raises what `Worker.wait_ready` does, and Cancelled.
         """

@@ -60,7 +60,9 @@ def test_a_device_with_nothing_to_serve_is_ready_and_says_so(tmp_path: Path) -> 
         try:
             rig.start_without_waiting()
             manager.wait_for("READY=1")
-            assert "STATUS=nothing to serve yet; tiny does not run" in manager.heard
+            (told,) = [line for line in manager.heard if line.startswith("STATUS=")]
+            assert told.startswith("STATUS=nothing to serve yet; tiny does not run: ")
+            assert "tiny-1.0.0.edge" in told
         finally:
             rig.close()
 

@@ -1,6 +1,17 @@
-"""How long a worker that keeps dying is left alone."""
+"""How long a worker that keeps dying is left alone, and what is told of one that cannot start."""
 
-from edge_runtime.agent.serving import back_off_s
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.agent import serving as module
+from edge_runtime.agent.serving import Installed, Serving, back_off_s
+from edge_runtime.bundle import open_folder
+from edge_runtime.errors import EdgeError, WorkerError
+from edge_runtime.worker import Worker
+from tests.support.slots import slot
+from tests.support.tiny_bundle import tiny_bundle
 
 
 def test_the_first_death_costs_no_time_then_it_doubles_up_to_half_a_minute() -> None:
@@ -8,3 +19,34 @@ def test_the_first_death_costs_no_time_then_it_doubles_up_to_half_a_minute() -> 
     assert waits[:5] == [0, 0, 0.2, 0.4, 0.8]
     assert waits[-1] == 30
     assert back_off_s(10_000) == 30
+
+
+def test_why_it_cannot_start_is_told_once_a_reason_whatever_numbers_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_BACK_OFF_S", 0.0)
+    folder = slot(tmp_path, tiny_bundle())
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        installed = Installed(bundle.digest, folder, bundle.manifest)
+    ended = [WorkerError(f"worker process {pid} was ended by SIGKILL at {pid:#x}.") for pid in (7, 812)]
+    late = WorkerError("worker process 813: expected to be ready within 60 s.")
+    reasons: Iterator[EdgeError | None] = iter([*ended, late, *ended, None, ended[0]])
+    told: list[str] = []
+
+    def start(folder: Path) -> Worker:
+        if error := next(reasons):
+            raise error
+        return Worker(folder)
+
+    serving = Serving(
+        installed, None, start=start, load_timeout_s=60, note=lambda event, why: told.append(why)
+    )
+    for _ in range(5):
+        assert serving.living() is None
+    assert told == [str(ended[0]), str(late), str(ended[0])]
+    assert serving.trouble == str(ended[1])
+
+    assert serving.living() is not None
+    serving.close()
+    assert serving.living() is None
+    assert told[3:] == [str(ended[0])]

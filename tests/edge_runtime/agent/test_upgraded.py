@@ -10,6 +10,7 @@ import pytest
 from edge_runtime import __version__
 from tests.support.agent import AgentRig
 from tests.support.brokers import Mosquitto
+from tests.support.manager import ManagerSocket
 from tests.support.sensor import SensorRig
 from tests.support.upgraded import NEW, Site
 from tests.support.waiting import wait_for
@@ -51,6 +52,22 @@ def test_what_runs_runs_on_and_a_new_version_waits_until_the_agent_is_of_that_re
     rig.stop()
     rig.start()
     wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the new version")
+
+
+def test_the_services_status_says_what_waits_and_what_does_not_run_and_why(
+    rig: AgentRig, site: Site, tmp_path: Path
+) -> None:
+    rig.stop()
+    with ManagerSocket(tmp_path) as manager:
+        rig.environment = {**site.environment, **manager.environment(60)}
+        rig.start()
+        manager.wait_for("STATUS=tiny 1.0.0 hears its sensor")
+        site.upgrade()
+        assert rig.install(rig.bundle("1.1.0", seed=1), "--wait", "1").returncode == 7
+        manager.wait_for(f"STATUS=tiny 1.0.0 hears its sensor, 1.1.0 waits: {TOLD}")
+        os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
+        manager.wait_for(f"STATUS=nothing to serve yet; tiny does not run: {TOLD}")
+        assert rig.stop() == 0
 
 
 def test_a_worker_that_dies_is_tried_again_more_and_more_rarely_and_told_of_once(
