@@ -10,6 +10,7 @@ from pathlib import Path
 
 import edge_runtime
 from edge_runtime.doctor.findings import Device, Finding, ok, problem
+from edge_runtime.memory import says_refused
 
 OLDEST = (3, 10)
 _IMPORT_S = 50.0
@@ -55,6 +56,8 @@ def import_in(interpreter: Path) -> Finding:
         return said
     if said and not said.startswith("!"):
         return ok(f"onnxruntime {said} can be imported.")
+    if says_refused(said):
+        return problem(f"onnxruntime: {said[1:]}.", "Stop other programs, and run the doctor again.")
     pip = interpreter.with_name("pip")
     return problem(f"onnxruntime: {said[1:]}.", f"Install it: {pip} install onnxruntime")
 

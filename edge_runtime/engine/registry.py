@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge_runtime.engine.base import Engine
-from edge_runtime.engine.words import one_line
+from edge_runtime.engine.words import one_line, told
 from edge_runtime.errors import UnavailableError
+from edge_runtime.memory import TOO_LITTLE, says_refused
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -47,7 +48,7 @@ def find(names: Iterable[str]) -> Found:
         except UnavailableError as error:
             unavailable[name] = str(error)
         except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
-            unavailable[name] = f"its {broken(error)}"
+            unavailable[name] = _reason(error)
     return Found(engines, unavailable)
 
 
@@ -94,7 +95,13 @@ def why_unusable(name: str) -> str:
     except UnavailableError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
-        return f"its {broken(error)}"
+        return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    """Why an engine cannot be used that raised what none should; for want of memory any does."""
+    words = f"{type(error).__name__}: {error}".rstrip(": ")
+    return f"{TOO_LITTLE}: {told(words)}" if says_refused(words) else f"its {broken(error)}"
 
 
 def _entry(name: str) -> "EntryPoint | None":

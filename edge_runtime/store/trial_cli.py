@@ -33,8 +33,8 @@ def activate(
 
     Without one, what waits or is on trial already. A version that was confirmed here needs its golden
     outputs only, whatever its release; any other passes its trial. Versions below a floor that was
-    declared by a confirmed one are gone. What is active is measured again where no agent runs and nothing
-    that was measured holds any more. Safe to repeat and to interrupt.
+    declared by a confirmed one are gone. What is active is measured again where no agent runs and
+    nothing that was measured holds any more. Safe to repeat and to interrupt.
     """
     from edge_runtime.store.beside_agent import demand_no_agent
     from edge_runtime.store.cli import finish

@@ -7,11 +7,8 @@ ends some process, which need not be the model's.
 import os
 import re
 
-# How Python, the C++ library, the loader, ONNX Runtime and the C library say that memory was refused. A
-# GPU that is "out of memory" has another.
-_REFUSED = re.compile(
-    "MemoryError|can't start new thread|bad_alloc|failed to map segment|allocate memory", re.IGNORECASE
-)
+from edge_runtime.memory import says_refused
+
 # How code ends that does not look whether it was given the memory.
 _CRASHED = re.compile("ended by SIG(SEGV|ABRT|BUS)")
 
@@ -26,7 +23,7 @@ def reached(text: str, max_bytes: int | None) -> str:
 
     `max_bytes`: None for a worker that nobody has given a limit.
     """
-    if not _REFUSED.search(text):
+    if not says_refused(text):
         return ""
     size = f"{(max_bytes or default_bytes()) / 1e6:,.0f} MB"
     name, remedy = ("`memory_mb`", "raise it") if max_bytes else ("three quarters of the machine's", "")
@@ -36,7 +33,7 @@ def reached(text: str, max_bytes: int | None) -> str:
 
 def crashed(ending: str, max_bytes: int | None) -> str:
     """How a process ended, with the limit that may have been the reason, where it has one."""
-    if max_bytes is None or not _CRASHED.search(ending) or _REFUSED.search(ending):
+    if max_bytes is None or not _CRASHED.search(ending) or says_refused(ending):
         return ending
     size = f"{max_bytes / 1e6:,.0f} MB"
     return f"{ending.rstrip('. ')}. Its memory limit of {size} (`memory_mb`) may be the reason."

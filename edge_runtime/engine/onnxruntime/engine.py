@@ -16,7 +16,7 @@ from edge_runtime.engine.onnxruntime.library import NAME, SILENT, library
 from edge_runtime.engine.onnxruntime.session import OnnxRuntimePart, OnnxRuntimeSession
 from edge_runtime.engine.words import told, translated
 from edge_runtime.errors import ConfigError, UnavailableError
-from edge_runtime.memory import return_freed_memory
+from edge_runtime.memory import TOO_LITTLE, return_freed_memory, says_refused
 
 CPU = "cpu"
 # A session of an ONNX file, its bytes or its path, with these options, for a number of threads.
@@ -34,6 +34,8 @@ class OnnxRuntimeEngine:
         try:
             library()
         except ImportError as error:
+            if says_refused(str(error)):
+                return f"{TOO_LITTLE}: {told(error)}"
             return f"it cannot be imported: {told(error)}; try: pip install onnxruntime"
         return ""
 

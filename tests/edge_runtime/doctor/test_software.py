@@ -35,6 +35,11 @@ def test_this_environment_is_in_order() -> None:
             "onnxruntime: it cannot be imported.",
             "pip install onnxruntime",
         ),
+        (
+            "echo '!there is too little memory to start it: failed to map segment'",
+            "onnxruntime: there is too little memory",
+            "Stop other programs",
+        ),
     ],
 )
 def test_an_engine_that_cannot_be_imported_is_a_problem(

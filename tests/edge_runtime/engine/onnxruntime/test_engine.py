@@ -1,8 +1,11 @@
 """ONNX Runtime behind the seam: loads what the manifest says, runs in place, tells what it refuses."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from edge_runtime.bundle import Bundle, open_bundle, open_folder
 from edge_runtime.bundle.manifest import Input, Output
 from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine, OnnxRuntimeSession, engine
 from edge_runtime.errors import BundleError, ConfigError, EngineError
+from tests.support.broken_library import breaking
 from tests.support.graphs import DOUBLE, FLOAT, doubling_regression, graph, write_bundle
 from tests.support.tiny_bundle import MODEL_FILE, TinyModel, golden_windows, tiny_bundle
 from tests.support.unpacked import payloads, unpack
@@ -226,6 +230,37 @@ def test_where_it_is_not_installed_the_reason_says_what_to_do(monkeypatch: pytes
     assert "pip install onnxruntime" in OnnxRuntimeEngine().why_unavailable()
 
 
+@pytest.mark.parametrize("max_mb", [24, 60])
+def test_without_memory_to_import_it_nobody_is_sent_to_install_it(max_mb: int) -> None:
+    limited = (
+        f"import numpy; from edge_runtime.process import limit_memory; limit_memory({max_mb} << 20)"
+    )
+    assert _why_unavailable(limited).startswith("there is too little memory to start it: ")
+
+
+def test_a_library_that_cannot_be_mapped_is_no_missing_one(tmp_path: Path) -> None:
+    said = "libonnxruntime.so.1: failed to map segment from shared object"
+    why = _why_unavailable("", breaking("onnxruntime", said, tmp_path / "unmapped"))
+    assert why == f"there is too little memory to start it: {said}"
+    said = "libgomp.so.1: cannot allocate memory in static TLS block"  # which more memory does not mend
+    why = _why_unavailable("", breaking("onnxruntime", said, tmp_path / "static"))
+    assert why.startswith(f"it cannot be imported: {said}")
+
+
+def _why_unavailable(before: str, environment: Mapping[str, str] = MappingProxyType({})) -> str:
+    """In a process of its own, which runs `before` before it asks."""
+    script = f"""
+import numpy
+from edge_runtime.engine import registry
+{before}
+print(registry.find(["onnxruntime"]).unavailable["onnxruntime"])
+"""
+    line = [sys.executable, "-c", script]
+    environment = {**os.environ, **environment}
+    done = subprocess.run(line, capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.rstrip()
+
+
 def test_the_bundle_may_be_closed_once_the_model_is_loaded(tmp_path: Path) -> None:
     path = doubling_regression(tmp_path / "double.edge")
     with open_bundle(path, root=None, allow_unsigned=True) as bundle:
@@ -304,7 +339,7 @@ def test_a_large_model_of_an_unpacked_bundle_is_read_by_path_and_needs_less(tmp_
         assert value == 3
         return beyond
 
-    assert peak(path) - peak(folder) > 12
+    assert peak(path) - peak(folder) > 8  # 12 or 19, as the allocator has it; 0 were it read as bytes
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
