@@ -87,10 +87,10 @@ def back_off_s(failures: int) -> float:
 class Serving:
     """Keeps a worker for `installed`; used by one thread, except `kill` and the attributes.
 
-    `note(event, detail)` hears of every death, and why it cannot start once for each reason. `trouble` says why there is no worker now, `fault` is
-    what the last start raised, and of which folder, by its stamp. `on_trial`, a worker that dies or
-    cannot run is not started again: `failure` says why, and whoever counts the attempts decides.
-    `predictions` were good.
+    `note(event, detail)` hears of every death, and why it cannot start, once for each reason. `trouble`
+    says why there is no worker now, `fault` is what the last start raised, and of which folder, by its
+    stamp. `on_trial`, a worker that dies or cannot run is not started again: `failure` says why, and
+    whoever counts the attempts decides. `predictions` were good.
     """
 
     def __init__(

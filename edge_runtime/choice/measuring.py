@@ -120,15 +120,20 @@ def measure(
     with held.watched():
         turns = _Turns(folder, start, held, limits)
         worker, found = turns.asking()
+        words = {each: _prepares(subject, each, limits) for each in found.prepared}
         passed = [Measured(candidate=candidate, why_not=why) for candidate, why in found.passed]
         if len(found.usable) == 1 and not alone_too:
             (only,) = found.usable
+            if only in words:
+                say(words[only])
             worker.prepare(only, limits.prepare_s)
             worker.wait_ready(limits.load_s)
             return (_row(only, worker), *passed)
         say(f"{subject}: measures {', '.join(map(str, found.usable))}")
         rows = []
         for number, candidate in enumerate(found.usable):
+            if candidate in words:
+                say(words[candidate])
             rows.append(turns.turn(candidate, worker if number == 0 else None))
             say(f"{subject}: {_told(rows[-1])}")
         held.close()
@@ -192,6 +197,10 @@ def _row(candidate: Candidate, worker: Worker) -> Measured:
         memory_mb=figures.peak_memory_mb,
         batch_rows_per_s=figures.batch_rows_per_s,
     )
+
+
+def _prepares(subject: str, candidate: Candidate, limits: Limits) -> str:
+    return f"{subject}: prepares {candidate}, up to {limits.prepare_s / 60:.0f} min"
 
 
 def _told(row: Measured) -> str:

@@ -123,6 +123,10 @@ class Here:
         """The variant of a candidate."""
         return next(each for each in self._manifest.variants if each.id == candidate.variant)
 
+    def prepares(self, candidate: Candidate) -> bool:
+        """Whether its engine has anything to prepare."""
+        return hasattr(self._engines[self.variant(candidate).engine], "prepare")
+
     def prepare(self, candidate: Candidate) -> None:
         """Do at install what the engine would else do at the load, and may take minutes.
 

@@ -102,7 +102,8 @@ def _serve(connection: Connection, task: Task) -> None:
 def _asked(connection: Connection, here: "Here", provider: str) -> Attempt:
     """What the parent would have us load, of all that we could; the long work before it is done then."""
     survey = here.survey(provider)
-    connection.send(Found(survey.usable, survey.passed))
+    prepared = tuple(filter(here.prepares, survey.usable))
+    connection.send(Found(survey.usable, survey.passed, prepared))
     attempt = msgspec.msgpack.decode(connection.receive(), type=Attempt)
     here.prepare(attempt.candidate)
     connection.send(Prepared())

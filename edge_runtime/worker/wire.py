@@ -39,10 +39,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, tag=True):
-    """Child to parent, where it asks: the candidates that may run here, the others, and why not."""
+    """Child to parent, where it asks: the candidates that may run here, the others, and why not.
+
+    prepared: those of the first that their engine prepares, which may take minutes.
+    """
 
     usable: tuple[Candidate, ...]
     passed: tuple[tuple[Candidate, str], ...]
+    prepared: tuple[Candidate, ...]
 
 
 class Attempt(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -58,6 +58,31 @@ def test_one_alone_is_not_timed_and_its_process_is_kept(tmp_path: Path) -> None:
         assert worker.infer(golden_windows()).labels is not None
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_an_engine_prepares_is_told_before_it_begins_and_how_long_it_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    begun = tmp_path / "begun"
+    for name, value in own_engine(tmp_path, prepare=f"open({str(begun)!r}, 'w')").items():
+        monkeypatch.setenv(name, value)
+    told: list[str] = []
+
+    def say(text: str) -> None:
+        if "prepares" in text:
+            told.append(text)
+            assert not begun.exists()
+
+    variants: Mapping[str, Behaviour] = (
+        {"theirs": "good"} if alone else {"fp32": "good", "theirs": "good"}
+    )
+    folder = slot(tmp_path, tiny_bundle(variants=variants, on_own=["theirs"]))
+    held = Held()
+    measure("tiny 1.0.0", folder, Worker, held, limits=Limits(measure_s=0.05), say=say)
+    held.close()
+    assert begun.exists()
+    assert told == ["tiny 1.0.0: prepares theirs, up to 33 min"]
+
+
 def test_one_alone_is_timed_if_that_is_asked_for(tmp_path: Path) -> None:
     held = Held()
     folder = slot(tmp_path, tiny_bundle())
