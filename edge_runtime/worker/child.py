@@ -19,6 +19,14 @@ _STDERR_LINES = 20
 _STDERR_LINE_BYTES = 4096
 
 
+def none_started(folder: str, fault: object) -> EdgeError:
+    """What is raised where the system has no descriptor or process left for a worker."""
+    return EdgeError(
+        f"{folder}: no worker process can be started for it: {fault}. End other programs, or raise what "
+        "this one may have: ulimit -n, ulimit -u; of a service LimitNOFILE and TasksMax."
+    )
+
+
 class Child:
     """The process and the thread that started it and reads its words.
 
@@ -42,7 +50,7 @@ class Child:
         self._keeper.start()
         self._started.wait()
         if self._process is None:
-            raise EdgeError(f"{task.folder}: no process can be started: {self._fault}.") from self._fault
+            raise none_started(task.folder, self._fault) from self._fault
 
     @property
     def pid(self) -> int:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from edge_runtime import __version__, errors
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import EdgeError, UnavailableError, WorkerError
-from edge_runtime.worker.child import Child
+from edge_runtime.worker.child import Child, none_started
 from edge_runtime.worker.limits import crashed, default_bytes, reached
 from edge_runtime.worker.release import on_disk, other_release
 from edge_runtime.worker.wire import (
@@ -77,12 +77,17 @@ class Worker:
         0 for an ordinary thread. What that lacks is `info.missing`.
         `max_bytes`: the memory it may take, three quarters of the machine's where nothing is said.
         `on_line` hears each line the process writes to its standard output or error.
+
+        Raises EdgeError where the system starts no process, which says nothing of the bundle.
         """
         self._name = slot_folder.name[:12]
         self._max_bytes = max_bytes
         self._asking = threading.Lock()
         self._info: Info | None = None
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise none_started(str(slot_folder), error) from error
         with theirs:
             try:
                 task = Task(

@@ -1,6 +1,7 @@
 """A worker process, real: what it answers, and what happens when it does not."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, InputError, WorkerError
+from edge_runtime.errors import (
+    BundleError,
+    EdgeError,
+    EngineError,
+    GoldenMismatchError,
+    InputError,
+    WorkerError,
+)
 from edge_runtime.worker import Worker
 from tests.support.graphs import anomaly_windows
 from tests.support.own_engine import own_engine
@@ -172,6 +180,24 @@ def test_interrupts_are_for_the_parent_to_decide(worker: Worker) -> None:
     os.kill(worker.pid, signal.SIGINT)
     os.kill(worker.pid, signal.SIGTERM)
     assert worker.infer(golden_windows()).labels is not None
+
+
+@pytest.mark.parametrize("left", [0, 2])  # none for the connection; none for the process
+def test_without_descriptors_for_a_process_it_says_so_and_leaves_none_behind(
+    tmp_path: Path, left: int
+) -> None:
+    folder = slot(tmp_path, tiny_bundle())
+    before = os.listdir("/proc/self/fd")
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)  # of those that are free
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + left, most))
+    try:
+        with pytest.raises(EdgeError, match="no worker process can be started for it: .*Too many open"):
+            Worker(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_it_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
