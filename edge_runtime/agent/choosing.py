@@ -81,6 +81,14 @@ class Choosing:
         found = self._recorded(name, self._runners[name].digest)
         return found.chosen if found else None
 
+    def is_measured(self, name: str) -> bool:
+        """Whether the candidates of what answers now were compared."""
+        return self._recorded(name, self._runners[name].digest) is not None
+
+    def loads_another(self, name: str) -> bool:
+        """Whether a candidate that was asked for loads, to take over."""
+        return self._loading is not None and self._loading[0] == name and bool(self._loading[1].wanted)
+
     def go_over(self, name: str, digest: str, candidate: Candidate) -> None:
         """Have another candidate of the bundle `digest` take over, once it is ready beside what serves.
 

@@ -28,6 +28,16 @@ class Easing:
         """Whether anything answers now."""
         return bool(self._runner.digest)
 
+    @property
+    def goes_over(self) -> bool:
+        """Whether the last step is still being taken, since another candidate loads."""
+        return self._choosing.loads_another(self.name)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is known which candidates are lighter."""
+        return self._choosing.is_measured(self.name)
+
     def more(self) -> str:
         """One step more, in words; '' where there is none.
 

@@ -25,6 +25,12 @@ class Eased(Protocol):
     @property
     def serves(self) -> bool: ...
 
+    @property
+    def goes_over(self) -> bool: ...
+
+    @property
+    def is_measured(self) -> bool: ...
+
     def more(self) -> str: ...
 
     def less(self) -> str: ...
@@ -82,14 +88,17 @@ class Heat:
                 self._resume(f"at {celsius:.1f} °C, below {self._config.resume_below_c:g} °C")
 
     def _ease(self, why: str) -> None:
-        # What does not serve yet has no candidates to go over to, and makes no heat.
-        serving = [model for model in self._models if model.serves]
+        # What does not serve yet has no candidates to go over to, and makes no heat. One step at a time:
+        # what a lighter candidate does for the heat is not known before it has taken over.
+        serving = [model for model in self._models if model.serves and not model.goes_over]
         eased = [(model, words) for model in serving if (words := model.more())]
         for model, words in eased:
             self._books.note("eased", model.name, model.version, f"{why}: {words}")
         exhausted = bool(serving) and not eased
         if exhausted and not self._exhausted:
-            self._books.note("too hot", detail=f"{why}, and no model can be eased more")
+            self._books.note(
+                "too hot", detail=f"{why}, and no model can be eased more{_unknown(serving)}"
+            )
         self._exhausted = exhausted
 
     def _resume(self, why: str) -> None:
@@ -110,3 +119,8 @@ class Heat:
                 detail=f"{self._config.sensor}: expected a thermal zone that tells a temperature, or a "
                 "folder of some, found none. Models stay as they are; see `device.temperature.sensor`.",
             )
+
+
+def _unknown(models: Sequence[Eased]) -> str:
+    names = " and ".join(model.name for model in models if not model.is_measured)
+    return f"; whether {names} has lighter variants is not measured yet" if names else ""

@@ -41,7 +41,7 @@ def test_it_does_not_swing_faster_than_a_step_takes() -> None:
 class Model:
     """Can be eased twice."""
 
-    name, version, serves = "tiny", "1.0.0", True
+    name, version, serves, goes_over, is_measured = "tiny", "1.0.0", True, False, True
 
     def __init__(self) -> None:
         self.taken = 0
@@ -93,6 +93,43 @@ def test_each_step_is_told_and_once_that_none_is_left(tmp_path: Path, outbox: Ou
         ("eased less", "tiny", f"{cool}: step 1"),
         ("eased less", "tiny", f"{cool}: step 0"),
     ]
+
+
+def test_a_model_is_left_alone_while_its_last_step_is_being_taken(
+    tmp_path: Path, outbox: Outbox
+) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    thermal.tell("cpu-thermal", 85_000)
+    loads, other = Model(), Model()
+    loads.goes_over = True
+    config = TemperatureConfig(sensor=thermal.folder, step_s=0.01)
+    heat = Heat(config, Books(outbox, None), [loads, other])
+
+    def look() -> tuple[int, int]:
+        time.sleep(0.011)
+        heat.step()
+        return loads.taken, other.taken
+
+    assert [look(), look()] == [(0, 1), (0, 2)]
+    loads.goes_over = False
+    assert look() == (1, 2)
+
+
+def test_too_hot_before_a_model_is_measured_says_so(tmp_path: Path, outbox: Outbox) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    thermal.tell("cpu-thermal", 85_000)
+    model = Model()
+    model.is_measured = False
+    heat = Heat(TemperatureConfig(sensor=thermal.folder, step_s=0.01), Books(outbox, None), [model])
+    for _ in range(3):
+        time.sleep(0.011)
+        heat.step()
+    assert told(outbox)[-1] == (
+        "too hot",
+        "",
+        "at 85.0 °C, the ceiling is 80 °C, and no model can be eased more; whether tiny has lighter "
+        "variants is not measured yet",
+    )
 
 
 @pytest.mark.parametrize("nonsense", ["", "hot", "-256000", "999999"])

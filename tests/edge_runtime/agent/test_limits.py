@@ -241,6 +241,8 @@ def test_a_lighter_variant_comes_before_fewer_windows_and_goes_again_behind_them
         first, *_ = rig.events("eased")
         assert first.detail == "at 85.0 °C, the ceiling is 80 °C: goes over to fast on cpu"
         wait_for(lambda: rig.events("too hot"), "the last step")
+        steps = [each.event for each in rig.events() if each.event in ("eased", "variant changed")]
+        assert steps == ["eased", "variant changed", *["eased"] * 3]
 
         thermal.tell("cpu-thermal", 60_000)
         wait_for(lambda: rig.ready["variants"] == {"tiny": "slow"}, "the way back")
