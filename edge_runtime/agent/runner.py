@@ -15,7 +15,7 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Info, Worker
 
 _WAIT_S = 0.25
-_PATIENCE_S = 60.0  # beyond a load and a run: a slow disk
+_PATIENCE_S = 120.0  # beyond a load and a run: engines that are tried before, a slow disk
 
 
 class ModelRunner:

@@ -31,7 +31,7 @@ class Start(Protocol):
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds: for a load with the golden inputs; for what comes before it, such as building a plan; for
-    timing rows of one candidate, and batches; for all candidates, preparing not counted."""
+    timing rows of one candidate, and batches; for all candidates, preparing and looking not counted."""
 
     load_s: float = 60.0
     prepare_s: float = 2_000.0  # what builds has its own limit, which says more
@@ -150,10 +150,13 @@ class _Turns:
         self._folder, self._start, self._held, self._limits = folder, start, held, limits
         self._spent_s = 0.0
 
-    def asking(self) -> tuple[Worker, Found]:
-        """A process that waits to be told its candidate, and those that it could run."""
-        worker = self._held.start(lambda: self._start(self._folder, asks=True))
-        return worker, worker.candidates(self._limits.load_s)
+    def asking(self, candidate: Candidate | None = None) -> tuple[Worker, Found]:
+        """A process that waits to be told its candidate, and those that it could run.
+
+        `candidate`: the one to look for alone, as the process before has told of the others.
+        """
+        worker = self._held.start(lambda: self._start(self._folder, asks=True, preferred=candidate))
+        return worker, worker.candidates()
 
     def turn(self, candidate: Candidate, worker: Worker | None) -> Measured:
         """One candidate, in the process that asks, or else in another."""
@@ -172,7 +175,7 @@ class _Turns:
                 f"{limits.total_s:g} s are allowed for all."
             )
         if worker is None:
-            worker, _ = self.asking()
+            worker, _ = self.asking(candidate)
         worker.prepare(candidate, limits.prepare_s, measure_s=limits.measure_s, batch_s=limits.batch_s)
         began = time.monotonic()
         measuring_s = _LONGEST * (limits.measure_s + limits.batch_s)

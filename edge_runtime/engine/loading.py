@@ -80,6 +80,14 @@ class Here:
             raise none_runs(self._manifest, reasons)
         return Survey(tuple(usable), tuple(passed))
 
+    def alone(self, candidate: Candidate) -> Survey:
+        """The candidate of the one variant there is, without looking for providers.
+
+        Raises UnavailableError where that cannot run here.
+        """
+        self._first_variant()
+        return Survey((candidate,), ())
+
     def first_that(
         self,
         attempt: Callable[[Candidate], Got],

@@ -82,8 +82,13 @@ def _serve(connection: Connection, task: Task) -> None:
 
     # The store checked the signature when it installed this folder; digests are checked again here.
     with open_folder(task.folder, root=None, allow_unsigned=True) as bundle:
-        here = Here(bundle, board=task.board, pinned=task.variant)
-        attempt = _asked(connection, here, task.provider) if task.asks else None
+        told = task.preferred if task.asks else None
+        here = Here(bundle, board=task.board, pinned=told.variant if told else task.variant)
+        if task.asks:
+            attempt = _asked(connection, here, task)
+        else:
+            attempt = None
+            connection.send(Prepared())
         started = time.perf_counter()
         if attempt:
             proved = prove(here, attempt.candidate, task.threads)
@@ -99,9 +104,9 @@ def _serve(connection: Connection, task: Task) -> None:
                     collect()
 
 
-def _asked(connection: Connection, here: "Here", provider: str) -> Attempt:
+def _asked(connection: Connection, here: "Here", task: Task) -> Attempt:
     """What the parent would have us load, of all that we could; the long work before it is done then."""
-    survey = here.survey(provider)
+    survey = here.alone(task.preferred) if task.preferred else here.survey(task.provider)
     prepared = tuple(filter(here.prepares, survey.usable))
     connection.send(Found(survey.usable, survey.passed, prepared))
     attempt = msgspec.msgpack.decode(connection.receive(), type=Attempt)

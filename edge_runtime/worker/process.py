@@ -35,6 +35,10 @@ from edge_runtime.worker.wire import (
 )
 
 Info = Ready
+# What a process finds out before it loads is how this machine is, and not how the model is: its limit is
+# another than a load's. An adapter of others has 20 s to be tried, a provider 60 s.
+_ENGINES_S, _CANDIDATES_S = 60.0, 240.0
+_LOOKING = "looking for what can run"
 _replies = msgspec.msgpack.Decoder(Reply)
 
 
@@ -72,7 +76,7 @@ class Worker:
         `board`, `variant`, `provider`: what this device is and what is to run, as `edge_runtime.load`
         takes them. `preferred` is tried first; where it fails, its golden outputs counted, the first of
         the author's order that does not is taken. `asks`: nothing is loaded before `candidates` and
-        `prepare` were called.
+        `prepare` were called; where one is preferred, it is the only one that is looked for.
         `priority`: of real-time mode for the thread that predicts, as `edge_runtime.realtime` takes it;
         0 for an ordinary thread. What that lacks is `info.missing`.
         `max_bytes`: the memory it may take, three quarters of the machine's where nothing is said.
@@ -84,6 +88,7 @@ class Worker:
         self._max_bytes = max_bytes
         self._asking = threading.Lock()
         self._info: Info | None = None
+        self._has_looked = False
         try:
             ours, theirs = socket.socketpair()
         except OSError as error:
@@ -122,17 +127,18 @@ class Worker:
             raise
         return worker
 
-    def candidates(self, timeout_s: float = 60) -> Found:
+    def candidates(self, timeout_s: float = _CANDIDATES_S) -> Found:
         """What a process that `asks` could run.
 
         Raises UnavailableError for nothing, and where it ends or takes too long: nothing of the model is
         loaded then, so that is this machine's fault.
         """
         try:
-            found = self._hear_loading(timeout_s, "looking for what can run")
+            found = self._hear_loading(timeout_s, _LOOKING)
         except WorkerError as error:
             raise UnavailableError(str(error)) from error
         assert isinstance(found, Found)
+        self._has_looked = True
         return found
 
     def prepare(
@@ -152,10 +158,15 @@ class Worker:
     def wait_ready(self, timeout_s: float = 60, what: str = "loading") -> None:
         """Wait until the model is loaded and gave its golden outputs; `what` the process does meanwhile.
 
+        The time begins once it has found the engines, which has a limit of its own.
+
         Raises what the child raised (BundleError, EngineError, GoldenMismatchError …), UnavailableError
         when the package is another by now or `max_bytes` are not enough, or WorkerError when it died or
         was not ready within `timeout_s`.
         """
+        if not self._has_looked:
+            self._hear_loading(_ENGINES_S, _LOOKING)
+            self._has_looked = True
         info = self._hear_loading(timeout_s, what)
         assert isinstance(info, Ready)
         self._info = info

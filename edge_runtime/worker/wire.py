@@ -23,7 +23,8 @@ _LENGTH_BYTES = 4
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """What a process is started for, as JSON on its command line. `Worker` tells of the members.
 
-    parent: the process that starts it. asks: whether it says what it could run, and waits to be told.
+    parent: the process that starts it. asks: whether it says what it could run, and waits to be told;
+    where one is preferred it looks for that alone.
     """
 
     parent: int
@@ -58,7 +59,7 @@ class Attempt(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, tag=True):
-    """Child to parent: what may take long before a load is done."""
+    """Child to parent: what comes before the load, and has a limit of its own, is done."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import pytest
 
 from edge_runtime.choice.decision import Measured
 from edge_runtime.choice.measuring import Cancelled, Held, Limits, measure
+from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import BundleError, EngineError, UnavailableError, WorkerError
 from edge_runtime.worker import Worker
 from tests.support.own_engine import own_engine
@@ -140,6 +141,23 @@ def test_an_engine_that_ends_the_process_which_looks_for_it_is_left_out(
     found = table(folder)
     assert "own" in found["gpu"].why_not
     assert found["fast"].why_not == ""
+
+
+@pytest.mark.end_to_end
+def test_an_engine_that_is_tried_for_long_keeps_no_other_variant_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = tmp_path / "tried"
+    why = f"print(os.getpid(), file=open({str(tried)!r}, 'a')); time.sleep(2.5)"
+    for name, value in own_engine(tmp_path, why=why).items():
+        monkeypatch.setenv(name, value)
+    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_own={"gpu"}))
+
+    rows = table(folder, Limits(load_s=4, measure_s=0.05))
+    assert (rows["gpu"].why_not, rows["fast"].why_not) == ("", "")
+    assert len(set(tried.read_text().split())) == 2  # one apart, the one that asks, none for `fast`
+    with Worker.start(folder, timeout_s=4, preferred=Candidate("fast", "cpu")) as worker:
+        assert worker.info.variant == "fast"
 
 
 @pytest.mark.end_to_end

@@ -94,7 +94,7 @@ def test_it_is_measured_before_it_is_ready(tmp_path: Path) -> None:
     assert slow.p50_us > fast.p50_us > 0
     assert fast.p99_9_us >= fast.p50_us
     assert slow.rows >= 36
-    assert fast.rows > slow.rows
+    assert fast.rows >= slow.rows
     assert fast.batch_rows_per_s is not None
     assert 20 < fast.peak_memory_mb < 1000
 

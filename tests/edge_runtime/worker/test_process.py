@@ -193,7 +193,7 @@ def test_without_descriptors_for_a_process_it_says_so_and_leaves_none_behind(
     os.close(lowest)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + left, most))
     try:
-        with pytest.raises(EdgeError, match="no worker process can be started for it: .*Too many open"):
+        with pytest.raises(EdgeError, match=r"no worker process can be started for it: .*Too many open"):
             Worker(folder)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
