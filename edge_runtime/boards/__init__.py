@@ -3,12 +3,25 @@
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 
 from edge_runtime.errors import ConfigError
 
-__all__ = ["Board", "OnnxRuntime", "TensorRT", "board", "board_names", "called", "supported"]
+__all__ = [
+    "Board",
+    "OnnxRuntime",
+    "TensorRT",
+    "board",
+    "board_names",
+    "called",
+    "model_here",
+    "supported",
+]
+
+_MODEL = "proc/device-tree/model"
+_MAX_MODEL_BYTES = 4096
 
 
 class TensorRT(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +64,18 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     onnxruntime: OnnxRuntime | None = None
     tensorrt: TensorRT | None = None
     unsupported: str = ""
+
+
+def model_here(root: Path = Path("/")) -> str:
+    """What this machine calls itself, such as "Raspberry Pi 5 Model B Rev 1.0"; '' for a PC, most often.
+
+    `root` is where /proc is.
+    """
+    try:
+        with (root / _MODEL).open("rb") as file:
+            return file.read(_MAX_MODEL_BYTES).decode(errors="replace").strip("\0\n ")
+    except OSError:
+        return ""
 
 
 @cache

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime import __version__
+from edge_runtime.boards import model_here
 from edge_runtime.choice.decision import Prefer
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.worker.limits import default_bytes
@@ -81,9 +82,10 @@ def allows(key: Key, candidate: Candidate) -> bool:
 @cache
 def this_machine() -> str:
     """Architecture and processor, such as "aarch64, Raspberry Pi 5 Model B Rev 1.0, 4 cores"."""
-    tree = _text(Path("/proc/device-tree/model")).strip("\0 \n")
-    found = None if tree else _MODEL.search(_text(Path("/proc/cpuinfo")))
-    model = tree or (found[1].strip() if found else platform.processor())
+    model = model_here()
+    if not model:
+        found = _MODEL.search(_text(Path("/proc/cpuinfo")))
+        model = found[1].strip() if found else platform.processor()
     return f"{platform.machine()}, {model}, {os.cpu_count()} cores"
 
 

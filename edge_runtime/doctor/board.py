@@ -3,21 +3,14 @@
 import platform
 from collections.abc import Iterator
 
-from edge_runtime.boards import Board, board, called
+from edge_runtime.boards import Board, board, called, model_here
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
-from edge_runtime.telemetry import health
-
-_MODEL = "proc/device-tree/model"
 
 
 def look(device: Device) -> Iterator[Finding]:
     assert device.config is not None
     told = device.config.board
-    try:
-        model = health.read(device.root / _MODEL).strip("\0\n ")
-    except OSError:
-        model = ""  # a PC has no device tree
-    yield judge(board(told) if told else None, platform.machine(), model)
+    yield judge(board(told) if told else None, platform.machine(), model_here(device.root))
 
 
 def judge(told: Board | None, arch: str, model: str) -> Finding:

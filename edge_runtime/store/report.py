@@ -79,10 +79,17 @@ def _choice(found: Record) -> str:
     """How it is to run on this device, and out of how many ways."""
     took = next(each.p50_us for each in found.rows if each.candidate == found.chosen)
     if took is None:
-        return f"chosen: {found.chosen}, as no other can serve here or is wanted"
+        return f"chosen: {found.chosen}, {_why_alone(found)}"
     usable = len(able(found.rows))
     failed = f"; {len(found.rows) - usable} more cannot serve" if usable < len(found.rows) else ""
     return f"chosen: {found.chosen}, {took:,.1f} µs a row here, of {usable} that were timed{failed}"
+
+
+def _why_alone(found: Record) -> str:
+    """Why nothing was timed."""
+    if found.key.variant or found.key.provider:
+        return "as no other is wanted"
+    return "as no other can serve here" if len(found.rows) > 1 else "its only variant"
 
 
 def _rows(now: ModelState) -> Iterator[tuple[str, Slot]]:

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.boards import model_here
 from edge_runtime.errors import EngineError, UnavailableError
 
 # Newest first: a library that asks for a newer driver than there is gives way to an older one.
 _NAMES = ("libcudart.so.13", "libcudart.so.12", "libcudart.so")
 _WHEELS = ("nvidia/cu13/lib/libcudart.so.13", "nvidia/cuda_runtime/lib/libcudart.so.12")
-_TREE = Path("/proc/device-tree/model")
 _INSUFFICIENT_DRIVER, _NO_DEVICE = 35, 100
 _MULTIPROCESSORS, _MAJOR, _MINOR = 16, 75, 76
 _TO_DEVICE, _TO_HOST = 1, 2
@@ -167,7 +167,8 @@ def _board(multiprocessors: int) -> str:
         text = ctypes.create_string_buffer(256)
         if not driver.cuInit(0) and not driver.cuDeviceGetName(text, c_int(len(text)), c_int(0)):
             name = text.value.decode(errors="replace")
-        name = f"{_TREE.read_text().strip(chr(0))}, {name}"  # a Jetson's GPU is called Orin everywhere
     except OSError:
         pass
+    if here := model_here():
+        name = f"{here}, {name}"  # a Jetson's GPU is called Orin everywhere
     return f"{name}, {multiprocessors} multiprocessors"

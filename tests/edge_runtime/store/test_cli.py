@@ -8,11 +8,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_runtime import cli
 from edge_runtime.choice import record
 from edge_runtime.choice.decision import Measured
+from edge_runtime.choice.key import Key, key_of
 from edge_runtime.errors import BundleError, ConfigError, EngineError, StoreError, TrustError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
@@ -319,9 +321,10 @@ class TestStatus:
         assert command.install("1.1.0", floor=1_001_000) == 0
 
     def test_it_says_how_what_is_active_runs_where_that_was_measured(self, command: Command) -> None:
-        def lines(*rows: Measured) -> list[str]:
+        def lines(*rows: Measured, key: Key | None = None) -> list[str]:
             path = record.path_of(command.shelf.store.root, "tiny", slot.digest)
-            record.write(path, recorded(*rows, digest=slot.digest))
+            found = recorded(*rows, digest=slot.digest)
+            record.write(path, msgspec.structs.replace(found, key=key or found.key))
             assert command("status") == 0
             return [line.strip() for line in command.out.splitlines()[4:]]
 
@@ -336,7 +339,10 @@ class TestStatus:
         assert choice["chosen"] == {"variant": "int8", "provider": "cpu"}
         assert choice["rows"][2]["why_not"] == "There is no driver."
 
-        assert lines(row("fp32"))[1] == "chosen: fp32 on cpu, as no other can serve here or is wanted"
+        assert lines(row("fp32"))[1] == "chosen: fp32 on cpu, its only variant"
+        assert lines(row("fp32"), failed)[1] == "chosen: fp32 on cpu, as no other can serve here"
+        pinned = key_of(variant="fp32")
+        assert lines(row("fp32"), key=pinned)[1] == "chosen: fp32 on cpu, as no other is wanted"
 
     def test_programs_get_the_same_as_one_document(self, command: Command) -> None:
         slot = command.shelf.run("1.0.0")
