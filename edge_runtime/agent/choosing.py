@@ -8,10 +8,9 @@ from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trial import Trial
 from edge_runtime.choice.bringing_up import Brought
 from edge_runtime.choice.decision import able, lighter
-from edge_runtime.choice.record import Record
+from edge_runtime.choice.record import Record, path_of
 from edge_runtime.choice.text import in_short
 from edge_runtime.engine.candidate import Candidate
-from edge_runtime.errors import EdgeError
 from edge_runtime.store.disk import Store
 
 
@@ -147,11 +146,7 @@ class Choosing:
         self._books.note("variant changed", name, runner.version, f"to {candidate}")
 
     def _recorded(self, name: str, digest: str) -> Record | None:
-        try:
-            bundle = self._slots.installed(name, digest).unpacked(self._store.root)
-        except EdgeError:  # whoever serves it finds out, too, and tells
-            return None
-        return self._runners[name].chooser.recorded(bundle)
+        return self._runners[name].chooser.recorded(path_of(self._store.root, name, digest))
 
 
 def _able(found: Record | None) -> list[Candidate]:

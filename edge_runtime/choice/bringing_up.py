@@ -41,9 +41,9 @@ class Chooser:
     limits: Limits = field(default_factory=Limits)
     say: Say = lambda _: None
 
-    def recorded(self, bundle: Unpacked) -> Record | None:
-        """What was measured of a slot, where it still holds."""
-        found = records.read(bundle.record)
+    def recorded(self, path: Path) -> Record | None:
+        """What was measured of a slot, whose record `path` is, where it still holds."""
+        found = records.read(path)
         return found if found is not None and found.key == self.key else None
 
     def first_guess(self, bundle: Unpacked) -> Candidate | None:
@@ -62,7 +62,7 @@ class Chooser:
         Where the bundle has one candidate only, its worker is in `held` then, ready to serve. A record
         that cannot be written is trouble, and no error.
         """
-        if (known := self.recorded(bundle)) is not None:
+        if (known := self.recorded(bundle.record)) is not None:
             return Brought(known, is_new=False)
         rows = measure(bundle.subject, bundle.folder, self.start, held, limits=self.limits, say=self.say)
         found = self._record(bundle, rows)

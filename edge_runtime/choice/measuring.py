@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -10,9 +10,8 @@ from typing import Protocol
 import msgspec
 
 from edge_runtime.choice.decision import Measured, able
-from edge_runtime.engine.candidate import Candidate
-from edge_runtime.engine.words import together
-from edge_runtime.errors import EdgeError, EngineError, UnavailableError, WorkerError
+from edge_runtime.engine.candidate import Candidate, none_runs
+from edge_runtime.errors import EdgeError, EngineError, WorkerError
 from edge_runtime.worker import Worker
 from edge_runtime.worker.wire import Found
 
@@ -138,7 +137,7 @@ def measure(
             say(f"{subject}: {_told(rows[-1])}")
         held.close()
         if not able(rows):
-            raise _none(subject, turns.failed)
+            raise none_runs(subject, turns.failed)
         return (*rows, *passed)
 
 
@@ -210,18 +209,3 @@ def _told(row: Measured) -> str:
     if row.why_not:
         return f"{row.candidate} cannot serve: {row.why_not}"
     return f"{row.candidate} takes {row.p50_us:.1f} µs for a row and {row.memory_mb:.0f} MB"
-
-
-def _none(
-    subject: str, failed: Mapping[Candidate, EngineError | WorkerError]
-) -> EngineError | WorkerError:
-    """What is raised when no candidate can serve: by the kindest of the reasons (ADR 0027)."""
-    if len(failed) == 1:
-        return next(iter(failed.values()))
-    errors = failed.values()
-    kind: type[EngineError] | type[WorkerError] = EngineError
-    if any(isinstance(each, WorkerError) for each in errors):
-        kind = WorkerError
-    elif all(isinstance(each, UnavailableError) for each in errors):
-        kind = UnavailableError
-    return kind(f"{subject}: no variant can serve here: {together(failed)}.")

@@ -1,6 +1,11 @@
 """One way to run a model on a machine: a variant of its bundle, and what the engine runs that on."""
 
+from collections.abc import Mapping
+
 import msgspec
+
+from edge_runtime.engine.words import together
+from edge_runtime.errors import EngineError, UnavailableError, WorkerError
 
 
 class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -11,3 +16,21 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __str__(self) -> str:
         return f"{self.variant} on {self.provider}" if self.provider else self.variant
+
+
+def none_runs(
+    subject: str, reasons: Mapping[Candidate, EngineError | WorkerError]
+) -> EngineError | WorkerError:
+    """What is raised when no candidate could be taken: of one its own error, of several the kindest.
+
+    Where a process died, or this machine lacks what all of them need, the bundle may be fine (ADR 0027).
+    """
+    errors = reasons.values()
+    if len(errors) == 1:
+        return next(iter(errors))
+    kind: type[EngineError] | type[WorkerError] = EngineError
+    if any(isinstance(each, WorkerError) for each in errors):
+        kind = WorkerError
+    elif all(isinstance(each, UnavailableError) for each in errors):
+        kind = UnavailableError
+    return kind(f"{subject}: no variant can run here: {together(reasons)}.")

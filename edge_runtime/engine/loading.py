@@ -6,13 +6,12 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine import registry
 from edge_runtime.engine.base import Engine, ProvidingEngine, Session
-from edge_runtime.engine.candidate import Candidate
+from edge_runtime.engine.candidate import Candidate, none_runs
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import choose, why_passed_over
-from edge_runtime.engine.words import together
 from edge_runtime.errors import ConfigError, EdgeError, EngineError, UnavailableError
 
 Got = TypeVar("Got")
@@ -50,6 +49,7 @@ class Here:
         """Raises UnavailableError when the bundle has no variant `pinned`."""
         self.bundle = bundle
         self._manifest = only(bundle.manifest, pinned)
+        self._subject = f"{bundle.manifest.name} {bundle.manifest.version}"
         self._board = board
         found = registry.find(variant.engine for variant in self._manifest.variants)
         self._engines, self._unavailable = found.engines, found.unavailable
@@ -77,7 +77,7 @@ class Here:
         if not usable:
             self._first_variant()
             reasons = {candidate: UnavailableError(why) for candidate, why in passed}
-            raise none_runs(self._manifest, reasons)
+            raise none_runs(self._subject, reasons)
         return Survey(tuple(usable), tuple(passed))
 
     def alone(self, candidate: Candidate) -> Survey:
@@ -125,7 +125,7 @@ class Here:
                 failed[candidate] = _raised(variant, error)
             else:
                 return First(candidate, got, self.notes(candidate, failed))
-        raise none_runs(self._manifest, {**self._passed(order), **failed})
+        raise none_runs(self._subject, {**self._passed(order), **failed})
 
     def variant(self, candidate: Candidate) -> Variant:
         """The variant of a candidate."""
@@ -219,16 +219,6 @@ def load_best(
     found = here.first_that(lambda each: here.load(each, threads=threads), provider=provider)
     notes = getattr(found.got, "notes", ())
     return Loaded(here.variant(found.candidate), found.got, (*found.notes, *notes))
-
-
-def none_runs(manifest: Manifest, reasons: Mapping[Candidate, EngineError]) -> EngineError:
-    """What is raised when no candidate could be taken: of one its own error."""
-    if len(reasons) == 1:
-        return next(iter(reasons.values()))
-    is_machines = all(isinstance(each, UnavailableError) for each in reasons.values())
-    kind = UnavailableError if is_machines else EngineError
-    told = together(reasons)
-    return kind(f"{manifest.name} {manifest.version}: no variant can be loaded here: {told}.")
 
 
 def _raised(variant: Variant, error: Exception) -> UnavailableError:

@@ -62,7 +62,7 @@ def test_what_is_known_holds_for_its_key_and_is_a_guess_on_the_same_machine(
         Chooser(Worker, HERE, QUICK).choose(bundle, held)
     other = Chooser(never, msgspec.structs.replace(HERE, **change), QUICK)
 
-    assert other.recorded(bundle) is None
+    assert other.recorded(bundle.record) is None
     assert other.first_guess(bundle) == guess
     assert Chooser(never, HERE, QUICK).first_guess(bundle) == FAST
 
