@@ -58,7 +58,7 @@ class Thermostat:
 class Heat:
     """Reads the sensor every two seconds and eases all models alike; used by the main loop.
 
-    A sensor that tells nothing is an event, once, and changes nothing: no model stops for it.
+    A sensor that tells nothing or hangs is an event, once, and changes nothing: no model stops for it.
     """
 
     def __init__(self, config: TemperatureConfig, books: Books, models: Sequence[Eased]) -> None:
@@ -67,7 +67,7 @@ class Heat:
         self._models = models
         self._thermostat = Thermostat(config)
         self._sensor = Asking(lambda: health.hottest(config.sensor))
-        self._known = True
+        self._unknown = ""  # why the temperature is
         self._exhausted = False
         self._next_s = 0.0
 
@@ -78,7 +78,7 @@ class Heat:
             return
         self._next_s = now_s + min(_LOOK_EVERY_S, self._config.step_s)
         celsius = self._sensor.ask()
-        self._tell_known(celsius is not None)
+        self._tell_known("" if celsius is not None else self._why_unknown())
         if celsius is None:
             return
         match self._thermostat.due(celsius, now_s):
@@ -97,7 +97,7 @@ class Heat:
         exhausted = bool(serving) and not eased
         if exhausted and not self._exhausted:
             self._books.note(
-                "too hot", detail=f"{why}, and no model can be eased more{_unknown(serving)}"
+                "too hot", detail=f"{why}, and no model can be eased more{_not_measured(serving)}"
             )
         self._exhausted = exhausted
 
@@ -107,20 +107,24 @@ class Heat:
             if words := model.less():
                 self._books.note("eased less", model.name, model.version, f"{why}: {words}")
 
-    def _tell_known(self, known: bool) -> None:
-        if known == self._known:
-            return
-        self._known = known
-        if known:
-            self._books.note("temperature known again")
+    def _why_unknown(self) -> str:
+        sensor = self._config.sensor
+        if self._sensor.hangs:
+            found = "expected a temperature within a second, the sensor does not answer."
         else:
-            self._books.note(
-                "temperature unknown",
-                detail=f"{self._config.sensor}: expected a thermal zone that tells a temperature, or a "
-                "folder of some, found none. Models stay as they are; see `device.temperature.sensor`.",
-            )
+            found = "expected a thermal zone that tells a temperature, or a folder of some, found none."
+        return f"{sensor}: {found} Models stay as they are; see `device.temperature.sensor`."
+
+    def _tell_known(self, unknown: str) -> None:
+        if unknown == self._unknown:
+            return
+        self._unknown = unknown
+        if unknown:
+            self._books.note("temperature unknown", detail=unknown)
+        else:
+            self._books.note("temperature known again")
 
 
-def _unknown(models: Sequence[Eased]) -> str:
+def _not_measured(models: Sequence[Eased]) -> str:
     names = " and ".join(model.name for model in models if not model.is_measured)
     return f"; whether {names} has lighter variants is not measured yet" if names else ""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -33,11 +34,21 @@ _NAMES = {
 class Meter:
     """Writes one row of metrics every `telemetry.interval_s`; counters are sums over all models."""
 
-    def __init__(self, config: Config, books: Books, runners: Mapping[str, ModelRunner]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        books: Books,
+        runners: Mapping[str, ModelRunner],
+        *,
+        root: Path = Path("/"),
+    ) -> None:
+        """`root`: where /proc and /sys are."""
         self._interval_s = config.telemetry.interval_s
         self._books = books
         self._runners = runners
-        self._device = Asking(Health(config.device.data).sample)  # a sensor's driver may hang
+        health = Health(config.device.data, root=root)
+        self._device = Asking(health.sample)  # a disk may hang
+        self._temperature = Asking(health.temperature)  # and so may a sensor's driver
         self._next = time.monotonic() + self._interval_s
         self._used: dict[int, float] = {}  # CPU seconds of each worker at the last row
         self._looked = time.monotonic()
@@ -50,7 +61,7 @@ class Meter:
         self._books.write([Metrics(seq=0, time=time.time(), values=self._measure())])
 
     def _measure(self) -> dict[str, float]:
-        values = self._device.ask() or {}
+        values = {**(self._device.ask() or {}), **(self._temperature.ask() or {})}
         values.update(self._workers())
         values.update(self._books.counters())
         totals = [runner.counters() for runner in self._runners.values()]

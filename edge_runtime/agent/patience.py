@@ -16,9 +16,14 @@ class Asking(Generic[Found]):
         self._thread: threading.Thread | None = None
         self._answers: list[Found] = []
 
+    @property
+    def hangs(self) -> bool:
+        """Whether the last question is still without an answer."""
+        return self._thread is not None and self._thread.is_alive()
+
     def ask(self) -> Found | None:
         """The answer; None where there is none within a second, and as long as that question hangs."""
-        if self._thread is not None and self._thread.is_alive():
+        if self.hangs:
             return None
         self._answers = answers = []
         self._thread = threading.Thread(

@@ -25,8 +25,8 @@ class Health:
 
     def sample(self) -> dict[str, float]:
         """`cpu_percent` (all cores, since the last call), `load_1min`, `memory_used_bytes`,
-        `memory_available_bytes`, `process_resident_bytes` (this process), `disk_free_bytes`, `uptime_s`,
-        `temperature_c`; those that this machine has."""
+        `memory_available_bytes`, `process_resident_bytes` (this process), `disk_free_bytes`, `uptime_s`;
+        those that this machine has."""
         values: dict[str, float] = {}
         for measure in (
             self._cpu,
@@ -35,11 +35,19 @@ class Health:
             self._resident,
             self._disk,
             self._uptime,
-            self._temperature,
         ):
             with suppress(OSError, ValueError, IndexError, KeyError):
                 values.update(measure())
         return values
+
+    def temperature(self) -> dict[str, float]:
+        """`temperature_c`, the processor's where zones have names; for itself, as a driver may hang."""
+        found: list[tuple[int, float]] = []
+        with suppress(OSError):
+            for celsius, zone in temperatures(self._root):
+                ranks = [rank for rank, name in enumerate(_PREFERRED) if name in zone.lower()]
+                found.append((min(ranks, default=len(_PREFERRED)), celsius))
+        return {"temperature_c": round(min(found)[1], 1)} if found else {}
 
     def _cpu(self) -> dict[str, float]:
         before, now = self._before, self._cpu_times()
@@ -75,13 +83,6 @@ class Health:
 
     def _uptime(self) -> dict[str, float]:
         return {"uptime_s": float(self._read("proc/uptime").split()[0])}
-
-    def _temperature(self) -> dict[str, float]:
-        found: list[tuple[int, float]] = []
-        for celsius, zone in temperatures(self._root):
-            ranks = [rank for rank, name in enumerate(_PREFERRED) if name in zone.lower()]
-            found.append((min(ranks, default=len(_PREFERRED)), celsius))
-        return {"temperature_c": round(min(found)[1], 1)} if found else {}
 
     def _read(self, path: str) -> str:
         return read(self._root / path)

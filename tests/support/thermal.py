@@ -1,5 +1,6 @@
 """A folder laid out as the kernel's /sys/class/thermal, whose temperatures a test tells."""
 
+import os
 from pathlib import Path
 
 
@@ -18,6 +19,20 @@ class Thermal:
         there = zone / "temp.new"
         there.write_text(f"{value}\n")
         there.replace(zone / "temp")
+
+    def hang(self, name: str) -> None:
+        """Let a zone answer nobody, as one whose driver hangs."""
+        self.tell(name, 0)
+        temp = self.zone(name) / "temp"
+        temp.unlink()
+        os.mkfifo(temp)
+
+    def answer(self, name: str, value: int) -> None:
+        """End that: whoever waits has its answer, and who asks later too. Raises OSError where nobody waits."""
+        waiting = os.open(self.zone(name) / "temp", os.O_WRONLY | os.O_NONBLOCK)
+        os.write(waiting, f"{value}\n".encode())
+        os.close(waiting)
+        self.tell(name, value)
 
     def zone(self, name: str) -> Path:
         return self._zones.setdefault(name, self.folder / f"thermal_zone{len(self._zones)}")

@@ -1,6 +1,5 @@
 """Which steps are taken for a temperature, and what is told of a sensor."""
 
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -124,11 +123,11 @@ def test_too_hot_before_a_model_is_measured_says_so(tmp_path: Path, outbox: Outb
     for _ in range(3):
         time.sleep(0.011)
         heat.step()
+    hot = "at 85.0 °C, the ceiling is 80 °C"
     assert told(outbox)[-1] == (
         "too hot",
         "",
-        "at 85.0 °C, the ceiling is 80 °C, and no model can be eased more; whether tiny has lighter "
-        "variants is not measured yet",
+        f"{hot}, and no model can be eased more; whether tiny has lighter variants is not measured yet",
     )
 
 
@@ -170,10 +169,7 @@ def test_what_does_not_serve_yet_is_not_eased(tmp_path: Path, outbox: Outbox) ->
 
 def test_a_sensor_that_hangs_is_unknown_and_holds_nobody(tmp_path: Path, outbox: Outbox) -> None:
     thermal = Thermal(tmp_path / "thermal")
-    thermal.tell("cpu-thermal", 45_000)
-    temp = thermal.zone("cpu-thermal") / "temp"
-    temp.unlink()
-    os.mkfifo(temp)
+    thermal.hang("cpu-thermal")
     heat = Heat(TemperatureConfig(sensor=thermal.folder, step_s=0.01), Books(outbox, None), [Model()])
 
     def look() -> None:
@@ -181,13 +177,15 @@ def test_a_sensor_that_hangs_is_unknown_and_holds_nobody(tmp_path: Path, outbox:
         heat.step()
 
     look()
-    assert [event for event, *_ in told(outbox)] == ["temperature unknown"]
+    ((event, _, detail),) = told(outbox)
+    assert event == "temperature unknown"
+    assert detail.startswith(
+        f"{thermal.folder}: expected a temperature within a second, the sensor does not"
+    )
     for _ in range(50):
         look()
     assert sum(thread.name == "asks" for thread in threading.enumerate()) == 1
 
-    with temp.open("w") as file:
-        file.write("45000\n")
-    thermal.tell("cpu-thermal", 45_000)
+    thermal.answer("cpu-thermal", 45_000)
     wait_for(lambda: look() or len(told(outbox)) == 2, "its answer")
     assert told(outbox)[1][0] == "temperature known again"

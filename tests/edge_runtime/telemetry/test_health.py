@@ -48,8 +48,8 @@ def test_a_board_s_measurements(root: Path) -> None:
         "memory_available_bytes": 500 * 1024,
         "process_resident_bytes": 1200 * os.sysconf("SC_PAGE_SIZE"),
         "uptime_s": 350735.47,
-        "temperature_c": 48.2,
     }
+    assert health.temperature() == {"temperature_c": 48.2}
 
 
 def test_this_machine_has_most_of_them(tmp_path: Path) -> None:
@@ -73,14 +73,14 @@ def test_what_is_missing_or_nonsense_is_left_out(
     for path in [*(root / "proc").rglob("*"), *(root / "sys").rglob("temp")]:
         if path.is_file():
             path.unlink() if content is None else path.write_text(content)
-    found = Health(tmp_path / "gone", root=root).sample()
-    assert found == {}
+    health = Health(tmp_path / "gone", root=root)
+    assert (health.sample(), health.temperature()) == ({}, {})
 
 
 def test_a_sensor_that_is_off_is_left_out_and_the_others_are_told(root: Path) -> None:
     """That of an accelerator in a Jetson that is not in use answers EAGAIN."""
     program = "import sys; from pathlib import Path; from edge_runtime.telemetry.health import Health; "
-    program += "root = Path(sys.argv[1]); print(Health(root, root=root).sample()['temperature_c'])"
+    program += "root = Path(sys.argv[1]); print(Health(root, root=root).temperature()['temperature_c'])"
     off = faults("read", "EAGAIN", paths=[root / "sys/class/thermal/thermal_zone1/temp"])
     command = [*off, sys.executable, "-c", program, str(root)]
 
