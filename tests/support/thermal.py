@@ -28,7 +28,7 @@ class Thermal:
         os.mkfifo(temp)
 
     def answer(self, name: str, value: int) -> None:
-        """End that: whoever waits has its answer, and who asks later too. Raises OSError where nobody waits."""
+        """End that for all who wait and who ask later. Raises OSError where nobody waits."""
         waiting = os.open(self.zone(name) / "temp", os.O_WRONLY | os.O_NONBLOCK)
         os.write(waiting, f"{value}\n".encode())
         os.close(waiting)
