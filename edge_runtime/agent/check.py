@@ -7,6 +7,7 @@ import msgspec
 
 from edge_runtime import config as settings
 from edge_runtime.agent.brokers import broker
+from edge_runtime.agent.lacking import lacking
 from edge_runtime.agent.streamable import check_fits
 from edge_runtime.boards import board
 from edge_runtime.bundle import Root, load_root, open_bundle, open_folder
@@ -21,11 +22,15 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at; `problem` is '' when it is as it should be."""
+    """One thing that was looked at; `problem` is '' when it is as it should be.
+
+    `warning`: what this machine lacks for it, which is no fault of the file.
+    """
 
     subject: str
     text: str
     problem: str = ""
+    warning: str = ""
 
 
 def check_file(file: Path, *, connect: bool) -> list[Finding]:
@@ -63,6 +68,7 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
         look(f"{where}.source", lambda one=one: _source(config, one, connect=connect))  # type: ignore[misc]
     if not config.models:
         findings.append(Finding("models", "none: only the device's health is measured"))
+    findings += [Finding(key, "", warning=told) for key, told in lacking(config).items()]
     return findings
 
 

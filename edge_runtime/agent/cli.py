@@ -60,8 +60,11 @@ def check(file: Path, connect: bool, as_json: bool) -> None:
     """Check FILE without starting anything, and tell what the agent would do.
 
     Every fault is told with its key. The files that FILE names are read, the bundle's signature is
-    verified and its contents are hashed.
+    verified and its contents are hashed. A sensor or provider that FILE names and this machine does not
+    have is a warning: the device may be another machine.
     """
+    import msgspec
+
     from edge_runtime.agent.check import check_file
     from edge_runtime.errors import ConfigError
 
@@ -71,15 +74,14 @@ def check(file: Path, connect: bool, as_json: bool) -> None:
         document = {
             "file": str(file),
             "ok": not problems,
-            "findings": [
-                {"subject": one.subject, "text": one.text, "problem": one.problem} for one in findings
-            ],
+            "findings": msgspec.to_builtins(findings),
         }
         click.echo(json.dumps(document))
     else:
         for one in findings:
-            mark, about = "PROBLEM" if one.problem else "ok     ", one.subject and f"{one.subject}: "
-            click.echo(f"{mark}  {about}{one.problem or one.text}")
+            mark = "PROBLEM" if one.problem else "warning" if one.warning else "ok     "
+            about = one.subject and f"{one.subject}: "
+            click.echo(f"{mark}  {about}{one.problem or one.warning or one.text}")
     if len(problems) == 1:
         about = problems[0].subject and f"`{problems[0].subject}`: "
         raise ConfigError(f"{file}: {about}{problems[0].problem}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_runtime.agent.lacking import no_provider
 from edge_runtime.bundle import open_folder
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
@@ -71,13 +72,12 @@ def judge(
         return problem(f"{subject}: no variant can run here: {others}.", _ADVICE)
     engines = dict.fromkeys(each.engine for each in able)
     ways = dict.fromkeys(each for name in engines for each in found.usable.get(name, ()))
-    here = ", ".join(ways)
     if provider and provider not in ways:
         return problem(
-            f"{subject}: is to run on {provider}, but the providers here are: {here or 'none'}.",
+            no_provider(subject, provider, ways),
             "Bring what it needs, or name another in `models[].provider`, or none.",
         )
-    on = f" on {provider or here}" if ways else ""
+    on = f" on {provider or ', '.join(ways)}" if ways else ""
     runs = f"{subject}: {', '.join(each.id for each in able)} can run here{on}"
     meant = [
         f"{each.id} {reasons[each.id]}" for each in variants if board in each.boards and reasons[each.id]

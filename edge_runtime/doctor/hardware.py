@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from edge_runtime.agent.lacking import no_temperature
 from edge_runtime.config import TemperatureConfig
 from edge_runtime.doctor.findings import Device, Finding, megabytes, ok, problem, warning
 from edge_runtime.telemetry import health
@@ -33,8 +34,7 @@ def judge_ceiling(asked: TemperatureConfig, celsius: float | None) -> Finding:
     """`celsius`: what the configured sensor tells, None where it tells nothing."""
     if celsius is None:
         return problem(
-            f"`device.temperature.sensor`: {asked.sensor} tells no temperature, so the models are never "
-            "eased.",
+            f"`device.temperature.sensor`: {no_temperature(asked)}",
             "Name a thermal zone that has a file `temp`, or leave it out: ls /sys/class/thermal",
         )
     told = f"{asked.sensor} is at {celsius:.0f} °C"

@@ -15,6 +15,7 @@ from edge_runtime.store.disk import Store
 from tests.edge_runtime.store.test_trust import SECOND
 from tests.support.agent import AgentRig
 from tests.support.brokers import Mosquitto
+from tests.support.thermal import Thermal
 from tests.support.tiny_bundle import KEY, OTHER_KEY, root, root_bytes, tiny_bundle
 from tests.support.unpacked import payloads
 
@@ -101,6 +102,30 @@ def test_limits_are_told(tmp_path: Path) -> None:
     said = check(rig).stdout
     assert "eases the models from 85 °C on, and less below 75 °C, by /sys/class/thermal" in said
     assert "and runs it, within 200 MB, with 0.5 cores at most" in said
+
+
+def test_what_this_machine_does_not_have_is_a_warning_as_the_device_may_be_another(
+    tmp_path: Path,
+) -> None:
+    thermal = Thermal(tmp_path / "thermal")
+    rig = AgentRig(tmp_path, NOBODY, model={"provider": "cuda"})
+    asked = f'temperature = {{ ceiling_c = 85, sensor = "{thermal.folder}" }}'
+    rig.config.write_text(rig.config.read_text().replace("[device]\n", f"[device]\n{asked}\n"))
+
+    done = check(rig)
+    assert done.exception is None
+    sensor, provider = (line for line in done.stdout.splitlines() if line.startswith("warning"))
+    told = f"{thermal.folder} tells no temperature here, so the models are never eased."
+    assert sensor == f"warning  device.temperature.sensor: {told}"
+    told = "tiny: is to run on cuda, but the providers here are: cpu"
+    assert provider.startswith(f"warning  models[0].provider: {told}")
+    document = json.loads(check(rig, "--json").stdout)
+    assert document["ok"] is True
+    assert sum(bool(one["warning"]) for one in document["findings"]) == 2
+
+    thermal.tell("cpu-thermal", 50_000)
+    rig.config.write_text(rig.config.read_text().replace('"cuda"', '"cpu"'))
+    assert "warning" not in check(rig).stdout
 
 
 def test_a_bundle_of_a_stranger_or_of_another_model_is_a_problem(rig: AgentRig) -> None:

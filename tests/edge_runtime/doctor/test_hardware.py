@@ -43,7 +43,7 @@ def test_the_sensor_that_the_models_are_eased_by_is_read_and_compared_with_its_c
         return next(iter(hardware.temperature(Device(config=config, root=root))))
 
     assert told().state == "problem"
-    assert "tells no temperature, so the models are never eased." in told().what
+    assert "tells no temperature here, so the models are never eased." in told().what
     thermal.tell("cpu-thermal", 69_400)
     assert told().what.endswith("is at 69 °C; the models are eased from 70 °C on.")
     thermal.tell("gpu-thermal", 75_000)

@@ -1,0 +1,49 @@
+"""What a configuration asks for that this machine does not have; the device may be another one.
+
+`config check` warns of it, and the doctor, who runs on the device, calls it a problem.
+"""
+
+from collections.abc import Collection
+
+from edge_runtime.config import Config, ModelConfig, TemperatureConfig
+from edge_runtime.telemetry import health
+
+
+def lacking(config: Config) -> dict[str, str]:
+    """A sentence for each, by its key. Sensors are read; of providers it is looked what is installed."""
+    found = {}
+    asked = config.device.temperature
+    if asked and health.hottest(asked.sensor) is None:
+        found["device.temperature.sensor"] = no_temperature(asked)
+    for index, model in enumerate(config.models):
+        if told := _no_provider(model):
+            found[f"models[{index}].provider"] = told
+    return found
+
+
+def no_temperature(asked: TemperatureConfig) -> str:
+    """Of a sensor that tells nothing."""
+    return f"{asked.sensor} tells no temperature here, so the models are never eased."
+
+
+def no_provider(subject: str, provider: str, here: Collection[str]) -> str:
+    """Of a provider that is none of those that are `here`."""
+    return (
+        f"{subject}: is to run on {provider}, but the providers here are: {', '.join(here) or 'none'}."
+    )
+
+
+def _no_provider(model: ModelConfig) -> str:
+    """'' also for a name that is none of ours where other packages bring engines: it may be theirs."""
+    from importlib.metadata import entry_points
+
+    from edge_runtime.engine.onnxruntime.looking import is_installed
+    from edge_runtime.engine.onnxruntime.providers import PROVIDERS
+    from edge_runtime.engine.registry import GROUP
+
+    here = ("cpu", *filter(is_installed, PROVIDERS))
+    if model.provider in (None, "", *here):
+        return ""
+    assert model.provider is not None
+    is_theirs = model.provider not in PROVIDERS and entry_points(group=GROUP)
+    return "" if is_theirs else no_provider(model.name, model.provider, here)
