@@ -6,11 +6,11 @@ Only the holder of the agent's lock activates, so that a command and an agent ne
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from edge_runtime.choice.record import path_of
+from edge_runtime.choice.record import Record, path_of, read
 from edge_runtime.errors import BundleError, EdgeError, EngineError, StoreBusyError, StoreError
 from edge_runtime.store import blame
 from edge_runtime.store.beside_agent import why_stuck
@@ -76,21 +76,28 @@ def choose_again(
 
     Raises EngineError, WorkerError or BundleError where it cannot be measured; then nothing is changed.
     """
-    from edge_runtime.choice import record as records
-    from edge_runtime.choice.key import holds_here
-
     with ExitStack() as stack:
+        if _holds(read(path_of(store.root, slot.model, slot.digest)), wanted):
+            return None
         if not _be_the_agent(store, stack):
             return None
-        chooser = _chooser(wanted, say)
-        found = records.read(path_of(store.root, slot.model, slot.digest))
-        if found and (found.key == chooser.key if wanted != ANY else holds_here(found.key)):
-            return None
         try:
-            return _chosen(chooser, _unpacked(store, slot), say)
+            return _chosen(_chooser(wanted, say), _unpacked(store, slot), say)
         except EdgeError as error:
             now = store.state().models.get(slot.model, ModelState())
             raise type(error)(f"{_sentence(error)} Nothing was changed. {runs(now)}") from error
+
+
+def _holds(found: Record | None, wanted: Wanted) -> bool:
+    """Whether a record is of this machine as it is, and of what is `wanted`, if anything is."""
+    from edge_runtime.choice.key import holds_here
+
+    if found is None or not holds_here(found.key):
+        return False
+    measured = Wanted(found.key.board, found.key.variant, found.key.provider)
+    return all(
+        asked in ("", known) for asked, known in zip(astuple(wanted), astuple(measured), strict=True)
+    )
 
 
 def _not_yet(state: State, slot: Slot, wait_s: float, stuck: str) -> str:
