@@ -17,6 +17,7 @@ from edge_runtime.agent.rows import Losses, predictions
 from edge_runtime.agent.sensor import Sensor, geometry
 from edge_runtime.agent.serving import Serving
 from edge_runtime.agent.silence import Silence
+from edge_runtime.agent.suspicion import RENEW_AFTER, Suspicion
 from edge_runtime.agent.thinning import thinned
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.config import Config, ModelConfig
@@ -27,9 +28,6 @@ from edge_runtime.telemetry.messages import Row
 from edge_runtime.worker import Answer, Worker
 
 BATCH = 32
-POISON_AFTER = 3  # workers that one window may take down
-RENEW_AFTER = 3  # windows in a row that a worker could not run
-_RENEW_EVERY_S = 30.0
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -69,14 +67,11 @@ class Predictor:
         self._silence = Silence(model.source.silence_s, time.monotonic())
         self._haste = Haste()
         self._rate_hz: float | None = None  # that the version in use is made for
-        self._failed_runs = 0  # in a row, each of another window
-        self._renewed_s = -math.inf
         self._failures: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._cpu = CpuLimit(model.cpu) if model.cpu else None
         self._nudged = threading.Event()
-        self._singles = 0  # windows to be run one by one, because a batch failed
-        self._deaths = 0  # in a row, of workers that had one and the same window
+        self._suspicion = Suspicion()
         self._each_us = math.inf  # what a window took in the last run
         self._latencies: list[float] = []
         self._lock = threading.Lock()
@@ -105,7 +100,7 @@ class Predictor:
 
     def go_over(self) -> None:
         """Another worker has the next window, whatever it did to those before, and how fast."""
-        self._deaths = 0
+        self._suspicion.go_over()
         self._each_us = math.inf
 
     def listen(self, manifest: Manifest) -> bool:
@@ -172,7 +167,7 @@ class Predictor:
 
     def _most(self) -> int:
         """How many windows to run at once: no more than a quarter of the time-out will do for."""
-        if self._singles:
+        if self._suspicion.one_by_one:
             return 1
         return max(1, min(BATCH, int(self._model.run_timeout_s * 1e6 / 4 / self._each_us)))
 
@@ -238,19 +233,19 @@ class Predictor:
             if self._stopping():
                 return None
             serving.died(str(error))
-            self._suspect(serving, windows, str(error), self._deaths + 1)
+            if self._suspicion.died(len(windows.spans)):
+                self._blame(serving, windows, str(error))
         except EdgeError as error:
             if serving.on_trial and isinstance(error, EngineError):
                 serving.fail(str(error))  # the version before runs the window
                 return None
-            self._suspect(serving, windows, str(error), POISON_AFTER)
+            if self._suspicion.refused(len(windows.spans)):
+                self._blame(serving, windows, str(error))
             if isinstance(error, EngineError) and len(windows.spans) == 1:
                 self._renew(serving, str(error))
         else:
-            self._failed_runs = 0
+            self._suspicion.answered()
             serving.answered()
-            self._singles = max(0, self._singles - 1)
-            self._deaths = 0
             return answer
         return None
 
@@ -262,23 +257,13 @@ class Predictor:
 
     def _renew(self, serving: Serving, why: str) -> None:
         """A process that cannot run any window, for instance short of memory, makes way for another."""
-        self._failed_runs += 1
-        now_s = time.monotonic()
-        if self._failed_runs >= RENEW_AFTER and now_s - self._renewed_s >= _RENEW_EVERY_S:
-            self._failed_runs, self._renewed_s = 0, now_s
+        if self._suspicion.renews(time.monotonic()):
             serving.died(f"{RENEW_AFTER} windows in a row could not be run; the last: {why}")
 
-    def _suspect(self, serving: Serving, windows: Windows, why: str, deaths: int) -> None:
-        """A run failed: find the window by running one at a time; a poisonous one is left out."""
-        if len(windows.spans) > 1:
-            self._singles = len(windows.spans)
-            return
-        self._deaths = deaths
-        if deaths >= POISON_AFTER:
-            self._deaths = 0
-            serving.answered()  # it was the window's fault: the next worker need not wait
-            self._singles = max(0, self._singles - 1)
-            self._leave_out(why, windows.cursor)
+    def _blame(self, serving: Serving, windows: Windows, why: str) -> None:
+        """It was the only window's fault: that is left out, and the next worker need not wait."""
+        serving.answered()
+        self._leave_out(why, windows.cursor)
 
     def _commit_one(self, serving: Serving, row: Row, cursor: Cursor) -> None:
         try:
