@@ -133,16 +133,18 @@ class _Names:
 
     def of(self, indices: Array) -> Array:
         """The names of int64 indices; raises EngineError for an index that is none."""
-        # Seen as unsigned a negative index is out of range too, instead of counting from the end.
-        unsigned = indices.view(np.uint64)
-        if indices.size and unsigned.item(unsigned.argmax()) >= len(self._names):
+        # `take` would count a negative index from the end. `argmin`, as after a run `min` is cold.
+        if indices.size and indices.item(indices.argmin()) < 0:
             raise self._no_class(indices)
-        return self._names.take(indices)
+        try:
+            return self._names.take(indices)
+        except IndexError:
+            raise self._no_class(indices) from None
 
     def reader(self, bound: Array) -> Callable[[], Array]:
         """`of` for the one index in a buffer that stays."""
         index = bound.view(np.uint64)
-        # A tuple takes no number from 2^63 on: as above, a negative index is an IndexError.
+        # Seen as unsigned a negative index is an IndexError too, as a tuple has no item 2^63.
         singles = tuple(self._names[at : at + 1] for at in range(len(self._names)))
 
         def read() -> Array:

@@ -54,8 +54,10 @@ class OnnxRuntimeSession:
         session = self._session
         if session is None:
             raise EngineError(f"{self._subject}: the model was closed.")
-        with translated(f"{self._subject}: cannot be run", NAME):
+        try:  # not `translated`, which takes time in each call
             arrays = session.run(self._output_names, dict(inputs))
+        except Exception as error:
+            raise failed(f"{self._subject}: cannot be run", NAME, error) from error
         count = len(next(iter(inputs.values())))
         for array, output in zip(arrays, self._outputs, strict=True):
             expected = (count, *output.shape[1:])
