@@ -62,7 +62,7 @@ def test_a_model_that_grows_is_started_anew_at_its_limit_and_no_window_is_lost(
         SensorRig(broker.url) as sensor,
     ):
         rig.start()
-        for _ in range(12):
+        for _ in range(6):
             sensor.send(20)
             wait_for(lambda: rig.starts() == all_starts(sensor.sent), "the predictions")
 
