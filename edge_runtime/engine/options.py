@@ -1,5 +1,6 @@
 """What the commands that run a bundle share."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,16 @@ if TYPE_CHECKING:
     from edge_runtime import Model
 
 _PATH = click.Path(path_type=Path)
+
+
+class Seconds(click.FloatRange):
+    """A time. click lets NaN into every range, as it is neither below nor above."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no time in seconds.", param, ctx)
+        return seconds
 
 
 def _known(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

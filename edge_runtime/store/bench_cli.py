@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from edge_runtime.engine.options import (
     PROVIDER,
     VARIANT,
+    Seconds,
     bundle_arguments,
     demand_one_trust,
     loaded,
@@ -36,7 +37,7 @@ _LOAD_S = 600.0  # of one variant of a bundle; nothing waits for it
 @bundle_arguments(required=False)
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.05, 600),
+    type=Seconds(0.05, 600),
     default=3.0,
     show_default=True,
     help="How long to measure one variant.",

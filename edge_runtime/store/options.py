@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_runtime.engine.options import BOARD, PROVIDER, VARIANT
+from edge_runtime.engine.options import BOARD, PROVIDER, VARIANT, Seconds
 
 PATH = click.Path(readable=False, path_type=Path)  # what may not be read is told like other faults
 STORE = click.option(
@@ -18,7 +18,7 @@ WAIT = click.option(
     "--wait",
     "wait_s",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=60.0,
     show_default=True,
     help="How long a running agent may take to confirm it.",

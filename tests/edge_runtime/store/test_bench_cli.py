@@ -102,6 +102,7 @@ def test_one_variant_and_one_provider_may_be_asked_for(capsys: pytest.CaptureFix
         ("tiny.edge --allow-unsigned --model tiny", "--model belongs to --store"),
         ("--store store --all-variants", "--all-variants says how to measure a BUNDLE"),
         ("--store store --seconds 3", "--seconds says how to measure a BUNDLE"),
+        ("tiny.edge --allow-unsigned --seconds nan", "nan is no time in seconds"),
     ],
 )
 def test_a_wrong_command_line_is_told_as_one(
