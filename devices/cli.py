@@ -46,7 +46,7 @@ def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _
 
 
 _data = click.option(
-    "--data", required=True, type=_FOLDER, help="Folder of all that is kept; made if missing."
+    "--data", required=True, type=_FOLDER, help="Folder of all that is kept; `serve` makes it."
 )
 _listen = click.option(
     "--listen",

@@ -18,7 +18,7 @@
     │   ├── UnsupportedModelError      no conversion exists for it
     │   └── ParityError                converted, but it disagrees with its source
     ├── MissingExtraError         10   an optional part of the installation is missing
-    ├── StorageError              11   the disk is full or not writable
+    ├── StorageError              11   the disk is full or not writable, or something is there already
     ├── BrokerError               12   an MQTT broker cannot be reached or refuses us
     ├── WorkerError               13   a model's worker process died or did not answer
     └── MachineError              14   the doctor found a problem on this machine
