@@ -38,7 +38,6 @@ Info = Ready
 # What a process finds out before it loads is how this machine is, and not how the model is: its limit is
 # another than a load's. An adapter of others has 20 s to be tried, a provider 60 s.
 _ENGINES_S, _CANDIDATES_S = 60.0, 240.0
-_LOOKING = "looking for what can run"
 _replies = msgspec.msgpack.Decoder(Reply)
 
 
@@ -130,15 +129,10 @@ class Worker:
     def candidates(self, timeout_s: float = _CANDIDATES_S) -> Found:
         """What a process that `asks` could run.
 
-        Raises UnavailableError for nothing, and where it ends or takes too long: nothing of the model is
-        loaded then, so that is this machine's fault.
+        Raises UnavailableError for nothing, and where it ends or takes too long.
         """
-        try:
-            found = self._hear_loading(timeout_s, _LOOKING)
-        except WorkerError as error:
-            raise UnavailableError(str(error)) from error
+        found = self._hear_looking(timeout_s)
         assert isinstance(found, Found)
-        self._has_looked = True
         return found
 
     def prepare(
@@ -161,12 +155,11 @@ class Worker:
         The time begins once it has found the engines, which has a limit of its own.
 
         Raises what the child raised (BundleError, EngineError, GoldenMismatchError …), UnavailableError
-        when the package is another by now or `max_bytes` are not enough, or WorkerError when it died or
-        was not ready within `timeout_s`.
+        when the package is another by now, `max_bytes` are not enough or it found no engines, or
+        WorkerError when it died after that or was not ready within `timeout_s`.
         """
         if not self._has_looked:
-            self._hear_loading(_ENGINES_S, _LOOKING)
-            self._has_looked = True
+            self._hear_looking(_ENGINES_S)
         info = self._hear_loading(timeout_s, what)
         assert isinstance(info, Ready)
         self._info = info
@@ -243,6 +236,15 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _hear_looking(self, timeout_s: float) -> Reply:
+        """Nothing of the model is loaded then: a process that ends or hangs is this machine's fault."""
+        try:
+            reply = self._hear_loading(timeout_s, "looking for what can run")
+        except WorkerError as error:
+            raise UnavailableError(str(error)) from error
+        self._has_looked = True
+        return reply
 
     def _hear_loading(self, timeout_s: float, what: str) -> Reply:
         try:

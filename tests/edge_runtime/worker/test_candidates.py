@@ -60,6 +60,10 @@ def test_one_that_only_looks_and_hangs_or_dies_says_nothing_of_the_bundle(
         worker.kill()
         with pytest.raises(UnavailableError, match="in looking for what can run, worker process"):
             worker.candidates()
+    with Worker(folder) as worker:  # one that nobody asks looks as well
+        worker.kill()
+        with pytest.raises(UnavailableError, match="in looking for what can run, worker process"):
+            worker.wait_ready()
 
 
 def test_a_pinned_variant_or_provider_is_all_there_is(tmp_path: Path) -> None:
