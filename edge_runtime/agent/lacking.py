@@ -4,16 +4,21 @@
 """
 
 from collections.abc import Collection
+from functools import partial
 
+from edge_runtime.agent.patience import Asking
 from edge_runtime.config import Config, ModelConfig, TemperatureConfig
 from edge_runtime.telemetry import health
 
 
 def lacking(config: Config) -> dict[str, str]:
-    """A sentence for each, by its key. Sensors are read; of providers it is looked what is installed."""
+    """A sentence for each, by its key.
+
+    A sensor has a second to answer; of providers it is looked what is installed.
+    """
     found = {}
     asked = config.device.temperature
-    if asked and health.hottest(asked.sensor) is None:
+    if asked and Asking(partial(health.hottest, asked.sensor)).ask() is None:
         found["device.temperature.sensor"] = no_temperature(asked)
     for index, model in enumerate(config.models):
         if told := _no_provider(model):

@@ -127,6 +127,10 @@ def test_what_this_machine_does_not_have_is_a_warning_as_the_device_may_be_anoth
     rig.config.write_text(rig.config.read_text().replace('"cuda"', '"cpu"'))
     assert "warning" not in check(rig).stdout
 
+    thermal.hang("cpu-thermal")
+    assert f"{thermal.folder} tells no temperature here" in check(rig).stdout
+    thermal.answer("cpu-thermal", 50_000)
+
 
 def test_a_bundle_of_a_stranger_or_of_another_model_is_a_problem(rig: AgentRig) -> None:
     path = rig.folder / "tiny-1.0.0.edge"
