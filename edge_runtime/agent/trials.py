@@ -46,6 +46,7 @@ class Trials:
         self._live: dict[str, OnTrial] = {}  # that serve
         self._ended: dict[str, str] = {}  # why the last attempt did
         self._failures: dict[str, int] = {}
+        self._failed: dict[str, str] = {}  # the digest that did last
         self._not_before: dict[str, float] = {}
 
     @property
@@ -56,7 +57,7 @@ class Trials:
     def waits(self, name: str) -> str:
         """The version that is pending, could not be tried, and will be again; '' for none."""
         now = self._slots.model(name)
-        if now.pending is None or name not in self._failures or name in self._live:
+        if now.pending is None or self._failed.get(name) != now.pending or name in self._live:
             return ""
         return now.slots[now.pending].version
 
@@ -133,7 +134,7 @@ class Trials:
         if why := self._why_not_here(name, digest):
             slot = self._slots.model(name).slots[digest]
             self._slots.failed(name, slot.version, "trial failed", why)
-            self._wait_longer(name)
+            self._wait_longer(name, digest)
             return
         attempts = self._config(name).attempts
         slot = self._store.tried(name, digest, attempts, self._ended.pop(name, ""))
@@ -188,7 +189,7 @@ class Trials:
                 self._store.confirmed(name, slot.digest)
         except EdgeError:
             trial.cancel()
-            self._wait_longer(name)
+            self._wait_longer(name, slot.digest)
             raise
         self._failures.pop(name, None)
         if trial.brought is not None:
@@ -223,13 +224,14 @@ class Trials:
         """A pending bundle does not work here, or not now; what runs runs on."""
         decision = blame.decide(error, self._slots.model(name), slot.digest)
         if decision in ("attempt", "wait"):
-            self._wait_longer(name)
+            self._wait_longer(name, slot.digest)
         if decision == "attempt":
             self._ended[name] = str(error)
         self._store.judged(name, slot.digest, decision, str(error))
         refused = decision in ("withdraw", "reject")
         self._slots.failed(name, slot.version, "rejected" if refused else "trial failed", error)
 
-    def _wait_longer(self, name: str) -> None:
+    def _wait_longer(self, name: str, digest: str) -> None:
+        self._failed[name] = digest
         self._failures[name] = self._failures.get(name, 0) + 1
         self._not_before[name] = time.monotonic() + max(1.0, back_off_s(self._failures[name]))

@@ -12,6 +12,7 @@ import pytest
 from tests.support.agent import AgentRig
 from tests.support.brokers import Mosquitto
 from tests.support.manager import ManagerSocket
+from tests.support.own_engine import own_engine
 from tests.support.sensor import SensorRig
 from tests.support.tiny_bundle import tiny_bundle
 from tests.support.waiting import wait_for
@@ -65,6 +66,22 @@ def test_a_device_with_nothing_to_serve_is_ready_and_says_so(tmp_path: Path) -> 
             assert "tiny-1.0.0.edge" in told
         finally:
             rig.close()
+
+
+def test_why_a_version_waits_is_not_said_of_the_one_that_takes_its_place(
+    tmp_path: Path, broker: Mosquitto, manager: ManagerSocket
+) -> None:
+    rig = managed(tmp_path, manager, broker.url)
+    rig.environment |= own_engine(tmp_path, why="return 'it is switched off'")
+    try:
+        rig.start()
+        rig.install(rig.bundle("1.1.0", engine="own"), "--wait", "0")
+        assert "it is switched off" in manager.wait_for("hears its sensor, 1.1.0 waits: ")
+        assert rig.install(rig.bundle("1.2.0", seed=1)).returncode == 0
+        manager.wait_for("STATUS=tiny 1.2.0 hears its sensor")
+        assert "1.2.0 waits" not in "".join(manager.heard)
+    finally:
+        rig.close()
 
 
 def test_the_watchdog_hears_of_the_main_loop_and_of_nothing_else(
