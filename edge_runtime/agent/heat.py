@@ -127,4 +127,4 @@ class Heat:
 
 def _not_measured(models: Sequence[Eased]) -> str:
     names = " and ".join(model.name for model in models if not model.is_measured)
-    return f"; whether {names} has lighter variants is not measured yet" if names else ""
+    return f"; which variants of {names} are lighter is not measured yet" if names else ""

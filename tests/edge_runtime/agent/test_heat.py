@@ -127,7 +127,7 @@ def test_too_hot_before_a_model_is_measured_says_so(tmp_path: Path, outbox: Outb
     assert told(outbox)[-1] == (
         "too hot",
         "",
-        f"{hot}, and no model can be eased more; whether tiny has lighter variants is not measured yet",
+        f"{hot}, and no model can be eased more; which variants of tiny are lighter is not measured yet",
     )
 
 
