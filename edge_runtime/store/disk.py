@@ -181,9 +181,10 @@ class Store(Steps):
 
     @contextmanager
     def agent_lock(self, *, wait_s: float = 5.0) -> Iterator[None]:
-        """Be the one that activates; raises StoreBusyError when another agent runs."""
+        """Be the one that activates; raises StoreBusyError when another agent, or a command, is."""
         self._create()
-        with locks.held(self.root / "agent.lock", wait_s=wait_s, purpose="another agent runs here"):
+        purpose = "another agent runs here, or a command that measures"
+        with locks.held(self.root / "agent.lock", wait_s=wait_s, purpose=purpose):
             reserve.keep(self.root)
             yield
 
