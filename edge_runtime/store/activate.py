@@ -74,7 +74,7 @@ def choose_again(
     A record holds for this machine and these engines; where something is `wanted`, for just that. Where
     an agent runs it measures by itself.
 
-    Raises EngineError, WorkerError or BundleError where it cannot be measured; then nothing is changed.
+    Raises EngineError, WorkerError or BundleError where it cannot be measured; its record stays then.
     """
     with ExitStack() as stack:
         if _holds(read(path_of(store.root, slot.model, slot.digest)), wanted):
@@ -85,7 +85,9 @@ def choose_again(
             return _chosen(_chooser(wanted, say), _unpacked(store, slot), say)
         except EdgeError as error:
             now = store.state().models.get(slot.model, ModelState())
-            raise type(error)(f"{_sentence(error)} Nothing was changed. {runs(now)}") from error
+            raise type(error)(
+                f"{_sentence(error)} How it is to run was not changed. {runs(now)}"
+            ) from error
 
 
 def _holds(found: Record | None, wanted: Wanted) -> bool:

@@ -128,9 +128,23 @@ def test_a_variant_that_is_named_for_what_is_active_is_measured_and_chosen(shelf
     for words in (["--variant", "wrong"], ["--variant", "int8"], ["--provider", "tpu"]):
         refused = command(shelf, "activate", "tiny", *words)
         assert refused.returncode == 8
-        assert "Nothing was changed. Version 1.0.0 goes on running." in refused.stderr
+        assert "How it is to run was not changed. Version 1.0.0 goes on running." in refused.stderr
     assert recorded(shelf) == slow
     assert shelf.model().bad == {}
+
+
+def test_a_trial_that_is_given_up_is_no_longer_pending_though_what_is_named_cannot_be_measured(
+    shelf: Shelf,
+) -> None:
+    shelf.run("1.0.0")
+    waiting = shelf.install("1.1.0")
+    shelf.store.tried("tiny", waiting.digest)
+    refused = command(shelf, "rollback", "--variant", "int8")
+    assert refused.returncode == 8
+    assert refused.stderr.endswith(
+        "How it is to run was not changed. Version 1.0.0 goes on running.\n"
+    ), refused.stderr
+    assert shelf.model().pending is None
 
 
 def test_beside_an_agent_what_runs_is_its_configurations_affair(shelf: Shelf) -> None:
