@@ -14,6 +14,7 @@ from tests.support.broken_library import breaking
 from tests.support.brokers import Mosquitto
 from tests.support.faulty_disk import faults
 from tests.support.footprint import children
+from tests.support.own_engine import own_engine
 from tests.support.sensor import SensorRig
 from tests.support.waiting import wait_for
 
@@ -75,21 +76,47 @@ def killing_new_workers(rig: AgentRig, count: int) -> Iterator[list[int]]:
         thread.join()
 
 
-def test_a_way_back_whose_process_is_killed_while_it_loads_is_kept(rig: AgentRig) -> None:
-    before = rig.model()
-
-    with killing_new_workers(rig, 1):
+def test_a_way_back_whose_process_is_killed_while_it_loads_is_kept(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    kills = tmp_path / "kills"
+    load = f"""
+        if os.path.exists({str(kills)!r}):
+            os.remove({str(kills)!r})
+            os.kill(os.getpid(), 9)
+    """
+    rig = AgentRig(tmp_path, broker.url)
+    rig.environment = own_engine(tmp_path, load=load)
+    rig.bundle(engine="own")
+    try:
+        rig.start()
+        assert rig.install(rig.bundle("1.1.0", seed=1)).returncode == 0
+        before = rig.model()
+        kills.touch()
         done = rig.command("rollback", "--store", rig.data / "store")
 
-    assert done.returncode == 7, done.stderr
-    assert "what loaded it was ended" in done.stderr
-    assert "Version 1.1.0 goes on running." in done.stderr
-    assert rig.model() == before
-    (told,) = wait_for(lambda: rig.events("trial failed"), "the event")
-    assert told.version == "1.0.0"
-    assert "was ended by SIGKILL" in told.detail
-    assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
+        assert done.returncode == 7, done.stderr
+        assert "what loaded it was ended" in done.stderr
+        assert "Version 1.1.0 goes on running." in done.stderr
+        assert rig.model() == before
+        (told,) = wait_for(lambda: rig.events("trial failed"), "the event")
+        assert told.version == "1.0.0"
+        assert "in loading, worker process" in told.detail
+        assert "was ended by SIGKILL" in told.detail
+        assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the way back")
+    finally:
+        rig.close()
+
+
+def test_a_way_back_whose_process_is_killed_before_it_loads_anything_is_tried_again(
+    rig: AgentRig,
+) -> None:
+    with killing_new_workers(rig, 1):
+        assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
     wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the way back")
+    (told,) = rig.events("trial failed")
+    assert "in looking for what can run, worker process" in told.detail
 
 
 def test_a_new_version_whose_process_is_killed_while_it_loads_has_its_other_attempts(
