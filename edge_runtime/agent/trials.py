@@ -180,7 +180,6 @@ class Trials:
 
         The store is told first: what it says survives a power cut.
         """
-        back = self._slots.model(name).active is not None
         new = slot.state == "trial"
         on_trial = new and name in self._runners
         try:
@@ -205,7 +204,7 @@ class Trials:
             event = "on trial"
         else:
             self._slots.went_right(name)
-            event = "confirmed" if new else "rolled back" if back else "activated"
+            event = "confirmed" if new else "activated"
         self._books.note(event, name, slot.version, f"bundle {short(slot.digest)}")
 
     def _failure(self, name: str) -> str:

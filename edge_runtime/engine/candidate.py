@@ -33,4 +33,10 @@ def none_runs(
         kind = WorkerError
     elif all(isinstance(each, UnavailableError) for each in errors):
         kind = UnavailableError
-    return kind(f"{subject}: no variant can run here: {together(reasons)}.")
+    told = {each: _without(subject, str(error)) for each, error in reasons.items()}
+    return kind(f"{subject}: no variant can run here: {together(told)}.")
+
+
+def _without(subject: str, why: str) -> str:
+    """A reason without the bundle and file that it begins with: the candidate stands before it."""
+    return why.partition(": ")[2] if why.startswith((f"{subject}: ", f"{subject}, ")) else why

@@ -1,6 +1,7 @@
 """From a bundle to a session: the best candidate that can be loaded here, and why not a better one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -114,15 +115,14 @@ class Here:
                 failed[candidate] = UnavailableError(why)
                 continue
             try:
-                got = attempt(candidate)
+                with self.blaming(candidate):
+                    got = attempt(candidate)
             except EngineError as error:
                 failed[candidate] = error
-            except (EdgeError, MemoryError) as error:
-                if candidate != preferred or not isinstance(error, ConfigError):
+            except ConfigError as error:
+                if candidate != preferred:
                     raise
                 failed[candidate] = UnavailableError(str(error))
-            except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
-                failed[candidate] = _raised(variant, error)
             else:
                 return First(candidate, got, self.notes(candidate, failed))
         raise none_runs(self._subject, {**self._passed(order), **failed})
@@ -143,12 +143,22 @@ class Here:
         variant = self.variant(candidate)
         if (work := getattr(self._engines[variant.engine], "prepare", None)) is None:
             return
-        try:
+        with self.blaming(candidate):
             work(self.bundle, variant)
+
+    @contextmanager
+    def blaming(self, candidate: Candidate) -> Iterator[None]:
+        """What a candidate's engine raises that none should is this machine's fault, not the bundle's.
+
+        Raises UnavailableError in its place.
+        """
+        try:
+            yield
         except (EdgeError, MemoryError):
             raise
         except Exception as error:
-            raise _raised(variant, error) from error
+            why = f"{self.variant(candidate).engine}'s {registry.broken(error)}"
+            raise UnavailableError(why) from error
 
     def load(self, candidate: Candidate, *, threads: int) -> Session:
         """Load one candidate. Raises EngineError, BundleError, and what a broken adapter raises."""
@@ -221,13 +231,8 @@ def load_best(
     return Loaded(here.variant(found.candidate), found.got, (*found.notes, *notes))
 
 
-def _raised(variant: Variant, error: Exception) -> UnavailableError:
-    """What an adapter raised that none should: this machine's fault, and not the bundle's."""
-    return UnavailableError(f"{variant.engine}'s {registry.broken(error)}")
-
-
 def _checked(made: Any, engine: str) -> Session:
-    """What an engine's `load` gave, if it is a session; raises UnavailableError, as above."""
+    """What an engine's `load` gave, if it is a session; else raises UnavailableError."""
     missing = [name for name in _OF_A_SESSION if not hasattr(made, name)]
     if not missing:
         session: Session = made

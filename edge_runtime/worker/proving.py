@@ -19,7 +19,8 @@ class Proved(msgspec.Struct, frozen=True):
 
 def prove(here: Here, candidate: Candidate, threads: int) -> Proved:
     """This candidate and no other. Raises EngineError when it fails, BundleError for altered files."""
-    proved = _prove(here, candidate, threads)
+    with here.blaming(candidate):
+        proved = _prove(here, candidate, threads)
     return msgspec.structs.replace(proved, notes=(*here.notes(candidate), *proved.notes))
 
 

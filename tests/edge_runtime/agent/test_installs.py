@@ -46,7 +46,7 @@ def test_a_version_is_taken_up_and_given_up_without_a_seam(tmp_path: Path, broke
             ("installed", "1.1.0"),
             ("on trial", "1.1.0"),
             ("confirmed", "1.1.0"),
-            ("rolled back", "1.0.0"),
+            ("activated", "1.0.0"),
         ]
         assert rig.ready["pid"] == pid
 

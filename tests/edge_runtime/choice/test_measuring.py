@@ -226,6 +226,16 @@ def test_one_whose_process_dies_leaves_it_open_whether_the_bundle_is_bad(
         table(folder)
 
 
+@pytest.mark.parametrize("run", ["return None", "raise KeyError('a')"])
+def test_an_engine_of_others_whose_runs_break_is_this_machines_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str
+) -> None:
+    monkeypatch.setenv(*own_engine(tmp_path, run=run).popitem())
+
+    with pytest.raises(UnavailableError, match=r"^own's adapter is broken: \w+Error: "):
+        table(slot(tmp_path, tiny_bundle(engine="own")))
+
+
 def test_an_altered_file_is_no_candidates_fault(tmp_path: Path) -> None:
     folder = slot(tmp_path, tiny_bundle(variants=SLOW_AND_FAST))
     (folder / "golden" / "inputs" / "0.npy").write_bytes(b"x")

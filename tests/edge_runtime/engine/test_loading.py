@@ -231,6 +231,15 @@ def test_when_none_can_be_loaded_the_error_has_every_reason(
     assert not isinstance(caught.value, UnavailableError)  # one of them is the bundle's fault
 
 
+def test_one_reason_of_several_is_told_once(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    """Each error begins with its file."""
+    path = _bundle(tmp_path, {"id": "a", "file": BAD}, {"id": "b", "file": BAD})
+    with pytest.raises(EngineError, match=r"^tiny 1\.0\.0: no variant can run here: a, b: expected "):
+        _load(path)
+
+
 def test_the_reasons_of_those_that_were_not_tried_are_among_them(
     tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
 ) -> None:
