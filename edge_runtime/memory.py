@@ -4,8 +4,9 @@ import ctypes
 import re
 from contextlib import suppress
 
-# How Python, the C++ library, the loader, ONNX Runtime and the C library say that memory was refused. A
-# GPU that is "out of memory" has another; a static TLS block is full whatever memory there is.
+# How Python, the C++ library, the loader, ONNX Runtime and the C library say that memory was refused.
+# ONNX Runtime says it of a GPU's memory in the same words, and a new process helps there, too; a static
+# TLS block is full whatever memory there is.
 _REFUSED = re.compile(
     "MemoryError|can't start new thread|bad_alloc|failed to map segment"
     "|allocate memory(?! in static TLS)",
