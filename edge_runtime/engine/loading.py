@@ -1,19 +1,19 @@
 """From a bundle to a session: the best candidate that can be loaded here, and why not a better one."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine import registry
-from edge_runtime.engine.base import Engine, ProvidingEngine, Session
+from edge_runtime.engine.base import Session
 from edge_runtime.engine.candidate import Candidate, none_runs
+from edge_runtime.engine.guard import GuardedSession, blaming
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import choose, why_passed_over
-from edge_runtime.errors import ConfigError, EdgeError, EngineError, UnavailableError
+from edge_runtime.errors import ConfigError, EngineError, UnavailableError
 
 Got = TypeVar("Got")
 _OF_A_SESSION = ("run", "row", "close")
@@ -99,8 +99,8 @@ class Here:
         """The first candidate that `attempt` does not raise for: `preferred`, then in their order.
 
         Of the others each engine's own way is tried, or `provider`. A candidate whose attempt raises
-        EngineError, or what only a broken adapter would, is passed over. Raises EngineError that says
-        of every variant why not, and any other EdgeError at once.
+        EngineError is passed over. Raises EngineError that says of every variant why not, and any other
+        EdgeError at once.
         """
         start = self._manifest.variants.index(self._first_variant())
         order = [Candidate(each.id, provider) for each in self._manifest.variants[start:]]
@@ -115,8 +115,7 @@ class Here:
                 failed[candidate] = UnavailableError(why)
                 continue
             try:
-                with self.blaming(candidate):
-                    got = attempt(candidate)
+                got = attempt(candidate)
             except EngineError as error:
                 failed[candidate] = error
             except ConfigError as error:
@@ -143,34 +142,24 @@ class Here:
         variant = self.variant(candidate)
         if (work := getattr(self._engines[variant.engine], "prepare", None)) is None:
             return
-        with self.blaming(candidate):
+        with blaming(variant.engine):
             work(self.bundle, variant)
 
-    @contextmanager
-    def blaming(self, candidate: Candidate) -> Iterator[None]:
-        """What a candidate's engine raises that none should is this machine's fault, not the bundle's.
-
-        Raises UnavailableError in its place.
-        """
-        try:
-            yield
-        except (EdgeError, MemoryError):
-            raise
-        except Exception as error:
-            why = f"{self.variant(candidate).engine}'s {registry.broken(error)}"
-            raise UnavailableError(why) from error
-
     def load(self, candidate: Candidate, *, threads: int) -> Session:
-        """Load one candidate. Raises EngineError, BundleError, and what a broken adapter raises."""
+        """Load one candidate. Raises EngineError or BundleError."""
         variant = self.variant(candidate)
-        engine: Engine = self._engines[variant.engine]
-        if not candidate.provider:
-            return _checked(engine.load(self.bundle, variant, threads=threads), variant.engine)
-        if not hasattr(engine, "providers"):
-            raise UnavailableError(_no_provider(candidate.provider, ()))
-        providing = cast(ProvidingEngine, engine)
-        loaded = providing.load(self.bundle, variant, threads=threads, provider=candidate.provider)
-        return _checked(loaded, variant.engine)
+        engine: Any = self._engines[variant.engine]
+        options: dict[str, str] = {}
+        if candidate.provider:
+            if not hasattr(engine, "providers"):
+                raise UnavailableError(_no_provider(candidate.provider, ()))
+            options["provider"] = candidate.provider
+        with blaming(variant.engine):
+            made = engine.load(self.bundle, variant, threads=threads, **options)
+        session = _checked(made, variant.engine)
+        if registry.is_ours(variant.engine):
+            return session
+        return GuardedSession(session, variant.engine, self._manifest.outputs)
 
     def _first_variant(self) -> Variant:
         """The first that may run; raises UnavailableError when none may."""

@@ -57,6 +57,11 @@ def broken(error: Exception) -> str:
     return f"adapter is broken: {type(error).__name__}: {one_line(str(error))}"
 
 
+def is_ours(name: str) -> bool:
+    """Whether an engine comes with edge-runtime."""
+    return name in _OURS
+
+
 def _onnxruntime() -> Engine:
     from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine
 

@@ -19,8 +19,7 @@ class Proved(msgspec.Struct, frozen=True):
 
 def prove(here: Here, candidate: Candidate, threads: int) -> Proved:
     """This candidate and no other. Raises EngineError when it fails, BundleError for altered files."""
-    with here.blaming(candidate):
-        proved = _prove(here, candidate, threads)
+    proved = _prove(here, candidate, threads)
     return msgspec.structs.replace(proved, notes=(*here.notes(candidate), *proved.notes))
 
 

@@ -13,6 +13,7 @@ from edge_runtime.bundle.manifest import Manifest, Profile, Variant
 from edge_runtime.engine import loading, registry
 from edge_runtime.engine.base import Array
 from edge_runtime.engine.candidate import Candidate
+from edge_runtime.engine.guard import GuardedSession
 from edge_runtime.engine.loading import Here
 from edge_runtime.engine.registry import Found
 from edge_runtime.errors import BundleError, EngineError, UnavailableError
@@ -397,7 +398,9 @@ def test_an_engine_of_others_serves_a_manifest_that_names_it(
     monkeypatch.setattr(registry, "find", lambda _: Found({"theirs": theirs}, {"theirs": ""}))
     with open_bundle(_bundle(tmp_path, THEN), root=None, allow_unsigned=True) as bundle:
         bundle.manifest = _named(bundle.manifest)
-        assert loading.load_best(bundle, threads=1, board="").session is session
+        loaded = loading.load_best(bundle, threads=1, board="")
+        assert loaded.variant.engine == "theirs"
+        assert isinstance(loaded.session, GuardedSession)
 
 
 def _named(manifest: Manifest) -> Manifest:
