@@ -13,7 +13,7 @@ from edge_runtime.engine.base import Array, Session, numpy_dtype
 from edge_runtime.engine.check import Check, input_check
 from edge_runtime.engine.loading import load_best
 from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
-from edge_runtime.engine.row import checked_row
+from edge_runtime.engine.row import BusyError, checked_row
 from edge_runtime.errors import EngineError, TrustError
 
 if TYPE_CHECKING:
@@ -170,7 +170,10 @@ class Model:
         """
         row = self._row
         if row is not None and row.fits(windows):
-            return row.main(windows)
+            try:
+                return row.ask(windows, row.main)
+            except BusyError:
+                pass
         return self._reader.main(self._run(windows))
 
     def predict_proba(self, windows: "ArrayLike | Table") -> Array:
@@ -193,7 +196,10 @@ class Model:
         """Labels, probabilities and values from one run; arguments and errors as in `predict`."""
         row = self._row
         if row is not None and row.fits(windows):
-            return row.inference(windows)
+            try:
+                return row.ask(windows, row.inference)
+            except BusyError:
+                pass
         outputs = self._run(windows)
         return self._reader.inference(outputs, self._reader.main(outputs))
 
@@ -227,7 +233,10 @@ class Model:
     def _outputs(self, windows: "ArrayLike | Table") -> Sequence[Array]:
         row = self._row
         if row is not None and row.fits(windows):
-            return row.outputs(windows)
+            try:
+                return row.ask(windows, row.copies)
+            except BusyError:
+                pass
         return self._run(windows)
 
     def _run(self, windows: "ArrayLike | Table") -> Sequence[Array]:
