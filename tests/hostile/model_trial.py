@@ -21,7 +21,7 @@ from edge_runtime.bundle import open_bundle
 from edge_runtime.errors import EdgeError, GoldenMismatchError, WorkerError
 from edge_runtime.store.unpack import unpack
 from edge_runtime.worker import Worker
-from edge_runtime.worker.wire import Connection, Failed, Infer, Reply, Result, WireError
+from edge_runtime.worker.wire import Connection, Failed, Infer, Prepared, Ready, Reply, Result, WireError
 from edge_runtime.worker.wire import unpack as unpacked_array
 from tests.hostile.case import is_sentence
 from tests.hostile.forked import Forker
@@ -111,8 +111,11 @@ def _heard(connection: Connection, subject: Subject) -> Verdict:
     Raises TimeoutError, WireError where it does not answer.
     """
     reply = _reply(connection)
+    if isinstance(reply, Prepared):  # it has found an engine, and loads
+        reply = _reply(connection)
     if isinstance(reply, Failed):
         return _refusal(reply)
+    assert isinstance(reply, Ready)
     if (given := subject.golden_input) is None:
         return Ending.HARMLESS
     connection.send(Infer(given.shape, np.ascontiguousarray(given, np.float32).tobytes()), TIMEOUT_S)
