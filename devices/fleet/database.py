@@ -24,6 +24,12 @@ _PREDICTION = (
 )
 _METRICS = "INSERT INTO metrics VALUES (?, ?, ?, ?, ?) ON CONFLICT (stream, seq) DO NOTHING"
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream, seq) DO NOTHING"
+_MODEL = "INSERT INTO models (model, version, digest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_MODEL_ID = "SELECT id FROM models WHERE model = ? AND version = ? AND digest = ?"
+_WAY = "INSERT INTO ways (variant, provider) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_WAY_ID = "SELECT id FROM ways WHERE variant = ? AND provider = ?"
+
+_Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,8 @@ class _Transaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._streams: dict[tuple[str, str], _Stream] = {}
-        self._models: dict[tuple[str, str, str], int] = {}
-        self._ways: dict[tuple[str, str], int] = {}
+        self._models: dict[_Names, int] = {}
+        self._ways: dict[_Names, int] = {}
         self._devices: set[str] = set()
 
     def take(self, message: Arrival | Refusal) -> None:
@@ -195,38 +201,28 @@ class _Transaction:
         head = (stream, row.seq, received, row.time)
         execute = self._connection.execute
         if isinstance(row, Prediction):
-            model = self._model((row.model, row.version, row.digest))
+            model = self._model(row.model, row.version, row.digest)
             window = (row.segment, row.first, row.last)
             outputs = (row.label, _numbers(row.probabilities), _numbers(row.values), row.latency_us)
-            way = self._way((row.variant, row.provider))
+            way = self._way(row.variant, row.provider)
             execute(_PREDICTION, (*head, model, *window, *outputs, way))
         elif isinstance(row, Metrics):
             execute(_METRICS, (*head, msgspec.json.encode(row.values).decode()))
         else:
             execute(_EVENT, (*head, row.event, row.model, row.version, row.detail, row.count))
 
-    def _model(self, names: tuple[str, str, str]) -> int:
-        if names not in self._models:
-            execute = self._connection.execute
-            execute(
-                "INSERT INTO models (model, version, digest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                names,
-            )
-            (self._models[names],) = execute(
-                "SELECT id FROM models WHERE model = ? AND version = ? AND digest = ?", names
-            ).fetchone()
-        return self._models[names]
+    def _model(self, *names: str) -> int:
+        return self._id(self._models, _MODEL, _MODEL_ID, names)
 
-    def _way(self, names: tuple[str, str]) -> int | None:
-        if names == ("", ""):
-            return None
-        if names not in self._ways:
-            execute = self._connection.execute
-            execute("INSERT INTO ways (variant, provider) VALUES (?, ?) ON CONFLICT DO NOTHING", names)
-            (self._ways[names],) = execute(
-                "SELECT id FROM ways WHERE variant = ? AND provider = ?", names
-            ).fetchone()
-        return self._ways[names]
+    def _way(self, *names: str) -> int | None:
+        return self._id(self._ways, _WAY, _WAY_ID, names) if any(names) else None
+
+    def _id(self, known: dict[_Names, int], insert: str, select: str, names: _Names) -> int:
+        """Of the row that holds these names; it is made where there is none."""
+        if names not in known:
+            self._connection.execute(insert, names)
+            (known[names],) = self._connection.execute(select, names).fetchone()
+        return known[names]
 
     def _stream(self, arrival: Arrival, name: str) -> _Stream:
         key = (arrival.device, name)

@@ -11,6 +11,20 @@ from edge_runtime.engine.base import Array, BoundRow, Session, matches, shape_te
 from edge_runtime.engine.registry import broken
 from edge_runtime.errors import EdgeError, UnavailableError
 
+_OF_A_SESSION = ("run", "row", "close")
+
+
+def session_of(made: Any, engine: str) -> Session:
+    """What an engine's `load` gave, if it is a session; else raises UnavailableError."""
+    missing = [name for name in _OF_A_SESSION if not hasattr(made, name)]
+    if not missing:
+        session: Session = made
+        return session
+    raise UnavailableError(
+        f"the engine {engine} is broken: expected load() to return a session with run, row and close; "
+        f"found {type(made).__name__} without {', '.join(missing)}. Install another release of it."
+    )
+
 
 class GuardedSession:
     """Runs `session`; raises UnavailableError for what no adapter should raise or return."""

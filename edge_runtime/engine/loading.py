@@ -10,13 +10,12 @@ from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine import registry
 from edge_runtime.engine.base import Session
 from edge_runtime.engine.candidate import Candidate, none_runs
-from edge_runtime.engine.guard import GuardedSession, blaming
+from edge_runtime.engine.guard import GuardedSession, blaming, session_of
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import choose, why_passed_over
 from edge_runtime.errors import ConfigError, EngineError, UnavailableError
 
 Got = TypeVar("Got")
-_OF_A_SESSION = ("run", "row", "close")
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -156,7 +155,7 @@ class Here:
             options["provider"] = candidate.provider
         with blaming(variant.engine):
             made = engine.load(self.bundle, variant, threads=threads, **options)
-        session = _checked(made, variant.engine)
+        session = session_of(made, variant.engine)
         if registry.is_ours(variant.engine):
             return session
         return GuardedSession(session, variant.engine, self._manifest.outputs)
@@ -218,18 +217,6 @@ def load_best(
     found = here.first_that(lambda each: here.load(each, threads=threads), provider=provider)
     notes = getattr(found.got, "notes", ())
     return Loaded(here.variant(found.candidate), found.got, (*found.notes, *notes))
-
-
-def _checked(made: Any, engine: str) -> Session:
-    """What an engine's `load` gave, if it is a session; else raises UnavailableError."""
-    missing = [name for name in _OF_A_SESSION if not hasattr(made, name)]
-    if not missing:
-        session: Session = made
-        return session
-    raise UnavailableError(
-        f"the engine {engine} is broken: expected load() to return a session with run, row and close; "
-        f"found {type(made).__name__} without {', '.join(missing)}. Install another release of it."
-    )
 
 
 def _no_provider(name: str, there: Sequence[str]) -> str:
