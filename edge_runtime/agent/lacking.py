@@ -47,8 +47,7 @@ def _no_provider(model: ModelConfig) -> str:
     from edge_runtime.engine.registry import GROUP
 
     here = ("cpu", *filter(is_installed, PROVIDERS))
-    if model.provider in (None, "", *here):
+    if not model.provider or model.provider in here:
         return ""
-    assert model.provider is not None
     is_theirs = model.provider not in PROVIDERS and entry_points(group=GROUP)
     return "" if is_theirs else no_provider(model.name, model.provider, here)

@@ -71,7 +71,7 @@ def same_machine(one: Key, other: Key) -> bool:
 
 def holds_here(key: Key) -> bool:
     """Whether what was measured still holds for this machine and this release, as far as they count."""
-    return key.runtime == __version__ and (key.machine, key.software) == (this_machine(), software())
+    return key.runtime == __version__ and same_machine(key, key_of())
 
 
 def allows(key: Key, candidate: Candidate) -> bool:

@@ -114,15 +114,19 @@ def test_a_model_is_left_alone_while_its_last_step_is_being_taken(
     assert look() == (1, 2)
 
 
-def test_too_hot_before_a_model_is_measured_says_so(tmp_path: Path, outbox: Outbox) -> None:
-    thermal = Thermal(tmp_path / "thermal")
+def three_hot_steps(folder: Path, outbox: Outbox, model: Model) -> None:
+    thermal = Thermal(folder / "thermal")
     thermal.tell("cpu-thermal", 85_000)
-    model = Model()
-    model.is_measured = False
     heat = Heat(TemperatureConfig(sensor=thermal.folder, step_s=0.01), Books(outbox, None), [model])
     for _ in range(3):
         time.sleep(0.011)
         heat.step()
+
+
+def test_too_hot_before_a_model_is_measured_says_so(tmp_path: Path, outbox: Outbox) -> None:
+    model = Model()
+    model.is_measured = False
+    three_hot_steps(tmp_path, outbox, model)
     hot = "at 85.0 °C, the ceiling is 80 °C"
     assert told(outbox)[-1] == (
         "too hot",
@@ -156,14 +160,9 @@ def test_a_sensor_that_tells_nothing_is_told_once_and_changes_nothing(
 
 
 def test_what_does_not_serve_yet_is_not_eased(tmp_path: Path, outbox: Outbox) -> None:
-    thermal = Thermal(tmp_path / "thermal")
-    thermal.tell("cpu-thermal", 85_000)
     model = Model()
     model.serves = False
-    heat = Heat(TemperatureConfig(sensor=thermal.folder, step_s=0.01), Books(outbox, None), [model])
-    for _ in range(3):
-        time.sleep(0.011)
-        heat.step()
+    three_hot_steps(tmp_path, outbox, model)
     assert (model.taken, told(outbox)) == (0, [])
 
 
