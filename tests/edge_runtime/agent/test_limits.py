@@ -121,7 +121,8 @@ def test_a_model_that_takes_too_much_of_the_processor_waits_and_runs_every_windo
         assert after_s - before_s - 0.005 * 32 <= cores * (took_s + 1)
         rows = [row.values for row in rig.metrics()]
         assert sum(row["workers_cpu_percent"] for row in rows) > 0
-        assert 0 < max(row["windows_waiting"] for row in rows) < len(all_starts(samples))
+        # All of them, where a row was taken before the first run.
+        assert 0 < max(row["windows_waiting"] for row in rows) <= len(all_starts(samples))
         wait_for(lambda: rig.metrics()[-1].values["windows_waiting"] == 0, "no window that waits")
         resident = 1024 * int(Path(f"/proc/{worker}/status").read_text().split("VmRSS:")[1].split()[0])
         assert abs(rows[-1]["workers_resident_bytes"] / resident - 1) < 0.1
