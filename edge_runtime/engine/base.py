@@ -79,7 +79,8 @@ class ProvidingEngine(Engine, Protocol):
         """See `Engine.load`; `provider`: one that `providers` names, "" for the first.
 
         Raises UnavailableError for one that this machine does not have, and where it cannot be used.
-        What it runs only in part is told in `notes` of the session.
+        The session may have `provider`, the name of what it runs on, and `notes`: what it runs only in
+        part is told there.
         """
 
 

@@ -31,6 +31,7 @@ class GuardedSession:
 
     def __init__(self, session: Session, engine: str, outputs: Sequence[Output]) -> None:
         self.notes: tuple[str, ...] = tuple(getattr(session, "notes", ()))
+        self.provider = str(getattr(session, "provider", ""))
         self.row = None if session.row is None else _GuardedRow(session.row, engine)
         self._session = session
         self._engine = engine

@@ -19,11 +19,13 @@ Got = TypeVar("Got")
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """notes: why variants that the author prefers do not run, and what else the engine has to report."""
+    """notes: why variants that the author prefers do not run, and what else the engine has to report.
+    provider: what the engine runs it on, '' where it does not say."""
 
     variant: Variant
     session: Session
     notes: tuple[str, ...]
+    provider: str
 
 
 class First(msgspec.Struct, Generic[Got], frozen=True):
@@ -215,8 +217,13 @@ def load_best(
     """
     here = Here(bundle, board=board, pinned=pinned)
     found = here.first_that(lambda each: here.load(each, threads=threads), provider=provider)
-    notes = getattr(found.got, "notes", ())
-    return Loaded(here.variant(found.candidate), found.got, (*found.notes, *notes))
+    candidate, session = found.candidate, found.got
+    return Loaded(
+        variant=here.variant(candidate),
+        session=session,
+        notes=(*found.notes, *getattr(session, "notes", ())),
+        provider=candidate.provider or getattr(session, "provider", ""),
+    )
 
 
 def _no_provider(name: str, there: Sequence[str]) -> str:

@@ -12,13 +12,12 @@ from typing import Any
 from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine.onnx_file import check_onnx
-from edge_runtime.engine.onnxruntime.library import NAME, SILENT, library
+from edge_runtime.engine.onnxruntime.library import CPU, NAME, SILENT, library
 from edge_runtime.engine.onnxruntime.session import OnnxRuntimePart, OnnxRuntimeSession
 from edge_runtime.engine.words import told, translated
 from edge_runtime.errors import ConfigError, UnavailableError
 from edge_runtime.memory import TOO_LITTLE, return_freed_memory, says_refused
 
-CPU = "cpu"
 # A session of an ONNX file, its bytes or its path, with these options, for a number of threads.
 Start = Callable[[Any, Any, int], Any]
 # Below this the copies cost nothing that anybody would notice.
@@ -65,7 +64,7 @@ class OnnxRuntimeEngine:
         manifest, subject = bundle.manifest, bundle.subject(variant.file)
         if provider in ("", CPU):
             session = _loaded(bundle, variant.file, subject, threads)
-            return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
+            return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject, in_parts=True)
         return self._load_with(provider, bundle, variant, subject, threads)
 
     def _load_with(
@@ -88,7 +87,13 @@ class OnnxRuntimeEngine:
             ) from error
         manifest = bundle.manifest
         return OnnxRuntimeSession(
-            session, manifest.inputs, manifest.outputs, subject, copies=known.copies, notes=notes
+            session,
+            manifest.inputs,
+            manifest.outputs,
+            subject,
+            provider=provider,
+            copies=known.copies,
+            notes=notes,
         )
 
     def load_host(self, bundle: Bundle, variant: Variant, *, threads: int) -> OnnxRuntimePart:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 NAME = "onnxruntime"
+CPU = "cpu"  # what it runs on where no provider is asked for
 SILENT = 4
 
 

@@ -78,6 +78,14 @@ def test_its_own_errors_of_ours_and_want_of_memory_stay_what_they_are() -> None:
         guarded(lambda: raising(MemoryError())).run(GIVEN)
 
 
+def test_what_it_says_of_itself_is_passed_on() -> None:
+    session = _Session(lambda: GOOD)
+    assert (GuardedSession(session, "theirs", OUTPUTS).provider, guarded(lambda: GOOD).notes) == ("", ())
+    session.provider, session.notes = "npu", ["it is slow"]  # type: ignore[attr-defined]
+    found = GuardedSession(session, "theirs", OUTPUTS)
+    assert (found.provider, found.notes) == ("npu", ("it is slow",))
+
+
 def test_its_row_and_its_end_are_guarded_too() -> None:
     session = _Session(lambda: GOOD)
     session.row = _Row()  # type: ignore[assignment]
