@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.log import alert, say, warn
+from edge_runtime.agent.reasons import reason
 from edge_runtime.agent.rows import MAX_WORDS
 from edge_runtime.config import Config
 from edge_runtime.errors import InputError, StorageError
@@ -61,7 +62,7 @@ class Books:
         self._lost = 0
         self._untold = 0
         self._full = False
-        self._noted: dict[tuple[str, str], str] = {}
+        self._noted: dict[tuple[str, str], tuple[str, str, str]] = {}
 
     @property
     def connected(self) -> bool:
@@ -120,12 +121,18 @@ class Books:
         )
         self.write([row])
 
-    def note_once(self, event: str, model: str = "", version: str = "", detail: str = "") -> None:
-        """The same, unless it is what was last noted of this kind for this model."""
+    def note_once(
+        self, event: str, model: str = "", version: str = "", detail: str = "", *, digest: str = ""
+    ) -> None:
+        """The same, unless it is what was last noted of this kind for this model, but for numbers in it.
+
+        `digest`: of the bundle that it is about; another one may have the same version.
+        """
+        about = version, digest, reason(detail)
         with self._lock:
             known = self._noted.get((event, model))
-            self._noted[event, model] = f"{version} {detail}"
-        if known != f"{version} {detail}":
+            self._noted[event, model] = about
+        if known != about:
             self.note(event, model, version, detail)
 
     def report(self, models: Sequence[ModelReport], root: RootReport | None = None) -> None:

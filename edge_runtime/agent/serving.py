@@ -1,7 +1,6 @@
 """One installed bundle and the worker that runs it, started again whenever it dies."""
 
 import random
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from edge_runtime.agent.log import say, warn
+from edge_runtime.agent.reasons import reason
 from edge_runtime.agent.stamp import stamp
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.choice import record
@@ -19,7 +19,6 @@ from edge_runtime.config import ModelConfig
 from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Worker
 
-_NUMBERED = re.compile(r"\w*\d\w*")  # a process's id, an address, so many bytes
 _FIRST_BACK_OFF_S, _MAX_BACK_OFF_S = 0.2, 30.0
 
 
@@ -139,11 +138,11 @@ class Serving:
 
     def died(self, why: str) -> None:
         """Note a death once, however it was found out."""
-        if self.worker is None:
+        worker, self.worker = self.worker, None
+        if worker is None:
             return
-        self.worker.close()
-        self.worker = None
-        self._note("worker died", why)
+        worker.close()
+        self._note("worker died", f"{why.rstrip('.')} (process {worker.pid}).")
         self._wait_longer(why)
         if self.on_trial:
             self.failure = why
@@ -189,8 +188,8 @@ class Serving:
 
     def _tell(self, why: str) -> None:
         """Once, though each attempt's words hold another number: it is tried for years."""
-        if (reason := _NUMBERED.sub("", why)) != self._told:
-            self._told = reason
+        if reason(why) != self._told:
+            self._told = reason(why)
             self._note("model cannot start", why)
 
     def _wait_longer(self, why: str) -> None:

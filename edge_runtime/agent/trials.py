@@ -1,7 +1,9 @@
 """What is pending is tried: loaded beside the active bundle, then served until it is confirmed."""
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.choosing import tell_choice
@@ -19,6 +21,23 @@ from edge_runtime.store.slots import Slot, short
 from edge_runtime.store.trials import CONTACT
 
 _CONTACT_TAKES_S = 5.0  # at most, where the fleet can be reached
+
+
+@dataclass
+class _Attempts:
+    """What became of the attempts of one bundle while it is pending.
+
+    failures: in a row, of its loads. ended: why the last attempt did, '' where the store knows.
+    """
+
+    failures: int = 0
+    not_before_s: float = 0.0
+    ended: str = ""
+
+    def wait_longer(self) -> None:
+        """It could not be loaded once more."""
+        self.failures += 1
+        self.not_before_s = time.monotonic() + max(1.0, back_off_s(self.failures))
 
 
 class Trials:
@@ -44,10 +63,7 @@ class Trials:
         self._slots = slots
         self._loading: dict[str, Trial] = {}
         self._live: dict[str, OnTrial] = {}  # that serve
-        self._ended: dict[str, str] = {}  # why the last attempt did
-        self._failures: dict[str, int] = {}
-        self._failed: dict[str, str] = {}  # the digest that did last
-        self._not_before: dict[str, float] = {}
+        self._attempts = defaultdict[tuple[str, str], _Attempts](_Attempts)  # by model and digest
 
     @property
     def serving(self) -> frozenset[str]:
@@ -57,7 +73,7 @@ class Trials:
     def waits(self, name: str) -> str:
         """The version that is pending, could not be tried, and will be again; '' for none."""
         now = self._slots.model(name)
-        if now.pending is None or self._failed.get(name) != now.pending or name in self._live:
+        if now.pending is None or name in self._live or not self._attempts[name, now.pending].failures:
             return ""
         return now.slots[now.pending].version
 
@@ -91,9 +107,8 @@ class Trials:
             if served is None or served.digest != live.digest:
                 continue
             if served.failure:
-                version = self._slots.model(name).slots[live.digest].version
-                self._ended[name] = served.failure
-                self._slots.failed(name, version, "trial failed", EngineError(served.failure))
+                self._attempts[name, live.digest].ended = served.failure
+                self._failed(name, self._slot(name, live.digest), EngineError(served.failure))
                 del self._live[name]
                 continue
             missing = live.missing(served.predictions, self._books.contact_s)
@@ -101,11 +116,14 @@ class Trials:
                 self._store.confirmed(name, live.digest)
                 self._confirmed(name, live.digest)
             elif missing == CONTACT and live.serves_s > _CONTACT_TAKES_S:
-                version = self._slots.model(name).slots[live.digest].version
-                self._books.note_once("trial waits", name, version, missing)
+                version = self._slot(name, live.digest).version
+                self._books.note_once("trial waits", name, version, missing, digest=live.digest)
 
     def begin(self) -> None:
         """Try what is pending; what loads and is not pending any more is ended."""
+        for name, digest in list(self._attempts):
+            if digest != self._slots.model(name).pending:  # whatever is asked for begins anew
+                del self._attempts[name, digest]
         for name, model in self._slots.state.models.items():
             trial = self._loading.get(name)
             if trial is not None and trial.digest != model.pending:
@@ -114,7 +132,7 @@ class Trials:
                 trial = None
             if model.pending is None or trial is not None or name in self._live:
                 continue
-            if time.monotonic() >= self._not_before.get(name, 0):
+            if time.monotonic() >= self._attempts[name, model.pending].not_before_s:
                 self._attempt(name, model.pending)
 
     def stop(self) -> None:
@@ -131,17 +149,17 @@ class Trials:
 
     def _attempt(self, name: str, digest: str) -> None:
         """Count it, durably, and only then load. What is for another machine is not loaded at all."""
+        attempts = self._attempts[name, digest]
         if why := self._why_not_here(name, digest):
-            slot = self._slots.model(name).slots[digest]
-            self._slots.failed(name, slot.version, "trial failed", why)
-            self._wait_longer(name, digest)
+            self._failed(name, self._slot(name, digest), why)
+            attempts.wait_longer()
             return
-        attempts = self._config(name).attempts
-        slot = self._store.tried(name, digest, attempts, self._ended.pop(name, ""))
+        slot = self._store.tried(name, digest, self._config(name).attempts, attempts.ended)
+        attempts.ended = ""
         if slot.state != "bad":
             self._loading[name] = self._load(name, slot)
             return
-        self._slots.failed(name, slot.version, "rejected", EngineError(slot.reason))
+        self._failed(name, slot, EngineError(slot.reason), "rejected")
         now = self._slots.model(name)
         if now.active:
             version = now.slots[now.active].version
@@ -188,9 +206,9 @@ class Trials:
                 self._store.confirmed(name, slot.digest)
         except EdgeError:
             trial.cancel()
-            self._wait_longer(name, slot.digest)
+            self._attempts[name, slot.digest].wait_longer()
             raise
-        self._failures.pop(name, None)
+        self._attempts.pop((name, slot.digest), None)
         if trial.brought is not None:
             tell_choice(self._books, name, slot.version, trial.brought)
         if name in self._runners:
@@ -222,15 +240,17 @@ class Trials:
     def _refuse(self, name: str, slot: Slot, error: EdgeError) -> None:
         """A pending bundle does not work here, or not now; what runs runs on."""
         decision = blame.decide(error, self._slots.model(name), slot.digest)
+        attempts = self._attempts[name, slot.digest]
         if decision in ("attempt", "wait"):
-            self._wait_longer(name, slot.digest)
+            attempts.wait_longer()
         if decision == "attempt":
-            self._ended[name] = str(error)
+            attempts.ended = str(error)
         self._store.judged(name, slot.digest, decision, str(error))
         refused = decision in ("withdraw", "reject")
-        self._slots.failed(name, slot.version, "rejected" if refused else "trial failed", error)
+        self._failed(name, slot, error, "rejected" if refused else "trial failed")
 
-    def _wait_longer(self, name: str, digest: str) -> None:
-        self._failed[name] = digest
-        self._failures[name] = self._failures.get(name, 0) + 1
-        self._not_before[name] = time.monotonic() + max(1.0, back_off_s(self._failures[name]))
+    def _failed(self, name: str, slot: Slot, error: EdgeError, event: str = "trial failed") -> None:
+        self._slots.failed(name, slot.version, event, error, digest=slot.digest)
+
+    def _slot(self, name: str, digest: str) -> Slot:
+        return self._slots.model(name).slots[digest]

@@ -1,0 +1,98 @@
+"""When a pending bundle is tried again, and that another one does not wait for it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime import config as settings
+from edge_runtime.agent import trials as module
+from edge_runtime.agent.books import Books
+from edge_runtime.agent.slots import Slots
+from edge_runtime.agent.trials import Trials
+from edge_runtime.bundle import load_root
+from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import ModelState
+from edge_runtime.telemetry.messages import Event
+from edge_runtime.telemetry.outbox import Outbox
+from tests.support.outbox_rows import rows_of
+from tests.support.tiny_bundle import root_bytes, tiny_bundle
+
+
+class Rig:
+    """The trials of a store, one turn at a time; no model is configured."""
+
+    def __init__(self, folder: Path, outbox: Outbox) -> None:
+        self._folder = folder
+        (folder / "root.json").write_bytes(root_bytes())
+        config = settings.parse({"device": {"id": "device-01", "board": "pi4"}, "models": []}, folder)
+        books = Books(outbox, None)
+        self._outbox = outbox
+        self.store = Store(config.store)
+        self.slots = Slots(self.store, books, {})
+        self.trials = Trials(config, self.store, books, {}, self.slots)
+
+    def install(self, version: str, **options: object) -> None:
+        path = self._folder / f"tiny-{version}.edge"
+        path.write_bytes(tiny_bundle(version=version, **options))  # type: ignore[arg-type]
+        self.store.install(path, root=load_root(self._folder / "root.json"))
+
+    def turn(self) -> None:
+        self.slots.look()
+        self.trials.finish()
+        self.trials.begin()
+
+    def told(self, name: str) -> list[Event]:
+        return [row for row in rows_of(self._outbox) if isinstance(row, Event) and row.event == name]
+
+    @property
+    def model(self) -> ModelState:
+        return self.store.state().models["tiny"]
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    """What failed once is not tried again within a test."""
+    monkeypatch.setattr(module, "back_off_s", lambda _failures: 3600.0)
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        made = Rig(tmp_path, outbox)
+        with made.store.agent_lock():
+            made.store.recover()
+            yield made
+            made.trials.stop()
+
+
+def test_another_bundle_does_not_wait_for_the_one_before_it(rig: Rig) -> None:
+    rig.install("1.0.0", boards=("pi5",))
+    rig.turn()
+    assert [event.version for event in rig.told("trial failed")] == ["1.0.0"]
+    assert rig.trials.waits("tiny") == "1.0.0"
+
+    rig.install("1.1.0")
+    rig.turn()
+
+    assert rig.model.slots[rig.model.pending or ""].state == "trial"
+    assert rig.trials.waits("tiny") == ""
+
+
+def test_one_that_waits_is_not_tried_before_its_time_unless_it_is_asked_for_anew(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = list[str]()
+    look: Callable[[str, str], object] = rig.trials._why_not_here
+
+    def counted(name: str, digest: str) -> object:
+        tried.append(digest)
+        return look(name, digest)
+
+    monkeypatch.setattr(rig.trials, "_why_not_here", counted)
+    rig.install("1.0.0", boards=("pi5",))
+    for _ in range(3):
+        rig.turn()
+    assert len(tried) == 1
+
+    rig.store.judged("tiny", tried[0], "withdraw", "its files are damaged")
+    rig.turn()
+    rig.install("1.0.0", boards=("pi5",))
+    rig.turn()
+    assert len(tried) == 2
