@@ -186,7 +186,7 @@ class Worker:
 
     def ending(self) -> str:
         """How the process ended, and what it said last; one that lives is ended."""
-        text = f"worker process {self.pid} {self._child.last_words()}."
+        text = f"the worker process {self._child.last_words()}."
         return reached(text, self._max_bytes) or crashed(text, self._max_bytes)
 
     def infer(self, windows: npt.NDArray[np.float32], timeout_s: float = 10) -> Answer:
@@ -264,12 +264,11 @@ class Worker:
         except TimeoutError as error:
             self._child.end()
             raise WorkerError(
-                f"{self._name}: {what} took more than {timeout_s:g} s, so worker process {self.pid} was "
-                "ended."
+                f"{self._name}: {what} took more than {timeout_s:g} s, so the worker process was ended."
             ) from error
         except (WireError, msgspec.DecodeError) as error:
             ending = self._child.last_words()
-            text = f"{self._name}: in {what}, worker process {self.pid} {ending}."
+            text = f"{self._name}: in {what}, the worker process {ending}."
             raise WorkerError(crashed(text, self._max_bytes)) from error
         if isinstance(reply, Failed):
             raise _error(reply)

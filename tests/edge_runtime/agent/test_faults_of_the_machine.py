@@ -101,7 +101,7 @@ def test_a_way_back_whose_process_is_killed_while_it_loads_is_kept(
         assert rig.model() == before
         (told,) = wait_for(lambda: rig.events("trial failed"), "the event")
         assert told.version == "1.0.0"
-        assert "in loading, worker process" in told.detail
+        assert "in loading, the worker process" in told.detail
         assert "was ended by SIGKILL" in told.detail
         assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
         wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the way back")
@@ -116,7 +116,7 @@ def test_a_way_back_whose_process_is_killed_before_it_loads_anything_is_tried_ag
         assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
     wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the way back")
     (told,) = rig.events("trial failed")
-    assert "in looking for what can run, worker process" in told.detail
+    assert "in looking for what can run, the worker process" in told.detail
 
 
 def test_a_new_version_whose_process_is_killed_while_it_loads_has_its_other_attempts(

@@ -206,7 +206,7 @@ def _tree(true_ids: list[int], features: list[int]) -> Callable[[], Nodes]:
 
 _case = partial(Case, GROUP, error=EngineError)
 _vast = partial(Case, GROUP, error=UnavailableError)  # a limit that is set is the device's: it waits
-TOOK = rf"took more than {TIMEOUT_S:g} s, so worker process \d+ was ended"
+TOOK = rf"took more than {TIMEOUT_S:g} s, so the worker process was ended"
 RUN = "cannot be run by onnxruntime"
 LOAD = "cannot be loaded by onnxruntime"
 LIMIT = r"The memory limit of 629 MB \(`memory_mb`\) was reached"
