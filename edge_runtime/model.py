@@ -112,6 +112,7 @@ class Model:
         digest: the bundle's identity, SHA-256 in hexadecimal.
         bundle: the open bundle it came from.
         variant: the variant that runs.
+        provider: what the engine runs it on, such as "cpu"; empty where it has no name for that.
         notes: what is to be reported of how it was loaded: why variants that the author prefers do not
             run here, what the engine could not do as it should.
         classes: class names in the order of probabilities; empty for a model without labels, and for
@@ -139,6 +140,7 @@ class Model:
         self._reader = OutputReader(manifest)
         loaded = load_best(bundle, threads=threads, board=board, pinned=variant, provider=provider)
         self.variant: Variant = loaded.variant
+        self.provider = loaded.provider
         self.notes: tuple[str, ...] = loaded.notes
         self._session: Session = loaded.session
         self._row = checked_row(self._session.row, self._check, self._reader)
@@ -157,9 +159,9 @@ class Model:
                 says so, NaN (for texts also None) is a missing value.
 
         Returns:
-            Class names, str of shape (n,), of a model of m labels (n, m); of a regression or a
-            transformation, values, float of shape (n,) or (n, ...), and where it has several outputs of
-            them a dict of output names to these.
+            Class names, str of shape (n,), of a model of m labels (n, m), read-only; of a regression or
+            a transformation, values, float of shape (n,) or (n, ...), and where it has several outputs
+            of them a dict of output names to these.
 
         Raises:
             InputError: wrong shape, a missing column or input, unequal numbers of rows, text for numbers

@@ -33,7 +33,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
     at zero begins a new one. `probabilities` are in the order of the manifest's classes; `values`
     are a regression's or transformation's outputs, and an anomaly model's score beside its label.
     `time` is Unix time in seconds; `latency_us` is the engine's share. `variant` made it, on `provider`:
-    '' where the device's release does not say, and for an engine's own way.
+    '' where the device's release does not say, and for an engine that has no name for it.
     """
 
     seq: int

@@ -175,7 +175,7 @@ def _introduce(proved: "Proved", load_ms: float, missing: str, figures: Figures 
         task=manifest.task,
         classes=manifest.classes,
         variant=model.variant.id,
-        provider=proved.candidate.provider,
+        provider=model.provider,
         engine=model.variant.engine,
         golden_count=goldens.count,
         golden_max_abs_error=float(goldens.max_abs_error),

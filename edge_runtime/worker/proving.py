@@ -13,7 +13,6 @@ class Proved(msgspec.Struct, frozen=True):
 
     model: Model
     goldens: GoldenResult
-    candidate: Candidate
     notes: tuple[str, ...]
 
 
@@ -36,7 +35,7 @@ def _prove(here: Here, candidate: Candidate, threads: int) -> Proved:
         here.bundle, threads=threads, variant=candidate.variant, provider=candidate.provider
     )
     try:
-        return Proved(model, model.replay_goldens(), candidate, model.notes)
+        return Proved(model, model.replay_goldens(), model.notes)
     except BaseException:
         model.close()
         raise

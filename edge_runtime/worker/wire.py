@@ -82,8 +82,9 @@ class Infer(msgspec.Struct, frozen=True, tag=True):
 class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Child to parent, once: the model is loaded and gave its golden outputs.
 
-    provider: what the engine runs the variant on, '' for its own way. notes: what is to be reported of
-    how it was loaded. missing: what real-time mode lacks. figures: what it took, where it was measured.
+    provider: what the engine runs the variant on, '' where it has no name for that.
+    notes: what is to be reported of how it was loaded. missing: what real-time mode lacks. figures: what
+    it took, where it was measured.
     """
 
     name: str

@@ -101,6 +101,8 @@ def test_what_is_not_recorded_is_measured_beside_what_serves_and_no_window_is_lo
             wait_for(lambda: len(rig.starts()) >= (sent - 4) // 2 + 1, "all windows")
 
         assert rig.starts() == list(range(0, sent - 3, 2))
+        ways = {(row.variant, row.provider) for row in rig.predictions()}
+        assert ways == {("slow", "cpu"), ("fast", "cpu")}
         assert recorded(rig).chosen == FAST
         (changed,) = rig.events("variant changed")
         assert changed.detail == "to fast on cpu"

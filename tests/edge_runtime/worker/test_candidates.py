@@ -37,6 +37,11 @@ def test_it_says_what_could_run_and_serves_what_it_is_told(tmp_path: Path) -> No
         assert worker.infer(golden_windows()).labels is not None
 
 
+def test_what_an_engine_takes_by_itself_has_the_name_that_a_measurement_gives_it(tmp_path: Path) -> None:
+    with Worker.start(several(tmp_path)) as worker:
+        assert Candidate(worker.info.variant, worker.info.provider) == SLOW
+
+
 def test_what_cannot_run_here_is_among_what_it_says(tmp_path: Path) -> None:
     folder = slot(tmp_path, tiny_bundle(wrong_on="pi5"))
     with Worker(folder, asks=True, board="pi4") as worker:
@@ -58,11 +63,11 @@ def test_one_that_only_looks_and_hangs_or_dies_says_nothing_of_the_bundle(
         worker.candidates(0.5)
     with Worker(folder, asks=True) as worker:
         worker.kill()
-        with pytest.raises(UnavailableError, match="in looking for what can run, worker process"):
+        with pytest.raises(UnavailableError, match="in looking for what can run, the worker process"):
             worker.candidates()
     with Worker(folder) as worker:  # one that nobody asks looks as well
         worker.kill()
-        with pytest.raises(UnavailableError, match="in looking for what can run, worker process"):
+        with pytest.raises(UnavailableError, match="in looking for what can run, the worker process"):
             worker.wait_ready()
 
 
@@ -115,7 +120,7 @@ def test_one_that_dies_is_told_of_as_any_process(tmp_path: Path) -> None:
     with Worker(several(tmp_path), asks=True) as worker:
         worker.candidates()
         os.kill(worker.pid, signal.SIGKILL)
-        with pytest.raises(WorkerError, match=r"preparing, worker process \d+ was ended by SIGKILL"):
+        with pytest.raises(WorkerError, match=r"preparing, the worker process was ended by SIGKILL"):
             worker.prepare(FAST, 60)
 
 
