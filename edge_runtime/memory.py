@@ -4,12 +4,17 @@ import ctypes
 import re
 from contextlib import suppress
 
-# How Python, the C++ library, the loader, ONNX Runtime and the C library say that memory was refused.
-# ONNX Runtime says it of a GPU's memory in the same words, and a new process helps there, too; a static
-# TLS block is full whatever memory there is.
+# How Python, the C++ library, the loader, ONNX Runtime and the C library say that memory was refused; a
+# static TLS block is full whatever memory there is. ONNX Runtime may mean a GPU's memory by its words.
 _REFUSED = re.compile(
     "MemoryError|can't start new thread|bad_alloc|failed to map segment"
     "|allocate memory(?! in static TLS)",
+    re.IGNORECASE,
+)
+# How CUDA, ONNX Runtime, TensorRT and we say it of a GPU's memory.
+_REFUSED_BY_GPU = re.compile(
+    r"\bCUDA\b.*out of memory|CU(BLAS|DNN)_STATUS_ALLOC_FAILED|GPU memory .*could not be allocated"
+    "|expected memory for [0-9]+ bytes on the GPU",
     re.IGNORECASE,
 )
 # What is said of a library that cannot be loaded for it, in place of how to install that.
@@ -18,7 +23,12 @@ TOO_LITTLE = "there is too little memory to start it"
 
 def says_refused(text: str) -> bool:
     """Whether these words of an error, with the name of its class, say that memory was refused."""
-    return _REFUSED.search(text) is not None
+    return _REFUSED.search(text) is not None or says_gpu_refused(text)
+
+
+def says_gpu_refused(text: str) -> bool:
+    """Whether they say it of a GPU's memory."""
+    return _REFUSED_BY_GPU.search(text) is not None
 
 
 def return_freed_memory() -> None:

@@ -26,3 +26,17 @@ def limit_memory(max_bytes: int) -> None:
     _, hardest = resource.getrlimit(resource.RLIMIT_DATA)
     allowed = max_bytes if hardest == resource.RLIM_INFINITY else min(max_bytes, hardest)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
+
+
+def most_allocated_bytes() -> int:
+    """The most that this process has had of what `limit_memory` counts; 0 where the kernel does not say.
+
+    It keeps no record of that, but of the most that was mapped: what was unmapped is taken for memory.
+    """
+    try:
+        with open("/proc/self/status") as file:
+            found = {name: value for name, _, value in (line.partition(":") for line in file)}
+        now, mapped, peak = (int(found[name].split()[0]) for name in ("VmData", "VmSize", "VmPeak"))
+    except (OSError, KeyError, ValueError, IndexError):
+        return 0
+    return (now + peak - mapped) << 10

@@ -25,8 +25,9 @@ import msgspec
 import numpy as np
 
 from edge_runtime import __version__
-from edge_runtime.errors import EdgeError, EngineError
-from edge_runtime.process import limit_memory, stay_tied_to
+from edge_runtime.errors import EdgeError, EngineError, WorkerError
+from edge_runtime.memory import says_refused
+from edge_runtime.process import limit_memory, most_allocated_bytes, stay_tied_to
 from edge_runtime.worker.release import other_release
 from edge_runtime.worker.wire import (
     Attempt,
@@ -70,9 +71,9 @@ def main() -> None:
         try:
             _serve(connection, task)
         except EdgeError as error:
-            connection.send(Failed(type(error).__name__, str(error)))
+            connection.send(_failed(error))
         except Exception as error:  # noqa: BLE001 (it must reach the parent as words)
-            connection.send(Failed("WorkerError", f"{type(error).__name__}: {error}"))
+            connection.send(_failed(WorkerError(f"{type(error).__name__}: {error}")))
 
 
 def _serve(connection: Connection, task: Task) -> None:
@@ -146,13 +147,18 @@ def _answer(model: "Model", message: bytearray) -> Result | Failed:
         latency_us = (time.perf_counter_ns() - begun) / 1000
         _check_one_output(found)
     except EdgeError as error:
-        return Failed(type(error).__name__, str(error))
+        return _failed(error)
     return Result(
         labels=None if found.labels is None else tuple(found.labels.tolist()),
         probabilities=pack(found.probabilities, np.float32),
         values=pack(found.values, np.float64),
         latency_us=latency_us,
     )
+
+
+def _failed(error: EdgeError) -> Failed:
+    text = str(error)
+    return Failed(type(error).__name__, text, most_allocated_bytes() if says_refused(text) else 0)
 
 
 def _check_one_output(found: "Inference") -> None:

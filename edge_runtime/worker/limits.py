@@ -7,10 +7,11 @@ ends some process, which need not be the model's.
 import os
 import re
 
-from edge_runtime.memory import says_refused
+from edge_runtime.memory import says_gpu_refused, says_refused
 
 # How code ends that does not look whether it was given the memory.
 _CRASHED = re.compile("ended by SIG(SEGV|ABRT|BUS)")
+_ASKED = re.compile(r"memory for requested buffer of size (\d+)")  # ONNX Runtime, of any memory
 
 
 def default_bytes() -> int:
@@ -18,17 +19,34 @@ def default_bytes() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 * 3
 
 
-def reached(text: str, max_bytes: int | None) -> str:
-    """`text` with a sentence that names the limit, if it says that memory was refused; else ''.
+def refused(text: str, max_bytes: int | None, most_bytes: int = 0) -> str:
+    """`text` with a sentence on whose memory was refused, if it says that some was; else ''.
 
-    `max_bytes`: None for a worker that nobody has given a limit.
+    `max_bytes`: None for a worker that nobody has given a limit. `most_bytes`: the most that it had.
     """
     if not says_refused(text):
         return ""
     size = f"{(max_bytes or default_bytes()) / 1e6:,.0f} MB"
-    name, remedy = ("`memory_mb`", "raise it") if max_bytes else ("three quarters of the machine's", "")
-    advice = ", or ".join(filter(None, (remedy, "run a smaller variant")))
-    return f"{text.rstrip('.: ')}. The memory limit of {size} ({name}) was reached: {advice}."
+    name = "`memory_mb`" if max_bytes else "three quarters of the machine's"
+    if reached(text, max_bytes, most_bytes):
+        remedy = "raise it, or run" if max_bytes else "run"
+        told = f"The memory limit of {size} ({name}) was reached: {remedy} a smaller variant."
+    elif says_gpu_refused(text):
+        told = "The GPU has too little free memory: end what else uses it, or run a smaller variant."
+    else:
+        told = (
+            f"The memory limit of {size} ({name}) was not reached: the machine, or its GPU, has too "
+            "little free memory. End other programs, or run a smaller variant."
+        )
+    return f"{text.rstrip('.: ')}. {told}"
+
+
+def reached(text: str, max_bytes: int | None, most_bytes: int = 0) -> bool:
+    """Whether it was the limit that refused memory: not a GPU, and not what would have fitted."""
+    asked = _ASKED.search(text)
+    if says_gpu_refused(text) or not says_refused(text):
+        return False
+    return not (asked and most_bytes) or most_bytes + int(asked[1]) > (max_bytes or default_bytes())
 
 
 def crashed(ending: str, max_bytes: int | None) -> str:

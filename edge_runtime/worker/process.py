@@ -18,7 +18,7 @@ from edge_runtime import __version__, errors
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import EdgeError, UnavailableError, WorkerError
 from edge_runtime.worker.child import Child, none_started
-from edge_runtime.worker.limits import crashed, default_bytes, reached
+from edge_runtime.worker.limits import crashed, default_bytes, reached, refused
 from edge_runtime.worker.release import on_disk, other_release
 from edge_runtime.worker.wire import (
     Attempt,
@@ -85,6 +85,7 @@ class Worker:
         """
         self._name = slot_folder.name[:12]
         self._max_bytes = max_bytes
+        self._most_bytes = 0  # that it had when memory was refused, if it told
         self._asking = threading.Lock()
         self._info: Info | None = None
         self._has_looked = False
@@ -155,7 +156,7 @@ class Worker:
         The time begins once it has found the engines, which has a limit of its own.
 
         Raises what the child raised (BundleError, EngineError, GoldenMismatchError …), UnavailableError
-        when the package is another by now, `max_bytes` are not enough or it found no engines, or
+        when the package is another by now, memory was refused or it found no engines, or
         WorkerError when it died after that or was not ready within `timeout_s`.
         """
         if not self._has_looked:
@@ -187,13 +188,13 @@ class Worker:
     def ending(self) -> str:
         """How the process ended, and what it said last; one that lives is ended."""
         text = f"the worker process {self._child.last_words()}."
-        return reached(text, self._max_bytes) or crashed(text, self._max_bytes)
+        return refused(text, self._max_bytes) or crashed(text, self._max_bytes)
 
     def infer(self, windows: npt.NDArray[np.float32], timeout_s: float = 10) -> Answer:
         """Run the model on windows float32 (n, length, channels).
 
         Raises InputError or EngineError when the model refuses them and lives on, WorkerError when the
-        process died, did not answer in time or has come to its limit of memory; then it is gone.
+        process died, did not answer in time or was refused memory; then it is gone.
         """
         request = Infer(windows.shape, np.ascontiguousarray(windows, np.float32).tobytes())
         with self._asking:
@@ -203,7 +204,7 @@ class Worker:
             try:
                 result = self._hear(timeout_s, "a run")
             except EdgeError as error:
-                if told := reached(str(error), self._max_bytes):
+                if told := refused(str(error), self._max_bytes, self._most_bytes):
                     self._child.end()  # what it holds it keeps: another has room for these windows
                     raise WorkerError(told) from error
                 raise
@@ -252,9 +253,11 @@ class Worker:
         except EdgeError as error:  # in the middle of an upgrade it may be of two releases at once
             if told := other_release(__version__, on_disk()):
                 raise UnavailableError(told) from error
-            if told := reached(str(error), self._max_bytes):  # a limit is the device's, not the bundle's
-                kind = UnavailableError if self._max_bytes else type(error)
-                raise kind(told) from error
+            limit = self._max_bytes, self._most_bytes
+            if told := refused(str(error), *limit):
+                # What is configured, and what others take, is the device's fault and not the bundle's.
+                too_large = self._max_bytes is None and reached(str(error), *limit)
+                raise (type(error) if too_large else UnavailableError)(told) from error
             raise
 
     def _hear(self, timeout_s: float, what: str) -> Reply:
@@ -271,6 +274,7 @@ class Worker:
             text = f"{self._name}: in {what}, the worker process {ending}."
             raise WorkerError(crashed(text, self._max_bytes)) from error
         if isinstance(reply, Failed):
+            self._most_bytes = reply.most_bytes
             raise _error(reply)
         return reply
 

@@ -115,10 +115,14 @@ class Result(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """Child to parent: an error, by the name of its class in `edge_runtime.errors`."""
+    """Child to parent: an error, by the name of its class in `edge_runtime.errors`.
+
+    most_bytes: where memory was refused, the most that the process has had of it; 0 for not known.
+    """
 
     kind: str
     text: str
+    most_bytes: int = 0
 
 
 Reply = Found | Prepared | Ready | Result | Failed
