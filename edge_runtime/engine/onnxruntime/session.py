@@ -13,10 +13,10 @@ from edge_runtime.errors import EngineError
 
 Tensor = Input | Output
 
-# Most rows and bytes of input in one run on the processor, and the rows that one has in any case. What
-# goes from layer to layer then stays in a core's cache: of 1,000 windows a convolution takes 0.78 times
-# as long, and memory stays bounded. Fewer would read a dense layer's weights too often.
-_MOST_ROWS, _MOST_BYTES, _LEAST_ROWS = 512, 512 << 10, 8
+# On the processor a larger input is run in parts: what goes from layer to layer then stays in a core's
+# cache, so that of 1,000 windows a convolution takes 0.8 times as long, and a batch of pictures does not
+# fill the memory. Fewer rows would read a dense layer's weights too often.
+_PART_BYTES, _LEAST_ROWS = 512 << 10, 8
 
 _ELEMENT_TYPES = {
     "float32": "tensor(float)",
@@ -45,7 +45,6 @@ class OnnxRuntimeSession:
         *,
         provider: str = CPU,
         copies: bool = False,
-        in_parts: bool = False,
         notes: tuple[str, ...] = (),
     ) -> None:
         _check_tensors(f"{subject}: inputs", session.get_inputs(), inputs)
@@ -64,7 +63,7 @@ class OnnxRuntimeSession:
         if session is None:
             raise EngineError(f"{self._subject}: the model was closed.")
         count = len(next(iter(inputs.values())))
-        at_once = _rows_at_once(inputs, count) if self._in_parts else count
+        at_once = _rows_at_once(inputs, count) if self.provider == CPU else count
         try:  # not `translated`, which takes time in each call
             if count <= at_once:
                 arrays = session.run(self._output_names, dict(inputs))
@@ -98,11 +97,10 @@ class OnnxRuntimeSession:
 def _rows_at_once(inputs: Mapping[str, Array], count: int) -> int:
     """How many of `count` rows one run on the processor takes: all, or parts of equal length."""
     size = sum(array.nbytes for array in inputs.values())
-    if count <= _LEAST_ROWS or (count <= _MOST_ROWS and size <= _MOST_BYTES):
+    if size <= _PART_BYTES or count <= _LEAST_ROWS:
         return count
-    most = max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_BYTES * count // size))
-    runs = -(-count // most)
-    return -(-count // runs)
+    parts = -(-count // max(_LEAST_ROWS, _PART_BYTES * count // size))
+    return -(-count // parts)
 
 
 class OnnxRuntimePart:
@@ -161,7 +159,7 @@ class OnnxRuntimeRow:
         # The buffers are bound by address; `inputs` and `outputs` keep them alive with the binding.
         binding: Any = session.io_binding()
         self._binding = binding
-        self._bind_inputs()
+        self._bind_inputs(binding)
         for name, array in outputs.items():
             binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
         self._run: Any = session.run_with_iobinding
@@ -175,10 +173,10 @@ class OnnxRuntimeRow:
                 raise EngineError(f"{self._subject}: the model was closed.") from None
             raise failed(f"{self._subject}: cannot be run", NAME, error) from error
 
-    def _bind_inputs(self) -> None:
+    def _bind_inputs(self, binding: Any) -> None:
         for name, array in self._named.items():
             address = array.ctypes.data
-            self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, address)
+            binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, address)
 
     def close(self) -> None:
         self._binding = self._run = None
@@ -189,8 +187,8 @@ class CopiedRow(OnnxRuntimeRow):
 
     def run(self) -> None:
         """Execute once; see `BoundRow.run`."""
-        if self._binding is not None:
-            self._bind_inputs()
+        if (binding := self._binding) is not None:  # another thread may close the model now
+            self._bind_inputs(binding)
         super().run()
 
 

@@ -37,7 +37,8 @@ def _load(bundle: Bundle, threads: int = 1) -> OnnxRuntimeSession:
 def _load_model(path: Path, model: bytes, **manifest: Any) -> OnnxRuntimeSession:
     """A session of any graph whose manifest says: rows (n, 2) in, value (n, 2) out."""
     says: dict[str, Any] = {"declared": DECLARED, "outputs": [VALUE]} | manifest
-    write_bundle(path, model, task="regression", golden_input=ROWS, golden_outputs=[ROWS], **says)
+    golden = {"golden_input": ROWS, "golden_outputs": [ROWS]}
+    write_bundle(path, model, task="regression", **(golden | says))
     with open_bundle(path, root=None, allow_unsigned=True) as bundle:
         return _load(bundle)
 
@@ -49,6 +50,32 @@ def test_a_batch_runs_by_name_and_gives_the_manifests_outputs_in_order(tiny: Bun
     assert list(found) == ["label", "probabilities"]
     assert np.array_equal(found["label"], label)
     assert np.allclose(found["probabilities"], probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "parts"),
+    [(1000, 100, [1000]), (1000, 600, [200] * 5), (1001, 600, [201] * 4 + [197]), (12, 50_000, [6, 6])],
+)
+def test_a_batch_beyond_half_a_megabyte_is_run_in_equal_parts_and_joined(
+    tmp_path: Path, rows: int, width: int, parts: list[int]
+) -> None:
+    declared = Input(name="rows", dtype="float32", shape=(None, width))
+    count = Output(name="value", dtype="float32", shape=(None,), meaning="value")
+    nodes = [  # of each row its largest value and how many rows there are in its run, added
+        helper.make_node("Shape", ["rows"], ["n"], end=1),
+        helper.make_node("Cast", ["n"], ["many"], to=FLOAT),
+        helper.make_node("ReduceMax", ["rows"], ["largest"], axes=[1], keepdims=0),
+        helper.make_node("Add", ["largest", "many"], ["value"]),
+    ]
+    model = graph(nodes, [("rows", FLOAT, ["n", width])], [("value", FLOAT, ["n"])])
+    golden = {"golden_input": np.zeros((1, width)), "golden_outputs": [np.ones(1)]}
+    path = tmp_path / "counts.edge"
+    session = _load_model(path, model, declared=declared, outputs=[count], **golden)
+    given = np.repeat(np.arange(rows, dtype=np.float32)[:, None], width, axis=1)
+
+    found = session.run({"rows": given})["value"] - given[:, 0]
+
+    assert found.tolist() == [float(size) for size in parts for _ in range(size)]
 
 
 def test_a_row_runs_in_buffers_that_stay_where_they_are(tiny: Bundle) -> None:
