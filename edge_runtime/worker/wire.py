@@ -39,6 +39,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     asks: bool
 
 
+class Looking(msgspec.Struct, frozen=True, tag=True):
+    """Child to parent: this engine is looked for now, which has a limit of its own.
+
+    package: the other package that brings it, with its version; '' for none, and for ours. Where a
+    candidate failed, the next one's engine may be looked for after a load began.
+    """
+
+    engine: str
+    package: str
+
+
 class Found(msgspec.Struct, frozen=True, tag=True):
     """Child to parent, where it asks: the candidates that may run here, the others, and why not.
 
@@ -59,7 +70,7 @@ class Attempt(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, tag=True):
-    """Child to parent: what comes before the load, and has a limit of its own, is done."""
+    """Child to parent: what comes before a load, and has a limit of its own, is done."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +136,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     most_bytes: int = 0
 
 
-Reply = Found | Prepared | Ready | Result | Failed
+Reply = Looking | Found | Prepared | Ready | Result | Failed
 
 
 class WireError(Exception):
@@ -169,9 +180,9 @@ class Connection:
         data = bytearray(count)
         view = memoryview(data)
         while view:
-            if deadline is not None:
-                self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             try:
+                if deadline is not None:
+                    self._socket.settimeout(max(0.001, deadline - time.monotonic()))
                 got = self._socket.recv_into(view)
             except TimeoutError:
                 raise
