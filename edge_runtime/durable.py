@@ -6,6 +6,7 @@ name. All changes go through functions of `os`, so that tests can count, stop an
 
 import errno
 import os
+import pwd
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,9 +14,8 @@ from pathlib import Path
 from edge_runtime.errors import StorageError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {errno.EACCES, errno.EPERM}
 _WHAT_TO_DO = {
-    errno.EACCES: "Run this as the user that owns it.",
-    errno.EPERM: "Run this as the user that owns it.",
     errno.EROFS: "The kernel mounts a file system so when its disk fails: `dmesg` tells.",
     errno.EIO: "The disk is failing: `dmesg` tells. Replace it.",
 }
@@ -117,8 +117,38 @@ def translated(path: Path) -> Iterator[None]:
                 f"{path}: the disk is full ({os.strerror(error.errno)}). Free space and try again; "
                 "what was there before is untouched."
             ) from error
-        advice = _WHAT_TO_DO.get(error.errno or 0, "")
-        raise StorageError(f"{path}: cannot be written: {error.strerror}. {advice}".rstrip()) from error
+        told = f"{path}: cannot be written: {error.strerror}. {advice(path, error)}"
+        raise StorageError(told.rstrip()) from error
+
+
+def advice(path: str | os.PathLike[str], error: OSError) -> str:
+    """What to do about what the operating system refuses at `path`, in a sentence; '' where unknown."""
+    if error.errno not in _REFUSED:
+        return _WHAT_TO_DO.get(error.errno or 0, "")
+    owner, me = _owner(Path(path)), os.geteuid()
+    if owner is None or owner == me:
+        return f"Look who may: ls -ld {path}."
+    theirs, mine = _name(owner), _name(me)
+    sudo = "sudo" if owner == 0 else f"sudo -u {theirs}"
+    return (
+        f"It belongs to {theirs}, and this runs as {mine}: run it with `{sudo}` before it, or give "
+        f"{mine} the right (chgrp, chmod)."
+    )
+
+
+def _owner(path: Path) -> int | None:
+    """The user of a file, or of the nearest folder above it that may be looked at."""
+    for each in (path, *path.absolute().parents):
+        with suppress(OSError):
+            return os.stat(each).st_uid
+    return None
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"#{user}"
 
 
 def _write(path: Path, descriptor: int, chunks: Iterable[bytes | memoryview]) -> None:

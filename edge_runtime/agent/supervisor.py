@@ -25,6 +25,7 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.service.journal import Level
 from edge_runtime.service.notify import Notifier
 from edge_runtime.signals import stop_signals
+from edge_runtime.store.beside_agent import Told
 from edge_runtime.store.disk import Store
 
 POLL_S = 0.2
@@ -79,10 +80,11 @@ def run(config: Config, ready_file: Path | None = None, log_level: Level = Level
         notifier = Notifier.from_environment()
         stack.callback(notifier.close)
         stopped = stack.enter_context(stop_signals())
-        stack.enter_context(store.agent_lock())
+        lock = stack.enter_context(store.agent_lock())
         store.recover()
         books = stack.enter_context(open_books(config))
-        Supervisor(config, store, books, notifier, ready_file).run(stopped)
+        supervisor = Supervisor(config, store, books, notifier, ready_file, tell_commands=lock.say)
+        supervisor.run(stopped)
 
 
 def _heat(
@@ -105,12 +107,18 @@ class Supervisor:
         books: Books,
         notifier: Notifier,
         ready_file: Path | None,
+        *,
+        tell_commands: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Raises ConfigError when a file that a broker's settings name cannot be used."""
+        """`tell_commands` hears what `status` and the doctor show.
+
+        Raises ConfigError when a file that a broker's settings name cannot be used.
+        """
         self._config = config
         self._books = books
         self._notifier = notifier
         self._ready_file = ready_file
+        self._tell_commands = tell_commands
         self._runners = {model.name: ModelRunner(config, model, books) for model in config.models}
         self._installs = Installs(config, store, books, self._runners)
         self._trusted = TrustedRoot(store, books)
@@ -179,8 +187,13 @@ class Supervisor:
         return Known(info, runner.every, ways, error)
 
     def _tell_ready(self) -> None:
-        """Tell the service manager and the ready file, once what can run runs, and on every change."""
-        ready = self._now()
+        """Tell the service manager and the ready file, once what can run runs, and on every change.
+
+        Commands beside the agent hear from the start what runs and what waits.
+        """
+        ready, waits = self._now(), self._installs.waits()
+        runs = {name: ready.running.get(name, "") for name in self._runners}
+        self._tell_commands(Told(runs, waits).line())
         if self._ready is None and not self._settled() and time.monotonic() - self._started < _SETTLE_S:
             return
         if self._ready_file is not None and ready != self._ready:
@@ -189,7 +202,7 @@ class Supervisor:
             except EdgeError as error:
                 warn(f"ready file: {error}")
         has_fleet = self._config.fleet is not None
-        self._notifier.status(status(ready, self._installs.waits(), fleet_configured=has_fleet))
+        self._notifier.status(status(ready, waits, fleet_configured=has_fleet))
         if self._ready is None:
             self._notifier.ready()
         self._ready = ready

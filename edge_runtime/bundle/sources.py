@@ -21,6 +21,7 @@ from edge_runtime.bundle.archive import (
     read_index,
 )
 from edge_runtime.bundle.files import open_folder_at, open_regular, read_range
+from edge_runtime.durable import advice
 from edge_runtime.errors import ArchiveError, BundleError, UnreadableError
 
 if TYPE_CHECKING:
@@ -212,4 +213,5 @@ def translated() -> Iterator[None]:
         yield
     except OSError as error:
         kind = BundleError if error.errno in _DAMAGED else UnreadableError
-        raise kind(f"the bundle cannot be read: {error.strerror}.") from error
+        what_to_do = advice(error.filename, error) if isinstance(error.filename, str) else ""
+        raise kind(f"the bundle cannot be read: {error.strerror}. {what_to_do}".rstrip()) from error

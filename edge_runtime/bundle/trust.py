@@ -28,6 +28,7 @@ from edge_runtime.bundle.keys import decode_public_key, key_id
 from edge_runtime.bundle.manifest import MAX_RELEASE, canonical_json
 from edge_runtime.bundle.signature import Signed, verify, verify_bytes
 from edge_runtime.bundle.strict_json import as_shape, decode_any
+from edge_runtime.durable import advice
 from edge_runtime.errors import TrustError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def load_root(path: str | os.PathLike[str]) -> Root:
         raw = read_small(path, MAX_ROOT_BYTES)
     except PermissionError as error:
         raise TrustError(
-            f"{path}: the root file cannot be read: {error.strerror}. Run this as a user that may."
+            f"{path}: the root file cannot be read: {error.strerror}. {advice(path, error)}"
         ) from error
     except OSError as error:
         raise TrustError(

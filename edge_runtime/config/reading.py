@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from edge_runtime import durable
 from edge_runtime.config import faults, values
 from edge_runtime.config.faults import Fault
 from edge_runtime.config.tables import Config
@@ -37,7 +38,8 @@ def read(path: Path) -> Config | list[Fault]:
         with path.open("rb") as file:
             raw = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
-        return [Fault("", f"cannot be read: {error.strerror}. Check the path and who may read it.")]
+        what_to_do = durable.advice(path, error) or "Check the path."
+        return [Fault("", f"cannot be read: {error.strerror}. {what_to_do}")]
     if len(raw) > MAX_CONFIG_BYTES:
         return [Fault("", f"expected a configuration of at most {MAX_CONFIG_BYTES} bytes, found more.")]
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from edge_runtime.durable import advice
 from edge_runtime.errors import ConfigError
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -172,4 +173,5 @@ def _load_identity(context: ssl.SSLContext, certificate: Path, key: Path) -> Non
 
 
 def _unreadable(path: Path, what: str, error: OSError) -> ConfigError:
-    return ConfigError(f"{path}: {what} cannot be read: {error.strerror}.")
+    told = f"{path}: {what} cannot be read: {error.strerror}. {advice(path, error)}"
+    return ConfigError(told.rstrip())

@@ -1,30 +1,25 @@
-"""From pending to active, seen from a command: by the agent where one runs, else here.
+"""From pending to active, seen from a command: by the agent where one runs, else here, in turn."""
 
-Only the holder of the agent's lock activates, so that a command and an agent never do it both.
-"""
-
-import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from edge_runtime.choice.measuring import Cancelled
 from edge_runtime.choice.record import Record, path_of, read
-from edge_runtime.errors import BundleError, EdgeError, EngineError, StoreBusyError, StoreError
+from edge_runtime.errors import BundleError, EdgeError, EngineError, StoreError
 from edge_runtime.store import blame
-from edge_runtime.store.beside_agent import why_stuck
+from edge_runtime.store.beside_agent import Activator, Say, Waiting, demand_no_agent, why_stuck
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot, State
 
 if TYPE_CHECKING:
     from edge_runtime.choice.bringing_up import Chooser, Unpacked
+    from edge_runtime.choice.measuring import Held
     from edge_runtime.engine.candidate import Candidate
 
-Say = Callable[[str], None]
-Activator = Literal["agent", "command"]
 READY_TIMEOUT_S = 60.0
-_POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,48 +41,57 @@ def bring_up(
 
     Without an agent there is no stream to prove it by: its golden outputs are what confirms it, from
     what is `wanted`. Where several candidates can serve they are measured and the best is recorded;
-    `say` hears of it. An agent knows what its configuration wants.
+    `say` hears of it, and of whom it waits for. An agent knows what its configuration wants.
 
     Raises EngineError, WorkerError or BundleError when it does not work here or not now, StoreError when
-    the agent does not decide within `wait_s` seconds or another request came between.
+    the agent does not decide within `wait_s` seconds, another command does not end within them, or
+    another request came between.
     """
-    deadline = time.monotonic() + wait_s
     if stuck := why_stuck(store):
         say(f"warning: {stuck}")
+    waiting = Waiting(store, f"{slot.model} {slot.version}", wait_s, say)
     while True:
-        with ExitStack() as stack:
-            if _be_the_agent(store, stack):
-                _activate(store, slot, lambda: _prove(store, slot, wanted, say))
+        with suppress(Cancelled), store.turn() as held:
+            if held is not None:
+                say(f"{slot.model} {slot.version}: replays its golden inputs")
+                _activate(store, slot, partial(_prove, store, slot, wanted, held, say))
                 return "command"
         if is_active(store.state(), slot):
-            return "agent"
-        if time.monotonic() >= deadline:
-            raise StoreError(_not_yet(store.state(), slot, wait_s, why_stuck(store)))
-        time.sleep(_POLL_S)
+            return waiting.whom
+        if not waiting.goes_on():
+            raise StoreError(_not_yet(store, slot, waiting))
 
 
 def choose_again(
-    store: Store, slot: Slot, *, wanted: Wanted = ANY, say: Say = lambda _: None
+    store: Store, slot: Slot, *, wait_s: float, wanted: Wanted = ANY, say: Say = lambda _: None
 ) -> "Candidate | None":
     """Measure the active `slot` where no record holds any more; what is chosen then, None for no change.
 
     A record holds for this machine and these engines; where something is `wanted`, for just that. Where
     an agent runs it measures by itself.
 
-    Raises EngineError, WorkerError or BundleError where it cannot be measured; its record stays then.
+    Raises EngineError, WorkerError or BundleError where it cannot be measured, StoreError where another
+    command does not end within `wait_s` seconds or an agent started; its record stays then.
     """
-    with ExitStack() as stack:
-        if _holds(read(path_of(store.root, slot.model, slot.digest)), wanted):
+    waiting = Waiting(store, f"{slot.model} {slot.version}", wait_s, say)
+    while not _holds(read(path_of(store.root, slot.model, slot.digest)), wanted):
+        with suppress(Cancelled), store.turn() as held:
+            if held is not None:
+                return _measured(store, slot, wanted, held, say)
+        if store.agent_running():
+            demand_no_agent(store, wanted.variant, wanted.provider)
             return None
-        if not _be_the_agent(store, stack):
-            return None
-        try:
-            return _chosen(_chooser(wanted, say), _unpacked(store, slot), say)
-        except EdgeError as error:
-            now = store.state().models.get(slot.model, ModelState())
-            raise type(error)(
-                f"{_sentence(error)} How it is to run was not changed. {runs(now)}"
-            ) from error
+        if not waiting.goes_on():
+            raise StoreError(waiting.gave_up("How it is to run was not changed."))
+    return None
+
+
+def _measured(store: Store, slot: Slot, wanted: Wanted, held: "Held", say: Say) -> "Candidate":
+    try:
+        return _chosen(_chooser(wanted, say), _unpacked(store, slot), held, say)
+    except EdgeError as error:
+        now = store.state().models.get(slot.model, ModelState())
+        raise type(error)(f"{_sentence(error)} How it is to run was not changed. {runs(now)}") from error
 
 
 def _holds(found: Record | None, wanted: Wanted) -> bool:
@@ -102,19 +106,23 @@ def _holds(found: Record | None, wanted: Wanted) -> bool:
     )
 
 
-def _not_yet(state: State, slot: Slot, wait_s: float, stuck: str) -> str:
-    now = state.models[slot.model].slots.get(slot.digest, slot)
-    if stuck:
-        return f"{slot.model} {slot.version}: it is installed and pending; {stuck}"
+def _not_yet(store: Store, slot: Slot, waiting: Waiting) -> str:
+    now = store.state().models[slot.model].slots.get(slot.digest, slot)
+    subject = f"{slot.model} {slot.version}"
+    if waiting.whom == "command":
+        return waiting.gave_up("It is installed and pending: `edge-runtime activate` goes on with it.")
+    if stuck := why_stuck(store):
+        return f"{subject}: it is installed and pending; {stuck}"
     if now.state == "trial" and now.proved:
         return (
-            f"{slot.model} {slot.version}: it runs, on trial; the agent has not confirmed it within "
-            f"{wait_s:g} s. `edge-runtime status` tells; `edge-runtime confirm` vouches for it."
+            f"{subject}: it runs, on trial; the agent has not confirmed it within {waiting.wait_s:g} s. "
+            "`edge-runtime status` tells; `edge-runtime confirm` vouches for it."
         )
+    why = f" Why it waits: {_sentence(now.reason)}" if now.reason else ""
     return (
-        f"{slot.model} {slot.version}: it is installed and pending, but the agent has not "
-        f"activated it within {wait_s:g} s. `edge-runtime status` shows when it has; the agent's log "
-        "tells why not."
+        f"{subject}: it is installed and pending, but the agent has not activated it within "
+        f"{waiting.wait_s:g} s.{why} `edge-runtime status` shows when it has; the agent's log tells why "
+        "not."
     )
 
 
@@ -148,17 +156,6 @@ def _sentence(words: object) -> str:
     return f"{str(words).rstrip('.')}."
 
 
-def _be_the_agent(store: Store, stack: ExitStack) -> bool:
-    """Whether no agent runs and none can start until `stack` is closed."""
-    if store.agent_running():
-        return False
-    try:
-        stack.enter_context(store.agent_lock(wait_s=0))
-    except StoreBusyError:
-        return False
-    return True
-
-
 def _activate(store: Store, slot: Slot, prove: Callable[[], None]) -> None:
     """Have it proved in a process of its own, as often as its trial allows.
 
@@ -170,8 +167,8 @@ def _activate(store: Store, slot: Slot, prove: Callable[[], None]) -> None:
             if store.tried(slot.model, slot.digest, why=why).state == "bad":
                 continue
             prove()
-        except KeyboardInterrupt:
-            store.refunded(slot.model, slot.digest)  # it is stopped on purpose
+        except (KeyboardInterrupt, Cancelled):
+            store.refunded(slot.model, slot.digest)  # it is stopped on purpose, or makes way
             raise
         except EdgeError as error:
             if not _another_attempt(store, slot, error):
@@ -201,19 +198,21 @@ def _with_what_runs(store: Store, slot: Slot, error: EdgeError) -> EdgeError:
     return type(error)(f"{told} {runs(now)}")
 
 
-def _prove(store: Store, slot: Slot, wanted: Wanted, say: Say) -> None:
+def _prove(store: Store, slot: Slot, wanted: Wanted, held: "Held", say: Say) -> None:
     """Replay the golden inputs of the candidate that is, or was, chosen here."""
-    _chosen(_chooser(wanted, say), _unpacked(store, slot), say, prove=True)
+    _chosen(_chooser(wanted, say), _unpacked(store, slot), held, say, prove=True)
 
 
-def _chosen(chooser: "Chooser", bundle: "Unpacked", say: Say, *, prove: bool = False) -> "Candidate":
+def _chosen(
+    chooser: "Chooser", bundle: "Unpacked", held: "Held", say: Say, *, prove: bool = False
+) -> "Candidate":
     """What is recorded, or else is measured now; with `prove` what is recorded has to load as well."""
-    from edge_runtime.choice.measuring import Held
-
-    with closing(Held()) as held:
+    try:
         brought = chooser.choose(bundle, held)
         if prove and not brought.is_new:
             chooser.bring_up(bundle, brought.record.chosen, held)
+    finally:
+        held.close()
     if brought.trouble:
         say(f"warning: what was measured is not kept: {brought.trouble}")
     return brought.record.chosen

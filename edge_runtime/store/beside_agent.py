@@ -1,20 +1,92 @@
-"""What a command can say of the agent that runs on the same store, before it waits for it."""
+"""What a command can say of the agent on the same store, and its wait for whoever has its turn."""
 
-from edge_runtime import __version__
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Literal
+
+import msgspec
+
 from edge_runtime.errors import StoreError
 from edge_runtime.store.disk import Store
-from edge_runtime.store.locks import holder
-from edge_runtime.worker.release import other_release
+from edge_runtime.worker.release import on_disk, other_release
+
+Say = Callable[[str], None]
+Activator = Literal["agent", "command"]
+_POLL_S = 0.1
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What an agent says of the models that it is configured for: `runs`, the version of each that
+    answers, '' for none; `waits`, why one does not run, or what is pending cannot be tried."""
+
+    runs: Mapping[str, str]
+    waits: Mapping[str, str] = {}
+
+    def line(self) -> str:
+        """For the lock that the agent holds."""
+        return msgspec.json.encode(self).decode()
+
+
+def told(store: Store) -> Told | None:
+    """What the agent that runs says; None where none runs, or it says nothing."""
+    agent = store.agent()
+    if agent is not None:
+        with suppress(msgspec.DecodeError):
+            return msgspec.json.decode(agent.said, type=Told)
+    return None
 
 
 def why_stuck(store: Store) -> str:
     """Why the agent that runs takes no version up, and what to do; '' where it does or none runs."""
-    agent = holder(store.root / "agent.lock")
-    if agent is None or not agent.release:
+    agent = store.agent()
+    # The release that lies where the agent's own does counts: this command may be of another place.
+    if agent is None or not (release := on_disk(agent.package)):
         return ""
-    if told := other_release(agent.release, __version__):
-        return f"the agent on {store.root}, process {agent.pid}, takes nothing up: {told}"
+    if why := other_release(agent.release, release):
+        return f"the agent on {store.root}, process {agent.pid}, takes nothing up: {why}"
     return ""
+
+
+class Waiting:
+    """A command's wait for an agent, or another command, to end its turn; `whom`: the last of them."""
+
+    def __init__(self, store: Store, subject: str, wait_s: float, say: Say) -> None:
+        self.whom: Activator = "command"
+        self.wait_s = wait_s
+        self._store, self._subject, self._say = store, subject, say
+        self._words = ""
+        self._until = time.monotonic() + wait_s
+        self._look()
+
+    def goes_on(self) -> bool:
+        """Wait a moment, and tell for whom when that is another one; False after too many of them."""
+        if words := self._look():
+            if words != self._words:
+                self._say(f"{self._subject}: waits for {words}")
+                self._until = time.monotonic() + self.wait_s  # each has its own time
+            self._words = words
+        if time.monotonic() >= self._until:
+            return False
+        time.sleep(_POLL_S)
+        return True
+
+    def gave_up(self, then: str) -> str:
+        """What was waited for in vain, and what to do; `then`: a sentence on what is now."""
+        return (
+            f"{self._subject}: {self._words or 'another process'} did not end within {self.wait_s:g} s. "
+            f"{then} Wait for it and try again."
+        )
+
+    def _look(self) -> str:
+        if self._store.agent_running():
+            self.whom = "agent"
+            agent = self._store.agent()
+            return f"the agent, process {agent.pid}" if agent else "the agent"
+        if other := self._store.activator():
+            self.whom = "command"
+            return f"another command, process {other.pid}, which measures or tries a version"
+        return ""
 
 
 def demand_no_agent(store: Store, variant: str, provider: str) -> None:

@@ -94,14 +94,15 @@ def rollback(folder: Path, model: str | None, wanted: "Wanted", wait_s: float, a
 @STORE
 @JSON
 def status(folder: Path, as_json: bool) -> None:
-    """Show which versions are installed, which one runs, and which were rejected and why."""
+    """Show which versions are installed, which one runs, which one waits or was rejected, and why."""
+    from edge_runtime.store.beside_agent import told
     from edge_runtime.store.disk import Store
-    from edge_runtime.store.report import as_document, as_text, choices
+    from edge_runtime.store.report import Seen, as_document, as_text, choices
 
     store = Store(folder)
     state = store.state()
-    given = state, store.trusted_root(), store.agent_running(), choices(folder, state)
-    click.echo(json.dumps(as_document(*given)) if as_json else as_text(*given))
+    seen = Seen(state, store.trusted_root(), store.agent_running(), told(store), choices(folder, state))
+    click.echo(json.dumps(as_document(seen)) if as_json else as_text(seen))
 
 
 def finish(
@@ -115,11 +116,10 @@ def finish(
 
     if is_active(store.state(), slot):
         by = "nobody"
-        chosen = choose_again(store, slot, wanted=wanted, say=say)
+        chosen = choose_again(store, slot, wait_s=wait_s, wanted=wanted, say=say)
         text = f"was active already; chosen by now: {chosen}" if chosen else "was active already"
     else:
-        where = "waiting for the agent" if store.agent_running() else "replaying its golden inputs"
-        say(f"{doing} {slot.model} {slot.version}; {where}")
+        say(f"{doing} {slot.model} {slot.version}")
         by = bring_up(store, slot, wait_s=wait_s, wanted=wanted, say=say)
         text = "is active, taken up by the agent" if by == "agent" else "is active"
     document: dict[str, Any] = {

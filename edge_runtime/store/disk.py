@@ -9,13 +9,15 @@
     STORE/lock                  held around a change of state.json (short)
     STORE/install.lock          held by the one that writes a slot (long)
     STORE/agent.lock            held by the agent for its life
+    STORE/activate.lock         held by the one that activates: by the agent for its life, else by one
+                                command at a time, which makes way for an agent (turns.py)
 
 `docs/store.md` tells the order of writes and what each crash leaves.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from edge_runtime import durable
@@ -28,12 +30,13 @@ from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreErr
 from edge_runtime.store import foreign, locks, reserve, seen, slots, state_file
 from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.store.steps import Steps
+from edge_runtime.store.turns import Turns
 from edge_runtime.store.unpack import MARGIN_BYTES, check_space, is_intact, new_name, unpack
 
 LOCK_WAIT_S = 30.0
 
 
-class Store(Steps):
+class Store(Steps, Turns):
     """One store folder. Reading takes no lock; every change is one durable step or none.
 
     `lock_wait_s` bounds the wait for another process's change, `margin_bytes` stays free on the disk.
@@ -59,8 +62,7 @@ class Store(Steps):
 
     def state(self) -> State:
         """What is installed; raises StoreError when there is no store, or its state is damaged."""
-        if not os.path.isdir(self.root):
-            raise StoreError(f"{self.root}: there is no store here. `edge-runtime install` makes one.")
+        foreign.demand_folder(self.root)
         state = state_file.read(self._state_path)
         if state is not None:
             return state
@@ -102,7 +104,7 @@ class Store(Steps):
         What is installed stays and runs on. Nothing changes where one of them is refused, or where the
         last is the pinned one already. Raises TrustError, StoreError, StoreBusyError, StorageError.
         """
-        self.state()
+        self._demand()
         # Under the lock of installs: none may verify with the old root and commit after the new one.
         with self._installing(self._lock_wait_s):
             if (pinned := self.trusted_root()) is None:
@@ -175,21 +177,10 @@ class Store(Steps):
 
         On a full disk, too: what a killed install left goes first, for which no state is written.
         """
+        self._demand()
         with suppress(StoreBusyError), self._installing(0):
             self._change(lambda state: state, nobody_installs=True)
         return reserve.spend(self.root, lambda: self._change(lambda state: slots.pruned(state, keep)))
-
-    @contextmanager
-    def agent_lock(self, *, wait_s: float = 5.0) -> Iterator[None]:
-        """Be the one that activates; raises StoreBusyError when another agent, or a command, is."""
-        self._create()
-        purpose = "another agent runs here, or a command that measures"
-        with locks.held(self.root / "agent.lock", wait_s=wait_s, purpose=purpose):
-            reserve.keep(self.root)
-            yield
-
-    def agent_running(self) -> bool:
-        return locks.is_held(self.root / "agent.lock")
 
     def _install(self, bundle: Bundle) -> Slot:
         manifest, digest = bundle.manifest, bundle.digest
@@ -231,6 +222,18 @@ class Store(Steps):
             durable.remove_folder(new_name(folder))  # first: it makes room for the new state
             self._change(slots.recovered, nobody_installs=True)
 
+    def _demand(self) -> None:
+        """Raise StoreError where nothing was ever installed: what is refused leaves no lock behind."""
+        self.state()
+        if not os.path.exists(self._state_path):
+            raise StoreError(
+                f"{self.root}: nothing was ever installed here. `edge-runtime install` does it."
+            )
+
+    def _asked(self, decide: Callable[[State], State]) -> State:
+        self._demand()
+        return self._change(decide)
+
     def _change(self, decide: Callable[[State], State], *, nobody_installs: bool = False) -> State:
         """Apply one decision durably, then remove what nothing refers to any more."""
         self.state()  # there must be a store before there is a lock in it
@@ -260,7 +263,7 @@ class Store(Steps):
                 durable.remove_folder(path)
         record.remove_others(self.root, kept)
 
-    def _installing(self, wait_s: float) -> AbstractContextManager[None]:
+    def _installing(self, wait_s: float) -> AbstractContextManager[locks.Lock]:
         return locks.held(
             self.root / "install.lock", wait_s=wait_s, purpose="another install is under way"
         )

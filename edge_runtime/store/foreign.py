@@ -1,6 +1,7 @@
 """A folder that holds something else is no store: nothing is written into it, and nothing removed."""
 
 import os
+import stat
 from pathlib import Path
 
 from edge_runtime import durable
@@ -16,8 +17,22 @@ _OWN = {
     "lock",
     "install.lock",
     "agent.lock",
+    "activate.lock",
 }
 _NOT_OURS_BUT_FINE = {"lost+found"}  # the store may be a file system of its own
+
+
+def demand_folder(root: Path) -> None:
+    """Raise StoreError where there is no folder for a store, or none that may be looked at."""
+    try:
+        found = os.stat(root)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreError(f"{root}: there is no store here. `edge-runtime install` makes one.") from error
+    except OSError as error:
+        told = f"{root}: the store cannot be looked at: {error.strerror}."
+        raise StoreError(f"{told} {durable.advice(root, error)}".rstrip()) from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise StoreError(f"{root}: expected the folder of a store, found a file. Name a folder.")
 
 
 def refuse(root: Path) -> None:

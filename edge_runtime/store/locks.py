@@ -8,22 +8,41 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_runtime import __version__
-from edge_runtime.durable import translated
+import edge_runtime
+from edge_runtime.durable import advice, translated
 from edge_runtime.errors import StoreBusyError
 
 _POLL_S = 0.02
+_MAX_BYTES = 64 << 10
 
 
 class Holder(NamedTuple):
-    """A process, and the release of edge-runtime that it runs, '' where that is not known."""
+    """A process, the release of edge-runtime that it runs and the file that it was imported from, and
+    what it last said of itself; '' where that is not known."""
 
     pid: int
-    release: str
+    release: str = ""
+    package: str = ""
+    said: str = ""
+
+
+class Lock:
+    """One that is held. Its file says by whom, for people only: nothing is flushed."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._said: str | None = None
+
+    def say(self, line: str) -> None:
+        """What `holder` shows of this process from now on; the same again costs nothing."""
+        if line != self._said:
+            self._said = line
+            who = f"{os.getpid()} {edge_runtime.__version__}\n{edge_runtime.__file__}\n{line}\n"
+            _write(self._descriptor, who.encode()[:_MAX_BYTES])
 
 
 @contextmanager
-def held(path: Path, *, wait_s: float, purpose: str) -> Iterator[None]:
+def held(path: Path, *, wait_s: float, purpose: str) -> Iterator[Lock]:
     """Hold the lock `path` while the block runs.
 
     Raises StoreBusyError, naming the holder's process, when it is not free within `wait_s` seconds.
@@ -39,9 +58,10 @@ def held(path: Path, *, wait_s: float, purpose: str) -> Iterator[None]:
                     f"{wait_s:g} s. Wait for it to end and try again."
                 )
             time.sleep(_POLL_S)
-        _sign(descriptor, f"{os.getpid()} {__version__}\n")
-        yield
-        _sign(descriptor, "")
+        lock = Lock(descriptor)
+        lock.say("")
+        yield lock
+        _write(descriptor, b"")
     finally:
         os.close(descriptor)
 
@@ -53,7 +73,9 @@ def is_held(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StoreBusyError(f"{path}: the lock cannot be looked at: {error.strerror}.") from error
+        raise StoreBusyError(
+            f"{path}: the lock cannot be looked at: {error.strerror}. {advice(path, error)}".rstrip()
+        ) from error
     try:
         return not _take(descriptor, fcntl.LOCK_SH)
     finally:
@@ -65,8 +87,10 @@ def holder(path: Path) -> Holder | None:
     if not is_held(path):
         return None
     try:
-        pid, *release = path.read_text("utf-8").split()
-        return Holder(int(pid), " ".join(release))
+        with path.open("rb") as file:
+            lines = file.read(_MAX_BYTES).decode().split("\n")
+        pid, _, release = lines[0].partition(" ")
+        return Holder(int(pid), release, *lines[1:3])
     except (OSError, ValueError):
         return None
 
@@ -79,11 +103,12 @@ def _take(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _sign(descriptor: int, text: str) -> None:
-    """Leave in the file who holds it; only people are told of it, so a full disk does not matter."""
+def _write(descriptor: int, text: bytes) -> None:
+    """In place of what is there: who reads meanwhile finds the old or the new at the beginning. Only
+    people are told of it, so a full disk does not matter."""
     with suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode(), 0)
+        os.pwrite(descriptor, text, 0)
+        os.ftruncate(descriptor, len(text))
 
 
 def _holder(descriptor: int) -> str:

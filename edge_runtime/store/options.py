@@ -21,7 +21,7 @@ WAIT = click.option(
     type=Seconds(min=0),
     default=60.0,
     show_default=True,
-    help="How long a running agent may take to confirm it.",
+    help="How long a running agent may take to confirm it, or another command to end.",
 )
 
 

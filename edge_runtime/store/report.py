@@ -1,6 +1,7 @@
 """What `status` shows of a store, for people and for programs."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from edge_runtime.bundle import Root
 from edge_runtime.choice import record
 from edge_runtime.choice.decision import able
 from edge_runtime.choice.record import Record
+from edge_runtime.store.beside_agent import Told
 from edge_runtime.store.slots import ModelState, Slot, State, short
 
 
@@ -20,10 +22,20 @@ def choices(store: Path, state: State) -> dict[str, Record]:
     return {name: each for name, each in found if each is not None}
 
 
-def as_document(
-    state: State, root: Root | None, agent_running: bool, choices: Mapping[str, Record]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Seen:
+    """What there is to show; `told` by the agent, None where it is not known."""
+
+    state: State
+    root: Root | None
+    agent_running: bool
+    told: Told | None
+    choices: Mapping[str, Record]
+
+
+def as_document(seen: Seen) -> dict[str, Any]:
     """One JSON value: the state as it is stored, whom the store trusts, whether an agent runs."""
+    root = seen.root
     trust = root and {
         "version": root.version,
         "expires": root.expires.isoformat(),
@@ -31,48 +43,80 @@ def as_document(
         "bundle_threshold": root.bundle.threshold,
     }
     return {
-        "agent_running": agent_running,
+        "agent_running": seen.agent_running,
+        "agent": msgspec.to_builtins(seen.told),
         "trust": trust,
-        "models": msgspec.to_builtins(state.models),
-        "choices": msgspec.to_builtins(choices),
+        "models": msgspec.to_builtins(seen.state.models),
+        "choices": msgspec.to_builtins(seen.choices),
     }
 
 
-def as_text(state: State, root: Root | None, agent_running: bool, choices: Mapping[str, Record]) -> str:
+def as_text(seen: Seen) -> str:
     """A few lines a model."""
-    return "\n".join(_lines(state, root, agent_running, choices))
+    return "\n".join(_lines(seen))
 
 
-def _lines(
-    state: State, root: Root | None, agent_running: bool, choices: Mapping[str, Record]
-) -> Iterator[str]:
-    yield f"agent  {'running' if agent_running else 'not running'}"
+def _lines(seen: Seen) -> Iterator[str]:
+    root, told, models = seen.root, seen.told, seen.state.models
+    yield f"agent  {_agent(seen)}"
     if root:
         keys = ", ".join(key[:12] for key in root.bundle.key_ids)
         yield f"trust  root version {root.version}, bundles signed by {root.bundle.threshold} of: {keys}"
     else:
         yield "trust  no root file; anybody's bundles are taken with --allow-unsigned"
-    if not state.models:
+    if not models:
         yield "no models are installed"
-    for model, now in sorted(state.models.items()):
+    for model in sorted({*models, *(told.runs if told else ())}):
         yield ""
-        yield f"{model}  (new bundles need a release of {now.floor} or more)"
-        if now.declared:
-            yield f"  {now.declared_by} declared that no release below {now.declared} may run again"
-        if not now.active and not now.pending:
-            yield "  nothing runs: install a bundle"
-        for role, slot in _rows(now):
-            reason = f"  {slot.reason}" if slot.reason else ""
-            if slot.declares and role == "pending":
-                reason = f"  its confirm forbids releases below {slot.declares}{reason}"
-            if slot.state == "trial":
-                reason = f"  {slot.attempts} of {slot.allowed} attempts left{reason}"
-            yield (
-                f"  {role:<9} {slot.version:<12} {slot.state:<8} release {slot.release:<12} "
-                f"{short(slot.digest)}{reason}"
-            )
-            if role == "active" and model in choices:
-                yield f"            {_choice(choices[model])}"
+        if model in models:
+            yield from _of_model(model, models[model], seen)
+        else:
+            yield model
+            yield f"  {not_running(told, model)}"
+
+
+def _agent(seen: Seen) -> str:
+    """Whether it runs, and, where nothing runs beside it, where to look."""
+    if not seen.agent_running:
+        return "not running"
+    if seen.told is None or any(seen.told.runs.values()):
+        return "running"
+    if not seen.told.runs:
+        return "running; its configuration names no model"
+    return "running, but no model runs: `edge-runtime doctor` and `journalctl -u edge-runtime` tell why"
+
+
+def not_running(told: Told | None, model: str) -> str:
+    """Why an agent does not run a model, as far as it says; '' where it does, or is not known."""
+    if told is None or told.runs.get(model):
+        return ""
+    if model not in told.runs:
+        return "does not run: the agent's configuration does not name it"
+    return f"does not run: {told.waits.get(model, 'not yet')}"
+
+
+def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
+    yield f"{model}  (new bundles need a release of {now.floor} or more)"
+    if now.declared:
+        yield f"  {now.declared_by} declared that no release below {now.declared} may run again"
+    if not now.active and not now.pending:
+        yield "  nothing runs: install a bundle"
+    waits = seen.told.waits.get(model, "") if seen.told else ""
+    if why := not_running(seen.told, model) or waits:
+        yield f"  {why}"
+    for role, slot in _rows(now):
+        # An agent that tells why a version waits knows it better than what was written before.
+        reason = f"  {slot.reason}" if slot.reason and not (waits and role == "pending") else ""
+        if slot.declares and role == "pending":
+            reason = f"  its confirm forbids releases below {slot.declares}{reason}"
+        if slot.state == "trial":
+            reason = f"  {slot.attempts} of {slot.allowed} attempts left{reason}"
+        yield (
+            f"  {role:<9} {slot.version:<12} {slot.state:<8} release {slot.release:<12} "
+            f"{short(slot.digest)}{reason}"
+        )
+        if role == "active" and model in seen.choices:
+            yield f"            {_choice(seen.choices[model])}"
 
 
 def _choice(found: Record) -> str:

@@ -38,7 +38,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One bundle on this device.
 
     On trial, `attempts` of the `allowed` ones are left, and `proved` says that it gave its golden
-    outputs here. `reason` says why it is bad, or why the last attempt of its trial ended.
+    outputs here. `reason` says why it is bad, why the last attempt of its trial ended, or why it waits.
     `declares` is the floor in its manifest, 0 for none.
     """
 

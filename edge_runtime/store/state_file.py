@@ -38,7 +38,8 @@ def read(path: Path) -> State | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"{path}: the store's state cannot be read: {error.strerror}.") from error
+        told = f"{path}: the store's state cannot be read: {error.strerror}."
+        raise StoreError(f"{told} {durable.advice(path, error)}".rstrip()) from error
     try:
         return _decode(path, raw)
     except msgspec.DecodeError as error:

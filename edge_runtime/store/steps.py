@@ -15,6 +15,10 @@ class Steps(ABC):
     def _change(self, decide: Callable[[State], State], *, nobody_installs: bool = False) -> State:
         """Apply one decision durably; the state as it is then."""
 
+    @abstractmethod
+    def _asked(self, decide: Callable[[State], State]) -> State:
+        """The same for what people ask, who may have named a folder where nothing was ever installed."""
+
     def rollback(self, model: str | None = None) -> Slot:
         """Ask for the slot to go back to, and which that is; `model` may be None when there is one."""
         found: list[Slot] = []
@@ -24,7 +28,7 @@ class Steps(ABC):
             found.append(slot)
             return state
 
-        self._change(decide)
+        self._asked(decide)
         return found[0]
 
     def activate(self, model: str | None = None, which: str | None = None) -> Slot:
@@ -35,7 +39,7 @@ class Steps(ABC):
             found.append(requests.named(state, model, which))
             return slots.requested(state, found[0].model, found[0].digest)
 
-        self._change(decide)
+        self._asked(decide)
         return found[0]
 
     def tried(
@@ -53,9 +57,9 @@ class Steps(ABC):
         """The pending slot gave its golden outputs on this device."""
         self._change(lambda state: trials.proved(state, model, digest))
 
-    def refunded(self, model: str, digest: str) -> None:
-        """A trial was stopped on purpose: its attempt does not count."""
-        self._change(lambda state: trials.refunded(state, model, digest))
+    def refunded(self, model: str, digest: str, why: str = "") -> None:
+        """A trial was stopped on purpose, or has to wait, and `why`: its attempt does not count."""
+        self._change(lambda state: trials.refunded(state, model, digest, why))
 
     def given_up(self, model: str, digest: str) -> None:
         """The request to go back to the pending slot is over; what is active stays."""
@@ -70,7 +74,7 @@ class Steps(ABC):
         elif decision == "stay":
             self.given_up(model, digest)
         elif decision == "wait":
-            self.refunded(model, digest)
+            self.refunded(model, digest, reason)
 
     def confirmed(self, model: str, digest: str) -> None:
         """The pending slot is good and active. StoreError when it is not pending any more."""
@@ -84,7 +88,7 @@ class Steps(ABC):
             found.append(requests.named(state, model, None).model)
             return trials.confirmed_by_hand(state, found[0])
 
-        now = self._change(decide).models[found[0]]
+        now = self._asked(decide).models[found[0]]
         assert now.active is not None
         return now.slots[now.active]
 

@@ -69,7 +69,8 @@ def tried(state: State, model: str, digest: str, allowed: int, why: str = "") ->
         return state
     if slot.state == "staged":
         slot = msgspec.structs.replace(slot, state="trial", allowed=allowed, attempts=allowed)
-    reason = (why or slot.reason)[:MAX_REASON]
+    before = slot.reason if slot.attempts < slot.allowed else ""  # else it only says why it waited
+    reason = (why or before)[:MAX_REASON]
     if slot.attempts < 1:
         return rejected(state, model, digest, exhausted(slot, reason))
     slot = msgspec.structs.replace(slot, attempts=slot.attempts - 1, reason=reason)
@@ -90,14 +91,18 @@ def proved(state: State, model: str, digest: str) -> State:
     return _replaced(state, msgspec.structs.replace(slot, proved=True))
 
 
-def refunded(state: State, model: str, digest: str) -> State:
-    """A trial was stopped on purpose: its attempt is given back. Nothing where it is over by now."""
+def refunded(state: State, model: str, digest: str, why: str = "") -> State:
+    """A trial was stopped on purpose, or has to wait, and `why`: its attempt is given back.
+
+    Nothing where it is over by now.
+    """
     now = state.models.get(model, ModelState())
     slot = now.slots.get(digest)
     if slot is None or digest != now.pending or slot.state != "trial":
         return state
     attempts = min(slot.allowed, slot.attempts + 1)
-    return _replaced(state, msgspec.structs.replace(slot, attempts=attempts))
+    reason = why[:MAX_REASON] or slot.reason
+    return _replaced(state, msgspec.structs.replace(slot, attempts=attempts, reason=reason))
 
 
 def given_up(state: State, model: str, digest: str) -> State:

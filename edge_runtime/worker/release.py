@@ -25,10 +25,10 @@ def other_release(agent: str, worker: str) -> str:
     )
 
 
-def on_disk() -> str:
-    """The release that a process started now would be of; '' where none is readable."""
+def on_disk(package: str = edge_runtime.__file__) -> str:
+    """The release that a process started now from `package` would be of; '' where none is readable."""
     try:
-        with open(edge_runtime.__file__, encoding="utf-8") as source:
+        with open(package, encoding="utf-8") as source:
             found = _VERSION.search(source.read())
     except (OSError, UnicodeDecodeError):
         return ""

@@ -101,7 +101,7 @@ def test_removing_a_folder_does_not_follow_links_out_of_it(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("number", "advice"),
     [
-        (errno.EACCES, "Permission denied. Run this as the user that owns it."),
+        (errno.EACCES, "Permission denied. Look who may: ls -ld "),
         (errno.EROFS, "Read-only file system. The kernel mounts a file system so when its disk fails: "),
         (errno.EIO, "Input/output error. The disk is failing: `dmesg` tells. Replace it."),
         (errno.EMFILE, "Too many open files."),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import __version__
+import edge_runtime
 from edge_runtime.config import Config, DeviceConfig, ModelConfig, RealtimeConfig, SourceConfig
 from edge_runtime.doctor.checks import checks_for
 from edge_runtime.doctor.findings import Device, Finding
@@ -83,7 +83,7 @@ def test_what_the_running_agent_really_has_counts_before_its_unit(
     lock = tmp_path / "store" / "agent.lock"
     lock.parent.mkdir()
     with holding(lock, prefix=prefix) as agent:
-        assert locks.holder(lock) == (agent, __version__)
+        assert locks.holder(lock) == locks.Holder(agent, edge_runtime.__version__, edge_runtime.__file__)
         told = next(iter(look(Device(config=config(tmp_path)))))
     assert told.state == ("ok" if may else "problem")
     assert "the agent that runs may have" in told.what

@@ -7,6 +7,7 @@ from edge_runtime.config import load
 from edge_runtime.doctor.findings import Device, Finding
 from edge_runtime.doctor.store import look
 from edge_runtime.store import locks
+from edge_runtime.store.locks import Holder
 from tests.edge_runtime.doctor.holding import holding
 from tests.edge_runtime.store.rig import Shelf
 from tests.support.upgraded import NEW, Site
@@ -19,11 +20,10 @@ def test_an_agent_of_another_release_is_told_to_be_restarted(tmp_path: Path, she
     with holding(lock, environment=site.environment):
         (_, found) = look(Device(store=shelf.store.root))
         assert (found.state, found.what.endswith("an agent runs on it now.")) == ("ok", True)
-    site.upgrade()
-    with holding(lock, environment=site.environment):
+        site.upgrade()
         (_, found) = look(Device(store=shelf.store.root))
     assert found.state == "warning"
-    assert f"edge-runtime was upgraded from {NEW} to {__version__} while its agent runs" in found.what
+    assert f"edge-runtime was upgraded from {__version__} to {NEW} while its agent runs" in found.what
     assert found.advice == "Restart the service: systemctl restart edge-runtime."
 
 
@@ -32,7 +32,7 @@ def test_an_agent_that_does_not_tell_its_release_is_only_seen(shelf: Shelf) -> N
     lock = shelf.store.root / "agent.lock"
     with holding(lock) as agent:
         lock.write_text(f"{agent}\n")
-        assert locks.holder(lock) == (agent, "")
+        assert locks.holder(lock) == Holder(agent)
         (_, found) = look(Device(store=shelf.store.root))
         assert found.state == "ok"
         lock.write_text("")

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge_runtime import __version__
 from edge_runtime.choice import record
 from edge_runtime.choice.record import Record
 from edge_runtime.engine.candidate import Candidate
@@ -169,20 +170,36 @@ def test_an_agent_of_another_release_is_told_of_before_anybody_waits(
     slot = shelf.install("1.1.0")
     site, said = Site(tmp_path / "site"), list[str]()
     lock = shelf.store.root / "agent.lock"
-    with holding(lock, environment=site.environment), pytest.raises(StoreError, match="tells why not"):
-        bring_up(shelf.store, slot, wait_s=0, say=said.append)
-    assert said == []
-
-    site.upgrade()
     with holding(lock, environment=site.environment) as agent:
-        stuck = f"process {agent}, takes nothing up: edge-runtime was upgraded from {NEW} to "
+        with pytest.raises(StoreError, match="tells why not"):
+            bring_up(shelf.store, slot, wait_s=0, say=said.append)
+        assert said == [f"tiny 1.1.0: waits for the agent, process {agent}"]
+
+        site.upgrade()
+        stuck = (
+            f"process {agent}, takes nothing up: edge-runtime was upgraded from {__version__} to {NEW}"
+        )
         with pytest.raises(
             StoreError, match=rf"is installed and pending; .*{stuck}.*Restart the service"
         ):
             bring_up(shelf.store, slot, wait_s=0, say=said.append)
-    (told,) = said
-    assert told.startswith("warning: ")
-    assert stuck in told
+        assert said[1].startswith("warning: ")
+        assert stuck in said[1]
+
+
+def test_an_agent_of_another_place_and_release_than_the_command_is_not_called_upgraded(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    slot = shelf.install("1.1.0")
+    site, said = Site(tmp_path / "site"), list[str]()
+    site.upgrade()
+    lock = shelf.store.root / "agent.lock"
+    with (
+        holding(lock, environment=site.environment) as agent,
+        pytest.raises(StoreError, match="tells why not"),
+    ):
+        bring_up(shelf.store, slot, wait_s=0, say=said.append)
+    assert said == [f"tiny 1.1.0: waits for the agent, process {agent}"]
 
 
 @pytest.mark.parametrize("lost", [True, False])

@@ -1,6 +1,8 @@
 """The commands install, status and rollback, with a real worker, beside an agent and without one."""
 
 import json
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +18,18 @@ from edge_runtime.choice import record
 from edge_runtime.choice.decision import Measured
 from edge_runtime.choice.key import Key, key_of
 from edge_runtime.errors import BundleError, ConfigError, EngineError, StoreError, TrustError
+from edge_runtime.store.beside_agent import Told
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
 from tests.edge_runtime.choice.rows import recorded, row
 from tests.edge_runtime.store.rig import Shelf, confirm
+from tests.edge_runtime.store.test_activate import only_what_modes_allow
+from tests.support.agent import COMMAND
 from tests.support.tiny_bundle import MODEL_FILE, OTHER_KEY, root_bytes
+
+NOTHING_RUNS = (
+    "running, but no model runs: `edge-runtime doctor` and `journalctl -u edge-runtime` tell why"
+)
 
 
 class Command:
@@ -344,6 +353,75 @@ class TestStatus:
         pinned = key_of(variant="fp32")
         assert lines(row("fp32"), key=pinned)[1] == "chosen: fp32 on cpu, as no other is wanted"
 
+    def test_why_a_version_waits_is_told_with_and_without_an_agent(self, command: Command) -> None:
+        store = command.shelf.store
+        command.shelf.run("1.0.0")
+        waits = command.shelf.install("1.1.0")
+        store.tried("tiny", waits.digest)
+        store.judged("tiny", waits.digest, "wait", "There is no memory.")
+
+        assert command("status") == 0
+        pending = next(line for line in command.out.splitlines() if "pending" in line)
+        assert pending.endswith("  3 of 3 attempts left  There is no memory.")
+
+        told = Told({"tiny": "1.0.0"}, {"tiny": "1.1.0 waits: There is no memory now."})
+        with store.agent_lock() as lock:
+            lock.say(told.line())
+            document = command.document("status")
+            assert command("status") == 0
+        lines = command.out.splitlines()
+        assert lines[0] == "agent  running"
+        assert lines[4] == "  1.1.0 waits: There is no memory now."
+        assert lines[6].endswith("  3 of 3 attempts left")
+        assert document["agent"] == {
+            "runs": {"tiny": "1.0.0"},
+            "waits": {"tiny": "1.1.0 waits: There is no memory now."},
+        }
+
+    @pytest.mark.parametrize(
+        ("told", "first", "of_model"),
+        [
+            (
+                Told({"tiny": ""}, {"tiny": "The engine is broken."}),
+                NOTHING_RUNS,
+                "does not run: The engine is broken.",
+            ),
+            (
+                Told({"tiny": "", "other": "1.0.0"}),
+                "running",
+                "does not run: not yet",
+            ),
+            (
+                Told({}),
+                "running; its configuration names no model",
+                "does not run: the agent's configuration does not name it",
+            ),
+        ],
+    )
+    def test_what_is_active_and_does_not_run_is_told(
+        self, command: Command, told: Told, first: str, of_model: str
+    ) -> None:
+        command.shelf.run("1.0.0")
+        with command.shelf.store.agent_lock() as lock:
+            lock.say(told.line())
+            assert command("status") == 0
+        lines = command.out.splitlines()
+        assert lines[0] == f"agent  {first}"
+        tiny = next(number for number, line in enumerate(lines) if line.startswith("tiny  ("))
+        assert lines[tiny + 1] == f"  {of_model}"
+
+    def test_a_configured_model_that_is_not_installed_is_told_with_the_reason(
+        self, command: Command
+    ) -> None:
+        with command.shelf.store.agent_lock() as lock:
+            lock.say(Told({"tiny": ""}, {"tiny": "tiny.edge: the bundle cannot be read."}).line())
+            assert command("status") == 0
+        assert command.out.splitlines()[-3:] == [
+            "",
+            "tiny",
+            "  does not run: tiny.edge: the bundle cannot be read.",
+        ]
+
     def test_programs_get_the_same_as_one_document(self, command: Command) -> None:
         slot = command.shelf.run("1.0.0")
 
@@ -362,6 +440,47 @@ class TestStatus:
                 "no models are installed",
             ]
             assert command.document("status")["trust"] is None
+
+
+@pytest.mark.parametrize(
+    "words", ["activate", "activate tiny 1.0.0", "rollback", "confirm", "prune", "trust update"]
+)
+@pytest.mark.parametrize("there", [True, False])
+def test_where_nothing_was_ever_installed_a_refusal_leaves_nothing_behind(
+    command: Command, words: str, there: bool
+) -> None:
+    root = command.shelf.store.root
+    if there:
+        root.mkdir()
+    extra = [command.root] if words == "trust update" else []
+    assert command(*words.split(), *extra) == StoreError.exit_code
+    assert "`edge-runtime install` " in command.err
+    assert not any(root.iterdir()) if there else not root.exists()
+
+
+def test_a_store_that_is_a_file_is_told_to_be_one(command: Command) -> None:
+    command.shelf.store.root.write_text("no folder")
+    assert command("status") == StoreError.exit_code
+    assert "expected the folder of a store, found a file" in command.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize(("mode", "what"), [(0o700, "."), (0o600, "state.json")])
+def test_what_belongs_to_somebody_else_is_told_with_whom_to_run_as(
+    command: Command, mode: int, what: str
+) -> None:
+    command.shelf.run("1.0.0")
+    closed = command.shelf.store.root / what
+    os.chown(closed, 65_534, 65_534)
+    closed.chmod(mode)
+    line = [COMMAND, "status", "--store", command.shelf.store.root]
+    done = subprocess.run(
+        line, capture_output=True, text=True, check=False, preexec_fn=only_what_modes_allow
+    )
+    assert done.returncode == StoreError.exit_code
+    assert "It belongs to nobody, and this runs as root: run it with `sudo -u nobody` before it" in (
+        done.stderr
+    )
 
 
 def test_bad_requests_are_one_line_with_the_documented_exit_code(command: Command) -> None:

@@ -67,6 +67,18 @@ def test_a_clean_stop_gives_the_attempt_back_and_never_more_than_there_were() ->
     assert trials.refunded(state, "motion", TWO.digest) == state
 
 
+def test_why_a_version_waits_is_kept_until_it_is_tried_again_and_is_no_reason_to_reject_it() -> None:
+    state = trials.refunded(on_trial(1), "motion", TWO.digest, "There is no memory.")
+    assert (two(state).attempts, two(state).reason) == (1, "There is no memory.")
+    state = trials.refunded(state, "motion", TWO.digest)  # the device is stopped meanwhile
+    assert two(state).reason == "There is no memory."
+
+    state = trials.tried(state, "motion", TWO.digest, 1)
+    assert two(state).reason == ""
+    state = trials.tried(state, "motion", TWO.digest, 1)
+    assert "the power went, before it was confirmed" in motion(state).bad[TWO.digest].reason
+
+
 def test_a_refund_that_comes_late_changes_nothing() -> None:
     done = slots.confirmed(trials.proved(on_trial(), "motion", TWO.digest), "motion", TWO.digest)
 

@@ -1,0 +1,140 @@
+"""Who activates when a command measures: another command waits for it, and an agent goes first."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.errors import StoreBusyError, StoreError
+from edge_runtime.store.activate import Wanted, bring_up, choose_again
+from edge_runtime.store.beside_agent import Told, told
+from edge_runtime.store.slots import Slot
+from tests.edge_runtime.doctor.holding import holding
+from tests.edge_runtime.store.rig import Shelf, confirm
+from tests.support.agent import COMMAND, AgentRig
+from tests.support.waiting import wait_for
+
+
+@contextmanager
+def command(shelf: Shelf, *words: object) -> Iterator[subprocess.Popen[str]]:
+    """An `edge-runtime` command on the store, in a process of its own; interrupted at the end."""
+    line = [COMMAND, *map(str, words), "--store", shelf.store.root]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def installing(shelf: Shelf, version: str = "1.0.0") -> Iterator[subprocess.Popen[str]]:
+    """`install` of a version whose load never ends, once it has begun."""
+    bundle = shelf.bundle(version, behaviour="hangs")
+    with command(shelf, "install", bundle, "--allow-unsigned") as process:
+        wait_for(lambda: shelf.store.root.exists() and shelf.store.activator(), "its turn")
+        wait_for(lambda: pending(shelf).state == "trial", "its attempt")
+        yield process
+
+
+def pending(shelf: Shelf, name: str = "tiny") -> Slot:
+    now = shelf.model(name)
+    assert now.pending is not None
+    return now.slots[now.pending]
+
+
+def test_an_agent_that_starts_beside_a_command_goes_first_and_the_command_waits_for_it(
+    shelf: Shelf,
+) -> None:
+    with installing(shelf) as process, shelf.store.agent_lock():
+        slot = pending(shelf)
+        assert (slot.state, slot.attempts) == ("trial", 3)  # making way costs none
+        confirm(shelf.store, slot)
+        said, told = process.communicate(timeout=20)
+    assert (process.returncode, said) == (0, "tiny 1.0.0 is active, taken up by the agent\n"), told
+    assert "tiny 1.0.0: waits for the agent, process " in told
+
+
+@pytest.mark.end_to_end
+def test_a_real_agent_starts_and_serves_while_an_install_measures(tmp_path: Path) -> None:
+    rig = AgentRig(tmp_path, "mqtt://127.0.0.1:1")
+    shelf = Shelf(tmp_path / "state", "store")
+    shelf.folder.mkdir()
+    shelf.run("0.9.0")
+    try:
+        with installing(shelf) as process:
+            rig.start_without_waiting()
+            wait_for(lambda: told(shelf.store) == Told({"tiny": "0.9.0"}), "what was active to serve")
+            assert process.poll() is None
+    finally:
+        rig.close()
+
+
+def test_a_command_that_does_not_make_way_is_named_to_the_agent(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_runtime.store.turns._MAKES_WAY_S", 0.1)
+    shelf.run("1.0.0")
+    with holding(shelf.store.root / "activate.lock") as other:
+        with (
+            pytest.raises(StoreBusyError, match=f"a command measures or tries .* process {other} holds"),
+            shelf.store.agent_lock(),
+        ):
+            pass
+        assert not shelf.store.agent_running()
+
+
+def test_a_second_command_says_whom_it_waits_for_and_takes_its_turn(shelf: Shelf) -> None:
+    with installing(shelf) as first:
+        other = shelf.bundle("1.0.0", name="other")
+        with command(shelf, "install", other, "--allow-unsigned", "--wait", "0.2") as second:
+            _, told = second.communicate(timeout=20)
+        assert second.returncode == 7
+        waits = f"another command, process {first.pid}, which measures or tries a version"
+        assert f"other 1.0.0: waits for {waits}\n" in told
+        assert told.endswith(
+            f"other 1.0.0: {waits} did not end within 0.2 s. It is installed and pending: "
+            "`edge-runtime activate` goes on with it. Wait for it and try again.\n"
+        ), told
+        assert "agent" not in told
+
+        first.send_signal(signal.SIGINT)
+        assert bring_up(shelf.store, pending(shelf, "other"), wait_s=20) == "command"
+
+
+def test_what_runs_beside_a_measuring_command_is_not_called_an_agents_affair(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    with installing(shelf, "1.1.0") as first:
+        line = [COMMAND, "activate", "tiny", "1.0.0", "--variant", "fp32", "--wait", "0.1"]
+        done = subprocess.run(
+            [*line, "--store", shelf.store.root], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 7
+        assert f"another command, process {first.pid}" in done.stderr
+        assert "How it is to run was not changed." in done.stderr
+        assert "agent" not in done.stderr
+        status = subprocess.run(
+            [COMMAND, "status", "--store", shelf.store.root], capture_output=True, text=True, check=True
+        )
+        assert status.stdout.startswith("agent  not running\n")
+
+
+def test_the_same_install_twice_ends_with_the_first_ones_success(shelf: Shelf) -> None:
+    slot = shelf.install("1.0.0")
+    with holding(shelf.store.root / "activate.lock"):
+        said = list[str]()
+
+        def decided(text: str) -> None:
+            said.append(text)
+            confirm(shelf.store, slot)
+
+        assert bring_up(shelf.store, slot, wait_s=20, say=decided) == "command"
+    assert "another command" in said[0]
+
+
+def test_an_agent_that_comes_while_what_is_named_waits_is_told_of(shelf: Shelf) -> None:
+    slot = shelf.run("1.0.0")
+    with holding(shelf.store.root / "agent.lock"), pytest.raises(StoreError, match="one runs here"):
+        choose_again(shelf.store, slot, wait_s=5, wanted=Wanted(variant="fp32"))
