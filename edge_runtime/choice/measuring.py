@@ -11,9 +11,10 @@ import msgspec
 
 from edge_runtime.choice.decision import Measured, able
 from edge_runtime.engine.candidate import Candidate, none_runs
+from edge_runtime.engine.registry import TIMEOUT_S
 from edge_runtime.errors import EdgeError, EngineError, WorkerError
 from edge_runtime.worker import Worker
-from edge_runtime.worker.wire import Found
+from edge_runtime.worker.wire import Found, Looking
 
 Say = Callable[[str], None]
 # How many times as long as is asked for a slow model may be measured, its warm-up included.
@@ -116,25 +117,24 @@ def measure(
     Raises what the only one did; EngineError, or WorkerError where a process died or took too long, that
     says of each why not, when none can serve; BundleError when a file was altered; Cancelled.
     """
+
+    def tell(words: str) -> None:
+        say(f"{subject}: {words}")
+
     with held.watched():
-        turns = _Turns(folder, start, held, limits)
-        worker, found = turns.asking()
-        words = {each: _prepares(subject, each, limits) for each in found.prepared}
+        turns = _Turns(folder, start, held, limits, tell)
+        worker, found = turns.first()
         passed = [Measured(candidate=candidate, why_not=why) for candidate, why in found.passed]
         if len(found.usable) == 1 and not alone_too:
             (only,) = found.usable
-            if only in words:
-                say(words[only])
-            worker.prepare(only, limits.prepare_s)
+            turns.prepare(worker, only)
             worker.wait_ready(limits.load_s)
             return (_row(only, worker), *passed)
-        say(f"{subject}: measures {', '.join(map(str, found.usable))}")
+        tell(f"measures {', '.join(map(str, found.usable))}")
         rows = []
         for number, candidate in enumerate(found.usable):
-            if candidate in words:
-                say(words[candidate])
             rows.append(turns.turn(candidate, worker if number == 0 else None))
-            say(f"{subject}: {_told(rows[-1])}")
+            tell(_told(rows[-1]))
         held.close()
         if not able(rows):
             raise none_runs(subject, turns.failed)
@@ -144,18 +144,28 @@ def measure(
 class _Turns:
     """Candidates one after the other, each in a process of its own; `failed`: why some cannot serve."""
 
-    def __init__(self, folder: Path, start: Start, held: Held, limits: Limits) -> None:
+    def __init__(self, folder: Path, start: Start, held: Held, limits: Limits, tell: Say) -> None:
         self.failed: dict[Candidate, EngineError | WorkerError] = {}
-        self._folder, self._start, self._held, self._limits = folder, start, held, limits
+        self._folder, self._start, self._held = folder, start, held
+        self._limits, self._tell = limits, tell
+        self._prepared: tuple[Candidate, ...] = ()
         self._spent_s = 0.0
 
-    def asking(self, candidate: Candidate | None = None) -> tuple[Worker, Found]:
-        """A process that waits to be told its candidate, and those that it could run.
+    def first(self) -> tuple[Worker, Found]:
+        """A process that waits to be told its candidate, and those that it could run."""
+        worker = self._asking(None)
+        found = worker.candidates(on_look=self._tell_look)
+        self._prepared = found.prepared
+        return worker, found
 
-        `candidate`: the one to look for alone, as the process before has told of the others.
-        """
-        worker = self._held.start(lambda: self._start(self._folder, asks=True, preferred=candidate))
-        return worker, worker.candidates()
+    def prepare(
+        self, worker: Worker, candidate: Candidate, *, measure_s: float = 0.0, batch_s: float = 0.0
+    ) -> None:
+        """See `Worker.prepare`; what may take minutes is told before."""
+        limit_s = self._limits.prepare_s
+        if candidate in self._prepared:
+            self._tell(f"prepares {candidate}, up to {limit_s / 60:.0f} min")
+        worker.prepare(candidate, limit_s, measure_s=measure_s, batch_s=batch_s)
 
     def turn(self, candidate: Candidate, worker: Worker | None) -> Measured:
         """One candidate, in the process that asks, or else in another."""
@@ -173,9 +183,10 @@ class _Turns:
                 f"it was not measured: those before it took {self._spent_s:.0f} s, where "
                 f"{limits.total_s:g} s are allowed for all."
             )
-        if worker is None:
-            worker, _ = self.asking(candidate)
-        worker.prepare(candidate, limits.prepare_s, measure_s=limits.measure_s, batch_s=limits.batch_s)
+        if worker is None:  # the process before has told of the others
+            worker = self._asking(candidate)
+            worker.candidates()
+        self.prepare(worker, candidate, measure_s=limits.measure_s, batch_s=limits.batch_s)
         began = time.monotonic()
         measuring_s = _LONGEST * (limits.measure_s + limits.batch_s)
         try:
@@ -183,6 +194,17 @@ class _Turns:
         finally:
             self._spent_s += time.monotonic() - began
         return _row(candidate, worker)
+
+    def _asking(self, candidate: Candidate | None) -> Worker:
+        """A process that asks; `candidate`: the one that it is to look for alone."""
+        return self._held.start(lambda: self._start(self._folder, asks=True, preferred=candidate))
+
+    def _tell_look(self, looking: Looking) -> None:
+        if looking.package:
+            self._tell(
+                f"tries the engine {looking.engine} of the package {looking.package}, up to "
+                f"{TIMEOUT_S:.0f} s"
+            )
 
 
 def _row(candidate: Candidate, worker: Worker) -> Measured:
@@ -199,10 +221,6 @@ def _row(candidate: Candidate, worker: Worker) -> Measured:
         memory_mb=figures.peak_memory_mb,
         batch_rows_per_s=figures.batch_rows_per_s,
     )
-
-
-def _prepares(subject: str, candidate: Candidate, limits: Limits) -> str:
-    return f"{subject}: prepares {candidate}, up to {limits.prepare_s / 60:.0f} min"
 
 
 def _told(row: Measured) -> str:

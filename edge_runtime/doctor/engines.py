@@ -65,7 +65,7 @@ def judge(
         variants = only(manifest, variant).variants
     except UnavailableError as error:
         return problem(*told(error, _ADVICE))
-    reasons = {each.id: why_passed_over(each, found.unavailable, board) for each in variants}
+    reasons = {each.id: why_passed_over(each, found.unavailable.get, board) for each in variants}
     others = "; ".join(f"{name} {why}" for name, why in reasons.items() if why)
     able = [each for each in variants if not reasons[each.id]]
     if not able:

@@ -8,9 +8,10 @@ import msgspec
 from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine import registry
-from edge_runtime.engine.base import Session
+from edge_runtime.engine.base import Engine, Session
 from edge_runtime.engine.candidate import Candidate, none_runs
 from edge_runtime.engine.guard import GuardedSession, blaming, session_of
+from edge_runtime.engine.registry import Found
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import choose, why_passed_over
 from edge_runtime.errors import ConfigError, EngineError, UnavailableError
@@ -45,16 +46,29 @@ class Survey(msgspec.Struct, frozen=True):
 
 
 class Here:
-    """What this machine has for the variants of a bundle, or for the one of the id `pinned`."""
+    """What this machine has for the variants of a bundle, or for the one of the id `pinned`.
 
-    def __init__(self, bundle: Bundle, *, board: str = "", pinned: str = "") -> None:
-        """Raises UnavailableError when the bundle has no variant `pinned`."""
+    An engine is looked for once, when its variant is reached: that of another package may take seconds.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        board: str = "",
+        pinned: str = "",
+        on_look: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`on_look` hears the name of an engine before it is looked for.
+
+        Raises UnavailableError when the bundle has no variant `pinned`.
+        """
         self.bundle = bundle
         self._manifest = only(bundle.manifest, pinned)
         self._subject = f"{bundle.manifest.name} {bundle.manifest.version}"
         self._board = board
-        found = registry.find(variant.engine for variant in self._manifest.variants)
-        self._engines, self._unavailable = found.engines, found.unavailable
+        self._on_look = on_look
+        self._looked: dict[str, Found] = {}
 
     def survey(self, provider: str = "") -> Survey:
         """All candidates, or those of one provider. Engines may take seconds to find their providers.
@@ -103,18 +117,17 @@ class Here:
         EngineError is passed over. Raises EngineError that says of every variant why not, and any other
         EdgeError at once.
         """
-        start = self._manifest.variants.index(self._first_variant())
-        order = [Candidate(each.id, provider) for each in self._manifest.variants[start:]]
-        if preferred is not None and any(
-            each.id == preferred.variant for each in self._manifest.variants
-        ):
+        variants = self._manifest.variants
+        order = [Candidate(each.id, provider) for each in variants]
+        if preferred is not None and any(each.id == preferred.variant for each in variants):
             order = [preferred, *(each for each in order if each != preferred)]
         failed: dict[Candidate, EngineError] = {}
+        attempted = False
         for candidate in order:
-            variant = self.variant(candidate)
-            if why := self._why_not(variant):
-                failed[candidate] = UnavailableError(why)
+            if why := self._why_not(self.variant(candidate)):
+                failed[Candidate(candidate.variant)] = UnavailableError(why)
                 continue
+            attempted = True
             try:
                 got = attempt(candidate)
             except EngineError as error:
@@ -125,7 +138,9 @@ class Here:
                 failed[candidate] = UnavailableError(str(error))
             else:
                 return First(candidate, got, self.notes(candidate, failed))
-        raise none_runs(self._subject, {**self._passed(order), **failed})
+        if not attempted:
+            self._first_variant()
+        raise none_runs(self._subject, failed)
 
     def variant(self, candidate: Candidate) -> Variant:
         """The variant of a candidate."""
@@ -133,7 +148,7 @@ class Here:
 
     def prepares(self, candidate: Candidate) -> bool:
         """Whether its engine has anything to prepare."""
-        return hasattr(self._engines[self.variant(candidate).engine], "prepare")
+        return hasattr(self._engine(self.variant(candidate)), "prepare")
 
     def prepare(self, candidate: Candidate) -> None:
         """Do at install what the engine would else do at the load, and may take minutes.
@@ -141,7 +156,7 @@ class Here:
         Raises EngineError when it cannot be done, BundleError when a file was altered.
         """
         variant = self.variant(candidate)
-        if (work := getattr(self._engines[variant.engine], "prepare", None)) is None:
+        if (work := getattr(self._engine(variant), "prepare", None)) is None:
             return
         with blaming(variant.engine):
             work(self.bundle, variant)
@@ -149,7 +164,7 @@ class Here:
     def load(self, candidate: Candidate, *, threads: int) -> Session:
         """Load one candidate. Raises EngineError or BundleError."""
         variant = self.variant(candidate)
-        engine: Any = self._engines[variant.engine]
+        engine: Any = self._engine(variant)
         options: dict[str, str] = {}
         if candidate.provider:
             if not hasattr(engine, "providers"):
@@ -169,9 +184,21 @@ class Here:
     def _why_not(self, variant: Variant) -> str:
         return why_passed_over(variant, self._unavailable, self._board)
 
+    def _unavailable(self, name: str) -> str | None:
+        return self._look(name).unavailable.get(name)
+
+    def _engine(self, variant: Variant) -> Engine:
+        return self._look(variant.engine).engines[variant.engine]
+
+    def _look(self, name: str) -> Found:
+        if name not in self._looked:
+            self._on_look(name)
+            self._looked[name] = registry.find([name])
+        return self._looked[name]
+
     def _providers(self, variant: Variant) -> tuple[Sequence[str], Mapping[str, str]]:
         """The names that can be used, and why others cannot. A broken adapter has its own way alone."""
-        engine: Any = self._engines[variant.engine]
+        engine: Any = self._engine(variant)
         if not hasattr(engine, "providers"):
             return ("",), {}
         try:
@@ -182,25 +209,23 @@ class Here:
         except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
             return ("",), {"other providers": f"its {registry.broken(error)}"}
 
-    def _passed(self, but: Sequence[Candidate]) -> dict[Candidate, EngineError]:
-        """Why each variant that was not tried does not run."""
-        tried = {candidate.variant for candidate in but}
-        return {
-            Candidate(each.id): UnavailableError(self._why_not(each))
-            for each in self._manifest.variants
-            if each.id not in tried
-        }
-
     def notes(
         self, runs: Candidate, failed: Mapping[Candidate, EngineError] | None = None
     ) -> tuple[str, ...]:
-        """Why those that `failed`, or that the author prefers to `runs` and cannot run here, do not."""
+        """Why those that `failed`, or that the author prefers to `runs` and cannot run here, do not.
+
+        Of engines that nobody had to look for nothing is told.
+        """
+
+        def unavailable(name: str) -> str | None:
+            return self._unavailable(name) if name in self._looked else ""
+
         failed = failed or {}
         reasons = {str(candidate): str(error) for candidate, error in failed.items()}
         for each in self._manifest.variants:
             if each.id == runs.variant:
                 break
-            if why := self._why_not(each):
+            if why := why_passed_over(each, unavailable, self._board):
                 reasons.setdefault(each.id, why)
         same = any(candidate.variant == runs.variant for candidate in failed)
         name = str(runs) if same else runs.variant

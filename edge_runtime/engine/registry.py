@@ -43,7 +43,7 @@ def find(names: Iterable[str]) -> Found:
         try:
             if (engine := _engine(name)) is None:
                 continue
-            unavailable[name] = engine.why_unavailable()
+            unavailable[name] = _said(engine)
             engines[name] = engine
         except UnavailableError as error:
             unavailable[name] = str(error)
@@ -60,6 +60,17 @@ def broken(error: Exception) -> str:
 def is_ours(name: str) -> bool:
     """Whether an engine comes with edge-runtime."""
     return name in _OURS
+
+
+def package_of(name: str) -> str:
+    """The other package that brings an engine, with its version; '' for none, and for ours."""
+    if is_ours(name):
+        return ""
+    try:
+        entry = _entry(name)
+    except UnavailableError:  # several do: none of them is tried
+        return ""
+    return _package(entry) if entry else ""
 
 
 def _onnxruntime() -> Engine:
@@ -88,7 +99,7 @@ def _engine(name: str) -> Engine | None:
 
     # First in a process of its own: one that ends or holds the process must not take the others along.
     if why := tried(PROBE, (name,), TIMEOUT_S)[name]:
-        raise UnavailableError(why)
+        raise UnavailableError(f"package {_package(entry)}: {why}")
     return _made(entry)
 
 
@@ -96,11 +107,22 @@ def why_unusable(name: str) -> str:
     """Why an engine of another package cannot be used, '' where it can; it may end this process."""
     try:
         entry = _entry(name)
-        return _made(entry).why_unavailable() if entry else ""
+        return _said(_made(entry)) if entry else ""
     except UnavailableError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
         return _reason(error)
+
+
+def _said(engine: Engine) -> str:
+    """Why an engine says that it cannot be used; raises UnavailableError for what is no words."""
+    why: Any = engine.why_unavailable()
+    if isinstance(why, str):
+        return why
+    raise UnavailableError(
+        "its adapter is broken: expected why_unavailable() to return a sentence, or '' where it can be "
+        f"used; found {one_line(repr(why))}"
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -119,6 +141,10 @@ def _entry(name: str) -> "EntryPoint | None":
             f"several packages bring it: {', '.join(packages)}; uninstall all but one"
         )
     return entries[0] if entries else None
+
+
+def _package(entry: "EntryPoint") -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
 
 
 def _made(entry: "EntryPoint") -> Engine:

@@ -71,18 +71,21 @@ def why_not(requires: Mapping[str, str], installed: Mapping[str, str]) -> str:
 
 
 def unmet(
-    variant: Variant, board: str, installed: Callable[[], Mapping[str, str]], unavailable: str = ""
+    variant: Variant,
+    board: str,
+    installed: Callable[[], Mapping[str, str]],
+    unavailable: Callable[[], str] = lambda: "",
 ) -> str:
     """Why a variant cannot run on a device, to follow its id; '' where it can.
 
     `board`: what the device is, '' where nobody has said; then a variant's boards are not looked at.
     `installed`: versions by name, asked for only where a variant requires something.
-    `unavailable`: why its engine cannot be used, where that was looked at.
+    `unavailable`: why its engine cannot be used, asked for only where the board fits.
     """
     if board and variant.boards and board not in variant.boards:
         return f"is made for {', '.join(variant.boards)} (this is {board})"
-    if unavailable:
-        return f"needs {variant.engine} ({unavailable})"
+    if why := unavailable():
+        return f"needs {variant.engine} ({why})"
     if variant.requires and (why := why_not(variant.requires, installed())):
         return f"needs {why}"
     return ""

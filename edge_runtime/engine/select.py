@@ -6,17 +6,20 @@ from edge_runtime.bundle.manifest import Manifest, Variant
 from edge_runtime.engine.requirements import installed_here, unmet
 from edge_runtime.errors import UnavailableError
 
+# Why the engine of a name cannot be used here, '' where it can; None where nobody has it.
+Unavailable = Callable[[str], str | None]
+
 
 def choose(
     manifest: Manifest,
-    unavailable: Mapping[str, str],
+    unavailable: Unavailable,
     *,
     board: str = "",
     installed: Callable[[], Mapping[str, str]] = installed_here,
 ) -> Variant:
     """The first variant that runs here; the author put them in order of preference.
 
-    `unavailable` maps the name of each known engine to why it cannot be used here, '' when it can.
+    `unavailable` is asked of an engine when its variant is reached, and of those behind it never.
     `board`: what this device is, '' where nobody has said; then a variant's boards are not looked at.
     `installed`: versions by name, asked for only where a variant requires something.
     Raises UnavailableError that says of every variant why not.
@@ -35,10 +38,14 @@ def choose(
 
 def why_passed_over(
     variant: Variant,
-    unavailable: Mapping[str, str],
+    unavailable: Unavailable,
     board: str,
     installed: Callable[[], Mapping[str, str]] = installed_here,
 ) -> str:
     """Why `choose` does not take a variant, to follow its id; '' where it would."""
-    missing = unavailable.get(variant.engine, "this version of edge-runtime does not know it")
-    return unmet(variant, board, installed, missing)
+
+    def engine() -> str:
+        why = unavailable(variant.engine)
+        return "this version of edge-runtime does not know it" if why is None else why
+
+    return unmet(variant, board, installed, engine)

@@ -71,8 +71,8 @@ def _answers(said: bytes) -> list[tuple[str, str]]:
 
 def _ending(status: int, said: bytes) -> str:
     if status >= 0:
-        last = (said.decode(errors="replace").strip().splitlines() or [f"status {status}"])[-1]
-        return f"the process that starts it fails: {one_line(last)}"
+        last = one_line((said.decode(errors="replace").strip().splitlines() or [""])[-1])
+        return f"starting it ended the process with status {status}{last and f': {last}'}"
     try:
         return f"starting it ended the process by {signal.Signals(-status).name}"
     except ValueError:

@@ -36,6 +36,7 @@ from edge_runtime.worker.wire import (
     Figures,
     Found,
     Infer,
+    Looking,
     Prepared,
     Ready,
     Result,
@@ -81,28 +82,46 @@ def _serve(connection: Connection, task: Task) -> None:
     from edge_runtime.engine.loading import Here
     from edge_runtime.worker.proving import prove, prove_first
 
+    phase = _Phase(connection)
     # The store checked the signature when it installed this folder; digests are checked again here.
     with open_folder(task.folder, root=None, allow_unsigned=True) as bundle:
         told = task.preferred if task.asks else None
-        here = Here(bundle, board=task.board, pinned=told.variant if told else task.variant)
+        pinned = told.variant if told else task.variant
+        here = Here(bundle, board=task.board, pinned=pinned, on_look=phase.looks)
         if task.asks:
             attempt = _asked(connection, here, task)
-        else:
-            attempt = None
-            connection.send(Prepared())
-        started = time.perf_counter()
-        if attempt:
             proved = prove(here, attempt.candidate, task.threads)
         else:
-            proved = prove_first(here, task.threads, task.provider, task.preferred)
-        load_ms = (time.perf_counter() - started) * 1000
+            attempt = None
+            proved = prove_first(here, task.threads, task.provider, task.preferred, phase.loads)
         with proved.model as model:
             figures = _measured(model, attempt) if attempt and attempt.measure_s else None
             with _mode(task.priority) as (missing, collect):
-                connection.send(_introduce(proved, load_ms, missing, figures))
+                connection.send(_introduce(proved, missing, figures))
                 while True:
                     connection.send(_answer(model, connection.receive()))
                     collect()
+
+
+class _Phase:
+    """Tells the parent whether an engine is looked for or a model is loaded: their limits differ."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._is_looking = True
+
+    def looks(self, engine: str) -> None:
+        """For this engine, from now on."""
+        from edge_runtime.engine.registry import package_of
+
+        self._is_looking = True
+        self._connection.send(Looking(engine, package_of(engine)))
+
+    def loads(self) -> None:
+        """From now on, until another engine is looked for."""
+        if self._is_looking:
+            self._connection.send(Prepared())
+        self._is_looking = False
 
 
 def _asked(connection: Connection, here: "Here", task: Task) -> Attempt:
@@ -170,7 +189,7 @@ def _check_one_output(found: "Inference") -> None:
         )
 
 
-def _introduce(proved: "Proved", load_ms: float, missing: str, figures: Figures | None) -> Ready:
+def _introduce(proved: "Proved", missing: str, figures: Figures | None) -> Ready:
     model, goldens = proved.model, proved.goldens
     manifest = model.manifest
     return Ready(
@@ -186,7 +205,7 @@ def _introduce(proved: "Proved", load_ms: float, missing: str, figures: Figures 
         golden_count=goldens.count,
         golden_max_abs_error=float(goldens.max_abs_error),
         golden_label_disagreements=goldens.label_disagreements,
-        load_ms=load_ms,
+        load_ms=proved.load_ms,
         notes=proved.notes,
         missing=missing,
         figures=figures,

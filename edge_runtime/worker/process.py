@@ -26,6 +26,7 @@ from edge_runtime.worker.wire import (
     Failed,
     Found,
     Infer,
+    Looking,
     Ready,
     Reply,
     Result,
@@ -36,7 +37,7 @@ from edge_runtime.worker.wire import (
 
 Info = Ready
 # What a process finds out before it loads is how this machine is, and not how the model is: its limit is
-# another than a load's. An adapter of others has 20 s to be tried, a provider 60 s.
+# another than a load's, for each engine anew. An adapter of others has 20 s to be tried, a provider 60.
 _ENGINES_S, _CANDIDATES_S = 60.0, 240.0
 _replies = msgspec.msgpack.Decoder(Reply)
 
@@ -88,7 +89,7 @@ class Worker:
         self._most_bytes = 0  # that it had when memory was refused, if it told
         self._asking = threading.Lock()
         self._info: Info | None = None
-        self._has_looked = False
+        self._is_looking = True
         try:
             ours, theirs = socket.socketpair()
         except OSError as error:
@@ -127,12 +128,15 @@ class Worker:
             raise
         return worker
 
-    def candidates(self, timeout_s: float = _CANDIDATES_S) -> Found:
-        """What a process that `asks` could run.
+    def candidates(
+        self, timeout_s: float = _CANDIDATES_S, on_look: Callable[[Looking], None] = lambda _: None
+    ) -> Found:
+        """What a process that `asks` could run; `on_look` hears of each engine before it is looked for.
 
-        Raises UnavailableError for nothing, and where it ends or takes too long.
+        Raises UnavailableError for nothing, and where it ends or takes more than `timeout_s` for one.
         """
-        found = self._hear_looking(timeout_s)
+        while isinstance(found := self._hear_looking(timeout_s), Looking):
+            on_look(found)
         assert isinstance(found, Found)
         return found
 
@@ -153,16 +157,14 @@ class Worker:
     def wait_ready(self, timeout_s: float = 60, what: str = "loading") -> None:
         """Wait until the model is loaded and gave its golden outputs; `what` the process does meanwhile.
 
-        The time begins once it has found the engines, which has a limit of its own.
+        The time begins once it has found an engine, which has a limit of its own.
 
         Raises what the child raised (BundleError, EngineError, GoldenMismatchError …), UnavailableError
         when the package is another by now, memory was refused or it found no engines, or
         WorkerError when it died after that or was not ready within `timeout_s`.
         """
-        if not self._has_looked:
-            self._hear_looking(_ENGINES_S)
-        info = self._hear_loading(timeout_s, what)
-        assert isinstance(info, Ready)
+        while not isinstance(info := self._hear_next(timeout_s, what), Ready):
+            pass
         self._info = info
         self._name = info.name
 
@@ -238,18 +240,22 @@ class Worker:
     ) -> None:
         self.close()
 
+    def _hear_next(self, timeout_s: float, what: str) -> Reply:
+        """Of a process that looks for an engine, or loads: the one may begin again after the other."""
+        if self._is_looking:
+            return self._hear_looking(_ENGINES_S)
+        return self._hear_loading(timeout_s, what)
+
     def _hear_looking(self, timeout_s: float) -> Reply:
         """Nothing of the model is loaded then: a process that ends or hangs is this machine's fault."""
         try:
-            reply = self._hear_loading(timeout_s, "looking for what can run")
+            return self._hear_loading(timeout_s, "looking for what can run")
         except WorkerError as error:
             raise UnavailableError(str(error)) from error
-        self._has_looked = True
-        return reply
 
     def _hear_loading(self, timeout_s: float, what: str) -> Reply:
         try:
-            return self._hear(timeout_s, what)
+            reply = self._hear(timeout_s, what)
         except EdgeError as error:  # in the middle of an upgrade it may be of two releases at once
             if told := other_release(__version__, on_disk()):
                 raise UnavailableError(told) from error
@@ -259,6 +265,8 @@ class Worker:
                 too_large = self._max_bytes is None and reached(str(error), *limit)
                 raise (type(error) if too_large else UnavailableError)(told) from error
             raise
+        self._is_looking = isinstance(reply, Looking)
+        return reply
 
     def _hear(self, timeout_s: float, what: str) -> Reply:
         """The child's reply; raises what it reports. A child that does not reply is ended."""

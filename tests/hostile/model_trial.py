@@ -21,7 +21,17 @@ from edge_runtime.bundle import open_bundle
 from edge_runtime.errors import EdgeError, GoldenMismatchError, WorkerError
 from edge_runtime.store.unpack import unpack
 from edge_runtime.worker import Worker
-from edge_runtime.worker.wire import Connection, Failed, Infer, Prepared, Ready, Reply, Result, WireError
+from edge_runtime.worker.wire import (
+    Connection,
+    Failed,
+    Infer,
+    Looking,
+    Prepared,
+    Ready,
+    Reply,
+    Result,
+    WireError,
+)
 from edge_runtime.worker.wire import unpack as unpacked_array
 from tests.hostile.case import is_sentence
 from tests.hostile.forked import Forker
@@ -111,7 +121,7 @@ def _heard(connection: Connection, subject: Subject) -> Verdict:
     Raises TimeoutError, WireError where it does not answer.
     """
     reply = _reply(connection)
-    if isinstance(reply, Prepared):  # it has found an engine, and loads
+    while isinstance(reply, Looking | Prepared):  # for an engine, and then it loads
         reply = _reply(connection)
     if isinstance(reply, Failed):
         return _refusal(reply)

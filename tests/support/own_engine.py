@@ -12,6 +12,7 @@ import ctypes, os, subprocess, time
 import numpy as np
 
 kept = []
+{imported}
 
 class Engine:
     name = "{name}"
@@ -38,18 +39,23 @@ class Session:
 
 
 def own_engine(
-    folder: Path, *, run: str = "", load: str = "", prepare: str = "", why: str = ""
+    folder: Path, *, run: str = "", load: str = "", prepare: str = "", why: str = "", imported: str = ""
 ) -> dict[str, str]:
     """Install the engine `own` in a folder; what to add to the environment of a process that has it.
 
-    They are Python that is executed then, `why` where it is asked why it cannot be used: it sees the
-    `windows` and a list `kept`.
+    They are Python that is executed then, `why` where it is asked why it cannot be used, `imported`
+    where it is imported: it sees the `windows` and a list `kept`.
     """
     site = folder / "own-engine"
     about = site / "ownengine-1.0.dist-info"
     about.mkdir(parents=True)
     code = _CODE.format(
-        name=NAME, run=_body(run), load=_body(load), prepare=_body(prepare), why=_body(why)
+        name=NAME,
+        run=_body(run),
+        load=_body(load),
+        prepare=_body(prepare),
+        why=_body(why),
+        imported=imported,
     )
     (site / "ownengine.py").write_text(code)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: ownengine\nVersion: 1.0\n")

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,17 @@ def test_what_an_engine_prepares_is_told_before_it_begins_and_how_long_it_may_ta
     held.close()
     assert begun.exists()
     assert told == ["tiny 1.0.0: prepares theirs, up to 33 min"]
+
+
+def test_an_engine_of_others_is_told_before_it_is_tried_and_ours_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*own_engine(tmp_path, why="return 'it is switched off'").popitem())
+    told: list[str] = []
+    folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_own={"gpu"}))
+    with closing(Held()) as held:
+        measure("tiny 1.0.0", folder, Worker, held, limits=QUICK, say=told.append)
+    assert told == ["tiny 1.0.0: tries the engine own of the package ownengine 1.0, up to 20 s"]
 
 
 def test_one_alone_is_timed_if_that_is_asked_for(tmp_path: Path) -> None:

@@ -389,6 +389,26 @@ def test_a_preferred_candidate_goes_first_and_the_authors_order_follows(
             here.first_that(attempt)
 
 
+def test_an_engine_is_looked_for_once_and_when_its_variant_is_reached(
+    tmp_path: Path, with_tensorrt: Callable[..., _Pretended]
+) -> None:
+    with_tensorrt(_Session, NO_GPU)
+    path = _bundle(tmp_path, {"id": "broken", "file": BAD}, FIRST, THEN)
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        looked: list[str] = []
+        here = Here(bundle, on_look=looked.append)
+        found = here.first_that(str, preferred=Candidate("plain", "cpu"))
+        assert (found.got, found.notes, looked) == ("plain on cpu", (), ["onnxruntime"])
+        assert (here.first_that(str).got, looked) == ("broken", ["onnxruntime"])
+
+        def attempt(candidate: Candidate) -> str:
+            here.load(candidate, threads=1).close()
+            return str(candidate)
+
+        assert here.first_that(attempt).got == "plain"
+        assert looked == ["onnxruntime", "tensorrt"]
+
+
 def test_an_engine_of_others_serves_a_manifest_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

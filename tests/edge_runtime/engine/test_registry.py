@@ -106,6 +106,10 @@ def test_ours_cannot_be_replaced(install: Install, tmp_path: Path) -> None:
             "class Engine:\n    def why_unavailable(self): return 1 / 0\n    load = why_unavailable",
             "is broken: ZeroDivisionError",
         ),
+        (
+            GOOD.replace('return ""', "pass"),
+            "to return a sentence, or '' where it can be used; found None",
+        ),
     ],
 )
 def test_a_broken_one_is_unavailable_in_one_sentence_and_harms_no_other(
@@ -115,6 +119,14 @@ def test_a_broken_one_is_unavailable_in_one_sentence_and_harms_no_other(
     assert why in _why()
     assert "\n" not in _why()
     assert registry.find(["mine", "onnxruntime"]).unavailable["onnxruntime"] == ""
+
+
+def test_the_package_that_brings_one_is_named_without_importing_it(install: Install) -> None:
+    install("mypackage", "raise RuntimeError('imported')")
+    assert registry.package_of("mine") == "mypackage 1.0"
+    assert registry.package_of("nobodys") == registry.package_of("onnxruntime") == ""
+    install("yourpackage", GOOD)
+    assert registry.package_of("mine") == ""
 
 
 def test_two_packages_with_one_name_are_told_apart_by_a_person(install: Install) -> None:
@@ -127,9 +139,10 @@ def test_two_packages_with_one_name_are_told_apart_by_a_person(install: Install)
     ("code", "why"),
     [
         ("import os; os.abort()", "starting it ended the process by SIGABRT"),
+        ("import os; os._exit(3)", "starting it ended the process with status 3"),
         (
             GOOD.replace('return ""', "import sys; sys.exit('no driver')"),
-            "the process that starts it fails: no driver",
+            "starting it ended the process with status 1: no driver",
         ),
         ("import time; time.sleep(600)", "it was not started after 0.5 s"),
     ],
@@ -139,5 +152,5 @@ def test_one_that_ends_the_process_or_hangs_takes_nobody_along(
 ) -> None:
     monkeypatch.setattr(registry, "TIMEOUT_S", 0.5 if "sleep" in code else 20.0)
     install("mypackage", code)
-    assert _why() == why
+    assert _why() == f"package mypackage 1.0: {why}"
     assert registry.find(["onnxruntime"]).unavailable == {"onnxruntime": ""}

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,8 @@ from edge_runtime.errors import (
 from edge_runtime.worker import Worker
 from tests.support.own_engine import own_engine
 from tests.support.slots import slot
-from tests.support.tiny_bundle import golden_windows, tiny_bundle
+from tests.support.tiny_bundle import Behaviour, golden_windows, tiny_bundle
+from tests.support.waiting import wait_for
 
 SLOW, FAST, WRONG = Candidate("slow", "cpu"), Candidate("fast", "cpu"), Candidate("wrong", "cpu")
 
@@ -146,3 +149,62 @@ def test_when_all_fail_every_reason_is_told(tmp_path: Path) -> None:
     told = r"wrong: expected the source.*; broken: .*expected an ONNX file"
     with pytest.raises(EngineError, match=told):
         Worker.start(folder)
+
+
+@pytest.fixture
+def hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install the engine `own`, whose import writes its process into this file and hangs."""
+    imported = tmp_path / "imported"
+    code = f"print(os.getpid(), file=open({str(imported)!r}, 'a')); time.sleep(600)"
+    monkeypatch.setenv(*own_engine(tmp_path, imported=code).popitem())
+    return imported
+
+
+def with_theirs_first(tmp_path: Path, **variants: Behaviour) -> Path:
+    return slot(tmp_path, tiny_bundle(variants={"theirs": "good", **variants}, on_own={"theirs"}))
+
+
+def test_an_engine_of_others_is_not_touched_where_ours_is_preferred_or_comes_first(
+    tmp_path: Path, hangs: Path
+) -> None:
+    with Worker.start(with_theirs_first(tmp_path, fast="good"), preferred=FAST) as worker:
+        assert (worker.info.variant, worker.info.notes) == ("fast", ())
+    last: Mapping[str, Behaviour] = {"fast": "good", "theirs": "good"}
+    with Worker.start(slot(tmp_path, tiny_bundle(variants=last, on_own={"theirs"}))) as worker:
+        assert worker.info.variant == "fast"
+    assert not hangs.exists()
+
+
+def test_each_engine_is_told_before_it_is_looked_for_and_whose_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*own_engine(tmp_path, why="return 'it is switched off'").popitem())
+    told: list[tuple[str, str]] = []
+    with Worker(with_theirs_first(tmp_path, fast="good"), asks=True) as worker:
+        found = worker.candidates(on_look=lambda looking: told.append((looking.engine, looking.package)))
+    assert told == [("own", "ownengine 1.0"), ("onnxruntime", "")]
+    why = "needs own (package ownengine 1.0: it is switched off)"
+    assert (found.usable, found.passed) == ((FAST,), ((Candidate("theirs"), why),))
+
+
+@pytest.mark.end_to_end
+def test_a_look_in_the_middle_of_a_start_has_a_limit_of_its_own_and_condemns_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Theirs is reached when what is preferred has failed; it takes longer than a load may."""
+    folder = with_theirs_first(tmp_path, wrong="wrong")
+    looks = tmp_path / "looks"
+    why = f"if not os.path.exists({str(looks)!r}): open({str(looks)!r}, 'w'); time.sleep(5)"
+    monkeypatch.setenv(*own_engine(tmp_path, why=why).popitem())
+    with Worker.start(folder, timeout_s=4, preferred=WRONG) as worker:
+        assert worker.info.variant == "theirs"
+        (note,) = worker.info.notes
+        assert note.startswith("wrong on cpu does not run, theirs does: tiny 1.0.0: expected the source")
+
+    looks.unlink()
+    with Worker(folder, preferred=WRONG) as worker:
+        killer = threading.Thread(target=lambda: wait_for(looks.exists, "the look") and worker.kill())
+        killer.start()
+        with pytest.raises(UnavailableError, match=r"in looking for what can run, the worker process"):
+            worker.wait_ready()
+        killer.join()

@@ -46,7 +46,7 @@ def test_with_the_plain_package_there_is_the_processor_and_no_process_is_started
         ("Other = 1", "has no attribute 'get_library_path'"),
         (GIVES.format("/nowhere.so"), "/nowhere.so: cannot open shared object file: No such file"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "ended the process by SIGSEGV"),
-        ("import sys\nsys.exit('no key')", "the process that starts it fails: no key"),
+        ("import sys\nsys.exit('no key')", "ended the process with status 1: no key"),
     ],
 )
 def test_a_broken_one_cannot_be_used_for_one_reason_and_the_processor_can(
