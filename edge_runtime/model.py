@@ -1,7 +1,7 @@
 """Load a bundle and predict: the Python API of the device part."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from edge_runtime.engine.base import Array, Session, numpy_dtype
 from edge_runtime.engine.check import Check, input_check
 from edge_runtime.engine.loading import load_best
 from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
-from edge_runtime.engine.row import BusyError, checked_row
+from edge_runtime.engine.row import BusyError, Read, Row, checked_row
 from edge_runtime.errors import EngineError, TrustError
 
 if TYPE_CHECKING:
@@ -170,13 +170,7 @@ class Model:
                 nothing is answered then.
             EngineError: the run failed, or the model was closed.
         """
-        row = self._row
-        if row is not None and row.fits(windows):
-            try:
-                return row.ask(windows, row.main)
-            except BusyError:
-                pass
-        return self._reader.main(self._run(windows))
+        return self._ask(windows, Row.main, self._reader.main)
 
     def predict_proba(self, windows: "ArrayLike | Table") -> Array:
         """Probabilities, float32 of shape (n, k), in the order of `classes`; arguments as in `predict`.
@@ -196,14 +190,7 @@ class Model:
 
     def infer(self, windows: "ArrayLike | Table") -> Inference:
         """Labels, probabilities and values from one run; arguments and errors as in `predict`."""
-        row = self._row
-        if row is not None and row.fits(windows):
-            try:
-                return row.ask(windows, row.inference)
-            except BusyError:
-                pass
-        outputs = self._run(windows)
-        return self._reader.inference(outputs, self._reader.main(outputs))
+        return self._ask(windows, Row.inference, self._inference)
 
     def replay_goldens(self) -> "GoldenResult":
         """Run the bundle's golden inputs here and compare with the source model's outputs.
@@ -233,13 +220,25 @@ class Model:
         self.close()
 
     def _outputs(self, windows: "ArrayLike | Table") -> Sequence[Array]:
+        return self._ask(windows, Row.copies, list)
+
+    def _inference(self, outputs: Sequence[Array]) -> Inference:
+        return self._reader.inference(outputs, self._reader.main(outputs))
+
+    def _ask(
+        self,
+        windows: "ArrayLike | Table",
+        of_row: Callable[[Row], Read],
+        of_batch: Callable[[Sequence[Array]], Read],
+    ) -> Read:
+        """The short way for one row, where it is free; else the way of batches."""
         row = self._row
         if row is not None and row.fits(windows):
             try:
-                return row.ask(windows, row.copies)
+                return row.ask(windows, of_row)
             except BusyError:
                 pass
-        return self._run(windows)
+        return of_batch(self._run(windows))
 
     def _run(self, windows: "ArrayLike | Table") -> Sequence[Array]:
         """All outputs for a batch of any size, in the manifest's order; the arrays are the caller's."""

@@ -21,7 +21,6 @@ from edge_runtime.bundle.archive import (
     read_index,
 )
 from edge_runtime.bundle.files import open_folder_at, open_regular, read_range
-from edge_runtime.durable import advice
 from edge_runtime.errors import ArchiveError, BundleError, UnreadableError
 
 if TYPE_CHECKING:
@@ -212,6 +211,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        from edge_runtime.durable import advice  # brings what a cold start need not wait for
+
         kind = BundleError if error.errno in _DAMAGED else UnreadableError
         what_to_do = advice(error.filename, error) if isinstance(error.filename, str) else ""
         raise kind(f"the bundle cannot be read: {error.strerror}. {what_to_do}".rstrip()) from error

@@ -9,7 +9,7 @@ import numpy as np
 from edge_runtime.engine.base import Array, BoundRow
 from edge_runtime.engine.check import Check
 from edge_runtime.engine.inputs import InputCheck
-from edge_runtime.engine.outputs import Inference, OutputReader
+from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
 
 Read = TypeVar("Read")
 
@@ -26,7 +26,7 @@ class Row(ABC):
     """
 
     def __init__(self, bound: BoundRow, reader: OutputReader) -> None:
-        self.main = reader.row_main(bound.outputs)
+        self._main = reader.row_main(bound.outputs)
         self._outputs = bound.outputs
         self._run = bound.run
         self._reader = reader
@@ -38,7 +38,7 @@ class Row(ABC):
     def fits(self, values: Any) -> TypeGuard[Any]:
         """Whether these are one row that needs no conversion: all that `ask` takes."""
 
-    def ask(self, values: Any, read: Callable[[], Read]) -> Read:
+    def ask(self, values: Any, read: Callable[["Row"], Read]) -> Read:
         """Run a row, and what `read` makes of it. Raises InputError, EngineError or BusyError."""
         free = self._free
         try:
@@ -47,13 +47,17 @@ class Row(ABC):
             raise BusyError from None
         try:
             self._execute(values)
-            return read()
+            return read(self)
         finally:
             free.append(None)
 
+    def main(self) -> Prediction:
+        """See above."""
+        return self._main()
+
     def inference(self) -> Inference:
         """See above."""
-        return self._reader.inference(self._outputs, self.main())
+        return self._reader.inference(self._outputs, self._main())
 
     def copies(self) -> tuple[Array, ...]:
         """See above."""

@@ -12,7 +12,7 @@ import pytest
 
 import edge_runtime
 from edge_runtime.bundle import open_bundle
-from edge_runtime.engine.row import BusyError
+from edge_runtime.engine.row import BusyError, Row
 from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, InputError, TrustError
 from edge_runtime.model import Model, from_bundle
 from tests.support.graphs import LABELS as TWO_LABELS
@@ -204,9 +204,9 @@ def test_a_row_that_comes_while_another_is_run_goes_the_way_of_batches(model: Mo
     row, window = model._row, WINDOWS[:1]
     assert row is not None
 
-    def meanwhile() -> tuple[object, ...]:
+    def meanwhile(_: Row) -> tuple[object, ...]:
         with pytest.raises(BusyError):
-            row.ask(window, row.main)
+            row.ask(window, Row.main)
         found = model.infer(window)
         return model.predict(window).tolist(), found.labels.tolist(), model.predict_proba(window)
 
@@ -214,7 +214,7 @@ def test_a_row_that_comes_while_another_is_run_goes_the_way_of_batches(model: Mo
 
     assert labels == again == NAMES[:1]
     assert np.allclose(probabilities, PROBABILITIES[:1], atol=1e-6)
-    assert row.ask(window, row.main).tolist() == NAMES[:1]  # free again
+    assert row.ask(window, Row.main).tolist() == NAMES[:1]  # free again
 
 
 def test_a_row_that_is_refused_leaves_the_short_way_free(model: Model) -> None:
@@ -222,7 +222,7 @@ def test_a_row_that_is_refused_leaves_the_short_way_free(model: Model) -> None:
         model.predict(np.full_like(WINDOWS[:1], np.nan))
 
     assert model._row is not None
-    assert model._row.ask(WINDOWS[:1], model._row.main).tolist() == NAMES[:1]
+    assert model._row.ask(WINDOWS[:1], Row.main).tolist() == NAMES[:1]
 
 
 def test_goldens_are_replayed(model: Model) -> None:
