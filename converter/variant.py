@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.batches import at_once
 from converter.inputs import Rows
 from converter.source import Tensors
 from edge_runtime.bundle import open_bundle, seal
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.errors import StorageError
-from edge_runtime.model import MAX_BATCH, Model, from_bundle
+from edge_runtime.model import Model, from_bundle
 
 
 @contextmanager
@@ -46,14 +45,6 @@ def run(model: Model, rows: Rows) -> Tensors:
 
     Raises InputError when it refuses a row.
     """
-    count = at_once(rows.arrays.values(), MAX_BATCH)
-    if count == MAX_BATCH:  # as many as the engine itself runs at once
-        return _run(model, rows)
-    parts = [_run(model, rows.take(slice(at, at + count))) for at in range(0, len(rows), count)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _run(model: Model, rows: Rows) -> Tensors:
     inference = model.infer(rows.given)
     if inference.by_name is not None:
         return inference.by_name
