@@ -17,6 +17,7 @@ from edge_runtime.engine.requirements import only
 from edge_runtime.errors import ConfigError, EdgeError, StoreError
 from edge_runtime.mqtt import check as try_out
 from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import Slot
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -47,10 +48,12 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
 
     def look(subject: str, say: Callable[[], str]) -> bool:
         try:
-            findings.append(Finding(subject, say()))
+            text, why = say(), ""
         except EdgeError as error:
-            findings.append(Finding(subject, "", str(error)))
-        return not findings[-1].problem
+            text, why = "", str(error)
+        if text or why:
+            findings.append(Finding(subject, text, why))
+        return not why
 
     look("device.data", lambda: _data(config.device.data))
     trusts = look("device.trust", lambda: _trust(config))
@@ -64,7 +67,8 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
         look("fleet", lambda: _broker("publishes to", fleet, connect=connect))
     for index, model in enumerate(config.models):
         where, one = f"models[{index}]", model
-        look(f"{where}.bundle", lambda one=one: _bundle(config, one, trusts))  # type: ignore[misc]
+        if look(f"{where}.bundle", lambda one=one: _bundle(config, one, trusts)):  # type: ignore[misc]
+            look(f"{where}.variant", lambda one=one: _variant(config, one))  # type: ignore[misc]
         look(f"{where}.source", lambda one=one: _source(config, one, connect=connect))  # type: ignore[misc]
     if not config.models:
         findings.append(Finding("models", "none: only the device's health is measured"))
@@ -121,27 +125,39 @@ def _bundle(config: Config, model: ModelConfig, trusts: bool) -> str:
     with open_bundle(model.bundle, root=root, allow_unsigned=not trusts) as bundle:
         manifest = bundle.manifest
         bundle.check()
-    check_fits(model, manifest, config.board)
+    check_fits(msgspec.structs.replace(model, variant=None), manifest, config.board)
     installs = f"installs {manifest.version} from {model.bundle.name} and runs it{_how(model)}"
     if not trusts:
         installs = f"{manifest.version} in {model.bundle.name} fits; whose it is cannot be told yet"
     return f"{model.name}: {runs or installs}"
 
 
-def _active(config: Config, model: ModelConfig) -> str:
-    """What is installed and active; '' for nothing. Raises where it has not the variant to run."""
-    store = Store(config.store)
-    try:
-        now = store.state().models.get(model.name)
-    except StoreError:
+def _variant(config: Config, model: ModelConfig) -> str:
+    """'' where what is active, or else is installed first, has the variant that is to run."""
+    if not model.variant:
         return ""
-    if now is None or now.active is None:
-        return ""
-    if model.variant:
-        folder = store.slot_path(model.name, now.active)
+    if (now := _active_slot(config, model)) is not None:
+        folder = Store(config.store).slot_path(model.name, now.digest)
         with open_folder(folder, root=None, allow_unsigned=True) as bundle:
             only(bundle.manifest, model.variant)
-    return f"runs {now.slots[now.active].version}, which is installed"
+    elif model.bundle is not None:
+        with open_bundle(model.bundle, root=None, allow_unsigned=True) as bundle:
+            check_fits(model, bundle.manifest, config.board)
+    return ""
+
+
+def _active(config: Config, model: ModelConfig) -> str:
+    """What is installed and active; '' for nothing."""
+    now = _active_slot(config, model)
+    return f"runs {now.version}, which is installed" if now else ""
+
+
+def _active_slot(config: Config, model: ModelConfig) -> Slot | None:
+    try:
+        now = Store(config.store).state().models.get(model.name)
+    except StoreError:
+        return None
+    return now.slots[now.active] if now and now.active else None
 
 
 def _how(model: ModelConfig) -> str:

@@ -18,16 +18,23 @@ def lacking(config: Config) -> dict[str, str]:
     """
     found = {}
     asked = config.device.temperature
-    if asked and Asking(partial(health.hottest, asked.sensor)).ask() is None:
-        found["device.temperature.sensor"] = no_temperature(asked)
+    if asked:
+        asking = Asking(partial(health.hottest, asked.sensor))
+        if asking.ask() is None:
+            found["device.temperature.sensor"] = no_temperature(asked, hangs=asking.hangs)
     for index, model in enumerate(config.models):
         if told := _no_provider(model):
             found[f"models[{index}].provider"] = told
     return found
 
 
-def no_temperature(asked: TemperatureConfig) -> str:
-    """Of a sensor that tells nothing."""
+def no_temperature(asked: TemperatureConfig, *, hangs: bool) -> str:
+    """Of a sensor that tells nothing, or does not answer at all."""
+    if hangs:
+        return (
+            f"{asked.sensor} does not answer here: its driver hangs, and as long as it does the models "
+            "are not eased."
+        )
     return f"{asked.sensor} tells no temperature here, so the models are never eased."
 
 

@@ -1,9 +1,11 @@
 """Whether a stream of samples can feed a model, and its predictions be told: a pure decision."""
 
+import msgspec
+
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.config import ModelConfig
 from edge_runtime.engine.requirements import demand_met
-from edge_runtime.errors import ConfigError
+from edge_runtime.errors import ConfigError, EdgeError
 
 
 def check_fits(model: ModelConfig, manifest: Manifest, board: str) -> None:
@@ -17,6 +19,19 @@ def check_fits(model: ModelConfig, manifest: Manifest, board: str) -> None:
     if why := why_not(manifest):
         raise ConfigError(f"{model.bundle}: {why}")
     demand_met(manifest, board=board, pinned=model.variant or "")
+
+
+def unfit(model: ModelConfig, manifest: Manifest, board: str) -> tuple[str, str]:
+    """What `check_fits` refuses: the key of the model's table to blame, and why; '' for nothing."""
+    try:
+        check_fits(msgspec.structs.replace(model, variant=None), manifest, board)
+    except EdgeError as error:
+        return "bundle", str(error)
+    try:
+        check_fits(model, manifest, board)
+    except EdgeError as error:
+        return "variant", str(error)
+    return "", ""
 
 
 def why_not(manifest: Manifest) -> str:

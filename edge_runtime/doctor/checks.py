@@ -3,6 +3,7 @@
 from edge_runtime.config import BrokerConfig
 from edge_runtime.doctor import (
     board,
+    bundles,
     clock,
     configuration,
     disk,
@@ -41,6 +42,7 @@ _WITH_DATA = (
 )
 _WITH_CONFIG = (
     Check("board", board.look),
+    Check("bundles", bundles.look),
     Check("service", service.look),
     Check("files", files.named),
     Check("certificates", files.certificates),

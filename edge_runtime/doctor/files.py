@@ -13,7 +13,7 @@ from edge_runtime.config import files as files_of
 from edge_runtime.config import folders as folders_of
 from edge_runtime.doctor.certificates import judge_certificate
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
-from edge_runtime.doctor.folders import nearest, try_to_write
+from edge_runtime.doctor.folders import in_the_way, nearest, try_to_write
 from edge_runtime.service.unit import MADE_BY_SYSTEMD
 
 _MAX_ENTRIES = 20_000
@@ -35,6 +35,11 @@ def folders(device: Device) -> Iterator[Finding]:
 
 
 def _writable(folder: Path) -> Finding:
+    if (file := in_the_way(folder)) is not None:
+        return problem(
+            f"{folder}: expected a folder, but {file} is a file.",
+            f"Name a folder, or move {file} away.",
+        )
     there = nearest(folder)
     me = _user(os.geteuid())
     try:

@@ -14,6 +14,12 @@ def nearest(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if os.path.isdir(folder))
 
 
+def in_the_way(path: Path) -> Path | None:
+    """What is there, or above it, and is no folder; None where a folder is or can be made."""
+    there = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+    return None if os.path.isdir(there) else there
+
+
 def try_to_write(folder: Path) -> None:
     """Write a block to a file without a name, which a crash cannot leave behind. Raises OSError."""
     try:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from edge_runtime.agent.lacking import no_temperature
+from edge_runtime.agent.patience import Asking
 from edge_runtime.config import TemperatureConfig
 from edge_runtime.doctor.findings import Device, Finding, megabytes, ok, problem, warning
 from edge_runtime.telemetry import health
@@ -15,6 +17,7 @@ _SERVICE = "system.slice/edge-runtime.service"
 # Of a Raspberry Pi up to 4, and of a 5 whose kernel has it; the other is mainline's, of every Pi.
 _THROTTLED = "sys/devices/platform/soc*/soc*:firmware/get_throttled"
 _VOLTAGE = "sys/class/hwmon/hwmon*/name"
+_DRIVER = "Look what its driver says: dmesg. Name another zone that answers: ls /sys/class/thermal"
 _COOL = "Give it air, shade or a heat sink; clean the fan."
 _SUPPLY = "Use the power supply that the board's maker names, and a short, thick cable."
 _MORE = "Stop other programs, use a smaller model, or raise the limit (MemoryMax)."
@@ -22,21 +25,29 @@ _MORE = "Stop other programs, use a smaller model, or raise the limit (MemoryMax
 
 def temperature(device: Device) -> Iterator[Finding]:
     if device.config and (asked := device.config.device.temperature):
-        yield judge_ceiling(asked, health.hottest(asked.sensor))
-    zone = max(health.temperatures(device.root), default=None)
-    if zone is None:
+        sensor = Asking(partial(health.hottest, asked.sensor))
+        celsius = sensor.ask()
+        yield judge_ceiling(asked, celsius, hangs=sensor.hangs)
+    zones = Asking(partial(_hottest_zone, device.root))
+    zone = zones.ask()
+    if zones.hangs:
+        yield warning("A thermal zone of this machine does not answer: its driver hangs.", _DRIVER)
+    elif zone is None:
         yield ok("This machine does not tell its temperature.")
     else:
         yield judge_temperature(*zone)
 
 
-def judge_ceiling(asked: TemperatureConfig, celsius: float | None) -> Finding:
-    """`celsius`: what the configured sensor tells, None where it tells nothing."""
+def _hottest_zone(root: Path) -> tuple[float, str] | None:
+    return max(health.temperatures(root), default=None)
+
+
+def judge_ceiling(asked: TemperatureConfig, celsius: float | None, *, hangs: bool = False) -> Finding:
+    """`celsius`: what the configured sensor tells, None where it tells nothing, or `hangs`."""
     if celsius is None:
-        return problem(
-            f"`device.temperature.sensor`: {no_temperature(asked)}",
-            "Name a thermal zone that has a file `temp`, or leave it out: ls /sys/class/thermal",
-        )
+        zone = "Name a thermal zone that has a file `temp`, or leave it out: ls /sys/class/thermal"
+        told = no_temperature(asked, hangs=hangs)
+        return problem(f"`device.temperature.sensor`: {told}", _DRIVER if hangs else zone)
     told = f"{asked.sensor} is at {celsius:.0f} °C"
     if celsius >= asked.ceiling_c:
         return warning(

@@ -5,9 +5,12 @@ from collections.abc import Container, Iterator, Mapping
 
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.errors import EdgeError
-from edge_runtime.store.beside_agent import why_stuck
+from edge_runtime.store import beside_agent
+from edge_runtime.store.beside_agent import Told, why_stuck
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState
+
+TRIES_AGAIN = "Mend that; the agent tries again by itself. What it says: journalctl -u edge-runtime"
 
 
 def look(device: Device) -> Iterator[Finding]:
@@ -15,7 +18,9 @@ def look(device: Device) -> Iterator[Finding]:
     assert path is not None
     try:
         path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except NotADirectoryError:
+        return  # the check of folders says what is in the way
+    except FileNotFoundError:
         yield ok(f"{path}: nothing is installed yet; the first install makes the store.")
         return
     except OSError as error:
@@ -30,9 +35,11 @@ def look(device: Device) -> Iterator[Finding]:
     except EdgeError as error:
         yield problem(*told(error, "Look at who may read it, and at the disk."))
         return
-    yield from _versions(
-        store, models, {each.name for each in device.config.models} if device.config else ()
-    )
+    says = beside_agent.told(store)
+    configured = {each.name for each in device.config.models} if device.config else ()
+    yield from _versions(store, models, configured, says)
+    for name in sorted(says.runs.keys() - models.keys() if says else ()):
+        yield _not_running(says, name, "is not installed") or ok(f"{name}: the agent runs it.")
     if store.agent_running():
         if stuck := why_stuck(store):
             what, _, advice = stuck.rpartition(". ")
@@ -67,10 +74,15 @@ def installed(store: Store) -> Mapping[str, ModelState]:
         return {}
 
 
-def judge_idle(name: str, model: ModelState) -> Finding:
-    """A configured model of which no version is active."""
+def judge_idle(name: str, model: ModelState, *, stuck: bool = False) -> Finding:
+    """A configured model of which no version is active; `stuck`: its agent could not try what waits."""
     if model.pending is not None:
         version = model.slots[model.pending].version
+        if stuck:
+            return problem(
+                f"{name}: nothing runs; {version} waits to be active, and cannot run now.",
+                "Why, `trials` says below.",
+            )
         return warning(
             f"{name}: no version is active yet; {version} waits to be.",
             "Whether it runs, and what it has to show: edge-runtime status",
@@ -84,12 +96,26 @@ def judge_idle(name: str, model: ModelState) -> Finding:
     )
 
 
+def _not_running(says: Told | None, name: str, is_so: str) -> Finding | None:
+    """Of a configured model that its agent does not run; `is_so`: what the store says of it."""
+    if says is None or says.runs.get(name) != "":
+        return None
+    if why := says.waits.get(name):
+        return problem(
+            f"{name} {is_so}, and the agent does not run it: {why.rstrip('.')}.",
+            TRIES_AGAIN,
+        )
+    return warning(f"{name} {is_so}, and the agent does not run it yet.", "Look again in a minute.")
+
+
 def _versions(
-    store: Store, models: Mapping[str, ModelState], configured: Container[str]
+    store: Store, models: Mapping[str, ModelState], configured: Container[str], says: Told | None
 ) -> Iterator[Finding]:
     for name, model in models.items():
         if model.active is None:
-            yield judge_idle(name, model) if name in configured else ok(f"{name}: no version is active.")
+            stuck = says is not None and not says.runs.get(name) and bool(says.waits.get(name))
+            inactive = judge_idle(name, model, stuck=stuck)
+            yield inactive if name in configured else ok(f"{name}: no version is active.")
             continue
         version = model.slots[model.active].version
         try:
@@ -97,6 +123,7 @@ def _versions(
         except EdgeError as error:
             yield problem(str(error), f"Install {name} {version} again: edge-runtime install BUNDLE")
         else:
-            yield ok(f"{name}: version {version} is active.")
+            idle = _not_running(says, name, f"{version} is active")
+            yield idle or ok(f"{name}: version {version} is active.")
     if not models:
         yield ok(f"{store.root}: nothing is installed yet.")

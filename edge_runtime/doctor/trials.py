@@ -6,8 +6,9 @@ from pathlib import Path
 
 from edge_runtime.config import TrialConfig
 from edge_runtime.doctor.findings import Device, Finding, ok, warning
-from edge_runtime.doctor.store import installed, opened
+from edge_runtime.doctor.store import TRIES_AGAIN, installed, opened
 from edge_runtime.store import state_file
+from edge_runtime.store.beside_agent import told
 from edge_runtime.store.slots import Slot
 from edge_runtime.store.trials import CONTACT
 
@@ -24,27 +25,34 @@ def look(device: Device) -> Iterator[Finding]:
     asked = {model.name: model.trial for model in device.config.models} if device.config else {}
     quiet_s = time.time() - (path / state_file.NAME).stat().st_mtime
     agent_runs = store.agent_running()
+    says = told(store)
     for slot in pending:
-        yield judge(slot, asked.get(slot.model), path, quiet_s=quiet_s, agent_runs=agent_runs)
+        why = says.waits.get(slot.model, "") if says else ""
+        yield judge(slot, asked.get(slot.model), path, quiet_s=quiet_s, agent_runs=agent_runs, why=why)
 
 
 def judge(
-    slot: Slot, asks: TrialConfig | None, path: Path, *, quiet_s: float, agent_runs: bool
+    slot: Slot, asks: TrialConfig | None, path: Path, *, quiet_s: float, agent_runs: bool, why: str = ""
 ) -> Finding:
     """The pending `slot` of the store at `path`; `quiet_s`: since when nothing changed there, seconds.
 
-    `asks`: what the configuration asks of its trial; None where the model is not configured.
+    `asks`: what the configuration asks of its trial; None where the model is not configured. `why`: what
+    the agent says of what waits.
     """
     what = f"{slot.model} {slot.version} is installed and waits to be tried."
     if slot.state == "trial":
         left = f"{slot.attempts} of {slot.allowed} attempts left"
         last = f" The last attempt: {slot.reason.rstrip('.')}." if slot.reason else ""
         what = f"{slot.model} {slot.version} is on trial, {left}.{last}"
+    if why := why or slot.waits:
+        what += f" Why it waits: {why.rstrip('.')}."
     if not agent_runs:
         return warning(
             f"{what} No agent runs on this store.",
             f"Start one: systemctl start edge-runtime. Or do without: edge-runtime activate {_at(path)}",
         )
+    if why:
+        return warning(what, TRIES_AGAIN)
     if quiet_s < _PATIENCE_S + (asks.serve_s if asks else 0):
         return ok(what)
     what += f" Nothing came of it for {quiet_s / 60:,.0f} minutes."

@@ -118,7 +118,7 @@ def _not_yet(store: Store, slot: Slot, waiting: Waiting) -> str:
             f"{subject}: it runs, on trial; the agent has not confirmed it within {waiting.wait_s:g} s. "
             "`edge-runtime status` tells; `edge-runtime confirm` vouches for it."
         )
-    why = f" Why it waits: {_sentence(now.reason)}" if now.reason else ""
+    why = f" Why it waits: {_sentence(now.waits)}" if now.waits else ""
     return (
         f"{subject}: it is installed and pending, but the agent has not activated it within "
         f"{waiting.wait_s:g} s.{why} `edge-runtime status` shows when it has; the agent's log tells why "

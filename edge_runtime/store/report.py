@@ -102,11 +102,12 @@ def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
     if not now.active and not now.pending:
         yield "  nothing runs: install a bundle"
     waits = seen.told.waits.get(model, "") if seen.told else ""
-    if why := not_running(seen.told, model) or waits:
-        yield f"  {why}"
+    if told := not_running(seen.told, model) or waits:
+        yield f"  {told}"
     for role, slot in _rows(now):
         # An agent that tells why a version waits knows it better than what was written before.
-        reason = f"  {slot.reason}" if slot.reason and not (waits and role == "pending") else ""
+        why = "" if waits and role == "pending" else slot.waits or slot.reason
+        reason = f"  {why}" if why else ""
         if slot.declares and role == "pending":
             reason = f"  its confirm forbids releases below {slot.declares}{reason}"
         if slot.state == "trial":

@@ -38,8 +38,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One bundle on this device.
 
     On trial, `attempts` of the `allowed` ones are left, and `proved` says that it gave its golden
-    outputs here. `reason` says why it is bad, why the last attempt of its trial ended, or why it waits.
-    `declares` is the floor in its manifest, 0 for none.
+    outputs here. `reason` says why it is bad, or why the last attempt of its trial ended; `waits` says
+    why it could not be tried, and will be again. `declares` is the floor in its manifest, 0 for none.
     """
 
     model: str
@@ -51,6 +51,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     allowed: int = 0
     proved: bool = False
     reason: str = ""
+    waits: str = ""
     declares: int = 0
 
 
@@ -154,7 +155,7 @@ def confirmed(state: State, model: str, digest: str) -> State:
             f"{model} {slot.version}: expected a version that gave its golden outputs here, found one "
             "that did not yet. `edge-runtime activate` lets it."
         )
-    slot = msgspec.structs.replace(slot, state="good", attempts=0, allowed=0, reason="")
+    slot = msgspec.structs.replace(slot, state="good", attempts=0, allowed=0, reason="", waits="")
     if slot.declares > now.declared:
         now = msgspec.structs.replace(now, declared=slot.declares, declared_by=slot.version)
     others = [one for one in (now.active, now.previous, *now.older) if one and one != digest]
@@ -195,7 +196,12 @@ def rejected(state: State, model: str, digest: str, reason: str) -> State:
     before = state.models.get(model, ModelState())
     state = withdrawn(state, model, digest)
     bad = msgspec.structs.replace(
-        before.slots[digest], state="bad", attempts=0, allowed=0, reason=reason[:MAX_REASON]
+        before.slots[digest],
+        state="bad",
+        attempts=0,
+        allowed=0,
+        reason=reason[:MAX_REASON],
+        waits="",
     )
     remembered = {**before.bad, digest: bad}
     return with_model(state, model, bad=dict(list(remembered.items())[-MAX_BAD:]))

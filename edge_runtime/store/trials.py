@@ -69,8 +69,7 @@ def tried(state: State, model: str, digest: str, allowed: int, why: str = "") ->
         return state
     if slot.state == "staged":
         slot = msgspec.structs.replace(slot, state="trial", allowed=allowed, attempts=allowed)
-    before = slot.reason if slot.attempts < slot.allowed else ""  # else it only says why it waited
-    reason = (why or before)[:MAX_REASON]
+    reason = (why or slot.reason)[:MAX_REASON]
     if slot.attempts < 1:
         return rejected(state, model, digest, exhausted(slot, reason))
     slot = msgspec.structs.replace(slot, attempts=slot.attempts - 1, reason=reason)
@@ -88,7 +87,7 @@ def proved(state: State, model: str, digest: str) -> State:
     slot = _pending(state, model, digest)
     if slot.state == "staged":
         raise AssertionError(f"{model}: slot {digest} is not on trial")
-    return _replaced(state, msgspec.structs.replace(slot, proved=True))
+    return _replaced(state, msgspec.structs.replace(slot, proved=True, waits=""))
 
 
 def refunded(state: State, model: str, digest: str, why: str = "") -> State:
@@ -101,8 +100,8 @@ def refunded(state: State, model: str, digest: str, why: str = "") -> State:
     if slot is None or digest != now.pending or slot.state != "trial":
         return state
     attempts = min(slot.allowed, slot.attempts + 1)
-    reason = why[:MAX_REASON] or slot.reason
-    return _replaced(state, msgspec.structs.replace(slot, attempts=attempts, reason=reason))
+    waits = why[:MAX_REASON] or slot.waits
+    return _replaced(state, msgspec.structs.replace(slot, attempts=attempts, waits=waits))
 
 
 def given_up(state: State, model: str, digest: str) -> State:

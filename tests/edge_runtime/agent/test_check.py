@@ -76,7 +76,7 @@ def test_an_altered_bundle_is_a_problem(rig: AgentRig) -> None:
 def test_a_variant_that_the_bundle_does_not_have_is_a_problem(tmp_path: Path) -> None:
     rig = AgentRig(tmp_path, NOBODY, model={"variant": "int8"})
     told = "tiny 1.0.0: expected a variant 'int8', found fp32. Name one of these."
-    assert problems(rig) == {"models[0].bundle": told}
+    assert problems(rig) == {"models[0].variant": told}
 
     store = Store(rig.data / "store")
     digest = store.install(rig.bundle(), root=root()).digest
@@ -85,7 +85,7 @@ def test_a_variant_that_the_bundle_does_not_have_is_a_problem(tmp_path: Path) ->
     store.confirmed("tiny", digest)
     text = rig.config.read_text()
     rig.config.write_text(text.replace('bundle = "tiny-1.0.0.edge"\n', ""))
-    assert problems(rig) == {"models[0].bundle": told}
+    assert problems(rig) == {"models[0].variant": told}
     rig.config.write_text(
         text.replace('"int8"', '"fp32"\nprovider = "cpu"\nrealtime = { priority = 10 }')
     )
@@ -128,7 +128,7 @@ def test_what_this_machine_does_not_have_is_a_warning_as_the_device_may_be_anoth
     assert "warning" not in check(rig).stdout
 
     thermal.hang("cpu-thermal")
-    assert f"{thermal.folder} tells no temperature here" in check(rig).stdout
+    assert f"{thermal.folder} does not answer here: its driver hangs" in check(rig).stdout
     thermal.answer("cpu-thermal", 50_000)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from edge_runtime import cli
-from tests.support.agent import COMMAND, AgentRig
+from tests.support.agent import COMMAND, AgentRig, device
 from tests.support.brokers import Mosquitto
+from tests.support.waiting import wait_for
 
 NOBODY = "mqtt://127.0.0.1:1"
 
@@ -87,6 +88,29 @@ def test_a_running_agent_is_seen(tmp_path: Path) -> None:
             assert what[-1].endswith("an agent runs on it now.")
         finally:
             rig.close()
+
+
+@pytest.mark.end_to_end
+def test_why_nothing_runs_is_told_by_status_and_doctor_beside_the_agent_and_without_it(
+    tmp_path: Path,
+) -> None:
+    with device(tmp_path, NOBODY, model={"memory_mb": 64}) as rig:
+        rig.start_without_waiting()
+        limit = "The memory limit of 64 MB (`memory_mb`) was reached"
+        store = ["--store", rig.data / "store"]
+        status = wait_for(
+            lambda: limit in (said := rig.command("status", *store).stdout) and said, "the reason"
+        )
+        assert status.startswith("agent  running, but no model runs: `edge-runtime doctor` and ")
+        assert "\n  does not run: " in status
+        told = findings("--config", rig.config)
+        assert "1.0.0 waits to be active, and cannot run now." in told["store"][0]["what"]
+        assert limit in told["trials"][0]["what"]
+
+        rig.stop()
+        pending = rig.command("status", *store).stdout.splitlines()[-1]
+        assert limit in pending
+        assert limit in findings("--config", rig.config)["trials"][0]["what"]
 
 
 def test_faults_of_the_configuration_are_problems_and_the_machine_is_looked_at(tmp_path: Path) -> None:

@@ -36,6 +36,16 @@ def test_a_folder_that_is_still_to_be_made_is_tried_above(tmp_path: Path) -> Non
     assert os.listdir(tmp_path) == ["agent.toml"]
 
 
+@pytest.mark.parametrize("below", ["store", "store/deeper/still"])
+def test_a_file_where_a_folder_should_be_is_a_problem(tmp_path: Path, below: str) -> None:
+    (tmp_path / "store").write_text("no folder")
+    (found,) = files.folders(Device(store=tmp_path / below))
+    assert (found.state, found.what) == (
+        "problem",
+        f"{tmp_path / below}: expected a folder, but {tmp_path / 'store'} is a file.",
+    )
+
+
 def test_a_folder_that_takes_nothing_is_a_problem(tmp_path: Path) -> None:
     (found,) = files.folders(Device(store=Path("/proc/edge-runtime")))
     assert found.state == "problem"

@@ -50,6 +50,24 @@ def test_the_sensor_that_the_models_are_eased_by_is_read_and_compared_with_its_c
     assert (told().state, "is at 75 °C, and from 70 °C on" in told().what) == ("warning", True)
 
 
+def test_a_sensor_that_does_not_answer_is_told_as_such_and_does_not_keep_the_others_waiting(
+    root: Path,
+) -> None:
+    thermal = Thermal(root / "sys" / "class" / "thermal")
+    thermal.hang("cpu-thermal")
+    asked = TemperatureConfig(sensor=thermal.folder)
+    config = Config(device=DeviceConfig(id="dev", temperature=asked))
+    try:
+        ceiling, machine = hardware.temperature(Device(config=config, root=root))
+    finally:
+        thermal.answer("cpu-thermal", 50_000)
+    assert (ceiling.state, machine.state) == ("problem", "warning")
+    told = f"`device.temperature.sensor`: {thermal.folder} does not answer here: its driver hangs"
+    assert ceiling.what.startswith(told)
+    assert "dmesg" in ceiling.advice
+    assert machine.what == "A thermal zone of this machine does not answer: its driver hangs."
+
+
 @pytest.mark.parametrize(
     "files",
     [

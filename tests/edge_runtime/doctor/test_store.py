@@ -7,6 +7,7 @@ from edge_runtime.config import load
 from edge_runtime.doctor.findings import Device, Finding
 from edge_runtime.doctor.store import look
 from edge_runtime.store import locks
+from edge_runtime.store.beside_agent import Told
 from edge_runtime.store.locks import Holder
 from tests.edge_runtime.doctor.holding import holding
 from tests.edge_runtime.store.rig import Shelf
@@ -39,6 +40,30 @@ def test_an_agent_that_does_not_tell_its_release_is_only_seen(shelf: Shelf) -> N
         assert locks.holder(lock) is None
 
 
+def test_what_the_agent_does_not_run_is_a_problem_with_its_reason(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+
+    def told(says: Told) -> dict[str, Finding]:
+        with shelf.store.agent_lock() as lock:
+            lock.say(says.line())
+            return {each.what.split(" ")[0].rstrip(":"): each for each in look(device)}
+
+    device = Device(store=shelf.store.root)
+    runs = told(Told({"tiny": "1.0.0", "other": ""}, {"other": "other.edge: it is gone."}))
+    assert (runs["tiny"].state, runs["tiny"].what) == ("ok", "tiny: version 1.0.0 is active.")
+    assert (runs["other"].state, runs["other"].what) == (
+        "problem",
+        "other is not installed, and the agent does not run it: other.edge: it is gone.",
+    )
+    stands = told(Told({"tiny": ""}, {"tiny": "There is no memory."}))["tiny"]
+    assert (stands.state, stands.what) == (
+        "problem",
+        "tiny 1.0.0 is active, and the agent does not run it: There is no memory.",
+    )
+    starts = told(Told({"tiny": ""}))["tiny"]
+    assert (starts.state, starts.what.endswith("does not run it yet.")) == ("warning", True)
+
+
 def test_a_configured_model_of_which_nothing_runs_is_a_problem_with_the_reason(
     tmp_path: Path, shelf: Shelf
 ) -> None:
@@ -56,6 +81,12 @@ def test_a_configured_model_of_which_nothing_runs_is_a_problem_with_the_reason(
         "warning",
         "tiny: no version is active yet; 1.0.0 waits to be.",
     )
+    with shelf.store.agent_lock() as lock:
+        lock.say(Told({"tiny": ""}, {"tiny": "There is no memory."}).line())
+        assert (idle().state, idle().what) == (
+            "problem",
+            "tiny: nothing runs; 1.0.0 waits to be active, and cannot run now.",
+        )
     shelf.store.rejected("tiny", slot.digest, "it gives other outputs.")
     assert (idle().state, idle().what) == (
         "problem",

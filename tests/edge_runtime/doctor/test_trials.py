@@ -23,6 +23,7 @@ def slot(state: SlotState = "trial", **more: Any) -> Slot:
 
 SERVES = slot(attempts=2, allowed=3, proved=True, reason="it was killed")
 LOADS = slot(attempts=2, allowed=3)
+WAITS = slot(attempts=3, allowed=3, waits="There is no memory.")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,8 @@ LOADS = slot(attempts=2, allowed=3)
         ),
         (SERVES, -1e9, True, "ok", "on trial"),  # the clock went back
         (SERVES, 0, False, "warning", "No agent runs on this store."),
+        (WAITS, 0, True, "warning", "3 of 3 attempts left. Why it waits: There is no memory."),
+        (WAITS, 0, False, "warning", "Why it waits: There is no memory. No agent runs on this store."),
         (LOADS, 660, True, "warning", "attempts left. Nothing came of it for 11 minutes."),
     ],
 )
@@ -51,6 +54,13 @@ def test_what_is_pending_is_judged_by_how_long_nothing_happened(
     finding = trials.judge(found, ASKS, STORE, quiet_s=quiet_s, agent_runs=agent_runs)
     assert (finding.state, words in finding.what) == (state, True), finding.what
     assert bool(finding.advice) == (state != "ok")
+
+
+def test_what_the_agent_says_of_it_is_told_at_once() -> None:
+    said = "1.1.0 waits: it is made for pi5."
+    finding = trials.judge(slot("staged"), ASKS, STORE, quiet_s=0, agent_runs=True, why=said)
+    assert finding.state == "warning"
+    assert finding.what.endswith("waits to be tried. Why it waits: 1.1.0 waits: it is made for pi5.")
 
 
 def test_who_waits_too_long_is_told_how_to_vouch_for_it_and_how_to_give_it_up() -> None:

@@ -67,16 +67,18 @@ def test_a_clean_stop_gives_the_attempt_back_and_never_more_than_there_were() ->
     assert trials.refunded(state, "motion", TWO.digest) == state
 
 
-def test_why_a_version_waits_is_kept_until_it_is_tried_again_and_is_no_reason_to_reject_it() -> None:
+def test_why_a_version_waits_is_kept_until_it_proves_itself_and_is_no_reason_to_reject_it() -> None:
     state = trials.refunded(on_trial(1), "motion", TWO.digest, "There is no memory.")
-    assert (two(state).attempts, two(state).reason) == (1, "There is no memory.")
+    assert (two(state).attempts, two(state).waits) == (1, "There is no memory.")
+    state = trials.tried(state, "motion", TWO.digest, 1)
     state = trials.refunded(state, "motion", TWO.digest)  # the device is stopped meanwhile
-    assert two(state).reason == "There is no memory."
+    assert two(state).waits == "There is no memory."
 
     state = trials.tried(state, "motion", TWO.digest, 1)
-    assert two(state).reason == ""
-    state = trials.tried(state, "motion", TWO.digest, 1)
-    assert "the power went, before it was confirmed" in motion(state).bad[TWO.digest].reason
+    assert two(trials.proved(state, "motion", TWO.digest)).waits == ""
+    bad = motion(trials.tried(state, "motion", TWO.digest, 1)).bad[TWO.digest]
+    assert "the power went, before it was confirmed" in bad.reason
+    assert bad.waits == ""
 
 
 def test_a_refund_that_comes_late_changes_nothing() -> None:
