@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.inputs import Labels
+from converter.lowering.labels import largest
 from converter.source import Answer, apart
 from edge_runtime.bundle.manifest import Label, Task
 from edge_runtime.errors import InputError
@@ -81,7 +82,7 @@ class Head:
             values = {"label": (scores > self.cut).astype(np.int64)}
             scores = np.stack([1 - scores, scores], axis=scores.ndim)
         else:
-            values = {"label": np.argmax(scores, axis=1).astype(np.int64)}
+            values = {"label": largest(scores)}
         if self.has_probabilities:
             values["probabilities"] = scores
         return values

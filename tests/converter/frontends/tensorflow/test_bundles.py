@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
@@ -16,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import edge_runtime
 from converter.blocks import WindowFeatures
+from converter.bundling import GRAPH
 from edge_runtime.errors import ConversionError, InputError
 from tests.converter.frontends.tensorflow.kit import sentences
 from tests.converter.frontends.tensorflow.models import ROWS, WINDOWS, called, converted, kit, rows_model
@@ -26,6 +28,13 @@ def predicted(bundle: Any, folder: Path, inputs: Any) -> Any:
     path = bundle.save(folder / "net.edge")
     with edge_runtime.load(path, allow_unsigned=True) as device:
         return device.infer(inputs)
+
+
+def test_a_label_costs_one_node() -> None:
+    graph = onnx.load_from_string(converted(rows_model(3, "softmax"), ROWS).artifacts[GRAPH]).graph
+    nodes = [node.op_type for node in graph.node]
+
+    assert nodes[nodes.index("Softmax") + 1 :] == ["ArgMax", "Identity"]
 
 
 def test_a_softmax_is_a_classification_with_labels_probabilities_parity_and_accuracy() -> None:
