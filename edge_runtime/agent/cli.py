@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(readable=False, path_type=Path)  # what may not be read is told like other faults
 
 
 @click.command()

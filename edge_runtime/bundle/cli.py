@@ -10,7 +10,7 @@ import click
 
 from edge_runtime.bundle import roots_cli
 
-_FILE = click.Path(path_type=Path)
+_FILE = click.Path(readable=False, path_type=Path)  # what may not be read is told like other faults
 _KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
+from edge_runtime import durable
 from edge_runtime.bundle import load_root
 from edge_runtime.config import files as files_of
 from edge_runtime.config import folders as folders_of
@@ -50,7 +53,10 @@ def _writable(folder: Path) -> Finding:
                 f"{there}: nothing can be written there: {error.strerror}.",
                 "Make room there: `disk` below says how much there is.",
             )
-        return judge_unwritable(folder, there, me, error.strerror or type(error).__name__)
+        found = judge_unwritable(folder, there, me, error.strerror or type(error).__name__)
+        if there == folder and (advice := durable.advice(there, error)):
+            return msgspec.structs.replace(found, advice=advice)
+        return found
     made = "" if there == folder else f", where {folder} will be made"
     return ok(f"{there}: user {me} can write there{made}.")
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Container, Iterator, Mapping
 
+from edge_runtime import durable
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.errors import EdgeError
 from edge_runtime.store import beside_agent
@@ -26,7 +27,7 @@ def look(device: Device) -> Iterator[Finding]:
     except OSError as error:
         yield problem(
             f"{path}: cannot be looked at: {error.strerror}.",
-            "Run the doctor as the agent's user: sudo -u edge-runtime edge-runtime doctor",
+            durable.advice(path, error) or "Look at the disk: dmesg",
         )
         return
     store = Store(path)

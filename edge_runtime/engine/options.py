@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from edge_runtime import Model
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(readable=False, path_type=Path)  # what may not be read is told like other faults
 
 
 class Seconds(click.FloatRange):

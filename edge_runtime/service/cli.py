@@ -6,7 +6,7 @@ import click
 
 from edge_runtime.service import USUAL_CONFIG
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(readable=False, path_type=Path)  # what may not be read is told like other faults
 _CONFIG = click.option(
     "--config",
     "config_file",

@@ -98,6 +98,23 @@ def test_removing_a_folder_does_not_follow_links_out_of_it(tmp_path: Path) -> No
     assert (tmp_path / "kept" / "file").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_who_may_not_is_told_whose_it_is_though_it_cannot_be_looked_at(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(0o700)
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    os.chmod(tmp_path, 0o755)
+    os.seteuid(65_534)
+    try:
+        told = durable.advice(closed / "store" / "state.json", refused)
+    finally:
+        os.seteuid(0)
+    assert told == (
+        "It belongs to root, and this runs as nobody: run it with `sudo` before it, or give nobody the "
+        "right (chgrp, chmod)."
+    )
+
+
 @pytest.mark.parametrize(
     ("number", "advice"),
     [

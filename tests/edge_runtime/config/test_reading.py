@@ -1,5 +1,7 @@
 """The agent's configuration file: what it may say, and how it is told what is wrong."""
 
+import os
+import subprocess
 from pathlib import Path
 from textwrap import dedent
 
@@ -8,6 +10,8 @@ import pytest
 from edge_runtime import config
 from edge_runtime.config import Config
 from edge_runtime.errors import ConfigError
+from tests.edge_runtime.store.test_activate import only_what_modes_allow
+from tests.support.agent import COMMAND
 
 FULL = """
 [device]
@@ -215,3 +219,22 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "agent.toml").write_bytes(b"a = " + b"[" * 100_000)
     with pytest.raises(ConfigError, match="expected TOML"):
         config.load(tmp_path / "agent.toml")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("words", ["config check", "run --config", "service show --config"])
+def test_a_file_that_may_not_be_read_is_told_with_whom_to_run_as(tmp_path: Path, words: str) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text("")
+    file.chmod(0o600)
+    os.chown(file, 65_534, 65_534)
+    done = subprocess.run(
+        [COMMAND, *words.split(), file],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=only_what_modes_allow,
+    )
+    assert done.returncode == ConfigError.exit_code
+    assert "agent.toml: cannot be read: Permission denied. It belongs to nobody, and this" in done.stderr
+    assert "run it with `sudo -u nobody` before it" in done.stderr

@@ -1,6 +1,7 @@
 """Folders are really written to, and left as they were."""
 
 import os
+import subprocess
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,9 @@ from edge_runtime import config
 from edge_runtime.doctor import disk, files
 from edge_runtime.doctor.certificates import judge_certificate
 from edge_runtime.doctor.findings import Device, Finding
+from tests.edge_runtime.store.test_activate import only_what_modes_allow
 from tests.support import small_disk
+from tests.support.agent import COMMAND
 from tests.support.pki import Authority
 from tests.support.tiny_bundle import root_bytes
 
@@ -70,6 +73,23 @@ def test_a_folder_that_systemd_will_make_is_no_problem_yet() -> None:
     assert "systemctl start edge-runtime" in found.advice
     found = files.judge_unwritable(folder, folder.parent, "edge-runtime", "Permission denied")
     assert found.state == "problem"
+
+
+@as_root
+def test_a_folder_of_somebody_else_is_told_with_whom_to_run_as(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65_534, 65_534)
+    tmp_path.chmod(0o755)
+    done = subprocess.run(
+        [COMMAND, "doctor", "--store", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=only_what_modes_allow,
+    )
+    lines = done.stdout.splitlines()
+    (number,) = (n for n, line in enumerate(lines) if line.startswith("PROBLEM  folders: "))
+    assert lines[number].endswith("user root cannot write there: Permission denied.")
+    assert "run it with `sudo -u nobody` before it" in lines[number + 1]
 
 
 @as_root
