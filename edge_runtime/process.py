@@ -5,6 +5,9 @@ import ctypes
 import os
 import resource
 import signal
+from collections.abc import Iterator, Sequence
+
+from edge_runtime.memory import return_freed_memory
 
 _PR_SET_PDEATHSIG = 1
 
@@ -23,9 +26,25 @@ def limit_memory(max_bytes: int) -> None:
     RLIMIT_DATA counts heap and anonymous mappings (Linux 4.7, getrlimit(2)), but no mapped libraries. A
     limit that is lower already stays.
     """
-    _, hardest = resource.getrlimit(resource.RLIMIT_DATA)
-    allowed = max_bytes if hardest == resource.RLIM_INFINITY else min(max_bytes, hardest)
-    resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
+    now, hardest = resource.getrlimit(resource.RLIMIT_DATA)
+    allowed = max_bytes if now == resource.RLIM_INFINITY else min(max_bytes, now)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, hardest))
+
+
+@contextlib.contextmanager
+def beside_limit() -> Iterator[None]:
+    """Have what is allocated in here, and kept, not count for `limit_memory`."""
+    limit, hardest = resource.getrlimit(resource.RLIMIT_DATA)
+    (before,) = _status_bytes("VmData")
+    resource.setrlimit(resource.RLIMIT_DATA, (hardest, hardest))
+    try:
+        yield
+    finally:
+        if limit != resource.RLIM_INFINITY:
+            return_freed_memory()
+            (after,) = _status_bytes("VmData")
+            limit += max(0, after - before)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hardest))
 
 
 def most_allocated_bytes() -> int:
@@ -33,10 +52,15 @@ def most_allocated_bytes() -> int:
 
     It keeps no record of that, but of the most that was mapped: what was unmapped is taken for memory.
     """
+    now, mapped, peak = _status_bytes("VmData", "VmSize", "VmPeak")
+    return now + peak - mapped
+
+
+def _status_bytes(*names: str) -> Sequence[int]:
+    """What the kernel says of this process's memory by these names; zeros where it does not."""
     try:
         with open("/proc/self/status") as file:
             found = {name: value for name, _, value in (line.partition(":") for line in file)}
-        now, mapped, peak = (int(found[name].split()[0]) for name in ("VmData", "VmSize", "VmPeak"))
+        return [int(found[name].split()[0]) << 10 for name in names]
     except (OSError, KeyError, ValueError, IndexError):
-        return 0
-    return (now + peak - mapped) << 10
+        return [0] * len(names)

@@ -4,6 +4,7 @@ import math
 import re
 import resource
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -18,7 +19,7 @@ from edge_runtime.engine.golden import rows_of
 from edge_runtime.errors import InputError
 
 # One constant row flatters a forest two-fold, as the branches it takes are predicted; so rows rotate.
-_ROWS, _ROWS_BYTES = 512, 32 << 20
+_ROWS, _ROWS_BYTES, _STEP_BYTES = 512, 32 << 20, 1 << 20
 _FEWEST = 16
 _BATCH = 256
 _WARM_UP, _WARM_UP_S = 50, 1.0
@@ -45,18 +46,30 @@ def rotating_rows(golden: Values) -> list[Values]:
     """
     columns = {"": golden} if isinstance(golden, np.ndarray) else golden
     count = len(next(iter(columns.values())))
+    rows = [_copy(row) for row in rows_of(golden)]
     if count > 1 and any(column.dtype.kind == "f" for column in columns.values()):
-        row_bytes = sum(column[:1].nbytes for column in columns.values())
-        mixed = max(_FEWEST, min(_ROWS, _ROWS_BYTES // max(1, row_bytes)))
+        row_bytes = max(1, bytes_of(rows[:1]))
+        mixed = max(_FEWEST, min(_ROWS, _ROWS_BYTES // row_bytes))
         random = np.random.default_rng(0)
         first, second = (random.integers(0, count, mixed) for _ in range(2))
         share = random.random(mixed)
-        columns = {
-            name: np.concatenate([column, _between(column[first], column[second], share)])
-            for name, column in columns.items()
-        }
-    rotating = columns[""] if isinstance(golden, np.ndarray) else columns
-    return [_copy(row) for row in rows_of(rotating)]
+        step = max(1, _STEP_BYTES // row_bytes)  # what is computed at once, beside the rows
+        for part in (slice(at, at + step) for at in range(0, mixed, step)):
+            between = {
+                name: _between(column[first[part]], column[second[part]], share[part])
+                for name, column in columns.items()
+            }
+            made = between[""] if isinstance(golden, np.ndarray) else between
+            rows += [_copy(row) for row in rows_of(made)]
+    return rows
+
+
+def bytes_of(rows: list[Values]) -> int:
+    """What the arrays of rows take; the texts in them are not counted."""
+    return sum(
+        row.nbytes if isinstance(row, np.ndarray) else sum(column.nbytes for column in row.values())
+        for row in rows
+    )
 
 
 def answered(
@@ -112,7 +125,7 @@ def measure_rows(
     At least `fewest` rows are measured, unless that takes more than `most_seconds`.
     """
     clock = time.perf_counter_ns
-    times = np.empty(_MAX_TIMES, np.int64)
+    times = array("q")
     warm = clock() + int(_WARM_UP_S * 1e9)
     for _, row in zip(range(_WARM_UP), cycle(rows), strict=False):
         predict(row)
@@ -124,11 +137,11 @@ def measure_rows(
         started = clock()
         predict(row)
         finished = clock()
-        times[count] = finished - started
+        times.append(finished - started)
         count += 1
         if (finished >= end and count >= fewest) or finished >= last or count == _MAX_TIMES:
             break
-    p50, p90, p99, p99_9 = (float(v) / 1e3 for v in np.percentile(times[:count], [50, 90, 99, 99.9]))
+    p50, p90, p99, p99_9 = (float(v) / 1e3 for v in np.percentile(times, [50, 90, 99, 99.9]))
     return Latency(count, p50, p90, p99, p99_9)
 
 

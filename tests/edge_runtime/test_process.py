@@ -15,6 +15,20 @@ except MemoryError:
     print("refused")
 """
 
+_BESIDE = """
+import sys
+from edge_runtime.process import beside_limit, limit_memory
+limit_memory(256 << 20)
+with beside_limit():
+    bytearray(1 << 30)
+    kept = bytearray(512 << 20)
+print(len(bytearray(64 << 20)))
+try:
+    print(len(bytearray(256 << 20)))
+except MemoryError:
+    print("refused")
+"""
+
 _TIED = """
 import sys, time
 from edge_runtime.process import stay_tied_to
@@ -49,6 +63,10 @@ def test_less_than_the_limit_is_given_and_more_is_refused() -> None:
 
 def test_a_lower_limit_stays() -> None:
     assert said(_ALLOCATE, 512 << 20, 256 << 20, 1 << 40) == "refused"
+
+
+def test_what_is_kept_beside_the_limit_does_not_count_and_the_rest_does_again() -> None:
+    assert said(_BESIDE).split() == [str(64 << 20), "refused"]
 
 
 def test_it_is_killed_when_the_thread_that_started_it_ends() -> None:
