@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -17,6 +18,7 @@ from edge_runtime.telemetry.messages import Event, ModelReport, RootReport, Row,
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.publisher import Publisher
 
+_REASONS = 8  # of one event and model that are remembered: they may take turns for years
 _AS_IT_SHOULD_BE = {
     "installed",
     "on trial",
@@ -62,7 +64,7 @@ class Books:
         self._lost = 0
         self._untold = 0
         self._full = False
-        self._noted: dict[tuple[str, str], tuple[str, str, str]] = {}
+        self._noted = defaultdict[tuple[str, str], deque[object]](lambda: deque(maxlen=_REASONS))
 
     @property
     def connected(self) -> bool:
@@ -124,16 +126,18 @@ class Books:
     def note_once(
         self, event: str, model: str = "", version: str = "", detail: str = "", *, digest: str = ""
     ) -> None:
-        """The same, unless it is what was last noted of this kind for this model, but for numbers in it.
+        """The same, once a reason: not if it is among the last that were noted of this kind for this
+        model, but for numbers in it.
 
         `digest`: of the bundle that it is about; another one may have the same version.
         """
         about = version, digest, reason(detail)
         with self._lock:
-            known = self._noted.get((event, model))
-            self._noted[event, model] = about
-        if known != about:
-            self.note(event, model, version, detail)
+            known = self._noted[event, model]
+            if about in known:
+                return
+            known.append(about)
+        self.note(event, model, version, detail)
 
     def report(self, models: Sequence[ModelReport], root: RootReport | None = None) -> None:
         """Tell the fleet what runs here, and whom this device trusts."""

@@ -80,11 +80,12 @@ class Meter:
         before, self._used = self._used, {}
         resident = 0
         for runner in self._runners.values():
-            if (pid := runner.pid) is None or (used_s := cpu_s(pid)) is None:
+            worker = runner.answering
+            if worker is None or (used_s := cpu_s(worker.pid)) is None:
                 continue
-            self._used[pid] = used_s
+            self._used[worker.pid] = used_s
             with suppress(OSError, ValueError, IndexError):  # it ended meanwhile
-                resident += resident_bytes(pid)
+                resident += resident_bytes(worker.pid)
         since, self._looked = self._looked, time.monotonic()
         used = sum(now - before.get(pid, 0.0) for pid, now in self._used.items())
         share = used / max(self._looked - since, 0.001)

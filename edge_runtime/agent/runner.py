@@ -76,21 +76,16 @@ class ModelRunner:
         return Served(serving.installed.digest, serving.predictions, serving.failure)
 
     @property
-    def pid(self) -> int | None:
-        worker = self._answering()
-        return worker.pid if worker else None
+    def answering(self) -> Worker | None:
+        """The worker that is ready for windows; None where none is."""
+        serving = self._serving
+        return serving.answering if serving else None
 
     @property
     def info(self) -> Info | None:
         """What answers now, as its worker told it; None when nothing does."""
-        worker = self._answering()
+        worker = self.answering
         return worker.info if worker else None
-
-    @property
-    def variant(self) -> str:
-        """Which one answers now; '' when nothing does."""
-        info = self.info
-        return info.variant if info else ""
 
     @property
     def candidate(self) -> Candidate | None:
@@ -206,10 +201,6 @@ class ModelRunner:
             self._books.note_once("loading note", self.name, info.version, " ".join(info.notes))
         if info.missing:
             self._books.note_once("real-time mode missing", self.name, info.version, info.missing)
-
-    def _answering(self) -> Worker | None:
-        serving = self._serving
-        return serving.answering if serving else None
 
     def _go_over(self) -> None:
         """Between two windows: the new worker is ready before the old one goes.

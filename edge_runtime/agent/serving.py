@@ -132,7 +132,8 @@ class Serving:
             return worker
         if worker is not None:
             self.died(worker.ending())
-        if self.failure or time.monotonic() < self._not_before:
+        # A failure counts on trial only: it may come while somebody confirms what serves.
+        if (self.on_trial and self.failure) or time.monotonic() < self._not_before:
             return None
         return self._start()
 

@@ -28,6 +28,7 @@ class Slots:
         self.state = State()
         self.errors: dict[str, str] = {}
         self._store = store
+        self._file = store.root / state_file.NAME
         self._books = books
         self._runners = runners
         self._given: dict[str, str] = {}  # what each runner was last given to serve
@@ -41,7 +42,7 @@ class Slots:
 
     def look(self) -> None:
         """Read the store's state when its file changed, and tell what is new."""
-        now = stamp(self._store.root / state_file.NAME)
+        now = stamp(self._file)
         if not now:
             self._store.state()  # raises where there should be one, or it cannot be read
             return

@@ -127,6 +127,7 @@ class Supervisor:
         self._heat = _heat(config, books, self._runners.values(), self._installs.choosing)
         self._stalled = set[str]()
         self._ready: Ready | None = None
+        self._seen: object = None  # what runs and what waits, at the last look
         self._reported: object = None
         self._started = time.monotonic()
 
@@ -169,14 +170,13 @@ class Supervisor:
             self._books.note_once("internal fault", detail=f"{type(error).__name__}: {error}")
 
     def _report(self) -> None:
-        """Publish the reported state when it changed."""
+        """Publish the reported state when what it is made of changed."""
         errors = self._installs.errors()
         known = {name: self._known(name, errors.get(name, "")) for name in {*self._runners, *errors}}
-        models = report(self._installs.state, known)
-        now = models, self._trusted.look()
-        if now != self._reported:
-            self._reported = now
-            self._books.report(*now)
+        state, root = self._installs.state, self._trusted.look()
+        if (state, known, root) != self._reported:
+            self._reported = state, known, root
+            self._books.report(report(state, known), root)
 
     def _known(self, name: str, error: str) -> Known:
         """What is known of a model, which need not be configured."""
@@ -187,15 +187,17 @@ class Supervisor:
         return Known(info, runner.every, ways, error)
 
     def _tell_ready(self) -> None:
-        """Tell the service manager and the ready file, once what can run runs, and on every change.
+        """Tell what runs and what waits, on every change: commands beside the agent from the start on,
+        the service manager and the ready file once what can run runs."""
+        now = ready, waits = self._now(), self._installs.waits()
+        changed, self._seen = now != self._seen, now
+        if changed:
+            runs = {name: ready.running.get(name, "") for name in self._runners}
+            self._tell_commands(Told(runs, waits).line())
+        if changed if self._ready else self._settled():
+            self._tell_manager(ready, waits)
 
-        Commands beside the agent hear from the start what runs and what waits.
-        """
-        ready, waits = self._now(), self._installs.waits()
-        runs = {name: ready.running.get(name, "") for name in self._runners}
-        self._tell_commands(Told(runs, waits).line())
-        if self._ready is None and not self._settled() and time.monotonic() - self._started < _SETTLE_S:
-            return
+    def _tell_manager(self, ready: Ready, waits: Mapping[str, str]) -> None:
         if self._ready_file is not None and ready != self._ready:
             try:
                 durable.replace_file(self._ready_file, msgspec.json.encode(ready))
@@ -209,17 +211,21 @@ class Supervisor:
 
     def _now(self) -> Ready:
         runners = self._runners.items()
+        workers = {name: worker for name, runner in runners if (worker := runner.answering)}
         return Ready(
             pid=os.getpid(),
-            workers={name: runner.pid for name, runner in runners if runner.pid is not None},
-            variants={name: runner.variant for name, runner in runners if runner.variant},
-            running={name: runner.version for name, runner in runners if runner.digest},
+            workers={name: worker.pid for name, worker in workers.items()},
+            variants={name: worker.info.variant for name, worker in workers.items()},
+            running={name: worker.info.version for name, worker in workers.items()},
             hears={name: runner.hears for name, runner in runners},
             every={name: runner.every for name, runner in runners},
             fleet=self._books.connected,
         )
 
     def _settled(self) -> bool:
+        """Whether all runs that can, or was waited for long enough."""
+        if time.monotonic() - self._started >= _SETTLE_S:
+            return True
         runners = [self._runners[name] for name in self._installs.expected()]
         return self._installs.idle and all(runner.digest and runner.hears for runner in runners)
 

@@ -13,13 +13,14 @@ class TrustedRoot:
 
     def __init__(self, store: Store, books: Books) -> None:
         self._store = store
+        self._file = store.root / "trust" / "root.json"
         self._books = books
         self._stamp: tuple[int, ...] | None = None
         self._report: RootReport | None = None
 
     def look(self) -> RootReport | None:
         """The root file as it is now; None where there is none, or none that can be read."""
-        now = stamp(self._store.root / "trust" / "root.json")
+        now = stamp(self._file)
         if now != self._stamp:
             self._stamp, self._report = now, self._read()
         return self._report

@@ -147,7 +147,7 @@ def test_a_second_agent_on_the_same_data_is_refused(tmp_path: Path, broker: Mosq
     with agent(tmp_path, broker.url) as rig:
         done = rig.command("run", "--config", rig.config)
         assert done.returncode == 7
-        assert "another agent runs here, or a command that measures: process" in done.stderr
+        assert "another agent runs here: process" in done.stderr
         assert rig.alive
 
 

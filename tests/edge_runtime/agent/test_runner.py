@@ -103,9 +103,9 @@ def test_the_next_worker_answers_before_the_old_one_has_ended_and_a_stop_waits_f
         model = ModelRunner(config, config.models[0], Books(outbox, None))
         model.start()
         model.serve(installed, old)
-        wait_for(lambda: model.pid == old.pid, "the first")
+        wait_for(lambda: model.answering is old, "the first")
         model.serve(installed, new)
-        wait_for(lambda: model.pid == new.pid, "the next one")
+        wait_for(lambda: model.answering is new, "the next one")
         assert old.alive  # as far as is known
 
         stop = threading.Thread(target=model.stop, args=(20,))

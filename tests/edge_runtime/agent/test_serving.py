@@ -12,6 +12,7 @@ from edge_runtime.errors import EdgeError, WorkerError
 from edge_runtime.worker import Worker
 from tests.support.slots import slot
 from tests.support.tiny_bundle import tiny_bundle
+from tests.support.waiting import wait_for
 
 
 def test_the_first_death_costs_no_time_then_it_doubles_up_to_half_a_minute() -> None:
@@ -50,3 +51,24 @@ def test_why_it_cannot_start_is_told_once_a_reason_whatever_numbers_it_holds(
     serving.close()
     assert serving.living() is None
     assert told[3:] == [str(ended[0])]
+
+
+def test_what_dies_while_it_is_confirmed_is_started_again(tmp_path: Path) -> None:
+    """On trial whoever counts the attempts decides; once it is confirmed nobody else would."""
+    folder = slot(tmp_path, tiny_bundle())
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        installed = Installed(bundle.digest, folder, bundle.manifest)
+    serving = Serving(
+        installed, None, start=Worker, load_timeout_s=60, note=lambda *_: None, on_trial=True
+    )
+    try:
+        assert serving.living() is not None
+        serving.kill()
+        wait_for(lambda: serving.living() is None, "its death to be seen")
+        assert "was ended by SIGKILL" in serving.failure
+        assert serving.living() is None
+
+        serving.on_trial = False
+        assert wait_for(serving.living, "another worker").alive
+    finally:
+        serving.close()
