@@ -46,7 +46,7 @@ def no_provider(subject: str, provider: str, here: Collection[str]) -> str:
 
 
 def _no_provider(model: ModelConfig) -> str:
-    """'' also for a name that is none of ours where other packages bring engines: it may be theirs."""
+    """Whose a name is that is none of ours, engines of other packages would tell; none is imported."""
     from importlib.metadata import entry_points
 
     from edge_runtime.engine.onnxruntime.looking import is_installed
@@ -56,5 +56,11 @@ def _no_provider(model: ModelConfig) -> str:
     here = ("cpu", *filter(is_installed, PROVIDERS))
     if not model.provider or model.provider in here:
         return ""
-    is_theirs = model.provider not in PROVIDERS and entry_points(group=GROUP)
-    return "" if is_theirs else no_provider(model.name, model.provider, here)
+    told = no_provider(model.name, model.provider, here)
+    theirs = sorted({entry.name for entry in entry_points(group=GROUP)})
+    if model.provider in PROVIDERS or not theirs:
+        return told
+    return (
+        f"{told} It may be a way of another package's engine, {', '.join(theirs)}: once a bundle for "
+        "that is installed, `edge-runtime doctor` tells."
+    )

@@ -1,6 +1,7 @@
 """`config check`: what can be said of a configuration without starting anything."""
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from edge_runtime.store.disk import Store
 from tests.edge_runtime.store.test_trust import SECOND
 from tests.support.agent import AgentRig
 from tests.support.brokers import Mosquitto
+from tests.support.own_engine import own_engine
 from tests.support.thermal import Thermal
 from tests.support.tiny_bundle import KEY, OTHER_KEY, root, root_bytes, tiny_bundle
 from tests.support.unpacked import payloads
@@ -102,6 +104,20 @@ def test_limits_are_told(tmp_path: Path) -> None:
     said = check(rig).stdout
     assert "eases the models from 85 °C on, and less below 75 °C, by /sys/class/thermal" in said
     assert "and runs it, within 200 MB, with 0.5 cores at most" in said
+
+
+def test_a_provider_that_nobody_of_ours_knows_is_a_warning_also_beside_engines_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site,) = own_engine(tmp_path, imported="raise RuntimeError('imported')").values()
+    monkeypatch.syspath_prepend(site.partition(os.pathsep)[0])
+    rig = AgentRig(tmp_path, NOBODY, model={"provider": "opnvino"})
+    here = "warning  models[0].provider: tiny: is to run on {}, but the providers here are: cpu."
+    theirs = " It may be a way of another package's engine, own: once a bundle for that is installed, "
+    assert f"{here.format('opnvino')}{theirs}" in check(rig).stdout
+
+    rig.config.write_text(rig.config.read_text().replace('"opnvino"', '"cuda"'))
+    assert f"{here.format('cuda')}\n" in check(rig).stdout
 
 
 def test_what_this_machine_does_not_have_is_a_warning_as_the_device_may_be_another(
