@@ -464,6 +464,26 @@ def test_a_store_that_is_a_file_is_told_to_be_one(command: Command) -> None:
     assert "expected the folder of a store, found a file" in command.err
 
 
+@pytest.mark.parametrize("words", ["status", "activate", "rollback"])
+def test_a_store_that_we_may_not_look_into_is_told_with_where_to_look(
+    command: Command, words: str
+) -> None:
+    command.shelf.run("1.0.0")
+    root = command.shelf.store.root
+    root.chmod(0)
+    done = subprocess.run(
+        [COMMAND, words, "--store", root],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=only_what_modes_allow,
+    )
+    root.chmod(0o755)
+    assert done.returncode == StoreError.exit_code
+    told = f"{root}/state.json: the store's state cannot be read: Permission denied. Look who may: ls "
+    assert told in done.stderr
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize(("mode", "what"), [(0o700, "."), (0o600, "state.json")])
 def test_what_belongs_to_somebody_else_is_told_with_whom_to_run_as(
