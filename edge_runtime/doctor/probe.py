@@ -3,8 +3,7 @@
 On a processor that an engine was not built for, importing it ends the process.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -19,7 +18,7 @@ class Engines(msgspec.Struct, frozen=True):
 
     unavailable: dict[str, str]
     usable: dict[str, tuple[str, ...]] = {}
-    unusable: dict[str, dict[str, str]] = {}
+    unusable: dict[str, Mapping[str, str]] = {}
 
 
 def engines(board: str, folders: Sequence[str]) -> Engines:
@@ -29,10 +28,10 @@ def engines(board: str, folders: Sequence[str]) -> Engines:
         with open_folder(folder, root=None, allow_unsigned=True) as bundle:
             variants |= {variant.engine: variant for variant in bundle.manifest.variants}
     found = registry.find(variants)
-    usable, unusable = {}, {}
-    for name, known in found.engines.items():
-        engine: Any = known  # providers are for those that have several
-        if not found.unavailable[name] and hasattr(engine, "providers"):
-            usable[name] = tuple(engine.providers(variants[name], board))
-            unusable[name] = dict(engine.unusable_providers(variants[name], board))
+    usable: dict[str, tuple[str, ...]] = {}
+    unusable: dict[str, Mapping[str, str]] = {}
+    for name, engine in found.engines.items():
+        if not found.unavailable[name]:
+            names, unusable[name] = registry.providers(engine, variants[name], board)
+            usable[name] = tuple(filter(None, names))  # where there is one way, it has no name
     return Engines(dict(found.unavailable), usable, unusable)

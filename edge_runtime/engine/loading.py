@@ -81,7 +81,7 @@ class Here:
             if why := self._why_not(variant):
                 passed.append((Candidate(variant.id, provider), why))
                 continue
-            names, unusable = self._providers(variant)
+            names, unusable = registry.providers(self._engine(variant), variant, self._board)
             usable += [Candidate(variant.id, name) for name in names if provider in ("", name)]
             passed += [
                 (Candidate(variant.id, name), why)
@@ -195,19 +195,6 @@ class Here:
             self._on_look(name)
             self._looked[name] = registry.find([name])
         return self._looked[name]
-
-    def _providers(self, variant: Variant) -> tuple[Sequence[str], Mapping[str, str]]:
-        """The names that can be used, and why others cannot. A broken adapter has its own way alone."""
-        engine: Any = self._engine(variant)
-        if not hasattr(engine, "providers"):
-            return ("",), {}
-        try:
-            return (
-                tuple(engine.providers(variant, self._board)),
-                dict(engine.unusable_providers(variant, self._board)),
-            )
-        except Exception as error:  # noqa: BLE001 (an adapter of others may raise anything)
-            return ("",), {"other providers": f"its {registry.broken(error)}"}
 
     def notes(
         self, runs: Candidate, failed: Mapping[Candidate, EngineError] | None = None

@@ -8,12 +8,13 @@ an `edge_runtime.engine.base.Engine`. It is imported only for a bundle that has 
 cannot be replaced. One that is broken is unavailable, with a reason.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine.base import Engine
 from edge_runtime.engine.words import one_line, told
 from edge_runtime.errors import UnavailableError
@@ -50,6 +51,20 @@ def find(names: Iterable[str]) -> Found:
         except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
             unavailable[name] = _reason(error)
     return Found(engines, unavailable)
+
+
+def providers(engine: Any, variant: Variant, board: str) -> tuple[Sequence[str], Mapping[str, str]]:
+    """An engine's ways for a variant, and why others cannot be used; see `ProvidingEngine`.
+
+    One that has a single way, or whose adapter is broken, has its own alone, ''.
+    """
+    if not hasattr(engine, "providers"):
+        return ("",), {}
+    try:
+        usable = tuple(engine.providers(variant, board))
+        return usable, dict(engine.unusable_providers(variant, board))
+    except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
+        return ("",), {"another provider": f"its {broken(error)}"}
 
 
 def broken(error: Exception) -> str:

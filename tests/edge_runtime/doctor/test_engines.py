@@ -13,6 +13,7 @@ from edge_runtime.doctor.probe import Engines
 from edge_runtime.store.disk import Store
 from tests.edge_runtime.engine.onnxruntime.plugins import OPENVINO, Install
 from tests.edge_runtime.store.rig import Shelf
+from tests.support.own_engine import own_engine
 from tests.support.tiny_bundle import root, tiny_bundle, tiny_manifest
 
 TINY = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1)
@@ -68,6 +69,23 @@ def test_a_provider_that_is_installed_and_broken_is_told(
     assert model.what == "tiny 1.0.0: fp32 can run here on cpu."
     assert provider.state == "warning"
     assert "onnxruntime: openvino is installed and cannot be used: No module named" in provider.what
+
+
+def test_an_adapter_that_breaks_when_it_is_asked_for_providers_hides_nothing_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shelf: Shelf
+) -> None:
+    monkeypatch.setenv(*own_engine(tmp_path).popitem())
+    with (tmp_path / "own-engine" / "ownengine.py").open("a") as module:
+        module.write("Engine.providers = lambda *_: 1 / 0\n")
+    shelf.install("1.0.0", variants={"gpu": "good", "fast": "good"}, on_own={"gpu"})
+
+    model, adapter = engines.look(Device(store=shelf.store.root))
+    assert (model.state, model.what) == ("ok", "tiny 1.0.0: gpu, fast can run here on cpu.")
+    assert adapter.state == "warning"
+    assert adapter.what == (
+        "own: another provider is installed and cannot be used: its adapter is broken: "
+        "ZeroDivisionError: division by zero."
+    )
 
 
 @pytest.mark.parametrize(
