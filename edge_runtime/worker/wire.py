@@ -125,10 +125,11 @@ class Result(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     latency_us: float
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class Failed(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """Child to parent: an error, by the name of its class in `edge_runtime.errors`.
 
-    most_bytes: where memory was refused, the most that the process has had of it; 0 for not known.
+    most_bytes: where memory was refused, the most that the process has had of it; 0 for not known, which
+    is left out: agents of every release read what a worker of another one says.
     """
 
     kind: str
