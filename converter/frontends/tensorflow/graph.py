@@ -11,6 +11,7 @@ from converter.frontends.tensorflow.freezing import Frozen
 from converter.frontends.tensorflow.handlers import handlers, rewriters
 from converter.frontends.tensorflow.library import load, quiet
 from converter.graph import ML, OPSETS
+from converter.quantization.squeezing import settled
 from edge_runtime.errors import UnsupportedModelError
 
 
@@ -36,6 +37,7 @@ def translate(frozen: Frozen) -> Any:
         # Catching its errors, the optimizer copies all weights before each of its passes.
         made = library.tf2onnx.optimizer.optimize_graph(made, catch_errors=False)
         model = made.make_model("model")
+    settled(model)
     _check_operators(model.graph.node)
     for values, order in ((model.graph.input, frozen.inputs), (model.graph.output, frozen.outputs)):
         values.sort(key=lambda value, order=order: order.index(value.name))

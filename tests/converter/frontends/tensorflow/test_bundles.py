@@ -19,7 +19,7 @@ import edge_runtime
 from converter.blocks import WindowFeatures
 from converter.bundling import GRAPH
 from edge_runtime.errors import ConversionError, InputError
-from tests.converter.frontends.tensorflow.kit import sentences
+from tests.converter.frontends.tensorflow.kit import randomized, sentences
 from tests.converter.frontends.tensorflow.models import ROWS, WINDOWS, called, converted, kit, rows_model
 
 
@@ -30,11 +30,28 @@ def predicted(bundle: Any, folder: Path, inputs: Any) -> Any:
         return device.infer(inputs)
 
 
+def operators(bundle: Any) -> list[str]:
+    return [node.op_type for node in onnx.load_from_string(bundle.artifacts[GRAPH]).graph.node]
+
+
 def test_a_label_costs_one_node() -> None:
-    graph = onnx.load_from_string(converted(rows_model(3, "softmax"), ROWS).artifacts[GRAPH]).graph
-    nodes = [node.op_type for node in graph.node]
+    nodes = operators(converted(rows_model(3, "softmax"), ROWS))
 
     assert nodes[nodes.index("Softmax") + 1 :] == ["ArgMax", "Identity"]
+
+
+@pytest.mark.parametrize("padding", ["same", "causal"])
+def test_nothing_stands_between_the_convolution_of_a_series_and_what_engines_fuse_with_it(
+    padding: str,
+) -> None:
+    layers = kit().layers
+    convolutions = [layers.Conv1D(8, 3, padding=padding, activation="relu") for _ in range(2)]
+    model = kit().model(WINDOWS.shape[1:], *convolutions, layers.GlobalMaxPooling1D(), layers.Dense(2))
+    nodes = operators(converted(randomized(model), WINDOWS))
+
+    layer, between = ["Conv", "Add", "Relu"], ["Pad"] if padding == "causal" else []
+    first = nodes.index("Conv")
+    assert nodes[first:][: len(layer + between + layer)] == layer + between + layer
 
 
 def test_a_softmax_is_a_classification_with_labels_probabilities_parity_and_accuracy() -> None:
