@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.agent.books import Books
-from edge_runtime.telemetry.messages import Event
+from edge_runtime import config as settings
+from edge_runtime.agent.books import Books, open_books
+from edge_runtime.telemetry.messages import Event, ModelReport, SlotReport
 from edge_runtime.telemetry.outbox import Outbox
 from tests.support.outbox_rows import rows_of
 
@@ -63,3 +64,17 @@ def test_a_reason_of_long_ago_is_told_again(rig: Rig) -> None:
         rig.note(word)
     rig.note("it was ended")
     assert len(rig.told) == 10
+
+
+def test_a_state_that_is_too_much_for_one_message_is_told(tmp_path: Path) -> None:
+    fleet = {"url": "mqtt://127.0.0.1:1"}
+    config = settings.parse({"device": {"id": "device-01"}, "fleet": fleet, "models": []}, tmp_path)
+    slot = SlotReport(version="1.0.0", release=1, digest="d" * 64, state="bad", reason="x" * 2_000)
+    huge = ModelReport(name="tiny", active="", version="", slots=(slot,) * 1_000)
+    with open_books(config) as books:
+        for _ in range(2):
+            books.report([huge])
+    with Outbox(config.outbox) as outbox:
+        (event,) = [row for row in rows_of(outbox) if isinstance(row, Event)]
+    assert event.event == "state not reported"
+    assert event.detail.endswith("too much for one message.")

@@ -18,6 +18,7 @@ from edge_runtime.engine.candidate import Candidate
 from tests.support.agent import AgentRig, agent, device
 from tests.support.brokers import Mosquitto
 from tests.support.footprint import children, is_there
+from tests.support.own_engine import own_engine
 from tests.support.sensor import SensorRig
 from tests.support.thermal import Thermal
 from tests.support.tiny_bundle import Behaviour, tiny_bundle
@@ -342,3 +343,28 @@ def test_a_candidate_that_fails_when_it_is_to_take_over_leaves_what_serves_and_i
         assert "wrong on cpu does not run, slow does" in told.detail
         assert (rig.ready["workers"]["tiny"], rig.ready["variants"]["tiny"]) == (worker, "slow")
         assert rig.events("variant changed") == []
+
+
+def test_where_what_serves_cannot_be_measured_that_is_told_and_it_serves_on(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    full = tmp_path / "no-room"
+    prepare = f"""
+        from edge_runtime.errors import EngineError
+        if os.path.exists({str(full)!r}):
+            raise EngineError("there is no room for a plan.")
+    """
+    with device(tmp_path, broker.url) as rig, SensorRig(broker.url) as sensor:
+        rig.environment = own_engine(tmp_path, prepare=prepare)
+        rig.bundle(engine="own")
+        rig.start()
+        rig.stop()
+        shutil.rmtree(rig.data / "store" / "choices")
+        full.touch()
+
+        rig.start()
+        (told,) = wait_for(lambda: rig.events("variants not measured"), "the event")
+        assert (told.version, told.detail) == ("1.0.0", "there is no room for a plan.")
+        sensor.send(20)
+        wait_for(lambda: len(rig.starts()) == 9, "the predictions")
+        assert rig.model().bad == {}
