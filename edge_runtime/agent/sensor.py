@@ -96,5 +96,5 @@ def _ring(
     try:
         return open_ring(journal, capacity, channels, kind)
     except StorageError as error:
-        on_trouble(f"{name}: samples are kept in memory only: {error}")
+        on_trouble(str(error))
         return memory_ring(capacity, channels)

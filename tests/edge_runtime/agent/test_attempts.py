@@ -1,5 +1,6 @@
 """When a pending bundle is tried again, and that another one does not wait for it."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,12 +12,15 @@ from edge_runtime.agent.books import Books
 from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trials import Trials
 from edge_runtime.bundle import load_root
+from edge_runtime.errors import StorageError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState
 from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
+from tests.support.footprint import children
 from tests.support.outbox_rows import rows_of
 from tests.support.tiny_bundle import root_bytes, tiny_bundle
+from tests.support.waiting import wait_for
 
 
 class Rig:
@@ -38,8 +42,10 @@ class Rig:
         self.store.install(path, root=load_root(self._folder / "root.json"))
 
     def turn(self) -> None:
+        """As `Installs.step` does it."""
         self.slots.look()
         self.trials.finish()
+        self.slots.look()
         self.trials.begin()
 
     def told(self, name: str) -> list[Event]:
@@ -96,3 +102,40 @@ def test_one_that_waits_is_not_tried_before_its_time_unless_it_is_asked_for_anew
     rig.install("1.0.0", boards=("pi5",))
     rig.turn()
     assert len(tried) == 2
+
+
+def loaded(rig: Rig) -> str:
+    """Install 1.0.0 and let it load until it has given its golden outputs; its digest."""
+    rig.install("1.0.0")
+    rig.turn()
+    wait_for(lambda: rig.trials._loading["tiny"].done, "the load")
+    return rig.model.pending or ""
+
+
+def test_a_model_that_no_stream_feeds_is_confirmed_by_its_goldens_and_does_not_run(rig: Rig) -> None:
+    digest = loaded(rig)
+    rig.turn()
+    assert (rig.model.active, rig.model.pending) == (digest, None)
+    assert [event.version for event in rig.told("confirmed")] == ["1.0.0"]
+    assert children(os.getpid()) == []
+
+
+def test_what_is_good_and_cannot_be_written_down_waits_and_leaves_no_process(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageError("no space is left.")
+
+    digest = loaded(rig)
+    with monkeypatch.context() as disk:
+        disk.setattr(rig.store, "proved", full)
+        with pytest.raises(StorageError):
+            rig.turn()
+        assert children(os.getpid()) == []
+        assert rig.trials.waits("tiny") == "1.0.0"
+        rig.turn()  # it waits
+        disk.setattr(rig.store, "refunded", full)
+        rig.trials._loading["tiny"] = rig.trials._load("tiny", rig.model.slots[digest])
+        rig.trials.stop()
+    assert [event.detail for event in rig.told("store trouble")] == ["no space is left."]
+    assert (rig.model.active, rig.model.pending) == (None, digest)

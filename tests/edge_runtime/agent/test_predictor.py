@@ -84,4 +84,4 @@ def test_where_the_journals_file_cannot_be_made_that_is_told_and_samples_are_kep
         predictor.close()
         ((event, why),) = events(outbox)
     assert event == "journal in memory only"
-    assert why.startswith("tiny: samples are kept in memory only: ")
+    assert why.startswith(f"{tmp_path}/file")

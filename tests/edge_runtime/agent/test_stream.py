@@ -247,7 +247,7 @@ def test_when_the_disk_takes_no_more_predictions_go_on_and_drops_are_counted(
     rig.start(prefix=("prlimit", "--fsize=600000"))
     try:
         with SensorRig(broker.url) as sensor:
-            wait_for(lambda: "samples are kept in memory only" in rig.said, "word of the journal")
+            wait_for(lambda: "journal in memory only" in rig.said, "word of the journal")
             sensor.send(3000)
             wait_for(lambda: "Rows are dropped until" in rig.said, "word of the dropped rows")
             sensor.send(100)
