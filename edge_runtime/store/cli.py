@@ -101,7 +101,14 @@ def status(folder: Path, as_json: bool) -> None:
 
     store = Store(folder)
     state = store.state()
-    seen = Seen(state, store.trusted_root(), store.agent_running(), told(store), choices(folder, state))
+    seen = Seen(
+        state,
+        root=store.trusted_root(),
+        agent_running=store.agent_running(),
+        busy=store.activator(),
+        told=told(store),
+        choices=choices(folder, state),
+    )
     click.echo(json.dumps(as_document(seen)) if as_json else as_text(seen))
 
 

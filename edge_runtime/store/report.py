@@ -12,6 +12,7 @@ from edge_runtime.choice import record
 from edge_runtime.choice.decision import able
 from edge_runtime.choice.record import Record
 from edge_runtime.store.beside_agent import Told
+from edge_runtime.store.locks import Holder
 from edge_runtime.store.slots import ModelState, Slot, State, short
 
 
@@ -24,11 +25,13 @@ def choices(store: Path, state: State) -> dict[str, Record]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is to show; `told` by the agent, None where it is not known."""
+    """What there is to show; `told` by the agent, None where it is not known; `busy`: a command that has
+    its turn to activate where no agent runs."""
 
     state: State
     root: Root | None
     agent_running: bool
+    busy: Holder | None
     told: Told | None
     choices: Mapping[str, Record]
 
@@ -78,7 +81,8 @@ def _lines(seen: Seen) -> Iterator[str]:
 def _agent(seen: Seen) -> str:
     """Whether it runs, and, where nothing runs beside it, where to look."""
     if not seen.agent_running:
-        return "not running"
+        busy = f"; a command, process {seen.busy.pid}, measures or tries a version" if seen.busy else ""
+        return f"not running{busy}"
     if seen.told is None or any(seen.told.runs.values()):
         return "running"
     if not seen.told.runs:
@@ -92,7 +96,8 @@ def not_running(told: Told | None, model: str) -> str:
         return ""
     if model not in told.runs:
         return "does not run: the agent's configuration does not name it"
-    return f"does not run: {told.waits.get(model, 'not yet')}"
+    why = told.waits.get(model)
+    return f"does not run: {why}" if why else "does not run yet"
 
 
 def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:

@@ -389,7 +389,7 @@ class TestStatus:
             (
                 Told({"tiny": "", "other": "1.0.0"}),
                 "running",
-                "does not run: not yet",
+                "does not run yet",
             ),
             (
                 Told({}),

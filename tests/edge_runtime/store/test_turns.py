@@ -57,6 +57,15 @@ def test_an_agent_that_starts_beside_a_command_goes_first_and_the_command_waits_
     assert "tiny 1.0.0: waits for the agent, process " in told
 
 
+def test_what_is_active_and_was_being_measured_is_left_to_an_agent_that_starts(shelf: Shelf) -> None:
+    shelf.run("1.0.0", behaviour="hangs")
+    with command(shelf, "activate") as process:
+        wait_for(shelf.store.activator, "its turn")
+        with shelf.store.agent_lock():
+            said, told = process.communicate(timeout=20)
+    assert (process.returncode, said) == (0, "tiny 1.0.0 was active already\n"), told
+
+
 @pytest.mark.end_to_end
 def test_a_real_agent_starts_and_serves_while_an_install_measures(tmp_path: Path) -> None:
     rig = AgentRig(tmp_path, "mqtt://127.0.0.1:1")
@@ -118,7 +127,9 @@ def test_what_runs_beside_a_measuring_command_is_not_called_an_agents_affair(she
         status = subprocess.run(
             [COMMAND, "status", "--store", shelf.store.root], capture_output=True, text=True, check=True
         )
-        assert status.stdout.startswith("agent  not running\n")
+        assert status.stdout.startswith(
+            f"agent  not running; a command, process {first.pid}, measures or tries a version\n"
+        )
 
 
 def test_the_same_install_twice_ends_with_the_first_ones_success(shelf: Shelf) -> None:
