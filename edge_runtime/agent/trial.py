@@ -56,7 +56,10 @@ class Trial:
         self._candidate: Candidate | None = None
         self._held = Held()
         self._thread = threading.Thread(target=self._run, name=f"trial-{model}")
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the system has none left
+            self.error = _cannot_now(error)
 
     @property
     def done(self) -> bool:
@@ -74,7 +77,8 @@ class Trial:
     def cancel(self) -> None:
         """End the trial and what it started."""
         self._held.cancel()
-        self._thread.join()
+        if self._thread.ident is not None:  # else it could not be started
+            self._thread.join()
         self._held.close()
 
     def _run(self) -> None:
@@ -100,5 +104,9 @@ class Trial:
             self.error = error
             self._held.close()
         except Exception as error:  # noqa: BLE001 (no descriptor is left, say: nothing was proved)
-            self.error = UnavailableError(f"it cannot be tried now: {type(error).__name__}: {error}.")
+            self.error = _cannot_now(error)
             self._held.close()
+
+
+def _cannot_now(error: Exception) -> UnavailableError:
+    return UnavailableError(f"it cannot be tried now: {type(error).__name__}: {error}.")

@@ -1,6 +1,7 @@
 """When a pending bundle is tried again, and that another one does not wait for it."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -139,3 +140,26 @@ def test_what_is_good_and_cannot_be_written_down_waits_and_leaves_no_process(
         rig.trials.stop()
     assert [event.detail for event in rig.told("store trouble")] == ["no space is left."]
     assert (rig.model.active, rig.model.pending) == (None, digest)
+
+
+def test_where_no_thread_is_left_the_bundle_waits_and_no_attempt_is_spent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def none_left(thread: threading.Thread) -> None:
+        if thread.name.startswith("trial-"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    rig.install("1.0.0")
+    for _ in range(5):
+        rig.turn()
+
+    (told,) = rig.told("trial failed")
+    assert told.detail == "it cannot be tried now: RuntimeError: can't start new thread."
+    waiting = rig.model.slots[rig.model.pending or ""]
+    assert (waiting.state, waiting.attempts, rig.model.bad) == ("trial", waiting.allowed, {})
+    rig.trials._loading["tiny"] = rig.trials._load("tiny", waiting)
+    rig.trials.stop()  # which has nothing to wait for
