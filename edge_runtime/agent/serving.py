@@ -76,11 +76,11 @@ def chooser_of(name: str, board: str, model: ModelConfig | None) -> Chooser:
     )
 
 
-def back_off_s(failures: int) -> float:
+def back_off_s(failures: int, most_s: float = _MAX_BACK_OFF_S) -> float:
     """How long to wait after so many failures in a row: not at all after the first, then doubling."""
     if failures < 2:
         return 0.0
-    return float(min(_FIRST_BACK_OFF_S * 2 ** min(failures - 2, 20), _MAX_BACK_OFF_S))
+    return min(_FIRST_BACK_OFF_S * 2.0 ** min(failures - 2, 20), most_s)
 
 
 class Serving:

@@ -21,6 +21,8 @@ from edge_runtime.store.slots import Slot, short
 from edge_runtime.store.trials import CONTACT
 
 _CONTACT_TAKES_S = 5.0  # at most, where the fleet can be reached
+# Each attempt loads a model and writes the store twice: what waits for months must wear no card.
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 300.0
 
 
 @dataclass
@@ -37,7 +39,8 @@ class _Attempts:
     def wait_longer(self) -> None:
         """It could not be loaded once more."""
         self.failures += 1
-        self.not_before_s = time.monotonic() + max(1.0, back_off_s(self.failures))
+        wait_s = max(_FIRST_WAIT_S, back_off_s(self.failures, _LONGEST_WAIT_S))
+        self.not_before_s = time.monotonic() + wait_s
 
 
 class Trials:

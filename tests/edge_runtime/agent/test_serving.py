@@ -20,6 +20,7 @@ def test_the_first_death_costs_no_time_then_it_doubles_up_to_half_a_minute() -> 
     assert waits[:5] == [0, 0, 0.2, 0.4, 0.8]
     assert waits[-1] == 30
     assert back_off_s(10_000) == 30
+    assert [back_off_s(failures, 300.0) for failures in (9, 10, 10_000)] == [25.6, 51.2, 300]
 
 
 def test_why_it_cannot_start_is_told_once_a_reason_whatever_numbers_it_holds(
