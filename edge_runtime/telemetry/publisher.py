@@ -19,8 +19,8 @@ from typing import Any, Literal
 import msgspec
 
 from edge_runtime import __version__
-from edge_runtime.errors import BrokerError, InputError, StorageError
-from edge_runtime.mqtt import MAX_PAYLOAD_BYTES, Broker, Link, Will
+from edge_runtime.errors import BrokerError, StorageError
+from edge_runtime.mqtt import Broker, Link, Will
 from edge_runtime.telemetry.in_flight import InFlight
 from edge_runtime.telemetry.messages import (
     Ack,
@@ -32,13 +32,13 @@ from edge_runtime.telemetry.messages import (
 )
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.outbox_rows import Chunk
+from edge_runtime.telemetry.reported import fitting
 
 log = logging.getLogger(__name__)
 
 _LINGER_S = 0.2  # rows that come one by one are sent together
 _HOLD_S = 0.5  # after a connect, the collector's word on where it is comes first
 _RETRY_S = 2.0
-_MAX_STATE_BYTES = MAX_PAYLOAD_BYTES - 1_000  # of the models; the rest of the message is small
 
 _ACK = msgspec.json.Decoder(Ack)
 
@@ -125,16 +125,8 @@ class Publisher:
         self._link.start()
 
     def set_reported(self, models: Sequence[ModelReport], root: RootReport | None = None) -> None:
-        """Tell the fleet what runs here, now and at every connect. Raises InputError: too much.
-
-        What was measured is left out of a message that would be too large with it.
-        """
-        told = tuple(models)
-        if _size(told) > _MAX_STATE_BYTES:
-            told = tuple(msgspec.structs.replace(each, measured=()) for each in told)
-        if (size := _size(told)) > _MAX_STATE_BYTES:
-            raise InputError(f"the reported state has {size:,} bytes: too much for one message.")
-        self._state = told, root
+        """Tell the fleet what runs here, now and at every connect. Raises what `fitting` does."""
+        self._state = fitting(models), root
         self._wake()
 
     def close(self) -> None:
@@ -307,7 +299,3 @@ class Publisher:
             time=time.time(),
         )
         return msgspec.json.encode(status)
-
-
-def _size(models: tuple[ModelReport, ...]) -> int:
-    return len(msgspec.json.encode(models))
