@@ -122,12 +122,10 @@ class Here:
         if preferred is not None and any(each.id == preferred.variant for each in variants):
             order = [preferred, *(each for each in order if each != preferred)]
         failed: dict[Candidate, EngineError] = {}
-        attempted = False
         for candidate in order:
             if why := self._why_not(self.variant(candidate)):
                 failed[Candidate(candidate.variant)] = UnavailableError(why)
                 continue
-            attempted = True
             try:
                 got = attempt(candidate)
             except EngineError as error:
@@ -138,8 +136,7 @@ class Here:
                 failed[candidate] = UnavailableError(str(error))
             else:
                 return First(candidate, got, self.notes(candidate, failed))
-        if not attempted:
-            self._first_variant()
+        self._first_variant()
         raise none_runs(self._subject, failed)
 
     def variant(self, candidate: Candidate) -> Variant:

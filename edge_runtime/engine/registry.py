@@ -4,7 +4,7 @@
     myengine = "mypackage.engine:MyEngine"
 
 An entry point's name is the engine's name in manifests; its object is called without arguments and gives
-an `edge_runtime.engine.base.Engine`. It is imported only for a bundle that has a variant for it; ours
+an `edge_runtime.engine.base.Engine`. It is imported when a variant for it is reached, and not before; ours
 cannot be replaced. One that is broken is unavailable, with a reason.
 """
 
