@@ -40,7 +40,8 @@ def look(device: Device) -> Iterator[Finding]:
     configured = {each.name for each in device.config.models} if device.config else ()
     yield from _versions(store, models, configured, says)
     for name in sorted(says.runs.keys() - models.keys() if says else ()):
-        yield _not_running(says, name, "is not installed") or ok(f"{name}: the agent runs it.")
+        if idle := _not_running(says, name, "is not installed"):
+            yield idle
     if store.agent_running():
         if stuck := why_stuck(store):
             what, _, advice = stuck.rpartition(". ")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import edge_runtime
 from edge_runtime.bundle import Bundle, read_index
 from edge_runtime.errors import (
     BundleError,
@@ -356,6 +357,15 @@ class TestLocks:
             shelf.store.rollback()
             shelf.store.recover()
         assert shelf.model().pending == shelf.model().previous
+
+    def test_a_lock_says_who_holds_it_and_the_last_word_of_whoever_does(self, shelf: Shelf) -> None:
+        with shelf.store.agent_lock() as lock:
+            for word in ("a long story about what runs", "short"):
+                lock.say(word)
+                here = os.getpid(), edge_runtime.__version__, edge_runtime.__file__, word
+                assert shelf.store.agent() == here
+                assert shelf.store.activator() == (*here[:3], "")
+        assert shelf.store.agent() is None
 
     def test_an_agent_holds_its_lock_for_life_and_only_one_does(self, shelf: Shelf) -> None:
         assert not shelf.store.agent_running()
