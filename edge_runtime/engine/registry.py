@@ -4,8 +4,8 @@
     myengine = "mypackage.engine:MyEngine"
 
 An entry point's name is the engine's name in manifests; its object is called without arguments and gives
-an `edge_runtime.engine.base.Engine`. It is imported when a variant for it is reached, and not before; ours
-cannot be replaced. One that is broken is unavailable, with a reason.
+an `edge_runtime.engine.base.Engine`. It is imported when a variant for it is reached. Ours cannot
+be replaced, and one that is broken is unavailable, with a reason.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
