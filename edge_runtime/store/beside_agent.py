@@ -85,7 +85,7 @@ class Waiting:
             return f"the agent, process {agent.pid}" if agent else "the agent"
         if other := self._store.activator():
             self.whom = "command"
-            return f"another command, process {other.pid}, which measures or tries a version"
+            return f"another command (process {other.pid}) that measures or tries a version"
         return ""
 
 

@@ -101,7 +101,7 @@ def test_a_second_command_says_whom_it_waits_for_and_takes_its_turn(shelf: Shelf
         with command(shelf, "install", other, "--allow-unsigned", "--wait", "0.2") as second:
             _, told = second.communicate(timeout=20)
         assert second.returncode == 7
-        waits = f"another command, process {first.pid}, which measures or tries a version"
+        waits = f"another command (process {first.pid}) that measures or tries a version"
         assert f"other 1.0.0: waits for {waits}\n" in told
         assert told.endswith(
             f"other 1.0.0: {waits} did not end within 0.2 s. It is installed and pending: "
@@ -121,7 +121,7 @@ def test_what_runs_beside_a_measuring_command_is_not_called_an_agents_affair(she
             [*line, "--store", shelf.store.root], capture_output=True, text=True, check=False
         )
         assert done.returncode == 7
-        assert f"another command, process {first.pid}" in done.stderr
+        assert f"another command (process {first.pid})" in done.stderr
         assert "How it is to run was not changed." in done.stderr
         assert "agent" not in done.stderr
         status = subprocess.run(
