@@ -6,10 +6,12 @@ A sensor's clock asks for a prediction every millisecond. The model is that of l
 turns of two seconds in random order, in one process, so that what else the machine does hits all:
 
     raw IO binding    what a user could write: buffers bound once, ordinary priority
+    session.run       onnxruntime's usual call, ordinary priority
+    scikit-learn      the source's predict, which takes several milliseconds and so misses some
     predict           ours: validation, a class name, ordinary priority
     real-time mode    the same within `edge_runtime.realtime`
 
-"late" is how long after its millisecond a call began: what a loaded machine costs before any model runs.
+OpenVINO and LiteRT have no trees, and compilers of trees no window features. "late" is how long after its millisecond a call began: what a loaded machine costs before any model runs.
 The load is one process for each of two cores, which calculates and copies 32 MiB to and fro.
 
 Writes benchmarks/results/jitter-DATE.md and .json.
@@ -28,7 +30,7 @@ from typing import Any
 
 import click
 import numpy as np
-from bare import raw_io_binding
+from bare import raw_io_binding, session_run
 from interleaving import Peers
 from machine import describe_machine, in_words, load_average, save, today
 from motion import convert, train
@@ -47,7 +49,7 @@ while True:
     copy = bytes(data)
     sum(range(100_000))
 """
-PEERS = ("raw IO binding", "predict", "real-time mode")
+PEERS = ("raw IO binding", "session.run", "scikit-learn", "predict", "real-time mode")
 
 
 @click.command(help=__doc__.splitlines()[0])
@@ -60,7 +62,12 @@ def main(seconds: float, keep: bool) -> None:
         path = Path(folder) / "motion.edge"
         convert(pipeline).save(path)
         with edge_runtime.load(path, allow_unsigned=True) as model:
-            peers = {"raw IO binding": raw_io_binding(model), "predict": model.predict}
+            peers: Peers = {
+                "raw IO binding": raw_io_binding(model),
+                "session.run": session_run(model),
+                "scikit-learn": pipeline.predict,
+                "predict": model.predict,
+            }
             idle, missing = take_turns(peers, rows, seconds / 4)
             with loaded():
                 busy, _ = take_turns(peers, rows, seconds)
