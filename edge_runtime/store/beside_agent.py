@@ -58,14 +58,17 @@ class Waiting:
         self._words = ""
         self._until = time.monotonic() + wait_s
         self._look()
+        self._agent_came = store.agent_running()
 
     def goes_on(self) -> bool:
         """Wait a moment, and tell for whom when that is another one; False after too many of them."""
-        if words := self._look():
-            if words != self._words:
-                self._say(f"{self._subject}: waits for {words}")
-                self._until = time.monotonic() + self.wait_s  # each has its own time
+        words = self._look()
+        if words and words != self._words:
             self._words = words
+            self._say(f"{self._subject}: waits for {words}")
+        if self.whom == "agent" and not self._agent_came:  # later, while a command had its turn
+            self._agent_came = True  # one that is started again and again gets no more time
+            self._until = time.monotonic() + self.wait_s
         if time.monotonic() >= self._until:
             return False
         time.sleep(_POLL_S)

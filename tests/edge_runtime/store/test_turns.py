@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +144,28 @@ def test_the_same_install_twice_ends_with_the_first_ones_success(shelf: Shelf) -
 
         assert bring_up(shelf.store, slot, wait_s=20, say=decided) == "command"
     assert "another command" in said[0]
+
+
+def test_an_agent_that_is_started_again_and_again_is_not_waited_for_for_ever(shelf: Shelf) -> None:
+    slot = shelf.install("1.0.0", behaviour="hangs")
+    over, said = threading.Event(), list[str]()
+
+    def restart() -> None:
+        while not over.is_set():
+            with holding(shelf.store.root / "agent.lock"):
+                over.wait(0.2)
+
+    agents = threading.Thread(target=restart)
+    agents.start()
+    try:
+        wait_for(shelf.store.agent_running, "the first of them")
+        with pytest.raises(StoreError, match="has not activated it within 1 s"):
+            bring_up(shelf.store, slot, wait_s=1, say=said.append)
+    finally:
+        over.set()
+        agents.join()
+    assert pending(shelf).attempts == pending(shelf).allowed
+    assert len({words for words in said if "waits for the agent, process" in words}) > 1
 
 
 def test_an_agent_that_comes_while_what_is_named_waits_is_told_of(shelf: Shelf) -> None:
