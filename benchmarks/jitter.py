@@ -11,8 +11,9 @@ turns of two seconds in random order, in one process, so that what else the mach
     predict           ours: validation, a class name, ordinary priority
     real-time mode    the same within `edge_runtime.realtime`
 
-OpenVINO and LiteRT have no trees, and compilers of trees no window features. "late" is how long after its millisecond a call began: what a loaded machine costs before any model runs.
-The load is one process for each of two cores, which calculates and copies 32 MiB to and fro.
+OpenVINO and LiteRT have no trees, and compilers of trees no window features. "late" is
+how long after its millisecond a call began: what a loaded machine costs before any model runs. The load
+is one process for each of two cores, which calculates and copies 32 MiB to and fro.
 
 Writes benchmarks/results/jitter-DATE.md and .json.
 """
