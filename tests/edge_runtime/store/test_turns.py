@@ -1,6 +1,5 @@
 """Who activates when a command measures: another command waits for it, and an agent goes first."""
 
-import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -21,13 +20,13 @@ from tests.support.waiting import wait_for
 
 @contextmanager
 def command(shelf: Shelf, *words: object) -> Iterator[subprocess.Popen[str]]:
-    """An `edge-runtime` command on the store, in a process of its own; interrupted at the end."""
+    """An `edge-runtime` command on the store, in a process of its own; killed at the end."""
     line = [COMMAND, *map(str, words), "--store", shelf.store.root]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
+            process.kill()
 
 
 @contextmanager
@@ -110,7 +109,7 @@ def test_a_second_command_says_whom_it_waits_for_and_takes_its_turn(shelf: Shelf
         ), told
         assert "agent" not in told
 
-        first.send_signal(signal.SIGINT)
+        first.kill()
         assert bring_up(shelf.store, pending(shelf, "other"), wait_s=20) == "command"
 
 
