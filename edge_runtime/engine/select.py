@@ -8,6 +8,7 @@ from edge_runtime.errors import UnavailableError
 
 # Why the engine of a name cannot be used here, '' where it can; None where nobody has it.
 Unavailable = Callable[[str], str | None]
+_BROUGHT_BY_NOBODY = "nothing here brings it: install its package, or a newer edge-runtime"
 
 
 def choose(
@@ -46,6 +47,6 @@ def why_passed_over(
 
     def engine() -> str:
         why = unavailable(variant.engine)
-        return "this version of edge-runtime does not know it" if why is None else why
+        return _BROUGHT_BY_NOBODY if why is None else why
 
     return unmet(variant, board, installed, engine)

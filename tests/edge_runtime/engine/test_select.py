@@ -50,7 +50,8 @@ def test_when_none_runs_the_error_says_why_of_each() -> None:
 
     assert str(caught.value) == (
         "tiny 1.0.0: expected a variant that runs on this machine, found none: fp16 needs tensorrt "
-        "(this version of edge-runtime does not know it); fp32 needs onnxruntime (not installed)."
+        "(nothing here brings it: install its package, or a newer edge-runtime); fp32 needs onnxruntime "
+        "(not installed)."
     )
 
 
