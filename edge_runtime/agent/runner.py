@@ -232,7 +232,11 @@ class ModelRunner:
         return Serving(
             installed,
             worker,
-            start=partial(self.chooser.start, preferred=preferred),
+            start=partial(
+                self.chooser.start,
+                subject=f"{self.name} {installed.manifest.version}",
+                preferred=preferred,
+            ),
             load_timeout_s=self._model.load_timeout_s,
             note=partial(self._note, installed.manifest.version),
             on_trial=on_trial,

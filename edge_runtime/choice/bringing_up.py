@@ -81,7 +81,9 @@ class Chooser:
         if held.is_ready:
             return
         with held.watched():
-            worker = held.start(lambda: self.start(bundle.folder, preferred=candidate))
+            worker = held.start(
+                lambda: self.start(bundle.folder, subject=bundle.subject, preferred=candidate)
+            )
             worker.wait_ready(self.limits.load_s)
 
     def _record(self, bundle: Unpacked, rows: tuple[Measured, ...]) -> Record:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,13 @@ class Start(Protocol):
     """Starts a worker as it is configured."""
 
     def __call__(
-        self, folder: Path, /, *, asks: bool = False, preferred: Candidate | None = None
+        self,
+        folder: Path,
+        /,
+        *,
+        subject: str = "",
+        asks: bool = False,
+        preferred: Candidate | None = None,
     ) -> Worker: ...
 
 
@@ -122,7 +129,7 @@ def measure(
         say(f"{subject}: {words}")
 
     with held.watched():
-        turns = _Turns(folder, start, held, limits, tell)
+        turns = _Turns(folder, partial(start, subject=subject), held, limits, tell)
         worker, found = turns.first()
         passed = [Measured(candidate=candidate, why_not=why) for candidate, why in found.passed]
         if len(found.usable) == 1 and not alone_too:

@@ -61,6 +61,7 @@ class Worker:
         self,
         slot_folder: Path,
         *,
+        subject: str = "",
         threads: int = 1,
         board: str = "",
         variant: str = "",
@@ -73,6 +74,7 @@ class Worker:
     ) -> None:
         """Start the process; `wait_ready` tells when its model is loaded.
 
+        `subject`: what errors call the model before it is loaded, its name and version.
         `board`, `variant`, `provider`: what this device is and what is to run, as `edge_runtime.load`
         takes them. `preferred` is tried first; where it fails, its golden outputs counted, the first of
         the author's order that does not is taken. `asks`: nothing is loaded before `candidates` and
@@ -84,7 +86,7 @@ class Worker:
 
         Raises EdgeError where the system starts no process, which says nothing of the bundle.
         """
-        self._name = slot_folder.name[:12]
+        self._subject = subject or slot_folder.name[:12]
         self._max_bytes = max_bytes
         self._most_bytes = 0  # that it had when memory was refused, if it told
         self._asking = threading.Lock()
@@ -166,7 +168,7 @@ class Worker:
         while not isinstance(info := self._hear_next(timeout_s, what), Ready):
             pass
         self._info = info
-        self._name = info.name
+        self._subject = f"{info.name} {info.version}"
 
     @property
     def info(self) -> Info:
@@ -275,11 +277,12 @@ class Worker:
         except TimeoutError as error:
             self._child.end()
             raise WorkerError(
-                f"{self._name}: {what} took more than {timeout_s:g} s, so the worker process was ended."
+                f"{self._subject}: {what} took more than {timeout_s:g} s, so the worker process was "
+                "ended."
             ) from error
         except (WireError, msgspec.DecodeError) as error:
             ending = self._child.last_words()
-            text = f"{self._name}: in {what}, the worker process {ending}."
+            text = f"{self._subject}: in {what}, the worker process {ending}."
             raise WorkerError(crashed(text, self._max_bytes)) from error
         if isinstance(reply, Failed):
             self._most_bytes = reply.most_bytes

@@ -115,4 +115,4 @@ def test_a_worker_that_is_closed_under_its_caller_ends_the_run_at_once(
         wait_for(worker._asking.locked, "a run")
         worker.close()
         (end,) = asking.join()
-        assert end.startswith("WorkerError: tiny: in a run, the worker process ")
+        assert end.startswith("WorkerError: tiny 1.0.0: in a run, the worker process ")

@@ -13,6 +13,7 @@ from edge_runtime.choice.bringing_up import Chooser, Unpacked
 from edge_runtime.choice.key import key_of
 from edge_runtime.choice.measuring import Held, Limits
 from edge_runtime.engine.candidate import Candidate
+from edge_runtime.errors import WorkerError
 from edge_runtime.worker import Worker
 from tests.support.slots import slot
 from tests.support.tiny_bundle import Behaviour, golden_windows, tiny_bundle
@@ -77,6 +78,12 @@ def test_what_is_chosen_serves_and_where_it_fails_another_does(tmp_path: Path) -
         with worker:
             assert worker.info.variant == serves
             assert worker.infer(golden_windows()).labels is not None
+
+
+def test_one_that_does_not_load_is_told_of_by_model_and_version(tmp_path: Path) -> None:
+    chooser = Chooser(Worker, HERE, Limits(load_s=0.001))
+    with closing(Held()) as held, pytest.raises(WorkerError, match=r"^tiny 1\.0\.0: loading took more"):
+        chooser.bring_up(unpacked(tmp_path), FAST, held)
 
 
 def test_the_process_of_one_alone_serves_as_it_is(tmp_path: Path) -> None:

@@ -155,8 +155,9 @@ def test_an_altered_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_that_hangs_is_ended(tmp_path: Path) -> None:
-    worker = Worker(slot(tmp_path, tiny_bundle(behaviour="hangs")))
-    with pytest.raises(WorkerError, match=r"loading took more than 1\.5 s, so the worker process was"):
+    worker = Worker(slot(tmp_path, tiny_bundle(behaviour="hangs")), subject="tiny 1.0.0")
+    ended = r"^tiny 1\.0\.0: loading took more than 1\.5 s, so the worker process was ended"
+    with pytest.raises(WorkerError, match=ended):
         worker.wait_ready(1.5)
     assert not worker.alive
     worker.close()
@@ -164,7 +165,9 @@ def test_a_model_that_hangs_is_ended(tmp_path: Path) -> None:
 
 def test_a_killed_worker_is_told_of_by_its_signal(worker: Worker) -> None:
     os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(WorkerError, match=r"tiny: in a run, the worker process was ended by SIGKILL"):
+    with pytest.raises(
+        WorkerError, match=r"tiny 1\.0\.0: in a run, the worker process was ended by SIGKILL"
+    ):
         worker.infer(golden_windows())
     assert not worker.alive
 
