@@ -1,5 +1,6 @@
 """Foreign words in sentences of ours."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,13 @@ from typing import Any
 from edge_runtime.errors import EngineError
 
 _MAX_TOLD = 300
+# What ONNX Runtime sets before its words: a code, the node, and a file and function of its source.
+_FRAME = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : "
+    r"|Non-zero status code returned while running .*? Status Message: "
+    r"|[^\s:]{1,256}\.(?:cc|cpp|cu|cuh|h|hpp):\d+ "
+    r"(?:[^()]*?::~?\w+\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? )?"
+)
 
 
 def one_line(text: str) -> str:
@@ -16,8 +24,12 @@ def one_line(text: str) -> str:
 
 
 def told(said: object) -> str:
-    """What a foreign library says, or an exception of one, on one line of bounded length."""
-    return one_line(str(said)) or type(said).__name__
+    """What a foreign library says, or an exception of one, on one line of bounded length.
+
+    Without ONNX Runtime's frame, where it says anything within.
+    """
+    text = " ".join(str(said).split())
+    return one_line(_FRAME.sub("", text) or text) or type(said).__name__
 
 
 def failed(what: str, by: str, error: Exception) -> EngineError:
