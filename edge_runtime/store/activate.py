@@ -53,8 +53,7 @@ def bring_up(
     while True:
         with suppress(Cancelled), store.turn() as held:
             if held is not None:
-                say(f"{slot.model} {slot.version}: replays its golden inputs")
-                _activate(store, slot, partial(_prove, store, slot, wanted, held, say))
+                _activate(store, slot, partial(_prove, store, slot, wanted, held, say), say)
                 return "command"
         if is_active(store.state(), slot):
             return waiting.whom
@@ -156,16 +155,18 @@ def _sentence(words: object) -> str:
     return f"{str(words).rstrip('.')}."
 
 
-def _activate(store: Store, slot: Slot, prove: Callable[[], None]) -> None:
-    """Have it proved in a process of its own, as often as its trial allows.
+def _activate(store: Store, slot: Slot, prove: Callable[[], None], say: Say) -> None:
+    """Have it proved in a process of its own, as often as its trial allows; `say` hears of each attempt.
 
     What becomes of it is remembered. Raises what went wrong when it is not active in the end.
     """
     why = ""
     while not is_active(store.state(), slot):  # raises when it was rejected
         try:
-            if store.tried(slot.model, slot.digest, why=why).state == "bad":
+            now = store.tried(slot.model, slot.digest, why=why)
+            if now.state == "bad":
                 continue
+            say(_attempt(now))
             prove()
         except (KeyboardInterrupt, Cancelled):
             store.refunded(slot.model, slot.digest)  # it is stopped on purpose, or makes way
@@ -177,6 +178,16 @@ def _activate(store: Store, slot: Slot, prove: Callable[[], None]) -> None:
         else:
             store.proved(slot.model, slot.digest)
             store.confirmed(slot.model, slot.digest)
+
+
+def _attempt(slot: Slot) -> str:
+    """What begins, which attempt of its trial that is, and why the one before ended."""
+    subject = f"{slot.model} {slot.version}"
+    told = f"{subject}: replays its golden inputs"
+    if slot.state != "trial":
+        return told
+    told += f", attempt {slot.allowed - slot.attempts} of {slot.allowed}"
+    return f"{told}; the one before: {slot.reason.removeprefix(f'{subject}: ')}" if slot.reason else told
 
 
 def _another_attempt(store: Store, slot: Slot, error: EdgeError) -> bool:

@@ -261,12 +261,17 @@ def test_a_version_that_never_answers_is_bad_after_the_attempts_it_has(
 ) -> None:
     monkeypatch.setattr(activate, "READY_TIMEOUT_S", 1.0)
     slot = shelf.install("1.0.0", behaviour="hangs")
+    told: list[str] = []
 
     with pytest.raises(
         EngineError, match="it was rejected: 3 of 3 attempts of its trial failed; the last"
     ):
-        bring_up(shelf.store, slot, wait_s=0)
-    assert "loading took more than 1 s" in shelf.model().bad[slot.digest].reason
+        bring_up(shelf.store, slot, wait_s=0, say=told.append)
+    ended = "loading took more than 1 s, so the worker process was ended."
+    assert f"the last: tiny 1.0.0: {ended}" in shelf.model().bad[slot.digest].reason
+    begins = "tiny 1.0.0: replays its golden inputs, attempt"
+    again = [f"{begins} {number} of 3; the one before: {ended}" for number in (2, 3)]
+    assert told == [f"{begins} 1 of 3", *again]
 
 
 def test_a_command_that_is_stopped_by_its_user_costs_no_attempt(shelf: Shelf) -> None:
