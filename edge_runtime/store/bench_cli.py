@@ -25,6 +25,7 @@ from edge_runtime.store.options import PATH
 if TYPE_CHECKING:
     from edge_runtime import Model
     from edge_runtime.choice.decision import Measured
+    from edge_runtime.choice.key import Key
     from edge_runtime.choice.measuring import Start
     from edge_runtime.choice.record import Record
     from edge_runtime.store.disk import Store
@@ -197,6 +198,7 @@ def _show_recorded(folder: Path, model: str | None, as_json: bool) -> None:
             lines.append(f"nothing is recorded: {_again(slot.model)}")
             continue
         lines += columns(record.rows, {record.chosen: "chosen"})
+        lines += _pinned(record.key)
         lines.append(
             f"on {record.key.machine}, edge-runtime {record.key.runtime}{_stale(slot.model, record)}"
         )
@@ -217,6 +219,13 @@ def _recorded(store: "Store", model: str | None) -> "Iterator[tuple[Slot, Record
         digest = now.active or now.pending
         if digest is not None and model in (None, name):
             yield now.slots[digest], read(path_of(store.root, name, digest))
+
+
+def _pinned(key: "Key") -> list[str]:
+    """A line on what was pinned, so that nothing else was measured; none where nothing was."""
+    pins = {"the variant": key.variant, "the provider": key.provider}
+    told = " on ".join(f"{what} {name}" for what, name in pins.items() if name)
+    return [f"pinned by the configuration or a command: {told}; no other was measured"] if told else []
 
 
 def _stale(model: str, record: "Record") -> str:

@@ -113,10 +113,12 @@ def test_a_wrong_command_line_is_told_as_one(
     assert told in err
 
 
-def recorded(shelf: Shelf, board: str = "", machine: str = "") -> str:
+def recorded(
+    shelf: Shelf, board: str = "", machine: str = "", variant: str = "", provider: str = ""
+) -> str:
     """A device that runs tiny 1.0.0, measured there; the active slot's digest."""
     digest = shelf.run("1.0.0").digest
-    key = key_of(board=board)
+    key = key_of(board=board, variant=variant, provider=provider)
     if machine:
         key = msgspec.structs.replace(key, machine=machine)
     rows = (row("fp32", 20), row("int8", 10), row("fp16", why_not="needs tensorrt (no GPU)"))
@@ -137,11 +139,29 @@ def test_what_a_device_has_measured_is_shown_and_nothing_is_measured(
     assert lines[3].split() == ["int8", "cpu", "10.0", "20.0", "40", "chosen"]
     assert lines[-1].startswith(f"on {key_of().machine}, edge-runtime ")
     assert "others now" not in lines[-1]
+    assert "pinned" not in out
 
     _, out, _ = run(capsys, f"bench --store {shelf.store.root} --model tiny --json")
     (found,) = json.loads(out)
     assert (found["model"], found["version"], found["digest"]) == ("tiny", "1.0.0", digest)
     assert found["measured"]["chosen"] == {"variant": "int8", "provider": "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("pins", "told"),
+    [
+        ({"variant": "int8"}, "the variant int8"),
+        ({"provider": "cpu"}, "the provider cpu"),
+        ({"variant": "int8", "provider": "cpu"}, "the variant int8 on the provider cpu"),
+    ],
+)
+def test_what_was_pinned_and_not_the_fastest_is_told_as_that(
+    shelf: Shelf, capsys: pytest.CaptureFixture[str], pins: dict[str, str], told: str
+) -> None:
+    recorded(shelf, **pins)
+    _, out, _ = run(capsys, f"bench --store {shelf.store.root}")
+    line = f"pinned by the configuration or a command: {told}; no other was measured"
+    assert out.splitlines()[-2] == line
 
 
 def test_a_record_of_another_machine_is_told_as_one(
