@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime import durable
 from edge_runtime.agent.books import Books, open_books
+from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.choices import Choices
 from edge_runtime.agent.choosing import Choosing
 from edge_runtime.agent.easing import Easing
@@ -76,6 +77,9 @@ def run(config: Config, ready_file: Path | None = None, log_level: Level = Level
     """
     install_logging(log_level)
     store = Store(config.store)
+    for settings in (config.fleet, *(model.source for model in config.models)):
+        if settings is not None:
+            broker(settings)  # before a command that measures has to make way for what ends at once
     with ExitStack() as stack:
         notifier = Notifier.from_environment()
         stack.callback(notifier.close)

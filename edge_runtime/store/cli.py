@@ -129,6 +129,11 @@ def finish(
         say(f"{doing} {slot.model} {slot.version}")
         by = bring_up(store, slot, wait_s=wait_s, wanted=wanted, say=say)
         text = "is active, taken up by the agent" if by == "agent" else "is active"
+        if by == "agent" and (wanted.variant or wanted.provider):
+            say(
+                "warning: an agent started meanwhile, and its configuration says what runs: --variant "
+                "and --provider were not heeded"
+            )
     document: dict[str, Any] = {
         "model": slot.model,
         "version": slot.version,

@@ -50,6 +50,7 @@ def held(path: Path, *, wait_s: float, purpose: str) -> Iterator[Lock]:
     with translated(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
+        _leave_to_owner(descriptor, path.parent)
         deadline = time.monotonic() + wait_s
         while not _take(descriptor, fcntl.LOCK_EX):
             if time.monotonic() >= deadline:
@@ -101,6 +102,14 @@ def _take(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _leave_to_owner(descriptor: int, folder: Path) -> None:
+    """A lock that root made or had made is its folder's owner's, who may be an agent without rights."""
+    with suppress(OSError):
+        if os.geteuid() == 0:
+            owner = os.stat(folder)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _write(descriptor: int, text: bytes) -> None:

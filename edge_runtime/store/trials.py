@@ -72,7 +72,8 @@ def tried(state: State, model: str, digest: str, allowed: int, why: str = "") ->
     reason = (why or slot.reason)[:MAX_REASON]
     if slot.attempts < 1:
         return rejected(state, model, digest, exhausted(slot, reason))
-    slot = msgspec.structs.replace(slot, attempts=slot.attempts - 1, reason=reason)
+    waits = "" if why else slot.waits  # what ended the last attempt is newer than why one waited
+    slot = msgspec.structs.replace(slot, attempts=slot.attempts - 1, reason=reason, waits=waits)
     return _replaced(state, slot)
 
 

@@ -175,3 +175,11 @@ def test_what_a_trial_has_still_to_show(evidence: Evidence, words: str) -> None:
 
 def test_a_model_without_a_stream_is_proved_by_its_golden_outputs() -> None:
     assert trials.missing(trials.GOLDENS_ONLY, Evidence(predictions=0, seconds=0, fleet=False)) == ""
+
+
+def test_an_attempt_that_ended_for_another_reason_takes_the_place_of_why_it_waited() -> None:
+    state = trials.refunded(on_trial(), "motion", TWO.digest, "There is no memory.")
+    state = trials.tried(state, "motion", TWO.digest, 3)
+    state = trials.tried(state, "motion", TWO.digest, 3, "It hung.")
+
+    assert (two(state).reason, two(state).waits) == ("It hung.", "")

@@ -1,5 +1,6 @@
 """Who activates when a command measures: another command waits for it, and an agent goes first."""
 
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -30,10 +31,10 @@ def command(shelf: Shelf, *words: object) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def installing(shelf: Shelf, version: str = "1.0.0") -> Iterator[subprocess.Popen[str]]:
+def installing(shelf: Shelf, version: str = "1.0.0", *options: str) -> Iterator[subprocess.Popen[str]]:
     """`install` of a version whose load never ends, once it has begun."""
     bundle = shelf.bundle(version, behaviour="hangs")
-    with command(shelf, "install", bundle, "--allow-unsigned") as process:
+    with command(shelf, "install", bundle, "--allow-unsigned", *options) as process:
         wait_for(lambda: shelf.store.root.exists() and shelf.store.activator(), "its turn")
         wait_for(lambda: pending(shelf).state == "trial", "its attempt")
         yield process
@@ -48,13 +49,14 @@ def pending(shelf: Shelf, name: str = "tiny") -> Slot:
 def test_an_agent_that_starts_beside_a_command_goes_first_and_the_command_waits_for_it(
     shelf: Shelf,
 ) -> None:
-    with installing(shelf) as process, shelf.store.agent_lock():
+    with installing(shelf, "1.0.0", "--provider", "cpu") as process, shelf.store.agent_lock():
         slot = pending(shelf)
         assert (slot.state, slot.attempts) == ("trial", 3)  # making way costs none
         confirm(shelf.store, slot)
         said, told = process.communicate(timeout=20)
     assert (process.returncode, said) == (0, "tiny 1.0.0 is active, taken up by the agent\n"), told
     assert "tiny 1.0.0: waits for the agent, process " in told
+    assert "--variant and --provider were not heeded" in told
 
 
 def test_what_is_active_and_was_being_measured_is_left_to_an_agent_that_starts(shelf: Shelf) -> None:
@@ -171,3 +173,27 @@ def test_an_agent_that_comes_while_what_is_named_waits_is_told_of(shelf: Shelf) 
     slot = shelf.run("1.0.0")
     with holding(shelf.store.root / "agent.lock"), pytest.raises(StoreError, match="one runs here"):
         choose_again(shelf.store, slot, wait_s=5, wanted=Wanted(variant="fp32"))
+
+
+@pytest.mark.end_to_end
+def test_an_agent_that_cannot_start_takes_no_turn_from_a_command(tmp_path: Path) -> None:
+    """It is started again every ten seconds, for ever: what takes longer would never be measured."""
+    fleet = {"url": "mqtts://127.0.0.1:1", "ca": "nowhere.pem"}
+    rig = AgentRig(tmp_path, "mqtt://127.0.0.1:1", fleet=fleet)
+    shelf = Shelf(tmp_path / "state", "store")
+    shelf.folder.mkdir()
+    with installing(shelf) as process:
+        for _ in range(3):
+            assert rig.command("run", "--config", rig.config).returncode == 3
+        process.kill()
+        _, said = process.communicate(timeout=20)
+    assert "waits for the agent" not in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who may give files away")
+def test_what_root_installs_an_agent_of_another_user_can_start_beside(shelf: Shelf) -> None:
+    """As root: a lock that a command makes is the folder's owner's, as those are that were there."""
+    slot = shelf.install("1.0.0")
+    os.chown(shelf.store.root, 65534, 65534)
+    assert bring_up(shelf.store, slot, wait_s=20) == "command"
+    assert (shelf.store.root / "activate.lock").stat().st_uid == 65534
