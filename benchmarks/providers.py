@@ -3,7 +3,7 @@
 Every package gets an environment of its own (4 GB in all, removed at the end). Without a GPU those
 for one show what a provider says that is installed and cannot be used.
 
-    python benchmarks/providers.py
+    python benchmarks/providers.py [--quick] [--no-save]
 """
 
 import json
@@ -31,32 +31,36 @@ TRIALS = (
     ("tensorrt", ("onnxruntime-gpu[cuda,cudnn]",)),
     ("tensorrt-rtx", ("onnxruntime", "onnxruntime-ep-nv-tensorrt-rtx-cu13")),
 )
+_QUICK = ("openvino", ("onnxruntime",))
 _VERSIONS = (
-    "from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine\n"
-    "print(', '.join(OnnxRuntimeEngine().software()))"
+    "from importlib.metadata import distributions\n"
+    "found = {each.name.replace('_', '-'): each.version for each in distributions()}\n"
+    "own = sorted(name for name in found if name.startswith('onnxruntime'))\n"
+    "print(', '.join(f'{name} {found[name]}' for name in own))"
 )
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Write the result to benchmarks/results.")
-def main(keep: bool) -> None:
+@click.option("--quick", is_flag=True, help="OpenVINO alone, in this environment; saves nothing.")
+@click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
+def main(quick: bool, keep: bool) -> None:
     if platform.machine() != "x86_64":
         raise click.ClickException("these packages are made for x86-64.")
     load = load_average()
     with tempfile.TemporaryDirectory() as folder:
-        found = _tried(Path(folder))
+        found = _tried(Path(folder), quick)
     result = {"date": today(), "machine": describe_machine(load), "trials": found}
     text = _report(result)
     click.echo(text)
-    if keep:
+    if keep and not quick:
         save("providers", result, text)
 
 
-def _tried(folder: Path) -> list[dict[str, Any]]:
+def _tried(folder: Path, quick: bool) -> list[dict[str, Any]]:
     bundles = provider_bundles(folder)
-    interpreters: dict[tuple[str, ...], Path] = {}
+    interpreters = {_QUICK[1]: Path(sys.executable)} if quick else {}
     found = []
-    for provider, packages in TRIALS:
+    for provider, packages in (_QUICK,) if quick else TRIALS:
         click.echo(f"{provider} of {' and '.join(packages)}", err=True)
         if packages not in interpreters:
             interpreters[packages] = environment(folder / str(len(interpreters)), *packages)

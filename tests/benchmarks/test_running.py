@@ -1,7 +1,8 @@
-"""The benchmarks of latency and of cold starts run to their end, in the shortest way they have."""
+"""Benchmarks run to their end, in the shortest way they have."""
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,11 @@ def test_cold_start_starts_every_peer_of_the_pipeline() -> None:
     told = run("cold_start.py", "--starts", "1", "--only", "pipeline")
     peers = ("bare onnxruntime", "installed slot", "signed bundle", "worker process", "scikit-learn")
     assert [told.count(f"| {peer} |") for peer in peers] == [1] * len(peers)
+
+
+@pytest.mark.end_to_end
+def test_providers_are_told_of_by_the_packages_that_bring_them() -> None:
+    told = run("providers.py", "--quick")
+    (row,) = (line for line in told.splitlines() if line.startswith("| openvino |"))
+    assert f"| onnxruntime {version('onnxruntime')} | forest, mlp, cnn, table, several |" in row
+    assert "not run: this machine does not have it" in row

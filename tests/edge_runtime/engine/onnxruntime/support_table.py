@@ -2,7 +2,7 @@
 
     python -m tests.edge_runtime.engine.onnxruntime.support_table
 
-prints the table that the page has to have. `benchmarks/providers.py --keep` makes the result anew.
+prints the table that the page has to have. `benchmarks/providers.py` makes the result anew.
 """
 
 import json
