@@ -11,7 +11,7 @@ _MAX_TOLD = 300
 # What ONNX Runtime sets before its words: a code, the node, and a file and function of its source.
 _FRAME = re.compile(
     r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : "
-    r"|Non-zero status code returned while running .*? Status Message: "
+    r"|(?:Error in execution: )?Non-zero status code returned while running .*? Status Message: "
     r"|[^\s:]{1,256}\.(?:cc|cpp|cu|cuh|h|hpp):\d+ "
     r"(?:[^()]*?::~?\w+\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? )?"
 )

@@ -10,8 +10,8 @@ from edge_runtime.memory import says_gpu_refused, says_refused
 from edge_runtime.worker.limits import reached
 
 ARENA = (
-    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running Expand "
-    "node. Name:'' Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:360 void* "
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Error in execution: Non-zero status code returned "
+    "while running Expand node. Name:'' Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:360 void* "
     "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*, bool, "
     "std::function<void(int)>) Failed to allocate memory for requested buffer of size 400000000000\n"
 )
