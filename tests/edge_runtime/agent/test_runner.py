@@ -80,6 +80,25 @@ def test_a_model_whose_thread_hangs_is_told_each_time_and_the_watchdog_hears_not
     assert [(event.model, event.detail) for event in events] == [("tiny", why)] * 2
 
 
+def test_a_worker_that_does_not_load_is_told_of_by_model_and_version(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle(behaviour="hangs"))
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        installed = Installed(bundle.digest, folder, bundle.manifest)
+    source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
+    models = [{"name": "tiny", "load_timeout_s": 0.1, "source": source}]
+    config = settings.parse({"device": {"id": "device-01"}, "models": models}, tmp_path)
+
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        model = ModelRunner(config, config.models[0], Books(outbox, None))
+        model.start()
+        model.serve(installed, None)
+        try:
+            wait_for(lambda: "took more" in model.trouble, "why it does not run")
+        finally:
+            model.stop(20)
+        assert model.trouble.startswith("tiny 1.0.0: loading took more than 0.1 s")
+
+
 def test_the_next_worker_answers_before_the_old_one_has_ended_and_a_stop_waits_for_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
