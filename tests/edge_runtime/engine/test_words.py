@@ -11,9 +11,10 @@ from edge_runtime.worker.limits import reached
 
 ARENA = (
     "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Error in execution: Non-zero status code returned "
-    "while running Expand node. Name:'' Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:360 void* "
-    "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*, bool, "
-    "std::function<void(int)>) Failed to allocate memory for requested buffer of size 400000000000\n"
+    "while running Expand node. Name:'' Status Message: /onnxruntime_src/onnxruntime/core/framework/"
+    "bfc_arena.cc:360 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, "
+    "onnxruntime::Stream*, bool, std::function<void(int)>) Failed to allocate memory for requested "
+    "buffer of size 400000000000\n"
 )
 CUDA = (
     "[ONNXRuntimeError] : 1 : FAIL : /onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:116 "
