@@ -29,7 +29,7 @@ def told(said: object) -> str:
     Without ONNX Runtime's frame, where it says anything within.
     """
     text = " ".join(str(said).split())
-    return one_line(_FRAME.sub("", text) or text) or type(said).__name__
+    return one_line(_FRAME.sub("", text)) or type(said).__name__
 
 
 def failed(what: str, by: str, error: Exception) -> EngineError:
