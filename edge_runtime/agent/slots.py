@@ -92,10 +92,25 @@ class Slots:
             if fault is not None and fault[0] == self.model(name).active:
                 self._give_up_active(name, *fault)
 
-    def failed(self, name: str, version: str, event: str, error: EdgeError, *, digest: str = "") -> None:
-        """Tell it, once a reason for each bundle, and report it until something goes right."""
+    def failed(
+        self,
+        name: str,
+        version: str,
+        event: str,
+        error: EdgeError,
+        *,
+        digest: str = "",
+        counted: bool = False,
+    ) -> None:
+        """Tell it, once a reason for each bundle, and report it until something goes right.
+
+        `counted`: an attempt ended by it, of which there are few: each is told.
+        """
         self.errors[name] = str(error)
-        self._books.note_once(event, name, version, str(error), digest=digest)
+        if counted:
+            self._books.note(event, name, version, str(error))
+        else:
+            self._books.note_once(event, name, version, str(error), digest=digest)
 
     def went_right(self, name: str) -> None:
         self.errors.pop(name, None)

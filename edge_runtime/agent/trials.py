@@ -111,7 +111,8 @@ class Trials:
                 continue
             if served.failure:
                 self._attempts[name, live.digest].ended = served.failure
-                self._failed(name, self._slot(name, live.digest), EngineError(served.failure))
+                why = EngineError(served.failure)
+                self._failed(name, self._slot(name, live.digest), why, counted=True)
                 del self._live[name]
                 continue
             missing = live.missing(served.predictions, self._books.contact_s)
@@ -250,10 +251,19 @@ class Trials:
             attempts.ended = str(error)
         self._store.judged(name, slot.digest, decision, str(error))
         refused = decision in ("withdraw", "reject")
-        self._failed(name, slot, error, "rejected" if refused else "trial failed")
+        event = "rejected" if refused else "trial failed"
+        self._failed(name, slot, error, event, counted=decision == "attempt")
 
-    def _failed(self, name: str, slot: Slot, error: EdgeError, event: str = "trial failed") -> None:
-        self._slots.failed(name, slot.version, event, error, digest=slot.digest)
+    def _failed(
+        self,
+        name: str,
+        slot: Slot,
+        error: EdgeError,
+        event: str = "trial failed",
+        *,
+        counted: bool = False,
+    ) -> None:
+        self._slots.failed(name, slot.version, event, error, digest=slot.digest, counted=counted)
 
     def _slot(self, name: str, digest: str) -> Slot:
         return self._slots.model(name).slots[digest]
