@@ -26,7 +26,7 @@ def one_line(text: str) -> str:
 def told(said: object) -> str:
     """What a foreign library says, or an exception of one, on one line of bounded length.
 
-    Without ONNX Runtime's frame, where it says anything within.
+    Without ONNX Runtime's frame around it.
     """
     text = " ".join(str(said).split())
     return one_line(_FRAME.sub("", text)) or type(said).__name__
