@@ -79,12 +79,23 @@ class PlanCache:
                 with suppress(OSError):
                     os.utime(key.file_name + _ENDING, dir_fd=folder)  # used: others go before it
         except FileNotFoundError:
-            return Kept(None)
+            return Kept(None, self._why_another(key))
         except OSError as error:
             return Kept(None, f"{self.folder}: the kept plan cannot be read: {error.strerror}")
         except EngineError as error:
             return Kept(None, str(error))
         return Kept(plan)
+
+    def _why_another(self, key: PlanKey) -> str:
+        """Of the plan kept last for the same graph, in what its key differs; '' where there is none."""
+        with suppress(OSError, EngineError), self._opened() as folder:
+            kept = (name for name in os.listdir(folder) if name.endswith(_ENDING))
+            for name in sorted(kept, key=lambda each: -os.stat(each, dir_fd=folder).st_mtime_ns):
+                with suppress(EngineError):
+                    found = _header(_read(self.folder, folder, name, self._max_bytes, _MAX_HEADER_BYTES))
+                    if why := key.difference(found.key):
+                        return why
+        return ""
 
     def write(self, key: PlanKey, plan: bytes | memoryview) -> None:
         """Keep a plan in place of any of the same key; others make room for it.
@@ -141,8 +152,11 @@ class PlanCache:
             total -= taken
 
 
-def _read(folder: Path, descriptor: int, name: str, max_bytes: int) -> bytes:
-    """A file's bytes. Raises OSError, EngineError where it is a link or others could have written it."""
+def _read(folder: Path, descriptor: int, name: str, max_bytes: int, most: int = -1) -> bytes:
+    """A file's bytes, or the first `most` of them.
+
+    Raises OSError, EngineError where it is a link or others could have written it.
+    """
     try:
         opened = os.open(
             name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor
@@ -158,17 +172,22 @@ def _read(folder: Path, descriptor: int, name: str, max_bytes: int) -> bytes:
         _check_owner(folder / name, status)
         if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
             raise EngineError(f"{folder / name}: the kept plan is no file, or too large")
-        return file.readall()
+        return file.read(most)
+
+
+def _header(raw: bytes) -> _Header:
+    """Raises EngineError when the bytes do not begin with one."""
+    end = raw.find(b"\n", 0, _MAX_HEADER_BYTES)
+    try:
+        return msgspec.json.decode(raw[: max(0, end)], type=_Header)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise EngineError("the kept plan is damaged: it begins with something else") from error
 
 
 def _plan(raw: bytes, key: PlanKey) -> memoryview:
     """The plan in a file's bytes. Raises EngineError when they are damaged, or of another key."""
-    end = raw.find(b"\n", 0, _MAX_HEADER_BYTES)
-    plan = memoryview(raw)[end + 1 :]
-    try:
-        header = msgspec.json.decode(raw[: max(0, end)], type=_Header)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise EngineError("the kept plan is damaged: it begins with something else") from error
+    header = _header(raw)
+    plan = memoryview(raw)[raw.index(b"\n") + 1 :]
     if header.key != key:
         raise EngineError("the kept plan is of another model, board or version")
     if hashlib.sha256(plan).hexdigest() != header.sha256:

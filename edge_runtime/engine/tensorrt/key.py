@@ -34,3 +34,24 @@ class PlanKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def file_name(self) -> str:
         """A name of fixed length without an end, the same for the same key."""
         return hashlib.sha256(canonical_json(msgspec.to_builtins(self))).hexdigest()[:32]
+
+    def difference(self, other: "PlanKey") -> str | None:
+        """In words, in what another key for the same graph differs; None where it is for another."""
+        if (self.model, self.precision, self.profile) != (other.model, other.precision, other.profile):
+            return None
+        pairs = [
+            (theirs, ours)
+            for theirs, ours in zip(other._made_by(), self._made_by(), strict=True)
+            if theirs != ours
+        ]
+        theirs, ours = (", ".join(each) for each in zip(*pairs, strict=True))
+        return f"the kept one is of {theirs}, and here is {ours}"
+
+    def _made_by(self) -> tuple[str, ...]:
+        return (
+            f"{self.library} {self.version}",
+            f"CUDA {self.cuda}",
+            f"compute capability {self.capability}",
+            f"the board {self.board}",
+            f"the builder's settings {' '.join(self.flags)}, {self.recipe}",
+        )

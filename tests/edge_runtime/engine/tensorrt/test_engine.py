@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace as replaced
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.engine.tensorrt import cuda, library
+from edge_runtime.engine.tensorrt import cuda, library, plans
 from edge_runtime.engine.tensorrt import machine as machines
 from edge_runtime.engine.tensorrt.engine import TensorRTEngine
 from edge_runtime.engine.tensorrt.machine import Machine
@@ -66,15 +69,36 @@ def test_here_it_is_unavailable_and_says_what_is_missing() -> None:
         machines.find()
 
 
+def test_what_changes_in_the_bundle_is_another_plan(bundle: Bundle) -> None:
+    variant, here = variant_of(bundle), machine()
+    files = dict(bundle.manifest.files)
+    files[variant.file] = replaced(files[variant.file], sha256="0" * 64)
+    other: Any = SimpleNamespace(manifest=replaced(bundle.manifest, files=files))
+    assert variant.profile is not None
+    narrower = replaced(variant.profile, max_rows=8)
+    keys = [
+        plans._key(bundle, variant, here),
+        plans._key(other, variant, here),
+        plans._key(bundle, replaced(variant, precision="fp16"), here),
+        plans._key(bundle, replaced(variant, profile=narrower), here),
+    ]
+
+    assert len({key.file_name for key in keys}) == len(keys)
+    assert [keys[0].difference(key) for key in keys[1:]] == [None] * 3  # of no concern to it
+
+
 @pytest.mark.parametrize(
-    ("changed", "value"),
+    ("changed", "value", "why"),
     [
-        ("version", "1.8.0"), ("cuda", "13.1"), ("capability", "8.9"),
-        ("board", "another"), ("title", "TensorRT"),
+        ("version", "1.8.0", "and here is TensorRT-RTX 1.8.0"),
+        ("cuda", "13.1", "of CUDA 13.0, and here is CUDA 13.1"),
+        ("capability", "8.9", "of compute capability 8.6, and here is compute capability 8.9"),
+        ("board", "another", "and here is the board another"),
+        ("title", "TensorRT", "and here is TensorRT 1.7.1"),
     ],
-)  # fmt: skip
-def test_what_changes_in_the_machine_builds_the_plan_anew(
-    bundle: Bundle, tmp_path: Path, changed: str, value: str
+)
+def test_what_changes_in_the_machine_builds_the_plan_anew_and_is_told(
+    bundle: Bundle, tmp_path: Path, changed: str, value: str, why: str
 ) -> None:
     engine_in(tmp_path).prepare(bundle, variant_of(bundle))
     other = machine(onnx_of(forest()))
@@ -85,8 +109,12 @@ def test_what_changes_in_the_machine_builds_the_plan_anew(
     else:
         other = replace(other, gpu=replace(other.gpu, **{changed: value}))
     told: list[str] = []
-    engine_in(tmp_path, machine=other, progress=told.append).prepare(bundle, variant_of(bundle))
+    (note,) = engine_in(tmp_path, machine=other, progress=told.append).prepare(
+        bundle, variant_of(bundle)
+    )
     assert told
+    assert "its plan is built again: the kept one is of " in note
+    assert why in note
     assert len(list((tmp_path / "plans").iterdir())) == 2
 
 
