@@ -84,7 +84,7 @@ def run(config: Config, ready_file: Path | None = None, log_level: Level = Level
         notifier = Notifier.from_environment()
         stack.callback(notifier.close)
         stopped = stack.enter_context(stop_signals())
-        lock = stack.enter_context(store.agent_lock())
+        lock = stack.enter_context(store.agent_lock(say=warn))
         store.recover()
         books = stack.enter_context(open_books(config))
         supervisor = Supervisor(config, store, books, notifier, ready_file, tell_commands=lock.say)

@@ -6,7 +6,7 @@ waits for the agent, as all commands do then.
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _AGENT, _ACTIVATE = "agent.lock", "activate.lock"
 _LOOK_S = 0.2
-_MAKES_WAY_S = 30.0  # for a command to end what it measures, on a slow and busy board
+_MAKES_WAY_S = 10.0  # for a command to end what it measures, on a slow and busy board
 
 
 class Turns(ABC):
@@ -32,16 +32,29 @@ class Turns(ABC):
         """Make the store's folder where there is none."""
 
     @contextmanager
-    def agent_lock(self, *, wait_s: float = 5.0) -> Iterator[locks.Lock]:
+    def agent_lock(
+        self, *, wait_s: float = 5.0, say: Callable[[str], None] = lambda _: None
+    ) -> Iterator[locks.Lock]:
         """Be the agent, and so the one that activates; a command that does it now makes way.
 
-        Raises StoreBusyError when another agent runs, or that command goes on all the same.
+        One that was stopped cannot, by Ctrl-Z or in a debugger, and nobody may come to end it: what is
+        active is served all the same, and `say` hears of it. When it goes on it sees the agent.
+
+        Raises StoreBusyError when another agent runs.
         """
         self._create()
-        with (
-            locks.held(self.root / _AGENT, wait_s=wait_s, purpose="another agent runs here") as lock,
-            self._activating(wait_s=_MAKES_WAY_S),
-        ):
+        with ExitStack() as stack:
+            purpose = "another agent runs here"
+            lock = stack.enter_context(locks.held(self.root / _AGENT, wait_s=wait_s, purpose=purpose))
+            try:
+                stack.enter_context(self._activating(wait_s=_MAKES_WAY_S))
+            except StoreBusyError:
+                other = self.activator()
+                say(
+                    f"{self.root}: a command{f' (process {other.pid})' if other else ''} that measures "
+                    "or tries a version does not make way, and is not waited for. If it is stopped, end "
+                    "it or let it go on."
+                )
             reserve.keep(self.root)
             yield lock
 
