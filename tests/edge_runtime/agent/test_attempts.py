@@ -33,6 +33,7 @@ class Rig:
         config = settings.parse({"device": {"id": "device-01", "board": "pi4"}, "models": []}, folder)
         books = Books(outbox, None)
         self._outbox = outbox
+        self._of_other_tests = set(children(os.getpid()))
         self.store = Store(config.store)
         self.slots = Slots(self.store, books, {})
         self.trials = Trials(config, self.store, books, {}, self.slots)
@@ -51,6 +52,10 @@ class Rig:
 
     def told(self, name: str) -> list[Event]:
         return [row for row in rows_of(self._outbox) if isinstance(row, Event) and row.event == name]
+
+    def started(self) -> set[int]:
+        """Processes that there are since."""
+        return set(children(os.getpid())) - self._of_other_tests
 
     @property
     def model(self) -> ModelState:
@@ -118,7 +123,7 @@ def test_a_model_that_no_stream_feeds_is_confirmed_by_its_goldens_and_does_not_r
     rig.turn()
     assert (rig.model.active, rig.model.pending) == (digest, None)
     assert [event.version for event in rig.told("confirmed")] == ["1.0.0"]
-    assert children(os.getpid()) == []
+    assert rig.started() == set()
 
 
 def test_what_is_good_and_cannot_be_written_down_waits_and_leaves_no_process(
@@ -132,7 +137,7 @@ def test_what_is_good_and_cannot_be_written_down_waits_and_leaves_no_process(
         disk.setattr(rig.store, "proved", full)
         with pytest.raises(StorageError):
             rig.turn()
-        assert children(os.getpid()) == []
+        assert rig.started() == set()
         assert rig.trials.waits("tiny") == "1.0.0"
         rig.turn()  # it waits
         disk.setattr(rig.store, "refunded", full)
