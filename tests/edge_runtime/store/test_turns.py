@@ -32,12 +32,14 @@ def command(shelf: Shelf, *words: object) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def installing(shelf: Shelf, version: str = "1.0.0", *options: str) -> Iterator[subprocess.Popen[str]]:
+def installing(
+    shelf: Shelf, version: str = "1.0.0", *options: str, name: str = "tiny"
+) -> Iterator[subprocess.Popen[str]]:
     """`install` of a version whose load never ends, once it has begun."""
-    bundle = shelf.bundle(version, behaviour="hangs")
+    bundle = shelf.bundle(version, name=name, behaviour="hangs")
     with command(shelf, "install", bundle, "--allow-unsigned", *options) as process:
         wait_for(lambda: shelf.store.root.exists() and shelf.store.activator(), "its turn")
-        wait_for(lambda: pending(shelf).state == "trial", "its attempt")
+        wait_for(lambda: pending(shelf, name).state == "trial", "its attempt")
         yield process
 
 
@@ -137,7 +139,7 @@ def test_a_second_command_says_whom_it_waits_for_and_takes_its_turn(shelf: Shelf
 
 def test_what_runs_beside_a_measuring_command_is_not_called_an_agents_affair(shelf: Shelf) -> None:
     shelf.run("1.0.0")
-    with installing(shelf, "1.1.0") as first:
+    with installing(shelf, name="other") as first:  # another model: it stays pending
         line = [COMMAND, "activate", "tiny", "1.0.0", "--variant", "fp32", "--wait", "0.1"]
         done = subprocess.run(
             [*line, "--store", shelf.store.root], capture_output=True, text=True, check=False
