@@ -36,8 +36,10 @@ class PlanKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return hashlib.sha256(canonical_json(msgspec.to_builtins(self))).hexdigest()[:32]
 
     def difference(self, other: "PlanKey") -> str | None:
-        """In words, in what another key for the same graph differs; None where it is for another."""
-        if (self.model, self.precision, self.profile) != (other.model, other.precision, other.profile):
+        """In words, in what another key for the same graph differs; None where it is for another, or the
+        same: another process may have kept the plan meanwhile."""
+        of = (self.model, self.precision, self.profile)
+        if self == other or of != (other.model, other.precision, other.profile):
             return None
         pairs = [
             (theirs, ours)
