@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_runtime.bundle import Bundle, open_bundle, open_folder
 from edge_runtime.bundle.manifest import Label, Manifest, Variant
-from edge_runtime.engine.base import Array, Session, numpy_dtype
+from edge_runtime.engine.base import Array, Session, in_parts, numpy_dtype
 from edge_runtime.engine.check import Check, input_check
 from edge_runtime.engine.loading import load_best
 from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
@@ -251,9 +251,4 @@ class Model:
                 np.empty((0, *(size or 0 for size in output.shape[1:])), numpy_dtype(output.dtype))
                 for output in self.manifest.outputs
             ]
-        parts = (
-            {name: array[at : at + MAX_BATCH] for name, array in feed.items()}
-            for at in range(0, count, MAX_BATCH)
-        )
-        runs = [list(self._session.run(part).values()) for part in parts]
-        return [np.concatenate(each) for each in zip(*runs, strict=True)]
+        return in_parts(lambda part: list(self._session.run(part).values()), feed, MAX_BATCH)

@@ -3,7 +3,7 @@
 Everything above sees numpy arrays and errors of this project only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,6 +82,18 @@ class ProvidingEngine(Engine, Protocol):
         The session may have `provider`, the name of what it runs on, and `notes`: what it runs only in
         part is told there.
         """
+
+
+def in_parts(
+    run: Callable[[dict[str, Array]], Sequence[Array]], inputs: Mapping[str, Array], rows: int
+) -> list[Array]:
+    """What `run` gives for so many rows of all inputs at a time, joined."""
+    count = len(next(iter(inputs.values())))
+    parts = [
+        run({name: array[at : at + rows] for name, array in inputs.items()})
+        for at in range(0, count, rows)
+    ]
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
 
 def row_shape(shape: tuple[int | None, ...]) -> tuple[int, ...] | None:

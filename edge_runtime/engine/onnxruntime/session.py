@@ -1,12 +1,13 @@
 """A model that ONNX Runtime loaded: its batches, its row in buffers bound once, its tensors."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from edge_runtime.bundle.manifest import Input, Output
-from edge_runtime.engine.base import Array, matches, numpy_dtype, row_shape, shape_text
+from edge_runtime.engine.base import Array, in_parts, matches, numpy_dtype, row_shape, shape_text
 from edge_runtime.engine.onnxruntime.library import CPU, NAME
 from edge_runtime.engine.words import failed, translated
 from edge_runtime.errors import EngineError
@@ -68,14 +69,7 @@ class OnnxRuntimeSession:
             if count <= at_once:
                 arrays = session.run(self._output_names, dict(inputs))
             else:
-                parts = [
-                    session.run(
-                        self._output_names,
-                        {name: array[at : at + at_once] for name, array in inputs.items()},
-                    )
-                    for at in range(0, count, at_once)
-                ]
-                arrays = [np.concatenate(each) for each in zip(*parts, strict=True)]
+                arrays = in_parts(partial(session.run, self._output_names), inputs, at_once)
         except Exception as error:
             raise failed(f"{self._subject}: cannot be run", NAME, error) from error
         for array, output in zip(arrays, self._outputs, strict=True):
