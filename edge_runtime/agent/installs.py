@@ -113,4 +113,4 @@ class Installs:
             if warning := self._store.expiry_warning():
                 warn(f"{model.name}: {warning}")
         except EdgeError as error:
-            self._slots.failed(model.name, "", "install failed", error)
+            self._slots.failed(model.name, "install failed", error)

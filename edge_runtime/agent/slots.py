@@ -12,7 +12,7 @@ from edge_runtime.bundle import open_folder
 from edge_runtime.errors import BundleError, EdgeError, EngineError
 from edge_runtime.store import blame, state_file
 from edge_runtime.store.disk import Store
-from edge_runtime.store.slots import ModelState, State, short
+from edge_runtime.store.slots import ModelState, Slot, State, short
 
 _SERVE_AGAIN_S = 5.0
 
@@ -95,18 +95,19 @@ class Slots:
     def failed(
         self,
         name: str,
-        version: str,
         event: str,
         error: EdgeError,
+        slot: Slot | None = None,
         *,
-        digest: str = "",
         counted: bool = False,
     ) -> None:
         """Tell it, once a reason for each bundle, and report it until something goes right.
 
-        `counted`: an attempt ended by it, of which there are few: each is told.
+        `slot`: where it is about one. `counted`: an attempt ended by it, of which there are few: each is
+        told.
         """
         self.errors[name] = str(error)
+        version, digest = (slot.version, slot.digest) if slot else ("", "")
         if counted:
             self._books.note(event, name, version, str(error))
         else:
@@ -124,7 +125,7 @@ class Slots:
             self._given[name] = digest
         except EdgeError as error:
             self._serve_at[name] = time.monotonic() + _SERVE_AGAIN_S
-            self.failed(name, "", "model cannot start", error)
+            self.failed(name, "model cannot start", error)
             self._give_up_active(name, digest, error)
 
     def _give_up_active(self, name: str, digest: str, error: EdgeError) -> None:

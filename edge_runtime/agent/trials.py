@@ -112,7 +112,8 @@ class Trials:
             if served.failure:
                 self._attempts[name, live.digest].ended = served.failure
                 why = EngineError(served.failure)
-                self._failed(name, self._slot(name, live.digest), why, counted=True)
+                slot = self._slot(name, live.digest)
+                self._slots.failed(name, "trial failed", why, slot, counted=True)
                 del self._live[name]
                 continue
             missing = live.missing(served.predictions, self._books.contact_s)
@@ -155,7 +156,7 @@ class Trials:
         """Count it, durably, and only then load. What is for another machine is not loaded at all."""
         attempts = self._attempts[name, digest]
         if why := self._why_not_here(name, digest):
-            self._failed(name, self._slot(name, digest), why)
+            self._slots.failed(name, "trial failed", why, self._slot(name, digest))
             attempts.wait_longer()
             return
         slot = self._store.tried(name, digest, self._config(name).attempts, attempts.ended)
@@ -163,7 +164,7 @@ class Trials:
         if slot.state != "bad":
             self._loading[name] = self._load(name, slot)
             return
-        self._failed(name, slot, EngineError(slot.reason), "rejected")
+        self._slots.failed(name, "rejected", EngineError(slot.reason), slot)
         now = self._slots.model(name)
         if now.active:
             version = now.slots[now.active].version
@@ -252,18 +253,7 @@ class Trials:
         self._store.judged(name, slot.digest, decision, str(error))
         refused = decision in ("withdraw", "reject")
         event = "rejected" if refused else "trial failed"
-        self._failed(name, slot, error, event, counted=decision == "attempt")
-
-    def _failed(
-        self,
-        name: str,
-        slot: Slot,
-        error: EdgeError,
-        event: str = "trial failed",
-        *,
-        counted: bool = False,
-    ) -> None:
-        self._slots.failed(name, slot.version, event, error, digest=slot.digest, counted=counted)
+        self._slots.failed(name, event, error, slot, counted=decision == "attempt")
 
     def _slot(self, name: str, digest: str) -> Slot:
         return self._slots.model(name).slots[digest]
