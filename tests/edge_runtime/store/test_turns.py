@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,13 @@ def installing(
         yield process
 
 
+def device(folder: Path, **config: Any) -> tuple[AgentRig, Shelf]:
+    """An agent, not started, and its store."""
+    shelf = Shelf(folder / "state", "store")
+    shelf.folder.mkdir()
+    return AgentRig(folder, "mqtt://127.0.0.1:1", **config), shelf
+
+
 def pending(shelf: Shelf, name: str = "tiny") -> Slot:
     now = shelf.model(name)
     assert now.pending is not None
@@ -73,9 +81,7 @@ def test_what_is_active_and_was_being_measured_is_left_to_an_agent_that_starts(s
 
 @pytest.mark.end_to_end
 def test_a_real_agent_starts_and_serves_while_an_install_measures(tmp_path: Path) -> None:
-    rig = AgentRig(tmp_path, "mqtt://127.0.0.1:1")
-    shelf = Shelf(tmp_path / "state", "store")
-    shelf.folder.mkdir()
+    rig, shelf = device(tmp_path)
     shelf.run("0.9.0")
     try:
         with installing(shelf) as process:
@@ -103,9 +109,7 @@ def test_an_agent_serves_what_is_active_beside_a_command_that_was_stopped_in_its
     tmp_path: Path,
 ) -> None:
     """Ctrl-Z, a debugger, a frozen cgroup: nobody may visit this device to end it."""
-    rig = AgentRig(tmp_path, "mqtt://127.0.0.1:1")
-    shelf = Shelf(tmp_path / "state", "store")
-    shelf.folder.mkdir()
+    rig, shelf = device(tmp_path)
     shelf.run("0.9.0")
     try:
         with installing(shelf) as process:
@@ -201,9 +205,7 @@ def test_an_agent_that_comes_while_what_is_named_waits_is_told_of(shelf: Shelf) 
 def test_an_agent_that_cannot_start_takes_no_turn_from_a_command(tmp_path: Path) -> None:
     """It is started again every ten seconds, for ever: what takes longer would never be measured."""
     fleet = {"url": "mqtts://127.0.0.1:1", "ca": "nowhere.pem"}
-    rig = AgentRig(tmp_path, "mqtt://127.0.0.1:1", fleet=fleet)
-    shelf = Shelf(tmp_path / "state", "store")
-    shelf.folder.mkdir()
+    rig, shelf = device(tmp_path, fleet=fleet)
     with installing(shelf) as process:
         for _ in range(3):
             assert rig.command("run", "--config", rig.config).returncode == 3
