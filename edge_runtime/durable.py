@@ -6,11 +6,11 @@ name. All changes go through functions of `os`, so that tests can count, stop an
 
 import errno
 import os
-import pwd
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edge_runtime import users
 from edge_runtime.errors import StorageError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -126,13 +126,17 @@ def advice(path: str | os.PathLike[str], error: OSError) -> str:
     if error.errno not in _REFUSED:
         return _WHAT_TO_DO.get(error.errno or 0, "")
     owner, me = _owner(Path(path)), os.geteuid()
+    if owner is not None and (users.is_hidden(owner) or users.is_hidden(me)):
+        return (
+            "Users are hidden from this process by its user namespace (a container, or PrivateUsers= of "
+            f"systemd). Look outside of it who may: ls -ld {path}."
+        )
     if owner is None or owner == me:
         return f"Look who may: ls -ld {path}."
-    theirs, mine = _name(owner), _name(me)
-    sudo = "sudo" if owner == 0 else f"sudo -u {theirs}"
+    theirs, mine = users.name(owner), users.name(me)
     return (
-        f"It belongs to {theirs}, and this runs as {mine}: run it with `{sudo}` before it, or give "
-        f"{mine} the right (chgrp, chmod)."
+        f"It belongs to user {theirs}, and this runs as user {mine}: run it with `{users.sudo(owner)}` "
+        f"before it, or give user {mine} the right (chgrp, chmod)."
     )
 
 
@@ -142,13 +146,6 @@ def _owner(path: Path) -> int | None:
         with suppress(OSError):
             return os.stat(each).st_uid
     return None
-
-
-def _name(user: int) -> str:
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return f"#{user}"
 
 
 def _write(path: Path, descriptor: int, chunks: Iterable[bytes | memoryview]) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import pwd
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime import durable
+from edge_runtime import durable, users
 from edge_runtime.bundle import load_root
 from edge_runtime.config import files as files_of
 from edge_runtime.config import folders as folders_of
@@ -44,7 +43,7 @@ def _writable(folder: Path) -> Finding:
             f"Name a folder, or move {file} away.",
         )
     there = nearest(folder)
-    me = _user(os.geteuid())
+    me = users.name(os.geteuid())
     try:
         try_to_write(there)
     except OSError as error:
@@ -77,6 +76,12 @@ def judge_unwritable(folder: Path, there: Path, user: str, why: str) -> Finding:
 
 def _owners(data: Path) -> Iterator[Finding]:
     owner = data.stat().st_uid
+    if users.is_hidden(owner):
+        yield warning(
+            f"{data}: whose it is, is hidden from this process by its user namespace.",
+            "Run the doctor outside of it, as the agent's user.",
+        )
+        return
     strangers = []
     for path in islice(data.rglob("*"), _MAX_ENTRIES):
         try:
@@ -84,18 +89,18 @@ def _owners(data: Path) -> Iterator[Finding]:
                 strangers.append(path)
         except OSError:
             continue  # it went while we looked
+    name, sudo = users.name(owner), users.sudo(owner)
     if strangers:
         first = strangers[0]
         yield problem(
-            f"{data} belongs to {_user(owner)}, but {len(strangers)} in it do not, such as {first}, of "
-            f"{_user(first.lstat().st_uid)}: the agent may not change them.",
-            f"Give them back: chown -R {_user(owner)} {data}. Run edge-runtime as that user: sudo -u "
-            f"{_user(owner)}",
+            f"{data} belongs to user {name}, but {len(strangers)} in it do not, such as {first}, of "
+            f"user {users.name(first.lstat().st_uid)}: the agent may not change them.",
+            f"Give them back: chown -R {name} {data}. Run edge-runtime as that user: {sudo}",
         )
     elif os.geteuid() == 0 and owner != 0:
         yield warning(
-            f"The doctor runs as root, who may do everything; {data} belongs to {_user(owner)}.",
-            f"Run it as the agent's user: sudo -u {_user(owner)} edge-runtime doctor",
+            f"The doctor runs as root, who may do everything; {data} belongs to user {name}.",
+            f"Run it as the agent's user: {sudo} edge-runtime doctor",
         )
 
 
@@ -118,7 +123,7 @@ def _readable(key: str, path: Path) -> Iterator[Finding]:
             mode = os.fstat(file.fileno()).st_mode
     except OSError as error:
         yield problem(
-            f"`{key}`: {path}: user {_user(os.geteuid())} cannot read it: {error.strerror}.",
+            f"`{key}`: {path}: user {users.name(os.geteuid())} cannot read it: {error.strerror}.",
             "Put the file there, and let the agent's user read it: chown, chmod.",
         )
         return
@@ -139,10 +144,3 @@ def certificates(device: Device) -> Iterator[Finding]:
             with path.open("rb") as file:
                 pem = file.read(_MAX_PEM_BYTES)
             yield judge_certificate(f"`{key}`: {path}", pem, time.time())
-
-
-def _user(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)

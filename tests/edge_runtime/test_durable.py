@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,8 +112,27 @@ def test_who_may_not_is_told_whose_it_is_though_it_cannot_be_looked_at(tmp_path:
     finally:
         os.seteuid(0)
     assert told == (
-        "It belongs to root, and this runs as nobody: run it with `sudo` before it, or give nobody the "
-        "right (chgrp, chmod)."
+        "It belongs to user root, and this runs as user nobody: run it with `sudo` before it, or give "
+        "user nobody the right (chgrp, chmod)."
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_where_a_namespace_hides_users_nobody_is_named_to_run_it_as(tmp_path: Path) -> None:
+    """As in a service with PrivateUsers=yes: whoever has no number there is shown as user nobody."""
+    os.chown(tmp_path, 12_345, 12_345)
+    script = (
+        "import errno, sys; from edge_runtime import durable; "
+        "print(durable.advice(sys.argv[1], PermissionError(errno.EACCES, '')))"
+    )
+    line = [sys.executable, "-c", script, tmp_path]
+    here = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    line = ["unshare", "--user", "--map-root-user", *line]
+    there = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert "It belongs to user 12345, and this runs as user root: run it with `sudo -u '#12345'`" in here
+    assert there == (
+        "Users are hidden from this process by its user namespace (a container, or PrivateUsers= of "
+        f"systemd). Look outside of it who may: ls -ld {tmp_path}.\n"
     )
 
 

@@ -227,7 +227,7 @@ def test_a_file_that_may_not_be_read_is_told_with_whom_to_run_as(tmp_path: Path,
     file = tmp_path / "agent.toml"
     file.write_text("")
     file.chmod(0o600)
-    os.chown(file, 65_534, 65_534)
+    os.chown(file, 12_345, 12_345)
     done = subprocess.run(
         [COMMAND, *words.split(), file],
         capture_output=True,
@@ -236,5 +236,5 @@ def test_a_file_that_may_not_be_read_is_told_with_whom_to_run_as(tmp_path: Path,
         preexec_fn=only_what_modes_allow,
     )
     assert done.returncode == ConfigError.exit_code
-    assert "agent.toml: cannot be read: Permission denied. It belongs to nobody, and this" in done.stderr
-    assert "run it with `sudo -u nobody` before it" in done.stderr
+    assert "agent.toml: cannot be read: Permission denied. It belongs to user 12345, and" in done.stderr
+    assert "run it with `sudo -u '#12345'` before it" in done.stderr

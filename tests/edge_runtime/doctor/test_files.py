@@ -77,7 +77,7 @@ def test_a_folder_that_systemd_will_make_is_no_problem_yet() -> None:
 
 @as_root
 def test_a_folder_of_somebody_else_is_told_with_whom_to_run_as(tmp_path: Path) -> None:
-    os.chown(tmp_path, 65_534, 65_534)
+    os.chown(tmp_path, 12_345, 12_345)
     tmp_path.chmod(0o755)
     done = subprocess.run(
         [COMMAND, "doctor", "--store", tmp_path],
@@ -89,7 +89,7 @@ def test_a_folder_of_somebody_else_is_told_with_whom_to_run_as(tmp_path: Path) -
     lines = done.stdout.splitlines()
     (number,) = (n for n, line in enumerate(lines) if line.startswith("PROBLEM  folders: "))
     assert lines[number].endswith("user root cannot write there: Permission denied.")
-    assert "run it with `sudo -u nobody` before it" in lines[number + 1]
+    assert "run it with `sudo -u '#12345'` before it" in lines[number + 1]
 
 
 @as_root
@@ -111,7 +111,17 @@ def test_root_is_told_that_it_sees_no_refusals(tmp_path: Path) -> None:
     os.chown(data, 12_345, 12_345)
     (found,) = bad(list(files.folders(device(tmp_path))))
     assert found.state == "warning"
-    assert "sudo -u 12345 edge-runtime doctor" in found.advice
+    assert "sudo -u '#12345' edge-runtime doctor" in found.advice
+
+
+@as_root
+def test_whose_a_folder_is_cannot_be_told_in_a_namespace_that_hides_its_owner(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12_345, 12_345)
+    line = ["unshare", "--user", "--map-root-user", COMMAND, "doctor", "--store", tmp_path]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    told = f"folders: {tmp_path}: whose it is, is hidden from this process by its user namespace."
+    assert told in done.stdout
+    assert "nobody" not in done.stdout
 
 
 def test_named_files_are_opened_and_secrets_are_for_us_alone(tmp_path: Path) -> None:
