@@ -8,10 +8,12 @@ from typing import Any
 from edge_runtime.errors import EngineError
 
 _MAX_TOLD = 300
-# What ONNX Runtime sets before its words: a code, the node, and a file and function of its source.
+# What ONNX Runtime sets before its words, and OpenVINO behind it: a code, the node, and a file and
+# function of its source.
 _FRAME = re.compile(
     r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : "
     r"|(?:Error in execution: )?Non-zero status code returned while running .*? Status Message: "
+    r"|Exception from [^\s:]{1,256}\.cpp:\d+: "
     r"|[^\s:]{1,256}\.(?:cc|cpp|cu|cuh|h|hpp):\d+ "
     r"(?:[^()]*?::~?\w+\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? )?"
 )

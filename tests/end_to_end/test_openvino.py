@@ -4,11 +4,13 @@ import json
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import provider_trial
+from tests.edge_runtime.engine.tensorrt.graphs import matmul
+from tests.support import provider_faults, provider_trial
 from tests.support.environments import environment
 from tests.support.provider_bundles import NAMES, provider_bundles
 
@@ -23,14 +25,20 @@ print(engine.providers(None, "x86-64"), engine.unusable_providers(None, ""))
 """
 
 
-def test_goldens_replay_through_it_and_what_it_leaves_over_is_told(tmp_path: Path) -> None:
-    python = environment(tmp_path / "env", "onnxruntime-openvino")
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The interpreter of an environment with OpenVINO in ONNX Runtime's place."""
+    folder = tmp_path_factory.mktemp("openvino") / "env"
+    yield environment(folder, "onnxruntime-openvino")
+    shutil.rmtree(folder)  # 400 MB that pytest would keep for three runs
+
+
+def test_goldens_replay_through_it_and_what_it_leaves_over_is_told(python: Path, tmp_path: Path) -> None:
     bundles = provider_bundles(tmp_path)
 
     assert _run(python, "-c", LOOK) == "('cpu', 'openvino') {}\n"
     lines = _run(python, provider_trial.__file__, "openvino", *bundles).splitlines()
 
-    shutil.rmtree(tmp_path / "env")  # 400 MB that pytest would keep for three runs
     found = dict(zip(NAMES, map(json.loads, lines), strict=True))
     assert [name for name, told in found.items() if "why" in told] == []
     assert found["cnn"]["notes"] == found["several"]["notes"] == []
@@ -38,6 +46,18 @@ def test_goldens_replay_through_it_and_what_it_leaves_over_is_told(tmp_path: Pat
         (note,) = found[name]["notes"]
         assert note.startswith("openvino runs "), name
     assert "TreeEnsemble" in found["forest"]["notes"][0]
+
+
+def test_what_it_is_told_reaches_it_and_when_it_is_dropped_for_that_this_is_noticed(
+    python: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "matmul.onnx").write_bytes(matmul())
+
+    found = json.loads(_run(python, provider_faults.__file__, tmp_path / "matmul.onnx"))
+
+    assert found["right"] == ""
+    assert found["dropped"].startswith("it cannot be started; it needs an x86-64 processor")
+    assert "Unsupported property NO_SUCH_HINT" in found["unknown"]
 
 
 def _run(*command: str | Path) -> str:

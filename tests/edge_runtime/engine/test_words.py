@@ -32,6 +32,14 @@ PRODUCT = (
     "Name:'first' Status Message: matmul_helper.h:59 Compute MatMul dimension mismatch"
 )
 
+OPENVINO = (
+    "[ONNXRuntimeError] : 1 : FAIL : Exception during initialization: /onnxruntime/onnxruntime/core/"
+    "providers/openvino/ov_interface.cc:28 auto onnxruntime::openvino_ep::OvExceptionBoundary(Func&&, "
+    "Args&& ...) [with bool typed = false] [OpenVINO-EP] Exception from "
+    "src/inference/src/cpp/core.cpp:114:\nException from src/plugins/intel_cpu/src/config.cpp:475:\n"
+    "NotFound: Unsupported property NO_SUCH_HINT\n\n\n"
+)
+
 
 @pytest.mark.parametrize(
     ("said", "rest"),
@@ -41,6 +49,10 @@ PRODUCT = (
         (STARTING, "Exception during initialization: i < n was false. No node 3"),
         (PRODUCT, "Compute MatMul dimension mismatch"),
         (
+            OPENVINO,
+            "Exception during initialization: [OpenVINO-EP] NotFound: Unsupported property NO_SUCH_HINT",
+        ),
+        (
             "cuda_call.cc:116 onnxruntime::CudaCall CUDA failure 700: f(x) ; GPU=0",
             "onnxruntime::CudaCall CUDA failure 700: f(x) ; GPU=0",
         ),
@@ -49,7 +61,7 @@ PRODUCT = (
             "Load model from model.onnx failed: see model.h",
         ),
     ],
-    ids=["arena", "cuda", "in the middle", "no path", "no signature", "no frame"],
+    ids=["arena", "cuda", "in the middle", "no path", "openvino", "no signature", "no frame"],
 )
 def test_what_onnx_runtime_says_is_told_without_its_source(said: str, rest: str) -> None:
     assert told(RuntimeError(said)) == rest
