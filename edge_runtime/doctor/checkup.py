@@ -10,6 +10,9 @@ import msgspec
 from edge_runtime.doctor.findings import Device, Finding, problem
 from edge_runtime.errors import EdgeError
 
+_QUIET_S = 2.0  # before whoever waits is told for what
+_POLL_S = 0.1
+
 
 @dataclass(frozen=True)
 class Check:
@@ -20,14 +23,31 @@ class Check:
     limit_s: float = 10.0
 
 
-def examine(device: Device, checks: Sequence[Check]) -> list[Finding]:
-    """The findings of all checks, in their order; takes as long as the slowest, within its limit."""
+def examine(
+    device: Device, checks: Sequence[Check], say: Callable[[str], None] = lambda _: None
+) -> list[Finding]:
+    """The findings of all checks, in their order; takes as long as the slowest, within its limit.
+
+    `say` hears what is still looked at, where that takes longer than a moment.
+    """
     runs = [_Run(check, device) for check in checks]
+    _wait(runs, say)
     return [
         msgspec.structs.replace(finding, check=run.check.name)
         for run in runs
         for finding in run.findings()
     ]
+
+
+def _wait(runs: "Sequence[_Run]", say: Callable[[str], None]) -> None:
+    """Until each has ended, or its time is over."""
+    quiet_until, told = time.monotonic() + _QUIET_S, ""
+    while waits := [run for run in runs if run.goes_on(_POLL_S / len(runs))]:
+        names = ", ".join(run.check.name for run in waits)
+        if names != told and time.monotonic() >= quiet_until:
+            most_s = max(run.check.limit_s for run in waits)
+            say(f"still looks at: {names} ({most_s:g} s at most)")
+            told = names
 
 
 @dataclass
@@ -44,8 +64,13 @@ class _Run:
         self._thread = threading.Thread(target=self._look, name=self.check.name, daemon=True)
         self._thread.start()
 
+    def goes_on(self, wait_s: float) -> bool:
+        """Whether it has neither ended after a moment, nor is its time over."""
+        left_s = self._began + self.check.limit_s - time.monotonic()
+        self._thread.join(max(0.0, min(left_s, wait_s)))
+        return left_s > 0 and self._thread.is_alive()
+
     def findings(self) -> list[Finding]:
-        self._thread.join(max(0.0, self._began + self.check.limit_s - time.monotonic()))
         if self._thread.is_alive():
             what = f"No answer within {self.check.limit_s:g} s."
             return [problem(what, "Look whether a disk or the network hangs, and try again.")]

@@ -1,6 +1,7 @@
 """The command `doctor`."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -42,7 +43,7 @@ def doctor(config_file: Path | None, store: Path | None, as_json: bool) -> None:
         device = Device(config_file, found, store)
     else:
         device = Device(config_file, store=store, faults=tuple(found))
-    findings = examine(device, checks_for(device))
+    findings = examine(device, checks_for(device), _tell)
     problems = [each for each in findings if each.state == "problem"]
     if as_json:
         rows = [
@@ -58,3 +59,9 @@ def doctor(config_file: Path | None, store: Path | None, as_json: bool) -> None:
     if problems:
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise MachineError(f"{count} on this machine, the first with {problems[0].check}. See above.")
+
+
+def _tell(text: str) -> None:
+    """For people who wait; a log or a program is told what was found, once it was."""
+    if sys.stderr.isatty():
+        click.echo(text, err=True)

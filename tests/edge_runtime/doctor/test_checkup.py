@@ -4,6 +4,9 @@ import threading
 import time
 from collections.abc import Iterator
 
+import pytest
+
+from edge_runtime.doctor import checkup
 from edge_runtime.doctor.checkup import Check, examine
 from edge_runtime.doctor.findings import Device, Finding, ok
 from edge_runtime.errors import StoreError
@@ -52,3 +55,22 @@ def test_a_check_that_hangs_is_not_waited_for() -> None:
     assert [each.what for each in found[:3]] == ["No answer within 0.2 s."] * 3
     assert found[3].what == "One."
     end.set()
+
+
+def test_who_waits_is_told_for_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup, "_QUIET_S", 0.0)
+    end, told = threading.Event(), list[str]()
+
+    def slow(_device: Device) -> Iterator[Finding]:
+        assert end.wait(30)
+        yield ok("One.")
+
+    def say(text: str) -> None:
+        told.append(text)
+        if "quick" not in text:
+            end.set()
+
+    checks = [Check("engines", slow, 60), Check("quick", fine), Check("fleet", slow)]
+    found = examine(Device(), checks, say)
+    assert [each.what for each in found] == ["One.", "One.", "Two.", "One."]
+    assert "still looks at: engines, fleet (60 s at most)" in told
