@@ -1,6 +1,8 @@
 """Runs on an emulated device: builds a plan of each ONNX file and says what became of it.
 
-python builds_plans.py WHEELS FILE ...
+python builds_plans.py WHEELS BUNDLE FILE ...
+
+The plan of the bundle's variant is kept, found again and looked at by the cache, in a folder beside it.
 """
 
 import hashlib
@@ -11,9 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+BOARD, CUDA, CAPABILITY = "Emulated, 8 multiprocessors", "13.0", "8.6"
+
 
 def main() -> None:
-    wheels, *files = sys.argv[1:]
+    wheels, bundle, *files = sys.argv[1:]
     sys.path.insert(0, wheels)
     os.environ["PYTHONPATH"] = wheels  # of the process that builds
     from edge_runtime.bundle.manifest import Profile
@@ -24,7 +28,7 @@ def main() -> None:
     (found,) = library.installed()
     asked = Request(
         module=found.module,
-        capability="8.6",
+        capability=CAPABILITY,
         profile=Profile(min_rows=1, opt_rows=4, max_rows=64),
         flags=("-TF32", "+STRICT_NANS"),
     )
@@ -38,8 +42,46 @@ def main() -> None:
         "engine": engine is not None,
         "said": logger.said(),
         "unavailable": TensorRTEngine().why_unavailable(),
+        "cache": kept(Path(bundle)),
     }
     sys.stdout.write(json.dumps(told))
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """What two starts tell, the file that is kept, and why it does not count when something is wrong."""
+    from msgspec.structs import replace
+
+    from edge_runtime.bundle import open_bundle
+    from edge_runtime.engine.tensorrt import library, plans
+    from edge_runtime.engine.tensorrt.cache import PlanCache
+    from edge_runtime.engine.tensorrt.cuda import Gpu
+    from edge_runtime.engine.tensorrt.engine import TensorRTEngine
+    from edge_runtime.engine.tensorrt.machine import Machine
+
+    (found,) = library.installed()
+    no_gpu: Any = None
+    here = Machine(found, library.imported(found), no_gpu, Gpu(BOARD, CAPABILITY, CUDA))
+    cache = PlanCache(path.parent / "plans")
+    starts = []
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        variant = next(each for each in bundle.manifest.variants if each.engine == "tensorrt")
+        key = plans._key(bundle, variant, here)
+        for _ in range(2):
+            heard: list[str] = []
+            engine = TensorRTEngine(cache=cache.folder, machine=here, progress=heard.append)
+            notes = engine.prepare(bundle, variant)
+            starts.append((heard[:1], notes))
+    (file,) = cache.folder.iterdir()
+    told = {"starts": starts, "name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    told["another"] = cache.read(replace(key, cuda="12.6")).why
+    cache.folder.chmod(0o777)
+    told["writable"] = cache.read(key).why
+    cache.folder.chmod(0o700)
+    raw = bytearray(file.read_bytes())
+    raw[-1] ^= 1
+    file.write_bytes(raw)
+    told["damaged"] = cache.read(key).why
+    return told
 
 
 if __name__ == "__main__":
