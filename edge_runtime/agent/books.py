@@ -7,12 +7,12 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
-from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.log import alert, say, warn
 from edge_runtime.agent.reasons import reason
 from edge_runtime.agent.rows import MAX_WORDS
 from edge_runtime.config import Config
 from edge_runtime.errors import InputError, StorageError
+from edge_runtime.mqtt import Broker
 from edge_runtime.service.journal import Level
 from edge_runtime.telemetry.messages import Event, ModelReport, RootReport, Row, Topics
 from edge_runtime.telemetry.outbox import Outbox
@@ -159,27 +159,25 @@ class Books:
 
 
 @contextmanager
-def open_books(config: Config) -> Iterator[Books]:
+def open_books(config: Config, broker: Broker | None) -> Iterator[Books]:
     """The outbox, and with a fleet the publisher that empties it, while the block runs.
 
-    Raises StorageError when the outbox cannot be opened, ConfigError when a file that the fleet's
-    settings name cannot be used.
+    `broker`: the fleet's. Raises StorageError when the outbox cannot be opened.
     """
     with ExitStack() as stack:
         fleet = config.fleet
-        found = broker(fleet) if fleet else None
         outbox = Outbox(config.outbox, max_bytes=config.telemetry.max_outbox_bytes)
         stack.enter_context(outbox)
         if outbox.trouble:
             alert(f"outbox: {outbox.trouble}")
         publisher = None
-        if fleet is not None and found is not None:
+        if fleet is not None and broker is not None:
             publisher = Publisher(
                 outbox,
-                found,
+                broker,
                 Topics(config.device.id),
                 acknowledge=fleet.acknowledge,
-                on_up=lambda: say(f"fleet's broker {found.url} is connected"),
+                on_up=lambda: say(f"fleet's broker {broker.url} is connected"),
                 on_down=lambda reason: warn(f"fleet's broker: {reason}"),
             )
             stack.enter_context(publisher)

@@ -1,6 +1,6 @@
 """What can be said of a configuration without starting the agent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -8,9 +8,10 @@ import msgspec
 from edge_runtime import config as settings
 from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.lacking import lacking
-from edge_runtime.agent.streamable import check_fits
+from edge_runtime.agent.streamable import unfit
 from edge_runtime.boards import board
 from edge_runtime.bundle import Root, load_root, open_bundle, open_folder
+from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.bundle.rotation import decides
 from edge_runtime.config import BrokerConfig, Config, ModelConfig, TemperatureConfig
 from edge_runtime.engine.requirements import only
@@ -65,10 +66,10 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
     else:
         fleet = config.fleet
         look("fleet", lambda: _broker("publishes to", fleet, connect=connect))
+    active = _active(config)
     for index, model in enumerate(config.models):
         where, one = f"models[{index}]", model
-        if look(f"{where}.bundle", lambda one=one: _bundle(config, one, trusts)):  # type: ignore[misc]
-            look(f"{where}.variant", lambda one=one: _variant(config, one))  # type: ignore[misc]
+        findings += _bundle(where, config, model, active.get(model.name), trusts)
         look(f"{where}.source", lambda one=one: _source(config, one, connect=connect))  # type: ignore[misc]
     if not config.models:
         findings.append(Finding("models", "none: only the device's health is measured"))
@@ -115,49 +116,63 @@ def _roots(config: Config) -> tuple[Root | None, Root | None]:
     return given, decides(pinned, given)
 
 
-def _bundle(config: Config, model: ModelConfig, trusts: bool) -> str:
-    """Without `trusts` nobody can tell whom to trust: all but the signature of a bundle is looked at."""
-    active = _active(config, model)
-    runs = f"{active}{_how(model)}" if active else ""
-    if model.bundle is None:
-        return f"{model.name}: {runs or 'waits until a bundle is installed'}"
+def _bundle(
+    where: str, config: Config, model: ModelConfig, active: Slot | None, trusts: bool
+) -> Iterator[Finding]:
+    """What a model runs, or installs first, and whether that has the variant that is to run.
+
+    Without `trusts` nobody can tell whom to trust: all but the signature of a bundle is looked at.
+    """
+    key, why, told = "", "", "waits until a bundle is installed"
+    if model.bundle is not None:
+        try:
+            manifest = _read(config, model.bundle, trusts)
+        except EdgeError as error:
+            yield Finding(f"{where}.bundle", "", str(error))
+            return
+        key, why = unfit(model, manifest, config.board)
+        told = f"installs {manifest.version} from {model.bundle.name} and runs it{_how(model)}"
+        if not trusts:
+            told = f"{manifest.version} in {model.bundle.name} fits; whose it is cannot be told yet"
+    if key == "bundle":
+        yield Finding(f"{where}.bundle", "", why)
+        return
+    if active:
+        why = _lacks(config, active, model.variant)
+        told = f"runs {active.version}, which is installed{_how(model)}"
+    yield Finding(f"{where}.bundle", f"{model.name}: {told}")
+    if why:
+        yield Finding(f"{where}.variant", "", why)
+
+
+def _read(config: Config, file: Path, trusts: bool) -> Manifest:
+    """What a bundle says, once all of it was looked at."""
     root = _roots(config)[1] if trusts else None
-    with open_bundle(model.bundle, root=root, allow_unsigned=not trusts) as bundle:
-        manifest = bundle.manifest
+    with open_bundle(file, root=root, allow_unsigned=not trusts) as bundle:
         bundle.check()
-    check_fits(msgspec.structs.replace(model, variant=None), manifest, config.board)
-    installs = f"installs {manifest.version} from {model.bundle.name} and runs it{_how(model)}"
-    if not trusts:
-        installs = f"{manifest.version} in {model.bundle.name} fits; whose it is cannot be told yet"
-    return f"{model.name}: {runs or installs}"
+        return bundle.manifest
 
 
-def _variant(config: Config, model: ModelConfig) -> str:
-    """'' where what is active, or else is installed first, has the variant that is to run."""
-    if not model.variant:
+def _lacks(config: Config, active: Slot, variant: str | None) -> str:
+    """Why the variant that is to run cannot be taken from what is active; '' where it can."""
+    if not variant:
         return ""
-    if (now := _active_slot(config, model)) is not None:
-        folder = Store(config.store).slot_path(model.name, now.digest)
+    try:
+        folder = Store(config.store).slot_path(active.model, active.digest)
         with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-            only(bundle.manifest, model.variant)
-    elif model.bundle is not None:
-        with open_bundle(model.bundle, root=None, allow_unsigned=True) as bundle:
-            check_fits(model, bundle.manifest, config.board)
+            only(bundle.manifest, variant)
+    except EdgeError as error:
+        return str(error)
     return ""
 
 
-def _active(config: Config, model: ModelConfig) -> str:
-    """What is installed and active; '' for nothing."""
-    now = _active_slot(config, model)
-    return f"runs {now.version}, which is installed" if now else ""
-
-
-def _active_slot(config: Config, model: ModelConfig) -> Slot | None:
+def _active(config: Config) -> Mapping[str, Slot]:
+    """What is active of each model that has such; none where there is no store that can be read."""
     try:
-        now = Store(config.store).state().models.get(model.name)
+        models = Store(config.store).state().models
     except StoreError:
-        return None
-    return now.slots[now.active] if now and now.active else None
+        return {}
+    return {name: now.slots[now.active] for name, now in models.items() if now.active}
 
 
 def _how(model: ModelConfig) -> str:

@@ -1,6 +1,7 @@
 """What is installed while the agent runs: pending bundles are tried beside the running ones."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.choosing import Choosing
@@ -14,6 +15,13 @@ from edge_runtime.config import Config, ModelConfig
 from edge_runtime.errors import EdgeError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import State
+
+
+class Pending(NamedTuple):
+    """A version that cannot be tried now, and why."""
+
+    version: str
+    why: str
 
 
 class Installs:
@@ -82,23 +90,34 @@ class Installs:
 
     def errors(self) -> dict[str, str]:
         """The last thing that went wrong with each model, until something goes right."""
-        errors = dict(self._slots.errors)
+        errors = self._slots.errors()
         for name, runner in self._runners.items():
             if runner.trouble and not runner.digest:
                 errors[name] = runner.trouble
         return errors
 
     def waits(self) -> dict[str, str]:
-        """By configured model, why it does not run or what is pending cannot be tried now."""
-        errors, found = self.errors(), dict[str, str]()
-        for name, runner in self._runners.items():
-            if name not in errors:
-                continue
-            if not runner.digest:
-                found[name] = errors[name]
-            elif version := self._trials.waits(name):
-                found[name] = f"{version} waits: {errors[name]}"
-        return found
+        """By configured model that does not run, why what is active cannot, or nothing is installed."""
+        idle = {
+            name: self._why_idle(name) for name, runner in self._runners.items() if not runner.digest
+        }
+        return {name: why for name, why in idle.items() if why}
+
+    def pending(self) -> dict[str, Pending]:
+        """By model, what waits to be active and cannot be tried now."""
+        pending = {
+            name: now.slots[now.pending] for name, now in self.state.models.items() if now.pending
+        }
+        found = {name: Pending(slot.version, self._trials.waits(name)) for name, slot in pending.items()}
+        return {name: each for name, each in found.items() if each.why}
+
+    def _why_idle(self, name: str) -> str:
+        now, runner = self._slots.model(name), self._runners[name]
+        if now.active is None:
+            return "" if now.pending else self.errors().get(name, "")
+        served = runner.served
+        in_use = served is not None and served.digest == now.active
+        return runner.trouble if in_use else self._slots.why_not_served(name)
 
     def _install(self, model: ModelConfig) -> None:
         assert model.bundle is not None

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from edge_runtime.agent.books import Books
-from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.haste import Haste
 from edge_runtime.agent.log import warn
 from edge_runtime.agent.pace import CpuLimit
@@ -22,6 +21,7 @@ from edge_runtime.agent.thinning import thinned
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.config import Config, ModelConfig
 from edge_runtime.errors import EdgeError, EngineError, InputError, WorkerError
+from edge_runtime.mqtt import Broker
 from edge_runtime.stream.pipeline import Windows
 from edge_runtime.stream.window import Cursor
 from edge_runtime.telemetry.messages import Row
@@ -45,18 +45,20 @@ class Predictor:
     """
 
     def __init__(
-        self, config: Config, model: ModelConfig, books: Books, stopping: Callable[[], bool]
+        self,
+        config: Config,
+        model: ModelConfig,
+        broker: Broker,
+        books: Books,
+        stopping: Callable[[], bool],
     ) -> None:
-        """Raises ConfigError when a file of the source's broker cannot be read.
-
-        `stopping`: whether workers may be killed on purpose by now.
-        """
+        """`broker`: the source's. `stopping`: whether workers may be killed on purpose by now."""
         self.counts = Counter(
             windows=0, predictions=0, dropped=0, skipped=0, failed=0, worker_restarts=0
         )
         self.every = 1
         self._name = model.name
-        self._broker = broker(model.source)
+        self._broker = broker
         self._config = config
         self._model = model
         self._books = books

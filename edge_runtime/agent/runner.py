@@ -12,6 +12,7 @@ from edge_runtime.agent.stamp import stamp
 from edge_runtime.config import Config, ModelConfig
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import EdgeError
+from edge_runtime.mqtt import Broker
 from edge_runtime.worker import Info, Worker
 
 _WAIT_S = 0.25
@@ -24,8 +25,8 @@ class ModelRunner:
     `chooser`: how its workers are started, and which candidate they run.
     """
 
-    def __init__(self, config: Config, model: ModelConfig, books: Books) -> None:
-        """Raises ConfigError when a file of its source's broker cannot be read."""
+    def __init__(self, config: Config, model: ModelConfig, broker: Broker, books: Books) -> None:
+        """`broker`: its source's."""
         self.name = model.name
         self._model = model
         self.chooser = chooser_of(model.name, config.board, model)
@@ -34,7 +35,7 @@ class ModelRunner:
         self._upcoming: tuple[Installed, Worker | None, Candidate | None, bool] | None = None
         self._introduced: Worker | None = None
         self._leaving: Worker | None = None  # dismissed: its memory goes while the next one predicts
-        self._predictor = Predictor(config, model, books, lambda: self._stopping)
+        self._predictor = Predictor(config, model, broker, books, lambda: self._stopping)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -152,6 +153,12 @@ class ModelRunner:
         serving = self._serving
         if serving is not None and serving.installed.digest == digest:
             serving.on_trial = False
+
+    def give_up(self, digest: str) -> None:
+        """The bundle in use goes: no worker is started for it again, and nothing more told of it."""
+        serving = self._serving
+        if serving is not None and serving.installed.digest == digest:
+            serving.given_up = True
 
     def begin_stop(self) -> None:
         """No new windows; `stop` waits for those in hand."""

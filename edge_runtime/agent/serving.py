@@ -89,7 +89,8 @@ class Serving:
     `note(event, detail)` hears of every death, and why it cannot start, once for each reason. `trouble`
     says why there is no worker now, `fault` is what the last start raised, and of which folder, by its
     stamp. `on_trial`, a worker that dies or cannot run is not started again: `failure` says why, and
-    whoever counts the attempts decides. `predictions` were good.
+    whoever counts the attempts decides. `predictions` were good. `given_up`: whoever owns the bundle
+    removes it, so no worker is started again, and what a start finds now is no news.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Serving:
         self.trouble = ""
         self.fault: tuple[EdgeError, tuple[int, ...]] | None = None
         self.on_trial = on_trial
+        self.given_up = False
         self.failure = ""
         self.predictions = 0
         self._start_worker = start
@@ -133,7 +135,8 @@ class Serving:
         if worker is not None:
             self.died(worker.ending())
         # A failure counts on trial only: it may come while somebody confirms what serves.
-        if (self.on_trial and self.failure) or time.monotonic() < self._not_before:
+        over = self.given_up or (self.on_trial and self.failure)
+        if over or time.monotonic() < self._not_before:
             return None
         return self._start()
 
@@ -179,6 +182,8 @@ class Serving:
             self.worker.wait_ready(self._load_timeout_s)
         except EdgeError as error:
             self.close()
+            if self.given_up:
+                return None
             self._tell(str(error))
             self.fault = error, files
             self._wait_longer(str(error))

@@ -20,17 +20,17 @@ _SERVE_AGAIN_S = 5.0
 class Slots:
     """Follows the store, which other processes change, and gives each runner the active bundle.
 
-    `state` is the store's when it was last looked at; `errors` is the last thing that went wrong with
-    each model, until something goes right.
+    `state` is the store's when it was last looked at.
     """
 
     def __init__(self, store: Store, books: Books, runners: Mapping[str, ModelRunner]) -> None:
         self.state = State()
-        self.errors: dict[str, str] = {}
         self._store = store
         self._file = store.root / state_file.NAME
         self._books = books
         self._runners = runners
+        self._wrong: dict[str, tuple[str, str]] = {}  # last, by model: of which slot, and what
+        self._unserved: dict[str, tuple[str, str]] = {}  # which slot no runner could be given, and why
         self._given: dict[str, str] = {}  # what each runner was last given to serve
         self._serve_at: dict[str, float] = {}  # not before
         self._stamp: tuple[int, ...] = ()
@@ -81,6 +81,11 @@ class Slots:
                 assert active is not None
                 self._serve(runner, active)
 
+    def why_not_served(self, name: str) -> str:
+        """Why its runner could not be given what is active; '' where it was, or nobody tried yet."""
+        digest, why = self._unserved.get(name, ("", ""))
+        return why if digest == self.model(name).active else ""
+
     def given(self, name: str, digest: str) -> None:
         """A runner was given this bundle by somebody else."""
         self._given[name] = digest
@@ -101,20 +106,29 @@ class Slots:
         *,
         counted: bool = False,
     ) -> None:
-        """Tell it, once a reason for each bundle, and report it until something goes right.
+        """Tell it, once a reason for each bundle, and keep it in `errors`.
 
         `slot`: where it is about one. `counted`: an attempt ended by it, of which there are few: each is
         told.
         """
-        self.errors[name] = str(error)
         version, digest = (slot.version, slot.digest) if slot else ("", "")
+        self._wrong[name] = digest, str(error)
         if counted:
             self._books.note(event, name, version, str(error))
         else:
             self._books.note_once(event, name, version, str(error), digest=digest)
 
+    def errors(self) -> dict[str, str]:
+        """The last thing that went wrong with each model, until something goes right."""
+        return {name: why for name, (_, why) in self._wrong.items()}
+
     def went_right(self, name: str) -> None:
-        self.errors.pop(name, None)
+        self._wrong.pop(name, None)
+
+    def withdrawn(self, name: str, digest: str) -> None:
+        """Nobody wants this slot any more: what went wrong with it is no trouble now."""
+        if self._wrong.get(name, ("", ""))[0] == digest:
+            del self._wrong[name]
 
     def _serve(self, runner: ModelRunner, digest: str) -> None:
         name = runner.name
@@ -125,11 +139,13 @@ class Slots:
             self._given[name] = digest
         except EdgeError as error:
             self._serve_at[name] = time.monotonic() + _SERVE_AGAIN_S
-            self.failed(name, "model cannot start", error)
+            self._unserved[name] = digest, str(error)
+            self.failed(name, "model cannot start", error, self.model(name).slots[digest])
             self._give_up_active(name, digest, error)
 
     def _give_up_active(self, name: str, digest: str, error: EdgeError) -> None:
         """Where it is its own fault. For the machine's the runner goes on trying."""
         decision = blame.decide(error, self.model(name), digest)
         if decision in ("withdraw", "reject"):
+            self._runners[name].give_up(digest)  # before its files go: they are not found missing
             self._store.judged(name, digest, decision, str(error))

@@ -10,12 +10,12 @@ import msgspec
 
 from edge_runtime import durable
 from edge_runtime.agent.books import Books, open_books
-from edge_runtime.agent.brokers import broker
+from edge_runtime.agent.brokers import brokers
 from edge_runtime.agent.choices import Choices
 from edge_runtime.agent.choosing import Choosing
 from edge_runtime.agent.easing import Easing
 from edge_runtime.agent.heat import Heat
-from edge_runtime.agent.installs import Installs
+from edge_runtime.agent.installs import Installs, Pending
 from edge_runtime.agent.log import install_logging, say, warn
 from edge_runtime.agent.metrics import Meter
 from edge_runtime.agent.rows import Known, report
@@ -23,6 +23,7 @@ from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.trusted_root import TrustedRoot
 from edge_runtime.config import Config
 from edge_runtime.errors import EdgeError
+from edge_runtime.mqtt import Broker
 from edge_runtime.service.journal import Level
 from edge_runtime.service.notify import Notifier
 from edge_runtime.signals import stop_signals
@@ -52,16 +53,21 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     fleet: bool
 
 
-def status(ready: Ready, waits: Mapping[str, str], *, fleet_configured: bool) -> str:
-    """What runs, and what waits and why, in one line: for `systemctl status`."""
+def status(
+    ready: Ready, waits: Mapping[str, str], pending: Mapping[str, Pending], *, fleet_configured: bool
+) -> str:
+    """What runs, and what does not or waits, and why, in one line: for `systemctl status`."""
     parts = []
     for name, hears in ready.hears.items():
         version = ready.running.get(name)
         sensor = "hears its sensor" if hears else "does not hear its sensor"
         every = f", runs 1 of {ready.every[name]} windows" if ready.every[name] > 1 else ""
         runs = f"{name} {version} {sensor}{every}" if version else f"{name} does not run"
-        why = waits.get(name, "")[:_MAX_WHY]
-        parts.append(f"{runs}{', ' if version else ': '}{why}" if why else runs)
+        if not version and (why := waits.get(name)):
+            runs += f": {why[:_MAX_WHY]}"
+        if waiting := pending.get(name):
+            runs += f", {waiting.version} waits: {waiting.why[:_MAX_WHY]}"
+        parts.append(runs)
     if not ready.running:
         parts = ["nothing to serve yet", *parts]
     if fleet_configured:
@@ -77,17 +83,23 @@ def run(config: Config, ready_file: Path | None = None, log_level: Level = Level
     """
     install_logging(log_level)
     store = Store(config.store)
-    for settings in (config.fleet, *(model.source for model in config.models)):
-        if settings is not None:
-            broker(settings)  # before a command that measures has to make way for what ends at once
+    found = brokers(config)  # before a command that measures has to make way for what ends at once
     with ExitStack() as stack:
         notifier = Notifier.from_environment()
         stack.callback(notifier.close)
         stopped = stack.enter_context(stop_signals())
         lock = stack.enter_context(store.agent_lock(say=warn))
         store.recover()
-        books = stack.enter_context(open_books(config))
-        supervisor = Supervisor(config, store, books, notifier, ready_file, tell_commands=lock.say)
+        books = stack.enter_context(open_books(config, found.fleet))
+        supervisor = Supervisor(
+            config,
+            found.sensors,
+            store,
+            books,
+            notifier,
+            ready_file=ready_file,
+            tell_commands=lock.say,
+        )
         supervisor.run(stopped)
 
 
@@ -107,23 +119,23 @@ class Supervisor:
     def __init__(
         self,
         config: Config,
+        sensors: Mapping[str, Broker],
         store: Store,
         books: Books,
         notifier: Notifier,
-        ready_file: Path | None,
         *,
+        ready_file: Path | None = None,
         tell_commands: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`tell_commands` hears what `status` and the doctor show.
-
-        Raises ConfigError when a file that a broker's settings name cannot be used.
-        """
+        """`sensors`: their brokers, by model. `tell_commands` hears what `status` and `doctor` show."""
         self._config = config
         self._books = books
         self._notifier = notifier
         self._ready_file = ready_file
         self._tell_commands = tell_commands
-        self._runners = {model.name: ModelRunner(config, model, books) for model in config.models}
+        self._runners = {
+            model.name: ModelRunner(config, model, sensors[model.name], books) for model in config.models
+        }
         self._installs = Installs(config, store, books, self._runners)
         self._trusted = TrustedRoot(store, books)
         self._choices = Choices(config.store)
@@ -193,22 +205,25 @@ class Supervisor:
     def _tell_ready(self) -> None:
         """Tell what runs and what waits, on every change: commands beside the agent from the start on,
         the service manager and the ready file once what can run runs."""
-        now = ready, waits = self._now(), self._installs.waits()
+        now = ready, waits, pending = self._now(), self._installs.waits(), self._installs.pending()
         changed, self._seen = now != self._seen, now
         if changed:
             runs = {name: ready.running.get(name, "") for name in self._runners}
-            self._tell_commands(Told(runs, waits).line())
+            why = {name: waiting.why for name, waiting in pending.items()}
+            self._tell_commands(Told(runs, waits, why).line())
         if changed if self._ready else self._settled():
-            self._tell_manager(ready, waits)
+            self._tell_manager(ready, waits, pending)
 
-    def _tell_manager(self, ready: Ready, waits: Mapping[str, str]) -> None:
+    def _tell_manager(
+        self, ready: Ready, waits: Mapping[str, str], pending: Mapping[str, Pending]
+    ) -> None:
         if self._ready_file is not None and ready != self._ready:
             try:
                 durable.replace_file(self._ready_file, msgspec.json.encode(ready))
             except EdgeError as error:
                 warn(f"ready file: {error}")
         has_fleet = self._config.fleet is not None
-        self._notifier.status(status(ready, waits, fleet_configured=has_fleet))
+        self._notifier.status(status(ready, waits, pending, fleet_configured=has_fleet))
         if self._ready is None:
             self._notifier.ready()
         self._ready = ready

@@ -29,16 +29,19 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 300.0
 class _Attempts:
     """What became of the attempts of one bundle while it is pending.
 
-    failures: in a row, of its loads. ended: why the last attempt did, '' where the store knows.
+    failures: in a row, of its loads. waits: why, since the last of them. ended: why the last attempt
+    did, '' where the store knows.
     """
 
     failures: int = 0
+    waits: str = ""
     not_before_s: float = 0.0
     ended: str = ""
 
-    def wait_longer(self) -> None:
+    def wait_longer(self, why: str) -> None:
         """It could not be loaded once more."""
         self.failures += 1
+        self.waits = why
         wait_s = max(_FIRST_WAIT_S, back_off_s(self.failures, _LONGEST_WAIT_S))
         self.not_before_s = time.monotonic() + wait_s
 
@@ -74,11 +77,9 @@ class Trials:
         return frozenset(self._live)
 
     def waits(self, name: str) -> str:
-        """The version that is pending, could not be tried, and will be again; '' for none."""
-        now = self._slots.model(name)
-        if now.pending is None or name in self._live or not self._attempts[name, now.pending].failures:
-            return ""
-        return now.slots[now.pending].version
+        """Why what is pending could not be tried, and will be again; '' where it is not so."""
+        attempts = self._attempts.get((name, self._slots.model(name).pending or ""))
+        return attempts.waits if attempts and name not in self._live else ""
 
     def settle(self) -> None:
         """What others decided meanwhile: a trial was confirmed by hand, rolled back or replaced."""
@@ -88,6 +89,7 @@ class Trials:
                 self._confirmed(name, live.digest)
             elif live.digest != now.pending:
                 del self._live[name]
+                self._slots.withdrawn(name, live.digest)
 
     def finish(self) -> None:
         """Take over what has loaded, and what could not."""
@@ -129,6 +131,7 @@ class Trials:
         for name, digest in list(self._attempts):
             if digest != self._slots.model(name).pending:  # whatever is asked for begins anew
                 del self._attempts[name, digest]
+                self._slots.withdrawn(name, digest)
         for name, model in self._slots.state.models.items():
             trial = self._loading.get(name)
             if trial is not None and trial.digest != model.pending:
@@ -157,13 +160,14 @@ class Trials:
         attempts = self._attempts[name, digest]
         if why := self._why_not_here(name, digest):
             self._slots.failed(name, "trial failed", why, self._slot(name, digest))
-            attempts.wait_longer()
+            attempts.wait_longer(str(why))
             return
         slot = self._store.tried(name, digest, self._config(name).attempts, attempts.ended)
         attempts.ended = ""
         if slot.state != "bad":
             self._loading[name] = self._load(name, slot)
             return
+        del self._attempts[name, digest]  # it is over
         self._slots.failed(name, "rejected", EngineError(slot.reason), slot)
         now = self._slots.model(name)
         if now.active:
@@ -209,9 +213,9 @@ class Trials:
             self._store.proved(name, slot.digest)
             if not on_trial:
                 self._store.confirmed(name, slot.digest)
-        except EdgeError:
+        except EdgeError as error:
             trial.cancel()
-            self._attempts[name, slot.digest].wait_longer()
+            self._attempts[name, slot.digest].wait_longer(str(error))
             raise
         self._attempts.pop((name, slot.digest), None)
         if trial.brought is not None:
@@ -246,11 +250,12 @@ class Trials:
         """A pending bundle does not work here, or not now; what runs runs on."""
         decision = blame.decide(error, self._slots.model(name), slot.digest)
         attempts = self._attempts[name, slot.digest]
-        if decision in ("attempt", "wait"):
-            attempts.wait_longer()
+        attempts.wait_longer(str(error))  # also where it is over and that cannot be written down now
         if decision == "attempt":
             attempts.ended = str(error)
         self._store.judged(name, slot.digest, decision, str(error))
+        if decision not in ("attempt", "wait"):
+            del self._attempts[name, slot.digest]
         refused = decision in ("withdraw", "reject")
         event = "rejected" if refused else "trial failed"
         self._slots.failed(name, event, error, slot, counted=decision == "attempt")

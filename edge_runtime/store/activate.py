@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 from edge_runtime.choice.measuring import Cancelled
 from edge_runtime.choice.record import Record, path_of, read
 from edge_runtime.errors import BundleError, EdgeError, EngineError, StoreError
-from edge_runtime.store import blame
-from edge_runtime.store.beside_agent import Activator, Say, Waiting, demand_no_agent, why_stuck
+from edge_runtime.store import beside_agent, blame
+from edge_runtime.store.beside_agent import (
+    Activator,
+    Say,
+    Waiting,
+    demand_no_agent,
+    why_it_waits,
+    why_stuck,
+)
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot, State
 
@@ -51,10 +58,12 @@ def bring_up(
         say(f"warning: {stuck}")
     waiting = Waiting(store, f"{slot.model} {slot.version}", wait_s, say)
     while True:
-        with suppress(Cancelled), store.turn() as held:
+        with store.turn() as held:
             if held is not None:
-                _activate(store, slot, partial(_prove, store, slot, wanted, held, say), say)
-                return "command"
+                with suppress(Cancelled):
+                    _activate(store, slot, partial(_prove, store, slot, wanted, held, say), say)
+                    return "command"
+                waiting.had_turn()
         if is_active(store.state(), slot):
             return waiting.whom
         if not waiting.goes_on():
@@ -74,9 +83,11 @@ def choose_again(
     """
     waiting = Waiting(store, f"{slot.model} {slot.version}", wait_s, say)
     while not _holds(read(path_of(store.root, slot.model, slot.digest)), wanted):
-        with suppress(Cancelled), store.turn() as held:
+        with store.turn() as held:
             if held is not None:
-                return _measured(store, slot, wanted, held, say)
+                with suppress(Cancelled):
+                    return _measured(store, slot, wanted, held, say)
+                waiting.had_turn()
         if store.agent_running():
             demand_no_agent(store, wanted.variant, wanted.provider)
             return None
@@ -117,11 +128,11 @@ def _not_yet(store: Store, slot: Slot, waiting: Waiting) -> str:
             f"{subject}: it runs, on trial; the agent has not confirmed it within {waiting.wait_s:g} s. "
             "`edge-runtime status` tells; `edge-runtime confirm` vouches for it."
         )
-    why = f" Why it waits: {_sentence(now.waits)}" if now.waits else ""
+    found = why_it_waits(beside_agent.told(store), now)
+    why = f"Why it waits: {_sentence(found)}" if found else "Why not: journalctl -u edge-runtime."
     return (
         f"{subject}: it is installed and pending, but the agent has not activated it within "
-        f"{waiting.wait_s:g} s.{why} `edge-runtime status` shows when it has; the agent's log tells why "
-        "not."
+        f"{waiting.wait_s:g} s. {why} `edge-runtime status` shows when it has."
     )
 
 
@@ -140,8 +151,8 @@ def is_active(state: State, slot: Slot) -> bool:
     if slot.digest != now.pending:
         raise StoreError(
             f"{slot.model} {slot.version}: it is not pending any more: a later request replaced it, its "
-            "files were damaged, or what loaded it was ended; `edge-runtime status` and the agent's log "
-            f"tell. {runs(now)}"
+            "files were damaged, or what loaded it was ended. `edge-runtime status` shows what is; where "
+            f"an agent runs, journalctl -u edge-runtime tells why. {runs(now)}"
         )
     return False
 

@@ -9,6 +9,7 @@ import msgspec
 
 from edge_runtime.errors import StoreError
 from edge_runtime.store.disk import Store
+from edge_runtime.store.slots import Slot
 from edge_runtime.worker.release import on_disk, other_release
 
 Say = Callable[[str], None]
@@ -18,10 +19,14 @@ _POLL_S = 0.1
 
 class Told(msgspec.Struct, frozen=True):
     """What an agent says of the models that it is configured for: `runs`, the version of each that
-    answers, '' for none; `waits`, why one does not run, or what is pending cannot be tried."""
+    answers, '' for none; `waits`, why one does not run, of what is active or was to be installed.
+
+    `pending`, of all models: why the version that waits to be active cannot be tried now.
+    """
 
     runs: Mapping[str, str]
     waits: Mapping[str, str] = {}
+    pending: Mapping[str, str] = {}
 
     def line(self) -> str:
         """For the lock that the agent holds."""
@@ -35,6 +40,14 @@ def told(store: Store) -> Told | None:
         with suppress(msgspec.DecodeError):
             return msgspec.json.decode(agent.said, type=Told)
     return None
+
+
+def why_it_waits(says: Told | None, pending: Slot) -> str:
+    """Why the `pending` slot cannot be tried; '' where it can, or that is not known.
+
+    An agent that says it knows it better than what was written before.
+    """
+    return (says.pending.get(pending.model) if says else "") or pending.waits
 
 
 def why_stuck(store: Store) -> str:
@@ -59,6 +72,7 @@ class Waiting:
         self._until = time.monotonic() + wait_s
         self._look()
         self._agent_came = store.agent_running()
+        self._had_turn = False
 
     def goes_on(self) -> bool:
         """Wait a moment, and tell for whom when that is another one; False after too many of them."""
@@ -73,6 +87,15 @@ class Waiting:
             return False
         time.sleep(_POLL_S)
         return True
+
+    def had_turn(self) -> None:
+        """An agent has ended this command's own turn: what that took is no wait.
+
+        Once: an agent that is started again and again gets no more time.
+        """
+        if not self._had_turn:
+            self._had_turn = True
+            self._until = time.monotonic() + self.wait_s
 
     def gave_up(self, then: str) -> str:
         """What was waited for in vain, and what to do; `then`: a sentence on what is now."""

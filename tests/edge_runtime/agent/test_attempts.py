@@ -78,13 +78,15 @@ def test_another_bundle_does_not_wait_for_the_one_before_it(rig: Rig) -> None:
     rig.install("1.0.0", boards=("pi5",))
     rig.turn()
     assert [event.version for event in rig.told("trial failed")] == ["1.0.0"]
-    assert rig.trials.waits("tiny") == "1.0.0"
+    assert "fp32 is made for pi5 (this is pi4)" in rig.trials.waits("tiny")
+    assert rig.slots.errors() == {"tiny": rig.trials.waits("tiny")}
 
     rig.install("1.1.0")
     rig.turn()
 
     assert rig.model.slots[rig.model.pending or ""].state == "trial"
     assert rig.trials.waits("tiny") == ""
+    assert rig.slots.errors() == {}  # nobody wants that version any more
 
 
 def test_one_that_waits_is_not_tried_before_its_time_unless_it_is_asked_for_anew(
@@ -138,7 +140,7 @@ def test_what_is_good_and_cannot_be_written_down_waits_and_leaves_no_process(
         with pytest.raises(StorageError):
             rig.turn()
         assert rig.started() == set()
-        assert rig.trials.waits("tiny") == "1.0.0"
+        assert rig.trials.waits("tiny") == "no space is left."
         rig.turn()  # it waits
         disk.setattr(rig.store, "refunded", full)
         rig.trials._loading["tiny"] = rig.trials._load("tiny", rig.model.slots[digest])

@@ -7,6 +7,7 @@ import pytest
 
 from edge_runtime import config as settings
 from edge_runtime.agent.books import Books, open_books
+from edge_runtime.agent.brokers import brokers
 from edge_runtime.telemetry.messages import Event, ModelReport, SlotReport
 from edge_runtime.telemetry.outbox import Outbox
 from tests.support.outbox_rows import rows_of
@@ -71,7 +72,7 @@ def test_a_state_that_is_too_much_for_one_message_is_told(tmp_path: Path) -> Non
     config = settings.parse({"device": {"id": "device-01"}, "fleet": fleet, "models": []}, tmp_path)
     slot = SlotReport(version="1.0.0", release=1, digest="d" * 64, state="bad", reason="x" * 2_000)
     huge = ModelReport(name="tiny", active="", version="", slots=(slot,) * 1_000)
-    with open_books(config) as books:
+    with open_books(config, brokers(config).fleet) as books:
         for _ in range(2):
             books.report([huge])
     with Outbox(config.outbox) as outbox:

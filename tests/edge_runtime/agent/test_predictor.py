@@ -5,7 +5,9 @@ from pathlib import Path
 
 from edge_runtime import config as settings
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.predictor import Predictor
+from edge_runtime.config import Config
 from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
 from tests.support.brokers import Mosquitto
@@ -23,7 +25,7 @@ def test_a_sensor_whose_broker_was_away_for_longer_than_that_is_not_called_silen
     table = {"device": {"id": "device-01"}, "models": [{"name": "tiny", "source": source}]}
     config = settings.parse(table, tmp_path)
     with Outbox(tmp_path / "outbox.db") as outbox:
-        predictor = Predictor(config, config.models[0], Books(outbox, None), lambda: False)
+        predictor = made(config, outbox)
         assert predictor.listen(MANIFEST)
         try:
 
@@ -50,7 +52,13 @@ def listening(folder: Path, outbox: Outbox, **source: object) -> Predictor:
     about = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch", **source}
     table = {"device": {"id": "device-01"}, "models": [{"name": "tiny", "source": about}]}
     config = settings.parse(table, folder)
-    return Predictor(config, config.models[0], Books(outbox, None), lambda: False)
+    return made(config, outbox)
+
+
+def made(config: Config, outbox: Outbox) -> Predictor:
+    """Of the only model."""
+    (model,) = config.models
+    return Predictor(config, model, broker(model.source), Books(outbox, None), lambda: False)
 
 
 def events(outbox: Outbox) -> list[tuple[str, str]]:

@@ -8,10 +8,12 @@ import pytest
 from edge_runtime import config as settings
 from edge_runtime.agent import runner, supervisor
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.brokers import broker, brokers
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.serving import Installed
 from edge_runtime.agent.supervisor import Supervisor
 from edge_runtime.bundle import open_folder
+from edge_runtime.config import Config
 from edge_runtime.service.notify import Notifier
 from edge_runtime.store.disk import Store
 from edge_runtime.telemetry.messages import Event
@@ -25,6 +27,12 @@ from tests.support.tiny_bundle import tiny_bundle
 from tests.support.waiting import wait_for
 
 _free = threading.Event()
+
+
+def runner_of(config: Config, outbox: Outbox) -> ModelRunner:
+    """Of the only model."""
+    (model,) = config.models
+    return ModelRunner(config, model, broker(model.source), Books(outbox, None))
 
 
 class Held(ModelRunner):
@@ -70,7 +78,8 @@ def test_a_model_whose_thread_hangs_is_told_each_time_and_the_watchdog_hears_not
         notifier = Notifier(manager.address, watchdog_s=0.001)
         with store.agent_lock():
             store.recover()
-            Supervisor(config, store, Books(outbox, None), notifier, None).run(stopped)
+            sensors, books = brokers(config).sensors, Books(outbox, None)
+            Supervisor(config, sensors, store, books, notifier).run(stopped)
         notifier.close()
 
         events = told()
@@ -89,7 +98,7 @@ def test_a_worker_that_does_not_load_is_told_of_by_model_and_version(tmp_path: P
     config = settings.parse({"device": {"id": "device-01"}, "models": models}, tmp_path)
 
     with Outbox(tmp_path / "outbox.db") as outbox:
-        model = ModelRunner(config, config.models[0], Books(outbox, None))
+        model = runner_of(config, outbox)
         model.start()
         model.serve(installed, None)
         try:
@@ -119,7 +128,7 @@ def test_the_next_worker_answers_before_the_old_one_has_ended_and_a_stop_waits_f
     config = settings.parse({"device": {"id": "device-01"}, "models": models}, tmp_path)
 
     with Outbox(tmp_path / "outbox.db") as outbox:
-        model = ModelRunner(config, config.models[0], Books(outbox, None))
+        model = runner_of(config, outbox)
         model.start()
         model.serve(installed, old)
         wait_for(lambda: model.answering is old, "the first")

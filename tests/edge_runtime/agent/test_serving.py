@@ -8,7 +8,7 @@ import pytest
 from edge_runtime.agent import serving as module
 from edge_runtime.agent.serving import Installed, Serving, back_off_s
 from edge_runtime.bundle import open_folder
-from edge_runtime.errors import EdgeError, WorkerError
+from edge_runtime.errors import BundleError, EdgeError, WorkerError
 from edge_runtime.worker import Worker
 from tests.support.slots import slot
 from tests.support.tiny_bundle import tiny_bundle
@@ -52,6 +52,31 @@ def test_why_it_cannot_start_is_told_once_a_reason_whatever_numbers_it_holds(
     serving.close()
     assert serving.living() is None
     assert told[3:] == [str(ended[0])]
+
+
+def test_what_is_given_up_while_it_starts_is_not_started_again_and_what_that_found_is_no_news(
+    tmp_path: Path,
+) -> None:
+    """Its folder goes then, so that it would be missed."""
+    folder = slot(tmp_path, tiny_bundle())
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        installed = Installed(bundle.digest, folder, bundle.manifest)
+    starts: list[Path] = []
+    told: list[str] = []
+
+    def start(folder: Path) -> Worker:
+        starts.append(folder)
+        serving.given_up = len(starts) == 2
+        raise BundleError("it is gone." if serving.given_up else "model.onnx was altered.")
+
+    serving = Serving(
+        installed, None, start=start, load_timeout_s=60, note=lambda _, why: told.append(why)
+    )
+    for _ in range(5):
+        assert serving.living() is None
+    assert len(starts) == 2
+    assert told == ["model.onnx was altered."]
+    assert serving.trouble == "model.onnx was altered."
 
 
 def test_what_dies_while_it_is_confirmed_is_started_again(tmp_path: Path) -> None:

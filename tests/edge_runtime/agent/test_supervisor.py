@@ -10,6 +10,7 @@ import pytest
 from edge_runtime import config as settings
 from edge_runtime.agent import supervisor as module
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.brokers import brokers
 from edge_runtime.agent.metrics import Meter
 from edge_runtime.agent.supervisor import Supervisor
 from edge_runtime.service.notify import Notifier
@@ -30,7 +31,9 @@ def running(folder: Path, told: list[str]) -> Iterator[tuple[Supervisor, Outbox]
     with Outbox(folder / "outbox.db") as outbox, store.agent_lock():
         store.recover()
         books = Books(outbox, None)
-        yield Supervisor(config, store, books, Notifier(), None, tell_commands=told.append), outbox
+        sensors = brokers(config).sensors
+        agent = Supervisor(config, sensors, store, books, Notifier(), tell_commands=told.append)
+        yield agent, outbox
 
 
 def test_what_is_told_is_made_anew_only_when_something_changed(
@@ -67,7 +70,7 @@ def test_what_is_told_is_made_anew_only_when_something_changed(
 
     assert made == ["report", "status"] * 2
     assert counts[1:11] == [2] * 10
-    assert told == ['{"runs":{"tiny":""},"waits":{}}'] * 2
+    assert told == ['{"runs":{"tiny":""},"waits":{},"pending":{}}'] * 2
 
 
 def test_a_fault_of_ours_is_told_once_and_all_else_goes_on(

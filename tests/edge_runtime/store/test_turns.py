@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from edge_runtime.store.slots import Slot
 from tests.edge_runtime.doctor.holding import holding
 from tests.edge_runtime.store.rig import Shelf, confirm
 from tests.support.agent import COMMAND, AgentRig
+from tests.support.footprint import children
 from tests.support.waiting import wait_for
 
 
@@ -113,6 +115,7 @@ def test_an_agent_serves_what_is_active_beside_a_command_that_was_stopped_in_its
     shelf.run("0.9.0")
     try:
         with installing(shelf) as process:
+            wait_for(lambda: children(process.pid), "it to load")  # and to write no state any more
             process.send_signal(signal.SIGSTOP)
             rig.start_without_waiting()
             try:
@@ -193,6 +196,29 @@ def test_an_agent_that_is_started_again_and_again_is_not_waited_for_for_ever(she
         agents.join()
     assert pending(shelf).attempts == pending(shelf).allowed
     assert len({words for words in said if "waits for the agent, process" in words}) > 1
+
+
+def test_what_a_turn_of_its_own_took_is_no_wait_for_the_agent_that_ends_it(shelf: Shelf) -> None:
+    """The agent ends, a command measures in its place, and the agent is started again."""
+    slot = shelf.install("1.0.0", behaviour="hangs")
+    wait_s, said, by = 1.5, list[str](), list[str]()
+
+    def waits() -> int:
+        return sum("waits for the agent" in words for words in said)
+
+    command = threading.Thread(
+        target=lambda: by.append(bring_up(shelf.store, slot, wait_s=wait_s, say=said.append))
+    )
+    with holding(shelf.store.root / "agent.lock"):
+        command.start()
+        wait_for(waits, "it to wait")
+    wait_for(lambda: pending(shelf).state == "trial", "its turn")
+    time.sleep(wait_s)
+    with holding(shelf.store.root / "agent.lock"):
+        wait_for(lambda: waits() == 2, "it to wait again")
+        confirm(shelf.store, slot)
+        command.join()
+    assert by == ["agent"]
 
 
 def test_an_agent_that_comes_while_what_is_named_waits_is_told_of(shelf: Shelf) -> None:

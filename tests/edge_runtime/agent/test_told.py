@@ -1,0 +1,81 @@
+"""What an agent tells the commands beside it: why its model does not run, why another version waits."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.store.beside_agent import Told, told
+from edge_runtime.store.disk import Store
+from tests.support.agent import AgentRig, agent, device
+from tests.support.brokers import Mosquitto
+from tests.support.own_engine import own_engine
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.end_to_end
+
+
+def says(rig: AgentRig) -> Told:
+    found = told(Store(rig.data / "store"))
+    return found or Told({})
+
+
+def test_why_the_active_one_does_not_run_and_why_another_waits_are_told_apart(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with device(tmp_path, broker.url) as rig:
+        rig.environment = own_engine(tmp_path)
+        rig.bundle(engine="own")
+        rig.config.write_text(rig.config.read_text().replace("[device]\n", '[device]\nboard = "pi4"\n'))
+        rig.start()
+        assert says(rig) == Told({"tiny": "1.0.0"})
+        rig.stop()
+
+        rig.environment = own_engine(tmp_path / "off", why="return 'it is switched off'")
+        rig.start_without_waiting()
+        wait_for(lambda: says(rig).waits, "why nothing runs")
+        assert rig.install(rig.bundle("1.1.0", boards=("pi5",)), "--wait", "0").returncode == 7
+        wait_for(lambda: says(rig).pending, "why the other version waits")
+        now = says(rig)
+        assert "it is switched off" in now.waits["tiny"]
+        assert "1.1.0" not in now.waits["tiny"]
+        assert "is made for pi5 (this is pi4)" in now.pending["tiny"]
+
+        Store(rig.data / "store").activate("tiny", "1.0.0")
+        wait_for(lambda: not says(rig).pending, "the other version to be withdrawn")
+        assert says(rig) == Told({"tiny": ""}, now.waits)
+
+
+def test_why_a_version_waits_is_not_said_of_the_active_one_while_its_worker_starts(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    slow = "time.sleep(1.5)"
+    with device(tmp_path, broker.url) as rig:
+        rig.environment = own_engine(tmp_path, load=slow)
+        rig.bundle(engine="own")
+        rig.config.write_text(rig.config.read_text().replace("[device]\n", '[device]\nboard = "pi4"\n'))
+        rig.start()
+        rig.install(rig.bundle("1.1.0", boards=("pi5",)), "--wait", "0")
+        wait_for(lambda: says(rig).pending, "why the other version waits")
+        os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
+        now = wait_for(lambda: (found := says(rig)).runs["tiny"] == "" and found, "the worker's end")
+        assert "ended by SIGKILL" in now.waits["tiny"]
+
+
+def test_files_that_are_damaged_are_told_once_and_not_missed_once_they_are_gone(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        model = (
+            rig.data / "store" / "slots" / "tiny" / str(rig.model().active) / "variants/fp32/model.onnx"
+        )
+        model.chmod(0o644)
+        model.write_bytes(model.read_bytes()[:-1] + b"\0")
+        os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
+        wait_for(lambda: rig.model().active is None, "its withdrawal")
+        time.sleep(1.5)  # another start would have been tried by now
+        (told,) = rig.events("model cannot start")
+        assert "model.onnx" in told.detail
+        assert says(rig) == Told({"tiny": ""}, {"tiny": told.detail})
