@@ -115,7 +115,7 @@ def _versions(
 ) -> Iterator[Finding]:
     for name, model in models.items():
         if model.active is None:
-            stuck = says is not None and not says.runs.get(name) and bool(says.waits.get(name))
+            stuck = says is not None and bool(says.pending.get(name))
             inactive = judge_idle(name, model, stuck=stuck)
             yield inactive if name in configured else ok(f"{name}: no version is active.")
             continue

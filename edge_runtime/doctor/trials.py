@@ -8,7 +8,7 @@ from edge_runtime.config import TrialConfig
 from edge_runtime.doctor.findings import Device, Finding, ok, warning
 from edge_runtime.doctor.store import TRIES_AGAIN, installed, opened
 from edge_runtime.store import state_file
-from edge_runtime.store.beside_agent import told
+from edge_runtime.store.beside_agent import told, why_it_waits
 from edge_runtime.store.slots import Slot
 from edge_runtime.store.trials import CONTACT
 
@@ -27,7 +27,7 @@ def look(device: Device) -> Iterator[Finding]:
     agent_runs = store.agent_running()
     says = told(store)
     for slot in pending:
-        why = says.waits.get(slot.model, "") if says else ""
+        why = why_it_waits(says, slot)
         yield judge(slot, asked.get(slot.model), path, quiet_s=quiet_s, agent_runs=agent_runs, why=why)
 
 
@@ -36,15 +36,15 @@ def judge(
 ) -> Finding:
     """The pending `slot` of the store at `path`; `quiet_s`: since when nothing changed there, seconds.
 
-    `asks`: what the configuration asks of its trial; None where the model is not configured. `why`: what
-    the agent says of what waits.
+    `asks`: what the configuration asks of its trial; None where the model is not configured. `why` it
+    cannot be tried; '' where it can.
     """
     what = f"{slot.model} {slot.version} is installed and waits to be tried."
     if slot.state == "trial":
         left = f"{slot.attempts} of {slot.allowed} attempts left"
-        last = f" The last attempt: {slot.reason.rstrip('.')}." if slot.reason else ""
+        last = f" The last attempt: {slot.reason.rstrip('.')}." if slot.reason not in ("", why) else ""
         what = f"{slot.model} {slot.version} is on trial, {left}.{last}"
-    if why := why or slot.waits:
+    if why:
         what += f" Why it waits: {why.rstrip('.')}."
     if not agent_runs:
         return warning(

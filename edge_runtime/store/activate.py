@@ -151,8 +151,8 @@ def is_active(state: State, slot: Slot) -> bool:
     if slot.digest != now.pending:
         raise StoreError(
             f"{slot.model} {slot.version}: it is not pending any more: a later request replaced it, its "
-            "files were damaged, or what loaded it was ended. `edge-runtime status` shows what is; where "
-            f"an agent runs, journalctl -u edge-runtime tells why. {runs(now)}"
+            "files were damaged, or what loaded it was ended. `edge-runtime status` shows what is; "
+            f"where an agent runs, journalctl -u edge-runtime tells why. {runs(now)}"
         )
     return False
 

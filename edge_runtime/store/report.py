@@ -11,7 +11,7 @@ from edge_runtime.bundle import Root
 from edge_runtime.choice import record
 from edge_runtime.choice.decision import able
 from edge_runtime.choice.record import Record
-from edge_runtime.store.beside_agent import Told
+from edge_runtime.store.beside_agent import Told, why_it_waits
 from edge_runtime.store.locks import Holder
 from edge_runtime.store.slots import ModelState, Slot, State, short
 
@@ -91,7 +91,7 @@ def _agent(seen: Seen) -> str:
 
 
 def not_running(told: Told | None, model: str) -> str:
-    """Why an agent does not run a model, as far as it says; '' where it does, or is not known."""
+    """Why an agent runs no version of a model, as far as it says; '' where it does, or is not known."""
     if told is None or told.runs.get(model):
         return ""
     if model not in told.runs:
@@ -106,12 +106,11 @@ def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
         yield f"  {now.declared_by} declared that no release below {now.declared} may run again"
     if not now.active and not now.pending:
         yield "  nothing runs: install a bundle"
-    waits = seen.told.waits.get(model, "") if seen.told else ""
-    if told := not_running(seen.told, model) or waits:
+    if told := not_running(seen.told, model):
         yield f"  {told}"
     for role, slot in _rows(now):
-        # An agent that tells why a version waits knows it better than what was written before.
-        why = "" if waits and role == "pending" else slot.waits or slot.reason
+        why = why_it_waits(seen.told, slot) if role == "pending" else slot.waits
+        why = why or slot.reason
         reason = f"  {why}" if why else ""
         if slot.declares and role == "pending":
             reason = f"  its confirm forbids releases below {slot.declares}{reason}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from edge_runtime import cli
+from edge_runtime.doctor import checkup
 from tests.support.agent import COMMAND, AgentRig, device
 from tests.support.brokers import Mosquitto
 from tests.support.waiting import wait_for
@@ -102,7 +104,8 @@ def test_why_nothing_runs_is_told_by_status_and_doctor_beside_the_agent_and_with
             lambda: limit in (said := rig.command("status", *store).stdout) and said, "the reason"
         )
         assert status.startswith("agent  running, but no model runs: `edge-runtime doctor` and ")
-        assert "\n  does not run: " in status
+        assert "\n  does not run yet\n" in status
+        assert limit in status.splitlines()[-1], "it is told of the version that waits"
         told = findings("--config", rig.config)
         assert "1.0.0 waits to be active, and cannot run now." in told["store"][0]["what"]
         assert limit in told["trials"][0]["what"]
@@ -111,6 +114,31 @@ def test_why_nothing_runs_is_told_by_status_and_doctor_beside_the_agent_and_with
         pending = rig.command("status", *store).stdout.splitlines()[-1]
         assert limit in pending
         assert limit in findings("--config", rig.config)["trials"][0]["what"]
+
+
+@pytest.mark.end_to_end
+def test_on_a_terminal_what_takes_long_is_named_meanwhile(rig: AgentRig) -> None:
+    """A broker that takes the connection and says nothing, until the line was read."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        rig = AgentRig(rig.folder, f"mqtt://127.0.0.1:{silent.getsockname()[1]}")
+        ours, terminal = os.openpty()
+        words = [COMMAND, "doctor", "--config", rig.config]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=terminal, text=True) as process:
+            told = os.read(ours, 1000).decode()
+            silent.close()
+            found, _ = process.communicate(timeout=60)
+        os.close(ours), os.close(terminal)
+    assert "still looks at: " in told
+    assert "sensor of tiny" in told
+    assert "still looks at" not in found
+
+
+def test_a_program_that_waits_is_told_nothing_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checkup, "_QUIET_S", 0.0)
+    cli.run(["doctor", "--store", str(tmp_path / "store")])
+    assert "still looks at" not in capsys.readouterr().err
 
 
 def test_faults_of_the_configuration_are_problems_and_the_machine_is_looked_at(tmp_path: Path) -> None:

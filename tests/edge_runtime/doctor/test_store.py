@@ -60,6 +60,13 @@ def test_what_the_agent_does_not_run_is_a_problem_with_its_reason(shelf: Shelf) 
         "problem",
         "tiny 1.0.0 is active, and the agent does not run it: There is no memory.",
     )
+    shelf.install("1.1.0")
+    stands = told(Told({"tiny": ""}, {"tiny": "There is no memory."}, {"tiny": "It is for pi5."}))[
+        "tiny"
+    ]
+    assert stands.what.endswith("does not run it: There is no memory.")
+    runs = told(Told({"tiny": "1.0.0"}, {}, {"tiny": "It is for pi5."}))
+    assert (runs["tiny"].state, runs["tiny"].what) == ("ok", "tiny: version 1.0.0 is active.")
     starts = told(Told({"tiny": ""}))["tiny"]
     assert (starts.state, starts.what.endswith("does not run it yet.")) == ("warning", True)
 
@@ -82,7 +89,7 @@ def test_a_configured_model_of_which_nothing_runs_is_a_problem_with_the_reason(
         "tiny: no version is active yet; 1.0.0 waits to be.",
     )
     with shelf.store.agent_lock() as lock:
-        lock.say(Told({"tiny": ""}, {"tiny": "There is no memory."}).line())
+        lock.say(Told({"tiny": ""}, {}, {"tiny": "There is no memory."}).line())
         assert (idle().state, idle().what) == (
             "problem",
             "tiny: nothing runs; 1.0.0 waits to be active, and cannot run now.",

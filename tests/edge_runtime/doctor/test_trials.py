@@ -10,6 +10,7 @@ import pytest
 from edge_runtime.config import TrialConfig
 from edge_runtime.doctor import trials
 from edge_runtime.doctor.findings import Device
+from edge_runtime.store.beside_agent import Told
 from edge_runtime.store.slots import Slot, SlotState
 from tests.edge_runtime.store.rig import Shelf
 
@@ -51,16 +52,45 @@ WAITS = slot(attempts=3, allowed=3, waits="There is no memory.")
 def test_what_is_pending_is_judged_by_how_long_nothing_happened(
     found: Slot, quiet_s: float, agent_runs: bool, state: str, words: str
 ) -> None:
-    finding = trials.judge(found, ASKS, STORE, quiet_s=quiet_s, agent_runs=agent_runs)
+    finding = trials.judge(found, ASKS, STORE, quiet_s=quiet_s, agent_runs=agent_runs, why=found.waits)
     assert (finding.state, words in finding.what) == (state, True), finding.what
     assert bool(finding.advice) == (state != "ok")
 
 
 def test_what_the_agent_says_of_it_is_told_at_once() -> None:
-    said = "1.1.0 waits: it is made for pi5."
+    said = "it is made for pi5."
     finding = trials.judge(slot("staged"), ASKS, STORE, quiet_s=0, agent_runs=True, why=said)
     assert finding.state == "warning"
-    assert finding.what.endswith("waits to be tried. Why it waits: 1.1.0 waits: it is made for pi5.")
+    assert finding.what.endswith("waits to be tried. Why it waits: it is made for pi5.")
+
+
+def test_a_reason_that_ended_the_last_attempt_and_holds_is_told_once() -> None:
+    finding = trials.judge(SERVES, ASKS, STORE, quiet_s=0, agent_runs=True, why="it was killed")
+    assert finding.what.endswith("2 of 3 attempts left. Why it waits: it was killed.")
+
+
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        (Told({"tiny": ""}, {"tiny": "1.0.0 is gone."}), "There is no memory."),
+        (
+            Told({"tiny": ""}, {"tiny": "1.0.0 is gone."}, {"tiny": "It is made for pi5."}),
+            "It is made for pi5.",
+        ),
+        (Told({"tiny": "1.0.0"}, {}, {"tiny": "It is made for pi5."}), "It is made for pi5."),
+    ],
+)
+def test_of_what_waits_its_own_reason_is_told_and_not_that_of_the_active_version(
+    shelf: Shelf, says: Told, why: str
+) -> None:
+    shelf.run("1.0.0")
+    waits = shelf.install("1.1.0")
+    shelf.store.tried("tiny", waits.digest)
+    shelf.store.judged("tiny", waits.digest, "wait", "There is no memory.")
+    with shelf.store.agent_lock() as lock:
+        lock.say(says.line())
+        (found,) = trials.look(Device(store=shelf.store.root))
+    assert found.what == f"tiny 1.1.0 is on trial, 3 of 3 attempts left. Why it waits: {why}"
 
 
 def test_who_waits_too_long_is_told_how_to_vouch_for_it_and_how_to_give_it_up() -> None:
