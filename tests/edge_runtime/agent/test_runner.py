@@ -1,5 +1,6 @@
 """A model's thread: who answers its windows when, and what becomes of it when it hangs."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.serving import Installed
 from edge_runtime.agent.supervisor import Supervisor
 from edge_runtime.bundle import open_folder
-from edge_runtime.config import Config
+from edge_runtime.config import Config, ModelConfig
 from edge_runtime.service.notify import Notifier
 from edge_runtime.store.disk import Store
 from edge_runtime.telemetry.messages import Event
@@ -22,6 +23,7 @@ from edge_runtime.worker import Worker
 from tests.support.manager import ManagerSocket
 from tests.support.outbox_rows import rows_of
 from tests.support.own_engine import own_engine
+from tests.support.rights import may_raise
 from tests.support.slots import slot
 from tests.support.tiny_bundle import tiny_bundle
 from tests.support.waiting import wait_for
@@ -143,3 +145,31 @@ def test_the_next_worker_answers_before_the_old_one_has_ended_and_a_stop_waits_f
         free.set()
         stop.join()
     assert not old.alive
+
+
+def test_each_models_workers_are_started_as_that_model_is_configured(tmp_path: Path) -> None:
+    """Its limit of memory, as the kernel holds it, and its priority, variant and time."""
+    folder = slot(tmp_path, tiny_bundle(variants={"slow": "slow", "fast": "good"}))
+    source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
+    models = [
+        {"name": "first", "memory_mb": 300, "realtime": {"priority": 12}, "source": source},
+        {"name": "tiny", "memory_mb": 200, "variant": "fast", "load_timeout_s": 7, "source": source},
+    ]
+    config = settings.parse({"device": {"id": "device-01", "board": "pi4"}, "models": models}, tmp_path)
+
+    def started(model: ModelConfig, books: Books) -> tuple[str, int, str, float]:
+        """Its soft limit in bytes, its real-time priority, the variant, and how long it may load."""
+        chooser = ModelRunner(config, model, broker(model.source), books).chooser
+        with chooser.start(folder) as worker:
+            worker.wait_ready()
+            limits = Path(f"/proc/{worker.pid}/limits").read_text().split("Max data size")[1].split()
+            priority = os.sched_getparam(worker.pid).sched_priority
+            assert chooser.key.max_bytes == int(limits[0])
+            return limits[0], priority, worker.info.variant, chooser.limits.load_s
+
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        books = Books(outbox, None)
+        assert [started(model, books) for model in config.models] == [
+            ("300000000", 12 if may_raise(12) else 0, "slow", 60.0),
+            ("200000000", 0, "fast", 7.0),
+        ]

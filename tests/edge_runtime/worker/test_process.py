@@ -248,7 +248,9 @@ def test_what_a_model_has_started_ends_with_it_and_keeps_nobody_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It holds the pipe that we read the process's words from."""
-    starts = "kept.append(subprocess.Popen(['sleep', '60'])); print(kept[-1].pid, flush=True)"
+    waited = tmp_path / "waited"
+    command = ["sh", "-c", f"sleep 5; touch {waited}"]
+    starts = f"kept.append(subprocess.Popen({command})); print(kept[-1].pid, flush=True)"
     monkeypatch.setenv(*own_engine(tmp_path, load=starts, run="time.sleep(60)").popitem())
     said: list[str] = []
     worker = Worker(slot(tmp_path, tiny_bundle(engine="own")), on_line=said.append)
@@ -257,6 +259,7 @@ def test_what_a_model_has_started_ends_with_it_and_keeps_nobody_waiting(
         worker.wait_ready(2)
 
     assert not runs(int(said[0]))
+    assert not waited.exists()  # its own end was not waited for
     assert not worker.alive
     worker.close()
 
