@@ -31,6 +31,12 @@ def limit_memory(max_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, hardest))
 
 
+def lift_memory_limit() -> None:
+    """Undo `limit_memory`, for a process whose last work is to say what was refused."""
+    _, hardest = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hardest, hardest))
+
+
 @contextlib.contextmanager
 def beside_limit() -> Iterator[None]:
     """Have what is allocated in here, and kept, not count for `limit_memory`."""

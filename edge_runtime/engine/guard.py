@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from edge_runtime.bundle.manifest import Output
 from edge_runtime.engine.base import Array, BoundRow, Session, matches, shape_text
-from edge_runtime.engine.registry import broken
+from edge_runtime.engine.registry import broken, is_ours
+from edge_runtime.engine.words import one_line
 from edge_runtime.errors import EdgeError, UnavailableError
 
 _OF_A_SESSION = ("run", "row", "close")
+_MOST_NOTES = 16
 
 
 def session_of(made: Any, engine: str) -> Session:
@@ -30,9 +33,11 @@ class GuardedSession:
     """Runs `session`; raises UnavailableError for what no adapter should raise or return."""
 
     def __init__(self, session: Session, engine: str, outputs: Sequence[Output]) -> None:
-        self.notes: tuple[str, ...] = tuple(getattr(session, "notes", ()))
-        self.provider = str(getattr(session, "provider", ""))
-        self.row = None if session.row is None else _GuardedRow(session.row, engine)
+        with blaming(engine):
+            notes = islice(getattr(session, "notes", ()), _MOST_NOTES)
+            self.notes = tuple(one_line(str(each)) for each in notes)
+            self.provider = one_line(str(getattr(session, "provider", "")))
+            self.row = None if session.row is None else _GuardedRow(session.row, engine)
         self._session = session
         self._engine = engine
         self._outputs = tuple(outputs)
@@ -75,11 +80,22 @@ class _GuardedRow:
 def blaming(engine: str) -> Iterator[None]:
     """What an engine raises that none should is this machine's fault, and not the bundle's.
 
-    Raises UnavailableError in its place.
+    Raises UnavailableError in its place; an error of ours that another package's engine raises stays
+    one, on one line of bounded length.
     """
     try:
         yield
-    except (EdgeError, MemoryError):
+    except MemoryError:
         raise
+    except EdgeError as error:
+        words = str(error)
+        if is_ours(engine) or (text := one_line(words)) == words:
+            raise
+        raise _kind(error)(text) from error
     except Exception as error:
         raise UnavailableError(f"{engine}'s {broken(error)}") from error
+
+
+def _kind(error: EdgeError) -> type[EdgeError]:
+    """The class in our tree: one that is derived from it may be made of other arguments."""
+    return next(kind for kind in type(error).__mro__ if kind.__module__ == EdgeError.__module__)

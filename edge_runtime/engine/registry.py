@@ -44,10 +44,10 @@ def find(names: Iterable[str]) -> Found:
         try:
             if (engine := _engine(name)) is None:
                 continue
-            unavailable[name] = _said(engine)
+            unavailable[name] = _cut(name, _said(engine))
             engines[name] = engine
         except UnavailableError as error:
-            unavailable[name] = str(error)
+            unavailable[name] = _cut(name, str(error))
         except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
             unavailable[name] = _reason(error)
     return Found(engines, unavailable)
@@ -62,7 +62,8 @@ def providers(engine: Any, variant: Variant, board: str) -> tuple[Sequence[str],
         return ("",), {}
     try:
         usable = tuple(engine.providers(variant, board))
-        return usable, dict(engine.unusable_providers(variant, board))
+        unusable = dict(engine.unusable_providers(variant, board))
+        return usable, {name: _cut(variant.engine, str(why)) for name, why in unusable.items()}
     except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
         return ("",), {"another provider": f"its {broken(error)}"}
 
@@ -138,6 +139,11 @@ def _said(engine: Engine) -> str:
         "its adapter is broken: expected why_unavailable() to return a sentence, or '' where it can be "
         f"used; found {one_line(repr(why))}"
     )
+
+
+def _cut(name: str, why: str) -> str:
+    """What an engine says; of another package's on one line of bounded length."""
+    return why if is_ours(name) else one_line(why)
 
 
 def _reason(error: Exception) -> str:

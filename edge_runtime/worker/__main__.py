@@ -25,9 +25,15 @@ import msgspec
 import numpy as np
 
 from edge_runtime import __version__
+from edge_runtime.engine.words import one_line
 from edge_runtime.errors import EdgeError, EngineError, WorkerError
 from edge_runtime.memory import says_refused
-from edge_runtime.process import limit_memory, most_allocated_bytes, stay_tied_to
+from edge_runtime.process import (
+    lift_memory_limit,
+    limit_memory,
+    most_allocated_bytes,
+    stay_tied_to,
+)
 from edge_runtime.worker.release import other_release
 from edge_runtime.worker.wire import (
     Attempt,
@@ -67,14 +73,14 @@ def main() -> None:
     limit_memory(task.max_bytes)
     for number in (signal.SIGINT, signal.SIGTERM):  # our parent decides when we go
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(end,), daemon=True).start()
     with contextlib.suppress(WireError):
         try:
+            threading.Thread(target=_leave_with, args=(end,), daemon=True).start()
             _serve(connection, task)
         except EdgeError as error:
-            connection.send(_failed(error))
+            _say_why(connection, error)
         except Exception as error:  # noqa: BLE001 (it must reach the parent as words)
-            connection.send(_failed(WorkerError(f"{type(error).__name__}: {error}")))
+            _say_why(connection, WorkerError(f"{type(error).__name__}: {one_line(str(error))}"))
 
 
 def _serve(connection: Connection, task: Task) -> None:
@@ -173,6 +179,12 @@ def _answer(model: "Model", message: bytearray) -> Result | Failed:
         values=pack(found.values, np.float64),
         latency_us=latency_us,
     )
+
+
+def _say_why(connection: Connection, error: EdgeError) -> None:
+    """The last words of this process, which take memory that there may be none of."""
+    lift_memory_limit()
+    connection.send(_failed(error))
 
 
 def _failed(error: EdgeError) -> Failed:

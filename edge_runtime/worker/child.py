@@ -7,15 +7,18 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import IO
 
 import msgspec
 
 from edge_runtime import __version__
+from edge_runtime.engine.words import one_line
 from edge_runtime.errors import EdgeError
 from edge_runtime.worker.wire import Task
 
-_STDERR_LINES = 20
+_STDERR_LINES, _LAST_LINES = 20, 3
 _STDERR_LINE_BYTES = 4096
 
 
@@ -82,7 +85,8 @@ class Child:
         assert self._process is not None
         status = self._process.returncode
         how = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
-        return f"{how}{'; it said: ' + ' / '.join(list(self._tail)[-3:]) if self._tail else ''}"
+        words = " / ".join(one_line(line) for line in list(self._tail)[-_LAST_LINES:])
+        return f"{how}; it said: {words}" if words else how
 
     def _keep(self, command: list[str], descriptor: int) -> None:
         try:
@@ -103,14 +107,27 @@ class Child:
         self._started.set()
         assert process.stdout is not None
         with process.stdout as words:
-            while line := words.readline(_STDERR_LINE_BYTES):
-                text = line.decode(errors="replace").rstrip()
+            for text in _without_repeats(_lines(words)):
                 self._tail.append(text)
                 if self._on_line:
                     self._on_line(text)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with self._reaping:
             process.wait()
+
+
+def _lines(words: IO[bytes]) -> Iterator[str]:
+    """What is said, line by line; long lines in pieces."""
+    while line := words.readline(_STDERR_LINE_BYTES):
+        yield line.decode(errors="replace").rstrip()
+
+
+def _without_repeats(lines: Iterable[str]) -> Iterator[str]:
+    """Of equal lines that follow each other the first, at once, and then how many came after it."""
+    for text, equal in groupby(lines):
+        yield text
+        if more := sum(1 for _ in equal) - 1:
+            yield f"(the line above {'once' if more == 1 else f'{more} times'} more)"
 
 
 def _environment() -> dict[str, str]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import edge_runtime
-from edge_runtime.engine.guard import GuardedSession
-from edge_runtime.errors import EngineError, UnavailableError
+from edge_runtime.engine.guard import GuardedSession, blaming
+from edge_runtime.errors import EngineError, GoldenMismatchError, UnavailableError
 from tests.support.own_engine import own_engine
 from tests.support.tiny_bundle import golden_windows, tiny_bundle, tiny_manifest
 
@@ -76,6 +76,55 @@ def test_its_own_errors_of_ours_and_want_of_memory_stay_what_they_are() -> None:
     assert not isinstance(caught.value, UnavailableError)
     with pytest.raises(MemoryError):
         guarded(lambda: raising(MemoryError())).run(GIVEN)
+
+
+class _RefusalError(UnavailableError):
+    """As an adapter may derive one of its own."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(f"{words} ({code})")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (EngineError("no\n" * 100_000), EngineError),
+        (GoldenMismatchError("no " * 100_000), GoldenMismatchError),
+        (_RefusalError(7, "no " * 100_000), UnavailableError),
+    ],
+)
+def test_a_long_story_of_its_own_is_cut_and_the_whole_of_it_stays_the_cause(
+    error: EngineError, kind: type[EngineError]
+) -> None:
+    with pytest.raises(EngineError, match=r"^(no )+\.*") as caught:
+        guarded(lambda: raising(error)).run(GIVEN)
+    assert type(caught.value) is kind
+    assert len(str(caught.value)) < 310
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+def test_an_error_of_an_engine_of_ours_is_told_whole() -> None:
+    words = f"{'a subject and a sentence ' * 20}\nwith its table"
+    with pytest.raises(EngineError) as caught, blaming("onnxruntime"):
+        raise EngineError(words)
+    assert str(caught.value) == words
+
+
+def test_what_it_reports_is_short_and_not_much() -> None:
+    session = _Session(lambda: GOOD)
+    session.provider, session.notes = "npu " * 100_000, ["slow\n" * 100_000] * 1_000  # type: ignore[attr-defined]
+    found = GuardedSession(session, "theirs", OUTPUTS)
+    assert len(found.provider) < 310
+    assert len(found.notes) == 16
+    assert max(map(len, found.notes)) < 310
+
+
+def test_notes_that_are_none_are_its_fault() -> None:
+    session = _Session(lambda: GOOD)
+    session.notes = None  # type: ignore[attr-defined]
+    with pytest.raises(UnavailableError, match=r"^theirs's adapter is broken: TypeError: "):
+        GuardedSession(session, "theirs", OUTPUTS)
 
 
 def test_what_it_says_of_itself_is_passed_on() -> None:

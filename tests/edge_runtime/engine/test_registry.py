@@ -6,10 +6,12 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_runtime.engine import registry
 from edge_runtime.engine.trying import tried
+from tests.support.tiny_bundle import tiny_manifest
 
 PATH = os.environ.get("PYTHONPATH")
 Install = Callable[[str, str], None]
@@ -119,6 +121,45 @@ def test_a_broken_one_is_unavailable_in_one_sentence_and_harms_no_other(
     assert why in _why()
     assert "\n" not in _why()
     assert registry.find(["mine", "onnxruntime"]).unavailable["onnxruntime"] == ""
+
+
+_ONLY_HERE = "'' if 'registry_probe' in sys.argv[0] else 'no ' * 100_000"
+_UNAVAILABLE = "from edge_runtime.errors import UnavailableError"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        GOOD.replace('return ""', "return 'no ' * 100_000"),
+        "import sys" + GOOD.replace('return ""', f"return {_ONLY_HERE}"),
+        _UNAVAILABLE + GOOD.replace('return ""', "raise UnavailableError('no ' * 100_000)"),
+        GOOD.replace('return ""', "raise OSError('no ' * 100_000)"),
+        "raise OSError('no ' * 100_000)",
+    ],
+)
+def test_a_long_reason_is_cut(install: Install, code: str) -> None:
+    install("mypackage", code)
+    found = registry.find(["mine"])
+    assert "no no " in found.unavailable["mine"]
+    assert len(found.unavailable["mine"]) < 400
+
+
+class _ManyWays:
+    """An engine of others with a provider that cannot be used."""
+
+    def providers(self, _variant: object, _board: str) -> list[str]:
+        return ["npu"]
+
+    def unusable_providers(self, _variant: object, _board: str) -> dict[str, str]:
+        return {"gpu": "no " * 100_000}
+
+
+def test_a_long_reason_against_a_provider_is_cut() -> None:
+    ours = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1).variants[0]
+    variant = msgspec.structs.replace(ours, engine="mine")
+    usable, unusable = registry.providers(_ManyWays(), variant, "")
+    assert usable == ("npu",)
+    assert len(unusable["gpu"]) < 310
 
 
 def test_the_package_that_brings_one_is_named_without_importing_it(install: Install) -> None:

@@ -32,17 +32,19 @@ def test_garbage_is_collected_once_after_each_answer_and_at_no_other_time(
 ) -> None:
     """The process tells of each collection while those that come by themselves are off."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import gc\n"
+        "import gc, itertools\n"
+        "number = itertools.count(1)\n"
         "def tell(phase, _):\n"
-        "    if phase == 'stop' and not gc.isenabled(): print('collected', flush=True)\n"
+        "    if phase == 'stop' and not gc.isenabled(): print('collected', next(number), flush=True)\n"
         "gc.callbacks.append(tell)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     said: list[str] = []
+    told = ["collected 1", "collected 2", "collected 3"]
     with Worker.start(slot(tmp_path, tiny_bundle()), priority=10, on_line=said.append) as worker:
         for answers in (1, 2, 3):
             worker.infer(golden_windows())
-            wait_for(lambda count=answers: said == ["collected"] * count, "the collection")
+            wait_for(lambda count=answers: said == told[:count], "the collection")
 
 
 def test_it_is_ordinary_if_nothing_else_is_said(tmp_path: Path) -> None:
