@@ -1,18 +1,28 @@
 """One model's sensor and what is told of it."""
 
+import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from edge_runtime import config as settings
+from edge_runtime.agent import serving as serving_module
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.predictor import Predictor
+from edge_runtime.agent.serving import Installed, Serving
+from edge_runtime.bundle import open_folder
 from edge_runtime.config import Config
 from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
+from edge_runtime.worker import Worker
 from tests.support.brokers import Mosquitto
 from tests.support.outbox_rows import rows_of
-from tests.support.tiny_bundle import tiny_manifest
+from tests.support.slots import slot
+from tests.support.tiny_bundle import tiny_bundle, tiny_manifest
 from tests.support.waiting import wait_for
 
 MANIFEST = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1)
@@ -93,3 +103,73 @@ def test_where_the_journals_file_cannot_be_made_that_is_told_and_samples_are_kep
         ((event, why),) = events(outbox)
     assert event == "journal in memory only"
     assert why.startswith(f"{tmp_path}/file")
+
+
+class Fed:
+    """A predictor of real workers, to which samples come without a broker; windows as in `MANIFEST`."""
+
+    def __init__(self, folder: Path, outbox: Outbox, **model: object) -> None:
+        source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
+        table = {"device": {"id": "device-01"}, "models": [{"name": "tiny", "source": source, **model}]}
+        self.predictor = made(settings.parse(table, folder), outbox)
+        assert self.predictor.listen(MANIFEST)
+        self._sent = 0
+
+    def feed(self, windows: int, value: float = 2.0) -> None:
+        """Samples for so many windows more; for one more, the first time."""
+        sensor = self.predictor._sensor
+        assert sensor is not None
+        for _ in range(2 * windows + (2 if self._sent == 0 else 0)):
+            sample = {"segment": "run", "seq": self._sent, "values": [value, value]}
+            sensor.stream.take(json.dumps(sample).encode())
+            self._sent += 1
+
+    def predict(self, serving: Serving) -> int:
+        """How many windows the worker has answered in one run."""
+        before = self.predictor.counts["windows"]
+        worker = serving.living()
+        assert worker is not None
+        self.predictor.predict(serving, worker, 0.0)
+        return self.predictor.counts["windows"] - before
+
+
+@contextmanager
+def served(folder: Path, **options: object) -> Iterator[Serving]:
+    """A bundle whose workers are started again as in an agent; `options` are the tiny bundle's."""
+    unpacked = slot(folder, tiny_bundle(**options))  # type: ignore[arg-type]
+    with open_folder(unpacked, root=None, allow_unsigned=True) as bundle:
+        installed = Installed(bundle.digest, unpacked, bundle.manifest)
+    serving = Serving(installed, None, start=Worker, load_timeout_s=60, note=lambda *_: None)
+    try:
+        yield serving
+    finally:
+        serving.close()
+
+
+def test_a_run_that_takes_too_long_is_no_success_and_no_prediction_and_the_next_start_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_module, "_FIRST_BACK_OFF_S", 3600.0)
+    with (
+        Outbox(tmp_path / "outbox.db") as outbox,
+        served(tmp_path, behaviour="hangs_on_large") as serving,
+    ):
+        fed = Fed(tmp_path, outbox, run_timeout_s=0.2)
+        fed.feed(3, value=1000.0)
+        assert [fed.predict(serving) for _ in range(2)] == [0, 0]
+        assert serving.living() is None
+        assert serving.predictions == 0
+        assert fed.predictor.counts["failed"] == 0
+        fed.predictor.close()
+
+
+def test_of_a_worker_that_takes_over_nobody_knows_how_fast_it_is(tmp_path: Path) -> None:
+    """As many windows at once as the one before could run in time may be too many for it."""
+    with Outbox(tmp_path / "outbox.db") as outbox, served(tmp_path) as serving:
+        fed = Fed(tmp_path, outbox)
+        fed.feed(10)
+        assert [fed.predict(serving) for _ in range(2)] == [1, 9]
+        fed.predictor.go_over()
+        fed.feed(10)
+        assert [fed.predict(serving) for _ in range(2)] == [1, 9]
+        fed.predictor.close()
