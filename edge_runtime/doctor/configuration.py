@@ -8,8 +8,9 @@ from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 def look(device: Device) -> Iterator[Finding]:
     file = device.config_file
     if file is None:
+        looked_at = "the machine and the store are" if device.store else "the machine is"
         yield warning(
-            "No configuration was given, so only the machine is looked at.",
+            f"No configuration was given, so only {looked_at} looked at.",
             "Name the agent's file with --config.",
         )
         return

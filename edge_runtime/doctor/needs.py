@@ -17,8 +17,9 @@ def look(device: Device) -> Iterator[Finding]:
     with suppress(OSError, ValueError, KeyError, IndexError):
         memory = health.memory(device.root)
         store = opened(device)
-        if store is not None and not store.agent_running():  # else they have it already
-            found = choices(store.root, State(models=dict(installed(store))))
+        here = installed(store) if store else {}  # none where it cannot be read, which `store` tells
+        if store is not None and here and not store.agent_running():  # else they have it already
+            found = choices(store.root, State(models=dict(here)))
             took = {
                 name: row.memory_mb
                 for name, record in found.items()

@@ -74,6 +74,11 @@ def in_a_process(interpreter: Path, script: str, *arguments: str) -> str | Findi
             check=False,
             stdin=subprocess.DEVNULL,
         )
+    except OSError as error:
+        return problem(
+            f"{interpreter}: this user cannot start it: {error.strerror}.",
+            "Run the doctor as the agent's user; keep edge-runtime where that user may run it: /opt.",
+        )
     except subprocess.TimeoutExpired:
         return problem(
             f"The engine could not be imported within {_IMPORT_S:g} s.",

@@ -38,7 +38,9 @@ def look(device: Device) -> Iterator[Finding]:
         return
     says = beside_agent.told(store)
     configured = {each.name for each in device.config.models} if device.config else ()
-    yield from _versions(store, models, configured, says)
+    yield from _versions(models, configured, says)
+    if not models:
+        yield ok(f"{path}: nothing is installed yet.")
     for name in sorted(says.runs.keys() - models.keys() if says else ()):
         if idle := _not_running(says, name, "is not installed"):
             yield idle
@@ -111,7 +113,7 @@ def _not_running(says: Told | None, name: str, is_so: str) -> Finding | None:
 
 
 def _versions(
-    store: Store, models: Mapping[str, ModelState], configured: Container[str], says: Told | None
+    models: Mapping[str, ModelState], configured: Container[str], says: Told | None
 ) -> Iterator[Finding]:
     for name, model in models.items():
         if model.active is None:
@@ -120,12 +122,5 @@ def _versions(
             yield inactive if name in configured else ok(f"{name}: no version is active.")
             continue
         version = model.slots[model.active].version
-        try:
-            store.slot_path(name, model.active)
-        except EdgeError as error:
-            yield problem(str(error), f"Install {name} {version} again: edge-runtime install BUNDLE")
-        else:
-            idle = _not_running(says, name, f"{version} is active")
-            yield idle or ok(f"{name}: version {version} is active.")
-    if not models:
-        yield ok(f"{store.root}: nothing is installed yet.")
+        idle = _not_running(says, name, f"{version} is active")
+        yield idle or ok(f"{name}: version {version} is active.")

@@ -122,6 +122,7 @@ def finish(
         click.echo(text, err=True)
 
     if is_active(store.state(), slot):
+        store.slot_path(slot.model, slot.digest)  # raises where its files are gone
         by = "nobody"
         chosen = choose_again(store, slot, wait_s=wait_s, wanted=wanted, say=say)
         text = f"was active already; chosen by now: {chosen}" if chosen else "was active already"

@@ -146,9 +146,7 @@ def confirmed(state: State, model: str, digest: str) -> State:
     if digest == now.active and now.pending is None:
         return state
     if digest != now.pending:
-        raise StoreError(
-            f"{model}: {short(digest)} is not pending any more; a later request replaced it."
-        )
+        raise not_pending(now, model, digest)
     slot = now.slots[digest]
     if slot.state != "good" and not (slot.state == "trial" and slot.proved):
         raise StoreError(
@@ -218,6 +216,15 @@ def withdrawn(state: State, model: str, digest: str) -> State:
         pending = before[0]
     return with_model(
         state, model, active=active, pending=pending, **_ways_back(before, len(before) + 1)
+    )
+
+
+def not_pending(now: ModelState, model: str, digest: str) -> StoreError:
+    """What is raised where somebody acts on a slot that was pending when they began."""
+    which = now.slots[digest].version if digest in now.slots else short(digest)
+    return StoreError(
+        f"{model} {which}: it is not pending any more; a later request replaced it. "
+        "`edge-runtime status` shows what is."
     )
 
 

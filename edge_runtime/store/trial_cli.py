@@ -95,7 +95,8 @@ def prune(folder: Path, keep: int | None, as_json: bool) -> None:
         click.echo(json.dumps({"keep": kept, "removed": removed}))
     else:
         names = ", ".join(f"{model} {version}" for model, version in gone) or "nothing"
-        click.echo(f"removed {names}; keeps {kept} good versions of each model")
+        versions = f"{kept} good version{'s' if kept > 1 else ''}"
+        click.echo(f"removed {names}; keeps {versions} of each model")
 
 
 def _versions(store: "Store") -> set[tuple[str, str]]:

@@ -15,8 +15,8 @@ from edge_runtime.store.slots import (
     Slot,
     State,
     confirmed,
+    not_pending,
     rejected,
-    short,
     with_model,
 )
 
@@ -127,9 +127,7 @@ def confirmed_by_hand(state: State, model: str) -> State:
 def _pending(state: State, model: str, digest: str) -> Slot:
     now = state.models.get(model, ModelState())
     if digest != now.pending:
-        raise StoreError(
-            f"{model}: {short(digest)} is not pending any more; a later request replaced it."
-        )
+        raise not_pending(now, model, digest)
     return now.slots[digest]
 
 

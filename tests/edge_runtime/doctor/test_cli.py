@@ -175,7 +175,8 @@ def test_a_store_that_may_not_be_read_is_a_finding_and_no_fault_of_the_command(
     assert told.endswith("Permission denied.")
     assert not any("Nothing new is accepted" in line for line in lines), "that is not known"
     faults = {line.split(":")[0].split()[-1] for line in lines if "This could not be" in line}
-    assert faults.isdisjoint({"folders", "disk", "store", "trust", "trials"})
+    assert faults.isdisjoint({"folders", "disk", "store", "slots", "trust", "trials"})
+    assert not any(line.startswith("PROBLEM  models' memory: ") for line in lines), "`store` tells it"
 
 
 def test_a_folder_that_is_no_store_is_told(tmp_path: Path) -> None:

@@ -49,3 +49,11 @@ def test_an_engine_that_cannot_be_imported_is_a_problem(
     assert found.state == "problem"
     assert words in found.what
     assert advice in found.advice
+
+
+def test_a_python_that_may_not_be_run_is_a_problem_and_no_fault_of_the_program(tmp_path: Path) -> None:
+    closed = interpreter(tmp_path, "true")
+    closed.chmod(0o644)
+    found = import_in(closed)
+    assert found.state == "problem"
+    assert found.what == f"{closed}: this user cannot start it: Permission denied."

@@ -171,7 +171,7 @@ def test_an_agent_of_another_release_is_told_of_before_anybody_waits(
     site, said = Site(tmp_path / "site"), list[str]()
     lock = shelf.store.root / "agent.lock"
     with holding(lock, environment=site.environment) as agent:
-        with pytest.raises(StoreError, match="tells why not"):
+        with pytest.raises(StoreError, match="Why not: journalctl"):
             bring_up(shelf.store, slot, wait_s=0, say=said.append)
         assert said == [f"tiny 1.1.0: waits for the agent, process {agent}"]
 
@@ -196,7 +196,7 @@ def test_an_agent_of_another_place_and_release_than_the_command_is_not_called_up
     lock = shelf.store.root / "agent.lock"
     with (
         holding(lock, environment=site.environment) as agent,
-        pytest.raises(StoreError, match="tells why not"),
+        pytest.raises(StoreError, match="Why not: journalctl"),
     ):
         bring_up(shelf.store, slot, wait_s=0, say=said.append)
     assert said == [f"tiny 1.1.0: waits for the agent, process {agent}"]

@@ -179,7 +179,10 @@ def test_a_later_install_replaces_the_one_that_waits() -> None:
     state = install(install(run(State(), ONE), TWO), THREE)
 
     assert set(motion(state).slots) == {ONE.digest, THREE.digest}
-    with pytest.raises(StoreError, match="not pending any more; a later request replaced it"):
+    with pytest.raises(
+        StoreError,
+        match=r"^motion \S+: it is not pending any more; a later",
+    ):
         slots.confirmed(state, "motion", TWO.digest)
     with pytest.raises(StoreError, match="neither pending nor active"):
         slots.rejected(state, "motion", TWO.digest, "too late")

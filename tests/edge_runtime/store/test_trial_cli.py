@@ -1,6 +1,8 @@
 """The commands activate, confirm and prune: what shall run, and what is kept."""
 
-from edge_runtime.errors import StoreError
+import shutil
+
+from edge_runtime.errors import BundleError, StoreError
 from tests.edge_runtime.store.commands import Command
 
 
@@ -44,7 +46,7 @@ def test_pruning_to_one_removes_the_way_back_and_again_nothing(command: Command)
         "removed": [{"model": "tiny", "version": "1.0.0"}],
     }
     assert command("prune") == 0
-    assert command.out == "removed nothing; keeps 1 good versions of each model\n"
+    assert command.out == "removed nothing; keeps 1 good version of each model\n"
     assert command("rollback") == StoreError.exit_code
     assert [each.version for each in command.shelf.model().slots.values()] == ["1.1.0"]
 
@@ -56,3 +58,13 @@ def test_a_wider_store_keeps_older_versions_to_go_back_to(command: Command) -> N
 
     assert command("activate", "tiny", "1.0.0") == 0
     assert len(command.shelf.model().slots) == 3
+
+
+def test_what_is_active_and_whose_files_are_gone_is_not_told_to_be_activated(command: Command) -> None:
+    slot = command.shelf.run("1.0.0")
+    shutil.rmtree(command.shelf.store.slot_path("tiny", slot.digest))
+
+    assert command("activate") == BundleError.exit_code
+    assert "are not in" in command.err
+    assert command.install("1.0.0") == 0
+    assert command("activate") == 0
