@@ -98,18 +98,16 @@ class Installs:
 
     def waits(self) -> dict[str, str]:
         """By configured model that does not run, why what is active cannot, or nothing is installed."""
-        idle = {
-            name: self._why_idle(name) for name, runner in self._runners.items() if not runner.digest
-        }
-        return {name: why for name, why in idle.items() if why}
+        idle = (name for name, runner in self._runners.items() if not runner.digest)
+        return {name: why for name in idle if (why := self._why_idle(name))}
 
     def pending(self) -> dict[str, Pending]:
         """By model, what waits to be active and cannot be tried now."""
-        pending = {
-            name: now.slots[now.pending] for name, now in self.state.models.items() if now.pending
+        return {
+            name: Pending(now.slots[now.pending].version, why)
+            for name, now in self.state.models.items()
+            if now.pending and (why := self._trials.waits(name))
         }
-        found = {name: Pending(slot.version, self._trials.waits(name)) for name, slot in pending.items()}
-        return {name: each for name, each in found.items() if each.why}
 
     def _why_idle(self, name: str) -> str:
         now, runner = self._slots.model(name), self._runners[name]

@@ -125,7 +125,7 @@ class Slots:
     def went_right(self, name: str) -> None:
         self._wrong.pop(name, None)
 
-    def withdrawn(self, name: str, digest: str) -> None:
+    def forget(self, name: str, digest: str) -> None:
         """Nobody wants this slot any more: what went wrong with it is no trouble now."""
         if self._wrong.get(name, ("", ""))[0] == digest:
             del self._wrong[name]

@@ -89,7 +89,7 @@ class Trials:
                 self._confirmed(name, live.digest)
             elif live.digest != now.pending:
                 del self._live[name]
-                self._slots.withdrawn(name, live.digest)
+                self._slots.forget(name, live.digest)
 
     def finish(self) -> None:
         """Take over what has loaded, and what could not."""
@@ -131,7 +131,7 @@ class Trials:
         for name, digest in list(self._attempts):
             if digest != self._slots.model(name).pending:  # whatever is asked for begins anew
                 del self._attempts[name, digest]
-                self._slots.withdrawn(name, digest)
+                self._slots.forget(name, digest)
         for name, model in self._slots.state.models.items():
             trial = self._loading.get(name)
             if trial is not None and trial.digest != model.pending:

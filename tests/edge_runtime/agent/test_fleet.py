@@ -233,3 +233,25 @@ def test_with_a_broker_that_acknowledges_no_collector_is_needed(
     with agent(tmp_path, broker.url, fleet=settings) as rig, SensorRig(broker.url) as sensor:
         sensor.send(50)
         wait_for(lambda: rig.outbox_counts().last_seq >= 24 and rig.rows() == [], "an empty outbox")
+
+
+def test_what_went_wrong_with_a_version_is_the_fleets_business_until_somebody_gives_it_up(
+    tmp_path: Path, broker: Mosquitto, fleet: NatsServer, listener: Listener
+) -> None:
+    listener.answers = False  # so that the rows stay on the device
+    trial = {"predictions": 1000, "attempts": 3}
+    with (
+        agent(tmp_path, broker.url, fleet={"url": fleet.url}, trial=trial) as rig,
+        SensorRig(broker.url) as sensor,
+    ):
+        wait_for(lambda: rig.events("on trial"), "the first version")
+        assert rig.command("confirm", "--store", rig.data / "store").returncode == 0
+        rig.install(rig.bundle("1.1.0", behaviour="fails_on_large"), "--wait", "0")
+        wait_for(lambda: len(rig.events("on trial")) == 2, "the second")
+        sensor.publish([{"segment": "s", "seq": seq, "values": [1000.0, 0.0]} for seq in range(4)])
+        wait_for(lambda: len(rig.events("on trial")) == 3, "its second attempt")
+        (told,) = rig.events("trial failed")
+        wait_for(lambda: listener.reported[-1].models[0].error == told.detail, "the error")
+
+        assert rig.command("rollback", "--store", rig.data / "store").returncode == 0
+        wait_for(lambda: listener.reported[-1].models[0].error == "", "no error")

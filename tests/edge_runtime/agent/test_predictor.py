@@ -1,6 +1,7 @@
 """One model's sensor and what is told of it."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,3 +174,26 @@ def test_of_a_worker_that_takes_over_nobody_knows_how_fast_it_is(tmp_path: Path)
         fed.feed(10)
         assert [fed.predict(serving) for _ in range(2)] == [1, 9]
         fed.predictor.close()
+
+
+def test_windows_that_have_to_wait_for_the_processors_sake_hold_the_thread_for_one_turn_only(
+    tmp_path: Path,
+) -> None:
+    """What else it does goes on meanwhile, such as telling of losses and of silence."""
+    with Outbox(tmp_path / "outbox.db") as outbox, served(tmp_path) as serving:
+        fed = Fed(tmp_path, outbox, cpu=0.01)
+        fed.feed(2)
+        assert fed.predict(serving) == 1
+        limit = fed.predictor._cpu
+        assert limit is not None
+        limit._pace.spend(36.0)  # an hour's worth
+        turn = threading.Thread(target=fed.predict, args=(serving,))
+        turn.start()
+        turn.join(20)
+        try:
+            assert not turn.is_alive()
+            assert fed.predictor.counts["windows"] == 1
+        finally:
+            fed.predictor.wake()
+            turn.join()
+            fed.predictor.close()
