@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -39,24 +41,47 @@ def test_a_long_rest_saves_no_more_than_a_second_s_worth() -> None:
     assert pace.wait_s(1_000) == pytest.approx(0.2)
 
 
-def test_what_a_process_uses_is_counted_from_its_first_window_on_with_all_its_threads() -> None:
-    limit = CpuLimit(0.01)
-    busy = "import threading\nfor _ in '12': threading.Thread(target=lambda: any(iter(int, 1))).start()"
-    with subprocess.Popen([sys.executable, "-c", busy]) as process:
+@contextmanager
+def busy() -> Iterator[subprocess.Popen[bytes]]:
+    """A process of which two threads are busy."""
+    code = "import threading\nfor _ in '12': threading.Thread(target=lambda: any(iter(int, 1))).start()"
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
         try:
-            wait_for(lambda: used_s(process.pid) > 0.2, "work")
-            limit.begin(process.pid)
-            limit.end()
-            assert limit.wait_s() == 0
-
-            wait_for(lambda: used_s(process.pid) > 0.5, "more work")
-            limit.end()
-            assert 10 < limit.wait_s() < 100
+            yield process
         finally:
             process.kill()
+
+
+def test_what_a_process_uses_is_counted_from_its_first_window_on_with_all_its_threads() -> None:
+    limit = CpuLimit(0.01)
+    with busy() as process:
+        wait_for(lambda: used_s(process.pid) > 0.2, "work")
+        limit.begin(process.pid)
+        limit.end()
+        assert limit.wait_s() == 0
+
+        wait_for(lambda: used_s(process.pid) > 0.5, "more work")
+        limit.end()
+        assert 10 < limit.wait_s() < 100
     limit.end()  # it is gone
     assert limit.event() == ("cpu limit reached", "the limit of 0.01 cores (`cpu`): windows wait")
     assert limit.event() is None
+
+
+def test_so_is_what_the_next_process_uses_and_nothing_of_the_one_before_is_taken_for_its() -> None:
+    limit = CpuLimit(0.01)
+    with busy() as process:
+        limit.begin(process.pid)
+    with busy() as process:
+        wait_for(lambda: used_s(process.pid) > 0.2, "work")
+        limit.begin(process.pid)
+        limit.end()
+        assert limit.wait_s() == 0
+
+        wait_for(lambda: used_s(process.pid) > 0.5, "more work")
+        limit.begin(process.pid)
+        limit.end()
+        assert 10 < limit.wait_s() < 100
 
 
 def used_s(pid: int) -> float:
