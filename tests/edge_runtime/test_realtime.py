@@ -19,10 +19,10 @@ from tests.support.rights import FIFO, WITHOUT, may_raise
 def test_the_thread_is_raised_where_it_may_be_and_as_before_afterwards() -> None:
     before = os.sched_getscheduler(0)
 
-    with realtime(10) as mode:
+    with realtime(7) as mode:
         raised, priority = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
 
-    assert (raised, priority, mode.missing) == (FIFO, 10, "") if may_raise() else mode.missing
+    assert (raised, priority, mode.missing) == (FIFO, 7, "") if may_raise() else mode.missing
     assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == before & ~os.SCHED_RESET_ON_FORK
 
 
@@ -107,6 +107,35 @@ def test_what_lives_through_collections_is_found_in_the_end() -> None:
             mode.collect()
 
         assert garbage() is None
+
+
+def test_garbage_of_before_goes_first_and_what_lives_then_is_not_looked_at_until_the_end() -> None:
+    before, lasting = weakref.ref(Cycle()), Cycle()
+    later = weakref.ref(lasting)
+    with realtime() as mode:
+        assert before() is None
+        del lasting
+        for _ in range(1024):
+            mode.collect()
+        assert later() is not None
+    gc.collect()
+    assert later() is None
+
+
+def test_all_is_looked_at_once_in_a_thousand_times_only() -> None:
+    generations: list[int] = []
+
+    def note(phase: str, about: dict[str, int]) -> None:
+        if phase == "stop":
+            generations.append(about["generation"])
+
+    with realtime() as mode:
+        gc.callbacks.append(note)
+        for _ in range(2048):
+            mode.collect()
+        gc.callbacks.remove(note)
+
+    assert generations == [*[0] * 1023, 2] * 2
 
 
 def test_garbage_is_collected_as_before_after_a_fault() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from edge_runtime.errors import GoldenMismatchError, UnavailableError
 from edge_runtime.worker import Worker
+from tests.support.own_engine import own_engine
 from tests.support.rights import FIFO, classes, may_raise
 from tests.support.slots import slot
 from tests.support.tiny_bundle import golden_windows, tiny_bundle
@@ -14,7 +15,7 @@ from tests.support.waiting import wait_for
 
 
 def test_the_thread_that_predicts_is_raised_and_no_other(tmp_path: Path) -> None:
-    with Worker.start(slot(tmp_path, tiny_bundle()), priority=10) as worker:
+    with Worker.start(slot(tmp_path, tiny_bundle()), priority=9) as worker:
         for _ in range(3):
             assert worker.infer(golden_windows()).labels is not None
         found = classes(worker.pid)
@@ -22,7 +23,7 @@ def test_the_thread_that_predicts_is_raised_and_no_other(tmp_path: Path) -> None
 
     main = found.pop(worker.pid)
     assert (
-        (main, priority, worker.info.missing) == (FIFO, 10, "") if may_raise() else worker.info.missing
+        (main, priority, worker.info.missing) == (FIFO, 9, "") if may_raise() else worker.info.missing
     )
     assert set(found.values()) == {os.SCHED_OTHER}
 
@@ -51,6 +52,19 @@ def test_it_is_ordinary_if_nothing_else_is_said(tmp_path: Path) -> None:
     with Worker.start(slot(tmp_path, tiny_bundle())) as worker:
         assert set(classes(worker.pid).values()) == {os.SCHED_OTHER}
         assert (worker.info.missing, worker.info.notes) == ("", ())
+
+
+@pytest.mark.parametrize("priority", [0, 10])
+def test_what_was_loaded_is_no_business_of_the_garbage_collector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, priority: int
+) -> None:
+    told = "import gc; print('frozen' if gc.get_freeze_count() else 'not yet', flush=True)"
+    monkeypatch.setenv(*own_engine(tmp_path, run=told).popitem())
+    folder, said = slot(tmp_path, tiny_bundle(engine="own")), list[str]()
+    with Worker.start(folder, priority=priority, on_line=said.append) as worker:
+        worker.infer(golden_windows())
+        wait_for(lambda: said[-1:] == ["frozen"], "the engine's word")
+    assert said[0] == "not yet"
 
 
 def test_a_variant_can_be_named_and_no_other_runs(tmp_path: Path) -> None:
