@@ -4,8 +4,8 @@ A provider is started in a process of its own: a GPU's libraries take hundreds o
 are loaded by, one that is broken may end it, and ONNX Runtime tells why only on its standard error.
 """
 
-import mmap
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,7 @@ from edge_runtime.engine.onnxruntime.providers import PROVIDERS
 from edge_runtime.engine.trying import tried
 
 TIMEOUT_S = 60.0
+_BLOCK = 1 << 20
 PROBE = "edge_runtime.engine.onnxruntime.probe"
 # A part of the names in a library that was built with it, which has no file of its own.
 _XNNPACK = b"11onnxruntime7xnnpack"
@@ -57,11 +58,14 @@ def _named(board: str) -> Sequence[str]:
 
 
 def _holds(path: Path, text: bytes) -> bool:
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
-            return library.find(text) >= 0
-    except (OSError, ValueError):  # gone, or empty
-        return False
+    """Whether a file contains it. Read in blocks: mapped whole, it would be at the process's peak."""
+    end = b""
+    with suppress(OSError), path.open("rb") as file:  # it may be gone
+        while block := file.read(_BLOCK):
+            if text in end + block:
+                return True
+            end = block[1 - len(text) :]
+    return False
 
 
 def _started(names: tuple[str, ...]) -> Mapping[str, str]:
