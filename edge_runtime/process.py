@@ -41,16 +41,27 @@ def lift_memory_limit() -> None:
 def beside_limit() -> Iterator[None]:
     """Have what is allocated in here, and kept, not count for `limit_memory`."""
     limit, hardest = resource.getrlimit(resource.RLIMIT_DATA)
-    (before,) = _status_bytes("VmData")
+    before = allocated_bytes()
     resource.setrlimit(resource.RLIMIT_DATA, (hardest, hardest))
     try:
         yield
     finally:
         if limit != resource.RLIM_INFINITY:
             return_freed_memory()
-            (after,) = _status_bytes("VmData")
-            limit += max(0, after - before)
+            limit += max(0, allocated_bytes() - before)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hardest))
+
+
+def allocated_bytes() -> int:
+    """What `limit_memory` counts of this process now; 0 where the kernel does not say."""
+    (now,) = _status_bytes("VmData")
+    return now
+
+
+def freed_bytes() -> int:
+    """How much more memory of this process was resident at its peak than is now."""
+    peak, now = _status_bytes("VmHWM", "VmRSS")
+    return peak - now
 
 
 def most_allocated_bytes() -> int:

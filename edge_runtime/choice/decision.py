@@ -14,8 +14,9 @@ AS_FAST = 1.03  # within this the author's order counts, not the noise
 class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One candidate on this machine, or `why_not` it cannot serve here.
 
-    Times of one row in microseconds, `memory_mb` is the most that its process took. They are None where
-    nothing was measured: of one that cannot serve, and of the only one there is.
+    Times of one row in microseconds. `memory_mb` is the most of its process that was resident,
+    `allocated_mb` the most of what a limit of memory counts. They are None where nothing was measured:
+    of one that cannot serve, and of the only one there is.
     """
 
     candidate: Candidate
@@ -23,6 +24,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     p50_us: float | None = None
     p99_9_us: float | None = None
     memory_mb: float | None = None
+    allocated_mb: float | None = None
     load_ms: float | None = None
     batch_rows_per_s: float | None = None
     golden_max_abs_error: float | None = None

@@ -89,7 +89,7 @@ def _is_sound(record: Record, digest: str) -> bool:
     numbers = [
         number
         for each in record.rows
-        for number in (each.p50_us, each.p99_9_us, each.memory_mb)
+        for number in (each.p50_us, each.p99_9_us, each.memory_mb, each.allocated_mb)
         if number is not None
     ]
     return (

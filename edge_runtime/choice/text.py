@@ -12,6 +12,7 @@ _COLUMNS: dict[str, Callable[[Measured], str]] = {
     "p99.9 µs": lambda row: _number(row.p99_9_us, ".1f"),
     "rows/s": lambda row: _number(row.batch_rows_per_s, ",.0f"),
     "peak MB": lambda row: _number(row.memory_mb, ".0f"),
+    "allocated MB": lambda row: _number(row.allocated_mb, ".0f"),
     "load ms": lambda row: _number(row.load_ms, ".0f"),
 }
 

@@ -74,13 +74,18 @@ class Prepared(msgspec.Struct, frozen=True, tag=True):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a candidate took: of one row in microseconds, and the most memory of its process in MB."""
+    """What a candidate took: of one row in microseconds, and of memory in MB.
+
+    peak_memory_mb: the most of its process that was resident. allocated_mb: the most that its limit
+    counts (`process.limit_memory`), 0 where the kernel does not say.
+    """
 
     rows: int
     p50_us: float
     p99_9_us: float
     batch_rows_per_s: float | None
     peak_memory_mb: float
+    allocated_mb: float
 
 
 class Infer(msgspec.Struct, frozen=True, tag=True):

@@ -13,7 +13,7 @@ from edge_runtime.errors import UnavailableError
 from edge_runtime.worker import Worker
 from tests.support.own_engine import own_engine
 from tests.support.slots import slot
-from tests.support.tiny_bundle import TinyModel, npy, tiny_manifest
+from tests.support.tiny_bundle import TinyModel, npy, tiny_bundle, tiny_manifest
 
 _LENGTH, _CHANNELS = 50_000, 2
 _ROWS_MB = 33  # which a window of 400 kB is measured on, beside the golden ones
@@ -80,3 +80,18 @@ def test_a_limit_that_is_enough_for_the_model_is_enough_to_measure_it(large_rows
 
     assert figures is not None
     assert abs(figures.peak_memory_mb - serving_mb) < _ROWS_MB / 3
+    assert abs(figures.allocated_mb - limit_mb) < _ROWS_MB / 2, "it tells what to write into `memory_mb`"
+
+
+def test_who_asks_what_there_is_takes_no_more_than_who_is_told(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle())
+
+    def peak_mb(told: Candidate | None) -> float:
+        with Worker(folder, asks=True, preferred=told) as worker:
+            (found,) = worker.candidates().usable
+            worker.prepare(found, 60, measure_s=0.05)
+            worker.wait_ready()
+            assert worker.info.figures is not None
+            return worker.info.figures.peak_memory_mb
+
+    assert abs(peak_mb(None) - peak_mb(Candidate("fp32", "cpu"))) < 8
