@@ -8,7 +8,7 @@ from edge_runtime.config import TrialConfig
 from edge_runtime.doctor.findings import Device, Finding, ok, warning
 from edge_runtime.doctor.store import TRIES_AGAIN, installed, opened
 from edge_runtime.store import state_file
-from edge_runtime.store.beside_agent import told, why_it_waits
+from edge_runtime.store.beside_agent import bare, told, why_it_waits
 from edge_runtime.store.slots import Slot
 from edge_runtime.store.trials import CONTACT
 
@@ -42,7 +42,8 @@ def judge(
     what = f"{slot.model} {slot.version} is installed and waits to be tried."
     if slot.state == "trial":
         left = f"{slot.attempts} of {slot.allowed} attempts left"
-        last = f" The last attempt: {slot.reason.rstrip('.')}." if slot.reason not in ("", why) else ""
+        reason = bare(slot, slot.reason).rstrip(".")
+        last = f" The last attempt: {reason}." if reason not in ("", why.rstrip(".")) else ""
         what = f"{slot.model} {slot.version} is on trial, {left}.{last}"
     if why:
         what += f" Why it waits: {why.rstrip('.')}."

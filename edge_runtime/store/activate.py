@@ -14,6 +14,7 @@ from edge_runtime.store.beside_agent import (
     Activator,
     Say,
     Waiting,
+    bare,
     demand_no_agent,
     why_it_waits,
     why_stuck,
@@ -198,7 +199,7 @@ def _attempt(slot: Slot) -> str:
     if slot.state != "trial":
         return told
     told += f", attempt {slot.allowed - slot.attempts} of {slot.allowed}"
-    return f"{told}; the one before: {slot.reason.removeprefix(f'{subject}: ')}" if slot.reason else told
+    return f"{told}; the one before: {bare(slot, slot.reason)}" if slot.reason else told
 
 
 def _another_attempt(store: Store, slot: Slot, error: EdgeError) -> bool:

@@ -47,7 +47,12 @@ def why_it_waits(says: Told | None, pending: Slot) -> str:
 
     An agent that says it knows it better than what was written before.
     """
-    return (says.pending.get(pending.model) if says else "") or pending.waits
+    return bare(pending, (says.pending.get(pending.model) if says else "") or pending.waits)
+
+
+def bare(slot: Slot, why: str) -> str:
+    """A reason without the version in front of it, for where that is named anyway."""
+    return why.removeprefix(f"{slot.model} {slot.version}: ")
 
 
 def why_stuck(store: Store) -> str:

@@ -11,7 +11,7 @@ from edge_runtime.bundle import Root
 from edge_runtime.choice import record
 from edge_runtime.choice.decision import able
 from edge_runtime.choice.record import Record
-from edge_runtime.store.beside_agent import Told, why_it_waits
+from edge_runtime.store.beside_agent import Told, bare, why_it_waits
 from edge_runtime.store.locks import Holder
 from edge_runtime.store.slots import ModelState, Slot, State, short
 
@@ -110,7 +110,7 @@ def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
         yield f"  {told}"
     for role, slot in _rows(now):
         why = why_it_waits(seen.told, slot) if role == "pending" else slot.waits
-        why = why or slot.reason
+        why = bare(slot, why or slot.reason)
         reason = f"  {why}" if why else ""
         if slot.declares and role == "pending":
             reason = f"  its confirm forbids releases below {slot.declares}{reason}"

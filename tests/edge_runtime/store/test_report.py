@@ -121,7 +121,7 @@ def test_why_the_active_version_does_not_run_is_not_told_of_the_one_that_waits(c
     command.shelf.run("1.0.0")
     waits = command.shelf.install("1.1.0")
     store.tried("tiny", waits.digest)
-    store.judged("tiny", waits.digest, "wait", "There is no memory.")
+    store.judged("tiny", waits.digest, "wait", "tiny 1.1.0: There is no memory.")
 
     with store.agent_lock() as lock:
         lock.say(Told({"tiny": ""}, {"tiny": "Its files are gone."}).line())
