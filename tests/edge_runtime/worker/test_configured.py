@@ -22,9 +22,7 @@ def test_the_thread_that_predicts_is_raised_and_no_other(tmp_path: Path) -> None
         priority = os.sched_getparam(worker.pid).sched_priority
 
     main = found.pop(worker.pid)
-    assert (
-        (main, priority, worker.info.missing) == (FIFO, 9, "") if may_raise() else worker.info.missing
-    )
+    assert (main, priority, worker.info.missing) == (FIFO, 9, "") if may_raise() else worker.info.missing
     assert set(found.values()) == {os.SCHED_OTHER}
 
 
@@ -52,6 +50,35 @@ def test_it_is_ordinary_if_nothing_else_is_said(tmp_path: Path) -> None:
     with Worker.start(slot(tmp_path, tiny_bundle())) as worker:
         assert set(classes(worker.pid).values()) == {os.SCHED_OTHER}
         assert (worker.info.missing, worker.info.notes) == ("", ())
+
+
+def test_the_answer_is_sent_before_garbage_is_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collection is held until the answer is here."""
+    here = tmp_path / "here"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import gc, os, time\n"
+        "def hold(phase, _):\n"
+        "    if phase == 'start' and not gc.isenabled():\n"
+        f"        while not os.path.exists({str(here)!r}): time.sleep(0.01)\n"
+        "gc.callbacks.append(hold)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    with Worker.start(slot(tmp_path, tiny_bundle()), priority=10) as worker:
+        assert worker.infer(golden_windows()).labels is not None
+        here.touch()
+        assert worker.infer(golden_windows()).labels is not None
+
+
+def test_nothing_is_loaded_in_real_time_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes seconds, in which ordinary work would stand still."""
+    told = "print(os.sched_getscheduler(0), flush=True)"
+    monkeypatch.setenv(*own_engine(tmp_path, load=told, imported=told).popitem())
+    folder, said = slot(tmp_path, tiny_bundle(engine="own")), list[str]()
+    with Worker.start(folder, priority=10, on_line=said.append):
+        assert said[0] == str(os.SCHED_OTHER)
+        assert str(FIFO) not in said
 
 
 @pytest.mark.parametrize("priority", [0, 10])
