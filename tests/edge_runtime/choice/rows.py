@@ -14,6 +14,7 @@ def row(name: str, p50_us: float | None = None, *, why_not: str = "", provider: 
         p50_us=p50_us,
         p99_9_us=p50_us and 2 * p50_us,
         memory_mb=p50_us and 40.0,
+        allocated_mb=p50_us and 50.0,
     )
 
 

@@ -9,10 +9,10 @@ ROWS = [row("int8", 10), row("fp32", 1234.56), row("fp16", why_not="needs tensor
 
 def test_people_get_columns_marks_and_a_sentence_for_each_that_cannot_serve() -> None:
     assert columns(ROWS, {Candidate("int8", "cpu"): "runs"}) == [
-        "variant   on  p50 µs  p99.9 µs  peak MB",
-        "int8     cpu    10.0      20.0       40  runs",
-        "fp32     cpu  1234.6    2469.1       40",
-        "fp16     cpu       -         -        -",
+        "variant   on  p50 µs  p99.9 µs  peak MB  allocated MB",
+        "int8     cpu    10.0      20.0       40            50  runs",
+        "fp32     cpu  1234.6    2469.1       40            50",
+        "fp16     cpu       -         -        -             -",
         "fp16 on cpu: needs tensorrt (no GPU)",
     ]
 

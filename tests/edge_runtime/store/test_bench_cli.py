@@ -136,7 +136,7 @@ def test_what_a_device_has_measured_is_shown_and_nothing_is_measured(
     lines = out.splitlines()
     assert code == 0
     assert lines[0] == "tiny 1.0.0"
-    assert lines[3].split() == ["int8", "cpu", "10.0", "20.0", "40", "chosen"]
+    assert lines[3].split() == ["int8", "cpu", "10.0", "20.0", "40", "50", "chosen"]
     assert lines[-1].startswith(f"on {key_of().machine}, edge-runtime ")
     assert "others now" not in lines[-1]
     assert "pinned" not in out
