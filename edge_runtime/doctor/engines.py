@@ -24,7 +24,9 @@ import sys
 sys.path[:] = [folder for folder in sys.path if folder]  # nothing is imported from where we stand
 import msgspec
 from edge_runtime.doctor.probe import engines
-print(msgspec.json.encode(engines(sys.argv[1], sys.argv[2:])).decode())
+from edge_runtime.doctor.software import LOOKS
+looks_for = lambda engine: print(LOOKS + engine, flush=True)
+print(msgspec.json.encode(engines(sys.argv[1], sys.argv[2:], on_look=looks_for)).decode())
 """
 _ADVICE = "Install what is named, or a bundle that was converted for this device."
 

@@ -3,7 +3,7 @@
 On a processor that an engine was not built for, importing it ends the process.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -21,17 +21,26 @@ class Engines(msgspec.Struct, frozen=True):
     unusable: dict[str, Mapping[str, str]] = {}
 
 
-def engines(board: str, folders: Sequence[str]) -> Engines:
-    """Of all variants in these slots. `board`: what this device is, '' where nobody has said."""
+def engines(
+    board: str, folders: Sequence[str], on_look: Callable[[str], None] = lambda _: None
+) -> Engines:
+    """Of all variants in these slots. `board`: what this device is, '' where nobody has said.
+
+    `on_look` hears of each engine before it is looked for: that of another package may hang.
+    """
     variants: dict[str, Variant] = {}
     for folder in folders:
         with open_folder(folder, root=None, allow_unsigned=True) as bundle:
             variants |= {variant.engine: variant for variant in bundle.manifest.variants}
-    found = registry.find(variants)
+    unavailable: dict[str, str] = {}
     usable: dict[str, tuple[str, ...]] = {}
     unusable: dict[str, Mapping[str, str]] = {}
-    for name, engine in found.engines.items():
-        if not found.unavailable[name]:
-            names, unusable[name] = registry.providers(engine, variants[name], board)
+    for name, variant in variants.items():
+        package = registry.package_of(name)
+        on_look(f"The engine {name} of the package {package}" if package else f"The engine {name}")
+        found = registry.find([name])
+        unavailable |= found.unavailable
+        if not found.unavailable.get(name, "nobody has it"):
+            names, unusable[name] = registry.providers(found.engines[name], variant, board)
             usable[name] = tuple(filter(None, names))  # where there is one way, it has no name
-    return Engines(dict(found.unavailable), usable, unusable)
+    return Engines(unavailable, usable, unusable)

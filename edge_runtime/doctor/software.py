@@ -14,6 +14,7 @@ from edge_runtime.memory import says_refused
 
 OLDEST = (3, 10)
 _IMPORT_S = 50.0
+LOOKS = "looks for: "  # what such a process says before the engine that it looks for next
 # In a process of its own: on a processor it was not built for, importing it ends the process.
 _IMPORT = """
 import sys
@@ -79,10 +80,10 @@ def in_a_process(interpreter: Path, script: str, *arguments: str) -> str | Findi
             f"{interpreter}: this user cannot start it: {error.strerror}.",
             "Run the doctor as the agent's user; keep edge-runtime where that user may run it: /opt.",
         )
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as error:
         return problem(
-            f"The engine could not be imported within {_IMPORT_S:g} s.",
-            "Look whether the disk is slow or failing: dmesg",
+            f"{_looked_for(error.stdout)} could not be imported within {_IMPORT_S:g} s.",
+            "Look whether the disk is slow or failing: dmesg; a package that hangs can be uninstalled.",
         )
     if done.returncode == -signal.SIGILL:
         return problem(
@@ -97,3 +98,10 @@ def in_a_process(interpreter: Path, script: str, *arguments: str) -> str | Findi
             f"Install it anew: {pip} install --force-reinstall edge-runtime",
         )
     return done.stdout.strip()
+
+
+def _looked_for(said: bytes | None) -> str:
+    """The last that a process said it looks for."""
+    lines = (said or b"").decode(errors="replace").splitlines()
+    looks = [line.removeprefix(LOOKS) for line in lines if line.startswith(LOOKS)]
+    return looks[-1] if looks else "The engine"

@@ -53,7 +53,8 @@ def look(device: Device) -> Iterator[Finding]:
     elif device.config:
         yield warning(
             f"{path}: no agent runs on it now.",
-            "Start it: systemctl start edge-runtime. Why it ended: journalctl -u edge-runtime",
+            "Start it: systemctl start edge-runtime. If it was started and has ended, why: "
+            "journalctl -u edge-runtime",
         )
 
 

@@ -142,8 +142,8 @@ def test_where_a_namespace_hides_users_nobody_is_named_to_run_it_as(tmp_path: Pa
         (errno.EACCES, "Permission denied. Look who may: ls -ld "),
         (errno.EROFS, "Read-only file system. The kernel mounts a file system so when its disk fails: "),
         (errno.EIO, "Input/output error. The disk is failing: `dmesg` tells. Replace it."),
-        (errno.EISDIR, "Is a directory. A folder is where a file should be: look what it is, and "),
-        (errno.ENOTDIR, "Not a directory. A file is where a folder should be: look what it is, and "),
+        (errno.EISDIR, "Is a directory. It is a folder and should be a file: name the file, "),
+        (errno.ENOTDIR, "Not a directory. A file is where a folder should be: name another "),
         (errno.EMFILE, "Too many open files."),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.config import Config, DeviceConfig, ModelConfig, SourceConfig
-from edge_runtime.doctor import engines
+from edge_runtime.doctor import engines, software
 from edge_runtime.doctor.findings import Device
 from edge_runtime.doctor.probe import Engines
 from edge_runtime.store.disk import Store
@@ -86,6 +86,18 @@ def test_an_adapter_that_breaks_when_it_is_asked_for_providers_hides_nothing_of_
         "own: another provider is installed and cannot be used: its adapter is broken: "
         "ZeroDivisionError: division by zero."
     )
+
+
+def test_an_adapter_that_hangs_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shelf: Shelf
+) -> None:
+    monkeypatch.setenv(*own_engine(tmp_path, why="time.sleep(60)").popitem())
+    monkeypatch.setattr(software, "_IMPORT_S", 5.0)
+    shelf.install("1.0.0", variants={"gpu": "good", "fast": "good"}, on_own={"gpu"})
+
+    (found,) = engines.look(Device(store=shelf.store.root))
+    assert found.state == "problem"
+    assert found.what == "The engine own of the package ownengine 1.0 could not be imported within 5 s."
 
 
 @pytest.mark.parametrize(
