@@ -98,3 +98,19 @@ def test_what_dies_while_it_is_confirmed_is_started_again(tmp_path: Path) -> Non
         assert wait_for(serving.living, "another worker").alive
     finally:
         serving.close()
+
+
+def test_a_worker_that_still_loads_answers_nothing_yet(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle())
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        installed = Installed(bundle.digest, folder, bundle.manifest)
+    worker = Worker(folder)
+    serving = Serving(installed, worker, start=Worker, load_timeout_s=60, note=lambda *_: None)
+    try:
+        assert serving.answering is None
+        worker.wait_ready()
+        assert serving.answering is worker
+        worker.close()
+        assert serving.answering is None
+    finally:
+        serving.close()
