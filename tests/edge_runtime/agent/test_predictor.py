@@ -164,6 +164,29 @@ def test_a_run_that_takes_too_long_is_no_success_and_no_prediction_and_the_next_
         fed.predictor.close()
 
 
+def test_a_window_is_not_blamed_for_what_the_version_before_did_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left out when it has taken down three workers of one version."""
+    monkeypatch.setattr(serving_module, "_FIRST_BACK_OFF_S", 0.0)
+    with (
+        Outbox(tmp_path / "outbox.db") as outbox,
+        served(tmp_path, behaviour="hangs_on_large") as serving,
+    ):
+        fed = Fed(tmp_path, outbox, run_timeout_s=0.2)
+        fed.feed(1, value=1000.0)
+
+        def failed_after(runs: int) -> int:
+            assert [fed.predict(serving) for _ in range(runs)] == [0] * runs
+            return fed.predictor.counts["failed"]
+
+        assert failed_after(2) == 0
+        fed.predictor.go_over()
+        assert failed_after(2) == 0
+        assert failed_after(1) == 1
+        fed.predictor.close()
+
+
 def test_of_a_worker_that_takes_over_nobody_knows_how_fast_it_is(tmp_path: Path) -> None:
     """As many windows at once as the one before could run in time may be too many for it."""
     with Outbox(tmp_path / "outbox.db") as outbox, served(tmp_path) as serving:

@@ -147,6 +147,26 @@ def test_the_next_worker_answers_before_the_old_one_has_ended_and_a_stop_waits_f
     assert not old.alive
 
 
+def test_a_worker_whose_turn_never_comes_is_ended_by_the_next_one_and_by_a_stop(tmp_path: Path) -> None:
+    folder = slot(tmp_path, tiny_bundle())
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        installed = Installed(bundle.digest, folder, bundle.manifest)
+    source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
+    config = settings.parse(
+        {"device": {"id": "device-01"}, "models": [{"name": "tiny", "source": source}]}, tmp_path
+    )
+    first, second = Worker.start(folder), Worker.start(folder)
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        model = runner_of(config, outbox)
+        model.serve(installed, first)
+        model.serve(installed, second)
+        assert (first.alive, second.alive) == (False, True)
+        model.begin_stop()
+        model.start()
+        model.stop(20)
+        assert not second.alive
+
+
 def test_each_models_workers_are_started_as_that_model_is_configured(tmp_path: Path) -> None:
     """Its limit of memory, as the kernel holds it, and its priority, variant and time."""
     folder = slot(tmp_path, tiny_bundle(variants={"slow": "slow", "fast": "good"}))
