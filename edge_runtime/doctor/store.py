@@ -7,7 +7,7 @@ from edge_runtime import durable
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.errors import EdgeError
 from edge_runtime.store import beside_agent
-from edge_runtime.store.beside_agent import Told, why_stuck
+from edge_runtime.store.beside_agent import Told, bare, why_stuck
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState
 
@@ -95,7 +95,7 @@ def judge_idle(name: str, model: ModelState, *, stuck: bool = False) -> Finding:
     why = "all versions went or were rejected"
     if model.bad:
         last = list(model.bad.values())[-1]
-        why = f"{last.version} was rejected: {last.reason.rstrip('.')}"
+        why = f"{last.version} was rejected: {bare(last, last.reason).rstrip('.')}"
     return problem(
         f"{name}: nothing runs; {why}.", "Install one that works here: edge-runtime install BUNDLE"
     )

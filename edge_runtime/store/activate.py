@@ -146,9 +146,8 @@ def is_active(state: State, slot: Slot) -> bool:
     if slot.digest == now.active:
         return True
     if bad := now.bad.get(slot.digest):
-        raise EngineError(
-            f"{slot.model} {slot.version}: it was rejected: {_sentence(bad.reason)} {runs(now)}"
-        )
+        why = _sentence(bare(bad, bad.reason))
+        raise EngineError(f"{slot.model} {slot.version}: it was rejected: {why} {runs(now)}")
     if slot.digest != now.pending:
         raise StoreError(
             f"{slot.model} {slot.version}: it is not pending any more: a later request replaced it, its "

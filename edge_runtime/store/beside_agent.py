@@ -21,12 +21,14 @@ class Told(msgspec.Struct, frozen=True):
     """What an agent says of the models that it is configured for: `runs`, the version of each that
     answers, '' for none; `waits`, why one does not run, of what is active or was to be installed.
 
-    `pending`, of all models: why the version that waits to be active cannot be tried now.
+    `pending`, of all models: why the version that waits to be active cannot be tried now. `ways`: how
+    each that answers is run.
     """
 
     runs: Mapping[str, str]
     waits: Mapping[str, str] = {}
     pending: Mapping[str, str] = {}
+    ways: Mapping[str, str] = {}
 
     def line(self) -> str:
         """For the lock that the agent holds."""

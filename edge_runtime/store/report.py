@@ -120,8 +120,18 @@ def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
             f"  {role:<9} {slot.version:<12} {slot.state:<8} release {slot.release:<12} "
             f"{short(slot.digest)}{reason}"
         )
-        if role == "active" and model in seen.choices:
-            yield f"            {_choice(seen.choices[model])}"
+        if role == "active":
+            yield from (f"            {line}" for line in _ways(model, seen))
+
+
+def _ways(model: str, seen: Seen) -> Iterator[str]:
+    """How the active version is to run here, and how it does where that is otherwise, as while it is hot."""
+    found = seen.choices.get(model)
+    if found:
+        yield _choice(found)
+    now = seen.told.ways.get(model) if seen.told else None
+    if now and not (found and now == str(found.chosen)):
+        yield f"now: {now}"
 
 
 def _choice(found: Record) -> str:

@@ -94,7 +94,7 @@ def test_a_configured_model_of_which_nothing_runs_is_a_problem_with_the_reason(
             "problem",
             "tiny: nothing runs; 1.0.0 waits to be active, and cannot run now.",
         )
-    shelf.store.rejected("tiny", slot.digest, "it gives other outputs.")
+    shelf.store.rejected("tiny", slot.digest, "tiny 1.0.0: it gives other outputs.")
     assert (idle().state, idle().what) == (
         "problem",
         "tiny: nothing runs; 1.0.0 was rejected: it gives other outputs.",

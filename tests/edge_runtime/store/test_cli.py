@@ -114,7 +114,8 @@ class TestBesideAnAgent:
     def test_a_rejection_is_told_with_its_reason_and_what_runs(self, command: Command) -> None:
         store = command.shelf.store
         command.shelf.run("1.0.0")
-        with agent(store, lambda slot: store.rejected(slot.model, slot.digest, "row 2 differs.")):
+        why = "tiny 1.1.0: row 2 differs."
+        with agent(store, lambda slot: store.rejected(slot.model, slot.digest, why)):
             assert command.install("1.1.0") == EngineError.exit_code
 
         assert "it was rejected: row 2 differs. Version 1.0.0 goes on running." in command.err

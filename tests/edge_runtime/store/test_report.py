@@ -89,6 +89,24 @@ def test_it_says_how_what_is_active_runs_where_that_was_measured(command: Comman
     assert lines(row("fp32"), key=pinned)[1] == "chosen: fp32 on cpu, as no other is wanted"
 
 
+def test_it_says_how_what_is_active_runs_now_where_that_is_not_what_was_chosen(command: Command) -> None:
+    slot = command.shelf.run("1.0.0")
+
+    def under_active(way: str) -> list[str]:
+        with command.shelf.store.agent_lock() as lock:
+            lock.say(Told({"tiny": "1.0.0"}, ways={"tiny": way}).line())
+            assert command("status") == 0
+        return [line.strip() for line in command.out.splitlines()[5:]]
+
+    assert under_active("fp32 on cpu") == ["now: fp32 on cpu"], "nothing was measured"
+    path = record.path_of(command.shelf.store.root, "tiny", slot.digest)
+    record.write(path, recorded(row("fp32", 20.5), row("int8", 12.25), digest=slot.digest))
+    chosen = "chosen: int8 on cpu, 12.2 µs a row here, of 2 that were timed"
+    assert under_active("int8 on cpu") == [chosen]
+    assert under_active("int8 on cpu, 1 of 4 windows") == [chosen, "now: int8 on cpu, 1 of 4 windows"]
+    assert under_active("fp32 on cpu") == [chosen, "now: fp32 on cpu"]
+
+
 def test_why_a_version_waits_is_told_with_and_without_an_agent(command: Command) -> None:
     store = command.shelf.store
     command.shelf.run("1.0.0")
@@ -113,6 +131,7 @@ def test_why_a_version_waits_is_told_with_and_without_an_agent(command: Command)
         "runs": {"tiny": "1.0.0"},
         "waits": {},
         "pending": {"tiny": "It is made for pi5."},
+        "ways": {},
     }
 
 
