@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_runtime import config as settings
@@ -220,3 +221,23 @@ def test_windows_that_have_to_wait_for_the_processors_sake_hold_the_thread_for_o
             fed.predictor.wake()
             turn.join()
             fed.predictor.close()
+
+
+@pytest.mark.parametrize("change", [{"length": 6}, {"stride": 1}, {"channels": ("a", "b")}])
+def test_a_version_with_the_same_windows_goes_on_in_the_stream_and_one_with_others_begins_anew(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        fed = Fed(tmp_path, outbox)
+        fed.feed(2)
+        before, window = fed.predictor._sensor, MANIFEST.window
+        assert fed.predictor.listen(msgspec.structs.replace(MANIFEST, version="1.1.0"))
+        assert fed.predictor._sensor is before
+        assert fed.predictor.counters()["waiting"] == 2
+
+        assert window is not None
+        other = msgspec.structs.replace(window, **change)
+        assert fed.predictor.listen(msgspec.structs.replace(MANIFEST, window=other))
+        assert fed.predictor._sensor is not before
+        assert fed.predictor.counters()["waiting"] == 0
+        fed.predictor.close()
