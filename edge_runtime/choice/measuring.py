@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from edge_runtime.choice.decision import Measured, able
+from edge_runtime.choice.turn import in_turn
 from edge_runtime.engine.candidate import Candidate, none_runs
 from edge_runtime.engine.registry import TIMEOUT_S
 from edge_runtime.errors import EdgeError, EngineError, WorkerError
@@ -38,13 +39,15 @@ class Start(Protocol):
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds: for a load with the golden inputs; for what comes before it, such as building a plan; for
-    timing rows of one candidate, and batches; for all candidates, preparing and looking not counted."""
+    timing rows of one candidate, and batches; for all candidates, preparing and looking not counted; for
+    another model that is measured to end."""
 
     load_s: float = 60.0
     prepare_s: float = 2_000.0  # what builds has its own limit, which says more
     measure_s: float = 0.5
     batch_s: float = 0.0
     total_s: float = 300.0
+    turn_s: float = 300.0
 
 
 class Cancelled(Exception):  # noqa: N818 (nothing went wrong)
@@ -137,12 +140,13 @@ def measure(
             turns.prepare(worker, only)
             worker.wait_ready(limits.load_s)
             return (_row(only, worker), *passed)
-        tell(f"measures {', '.join(map(str, found.usable))}")
         rows = []
-        for number, candidate in enumerate(found.usable):
-            rows.append(turns.turn(candidate, worker if number == 0 else None))
-            tell(_told(rows[-1]))
-        held.close()
+        with in_turn(limits.turn_s, held.check, tell):
+            tell(f"measures {', '.join(map(str, found.usable))}")
+            for number, candidate in enumerate(found.usable):
+                rows.append(turns.turn(candidate, worker if number == 0 else None))
+                tell(_told(rows[-1]))
+            held.close()
         if not able(rows):
             raise none_runs(subject, turns.failed)
         return (*rows, *passed)
@@ -226,6 +230,7 @@ def _row(candidate: Candidate, worker: Worker) -> Measured:
         p50_us=figures.p50_us,
         p99_9_us=figures.p99_9_us,
         memory_mb=figures.peak_memory_mb,
+        allocated_mb=figures.allocated_mb or None,
         batch_rows_per_s=figures.batch_rows_per_s,
     )
 
@@ -233,4 +238,5 @@ def _row(candidate: Candidate, worker: Worker) -> Measured:
 def _told(row: Measured) -> str:
     if row.why_not:
         return f"{row.candidate} cannot serve: {row.why_not}"
-    return f"{row.candidate} takes {row.p50_us:.1f} µs for a row and {row.memory_mb:.0f} MB"
+    limited = "" if row.allocated_mb is None else f", {row.allocated_mb:.0f} MB as `memory_mb` counts"
+    return f"{row.candidate} takes {row.p50_us:.1f} µs for a row and {row.memory_mb:.0f} MB{limited}"
