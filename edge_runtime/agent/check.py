@@ -1,6 +1,7 @@
 """What can be said of a configuration without starting the agent."""
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,10 +16,10 @@ from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.bundle.rotation import decides
 from edge_runtime.config import BrokerConfig, Config, ModelConfig, TemperatureConfig
 from edge_runtime.engine.requirements import only
-from edge_runtime.errors import ConfigError, EdgeError, StoreError
+from edge_runtime.errors import ConfigError, EdgeError
 from edge_runtime.mqtt import check as try_out
 from edge_runtime.store.disk import Store
-from edge_runtime.store.slots import Slot
+from edge_runtime.store.slots import Slot, State
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -56,7 +57,16 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
             findings.append(Finding(subject, text, why))
         return not why
 
-    look("device.data", lambda: _data(config.device.data))
+    state = State()
+
+    def data() -> str:
+        nonlocal state
+        told = _data(config.device.data)
+        if os.path.isdir(config.store):  # else the first install makes it
+            state = Store(config.store).state()
+        return told
+
+    look("device.data", data)
     trusts = look("device.trust", lambda: _trust(config))
     look("device.board", lambda: _board(config.board))
     if config.device.temperature:
@@ -66,7 +76,7 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
     else:
         fleet = config.fleet
         look("fleet", lambda: _broker("publishes to", fleet, connect=connect))
-    active = _active(config)
+    active = {name: now.slots[now.active] for name, now in state.models.items() if now.active}
     for index, model in enumerate(config.models):
         where, one = f"models[{index}]", model
         findings += _bundle(where, config, model, active.get(model.name), trusts)
@@ -164,15 +174,6 @@ def _lacks(config: Config, active: Slot, variant: str | None) -> str:
     except EdgeError as error:
         return str(error)
     return ""
-
-
-def _active(config: Config) -> Mapping[str, Slot]:
-    """What is active of each model that has such; none where there is no store that can be read."""
-    try:
-        models = Store(config.store).state().models
-    except StoreError:
-        return {}
-    return {name: now.slots[now.active] for name, now in models.items() if now.active}
 
 
 def _how(model: ModelConfig) -> str:

@@ -3,6 +3,8 @@
 import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from edge_runtime.agent.books import Books
@@ -154,11 +156,21 @@ class ModelRunner:
         if serving is not None and serving.installed.digest == digest:
             serving.on_trial = False
 
-    def give_up(self, digest: str) -> None:
-        """The bundle in use goes: no worker is started for it again, and nothing more told of it."""
+    @contextmanager
+    def giving_up(self, digest: str) -> Iterator[None]:
+        """While the bundle in use is removed, and afterwards, no worker is started for it again, and
+        what a start finds is not told. Where that raises all is as before.
+        """
         serving = self._serving
-        if serving is not None and serving.installed.digest == digest:
-            serving.given_up = True
+        if serving is None or serving.installed.digest != digest:
+            yield
+            return
+        serving.given_up = True
+        try:
+            yield
+        except BaseException:
+            serving.given_up = False
+            raise
 
     def begin_stop(self) -> None:
         """No new windows; `stop` waits for those in hand."""

@@ -147,5 +147,5 @@ class Slots:
         """Where it is its own fault. For the machine's the runner goes on trying."""
         decision = blame.decide(error, self.model(name), digest)
         if decision in ("withdraw", "reject"):
-            self._runners[name].give_up(digest)  # before its files go: they are not found missing
-            self._store.judged(name, digest, decision, str(error))
+            with self._runners[name].giving_up(digest):  # its files go, and are not found missing
+                self._store.judged(name, digest, decision, str(error))

@@ -199,6 +199,14 @@ def test_after_a_rotation_the_pinned_root_decides_for_the_bundle_as_in_an_instal
     assert "trusts root file version 2, which took the place of" in check(rig).stdout
 
 
+def test_a_store_whose_state_is_damaged_is_a_problem_as_it_is_for_the_agent(rig: AgentRig) -> None:
+    Store(rig.data / "store").install(rig.bundle(), root=root())
+    (rig.data / "store" / "state.json").write_bytes(b"{")
+    found = problems(rig)
+    assert list(found) == ["device.data"]
+    assert "expected the store's state as it was written" in found["device.data"]
+
+
 def test_brokers_are_tried_only_when_asked(rig: AgentRig, broker: Mosquitto) -> None:
     assert problems(rig) == {}
     found = problems(rig, "--connect")

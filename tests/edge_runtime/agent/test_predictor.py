@@ -241,3 +241,14 @@ def test_a_version_with_the_same_windows_goes_on_in_the_stream_and_one_with_othe
         assert fed.predictor._sensor is not before
         assert fed.predictor.counters()["waiting"] == 0
         fed.predictor.close()
+
+
+def test_a_place_in_another_ring_says_nothing_of_this_one(tmp_path: Path) -> None:
+    """The journal's file was lost, say, and the outbox was not."""
+    with Outbox(tmp_path / "outbox.db") as outbox, served(tmp_path) as serving:
+        place = msgspec.json.encode({"ring": "another", "run": 1_000_000, "next": 1_000_000})
+        outbox.append([], meta={"place/tiny": place})
+        fed = Fed(tmp_path, outbox)
+        fed.feed(3)
+        assert fed.predict(serving) == 1
+        fed.predictor.close()

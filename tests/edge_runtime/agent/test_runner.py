@@ -15,6 +15,7 @@ from edge_runtime.agent.serving import Installed
 from edge_runtime.agent.supervisor import Supervisor
 from edge_runtime.bundle import open_folder
 from edge_runtime.config import Config, ModelConfig
+from edge_runtime.errors import StorageError
 from edge_runtime.service.notify import Notifier
 from edge_runtime.store.disk import Store
 from edge_runtime.telemetry.messages import Event
@@ -165,6 +166,36 @@ def test_a_worker_whose_turn_never_comes_is_ended_by_the_next_one_and_by_a_stop(
         model.start()
         model.stop(20)
         assert not second.alive
+
+
+def test_what_is_given_up_is_not_started_again_unless_that_could_not_be_written_down(
+    tmp_path: Path,
+) -> None:
+    folder = slot(tmp_path, tiny_bundle())
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        installed = Installed(bundle.digest, folder, bundle.manifest)
+    source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
+    config = settings.parse(
+        {"device": {"id": "device-01"}, "models": [{"name": "tiny", "source": source}]}, tmp_path
+    )
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        model = runner_of(config, outbox)
+        model.start()
+        try:
+            model.serve(installed, None)
+            first = wait_for(lambda: model.answering, "a worker")
+            with pytest.raises(StorageError), model.giving_up(installed.digest):
+                raise StorageError("no space is left.")
+            with model.giving_up("another"):
+                first.kill()
+            second = wait_for(lambda: (now := model.answering) is not first and now, "another worker")
+
+            with model.giving_up(installed.digest):
+                second.kill()
+            wait_for(lambda: "SIGKILL" in model.trouble, "its end")
+            assert not wait_for(lambda: model._serving, "what is given up").living()
+        finally:
+            model.stop(20)
 
 
 def test_each_models_workers_are_started_as_that_model_is_configured(tmp_path: Path) -> None:
