@@ -121,13 +121,14 @@ def _not_yet(store: Store, slot: Slot, waiting: Waiting) -> str:
     now = store.state().models[slot.model].slots.get(slot.digest, slot)
     subject = f"{slot.model} {slot.version}"
     if waiting.whom == "command":
-        return waiting.gave_up("It is installed and pending: `edge-runtime activate` goes on with it.")
+        activate = f"`edge-runtime activate {slot.model}`"
+        return waiting.gave_up(f"It is installed and pending: {activate} goes on with it.")
     if stuck := why_stuck(store):
         return f"{subject}: it is installed and pending; {stuck}"
     if now.state == "trial" and now.proved:
         return (
             f"{subject}: it runs, on trial; the agent has not confirmed it within {waiting.wait_s:g} s. "
-            "`edge-runtime status` tells; `edge-runtime confirm` vouches for it."
+            f"`edge-runtime status` tells; `edge-runtime confirm {slot.model}` vouches for it."
         )
     found = why_it_waits(beside_agent.told(store), now)
     why = f"Why it waits: {_sentence(found)}" if found else "Why not: journalctl -u edge-runtime."
@@ -216,7 +217,8 @@ def _with_what_runs(store: Store, slot: Slot, error: EdgeError) -> EdgeError:
     now = store.state().models.get(slot.model, ModelState())
     told = _sentence(error)
     if now.pending == slot.digest:
-        told += " It stays pending: `edge-runtime activate` tries it again, and so does an agent."
+        activate = f"`edge-runtime activate {slot.model}`"
+        told += f" It stays pending: {activate} tries it again, and so does an agent."
     return type(error)(f"{told} {runs(now)}")
 
 

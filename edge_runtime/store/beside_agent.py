@@ -108,7 +108,7 @@ class Waiting:
         """What was waited for in vain, and what to do; `then`: a sentence on what is now."""
         return (
             f"{self._subject}: {self._words or 'another process'} did not end within {self.wait_s:g} s. "
-            f"{then} Wait for it and try again."
+            f"Wait for that and try again. {then}"
         )
 
     def _look(self) -> str:

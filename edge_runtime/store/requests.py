@@ -35,7 +35,7 @@ def rolled_back(state: State, model: str | None) -> tuple[State, Slot]:
     if now.active and now.pending and now.slots[now.pending].state == "trial":
         return requested(state, model, now.active), now.slots[now.active]
     if now.previous is None:
-        found = f"only {now.slots[now.active].version}" if now.active else "no version"
+        found = f"only {now.slots[now.active].version}" if now.active else "no confirmed version"
         advice = _forbidden(now) or "Install the version you want."
         raise StoreError(f"{model}: nothing to roll back to, {found} is kept here. {advice}")
     return requested(state, model, now.previous), now.slots[now.previous]

@@ -151,7 +151,7 @@ def confirmed(state: State, model: str, digest: str) -> State:
     if slot.state != "good" and not (slot.state == "trial" and slot.proved):
         raise StoreError(
             f"{model} {slot.version}: expected a version that gave its golden outputs here, found one "
-            "that did not yet. `edge-runtime activate` lets it."
+            f"that did not yet. `edge-runtime activate {model}` has it do so."
         )
     slot = msgspec.structs.replace(slot, state="good", attempts=0, allowed=0, reason="", waits="")
     if slot.declares > now.declared:

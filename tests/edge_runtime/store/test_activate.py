@@ -50,7 +50,7 @@ def test_a_broken_engine_condemns_nothing_and_once_mended_all_runs(shelf: Shelf,
 
     assert done.returncode == 8, done.stderr
     assert "needs onnxruntime (it cannot be imported: libcudart.so.12 is missing" in done.stderr
-    assert "It stays pending: `edge-runtime activate` tries it again" in done.stderr
+    assert "It stays pending: `edge-runtime activate tiny` tries it again" in done.stderr
     assert "Version 1.0.0 goes on running." in done.stderr
     now = shelf.model()
     assert (now.active, now.bad) == (running.digest, {})

@@ -142,8 +142,8 @@ def test_a_second_command_says_whom_it_waits_for_and_takes_its_turn(shelf: Shelf
         waits = f"another command (process {first.pid}) that measures or tries a version"
         assert f"other 1.0.0: waits for {waits}\n" in told
         assert told.endswith(
-            f"other 1.0.0: {waits} did not end within 0.2 s. It is installed and pending: "
-            "`edge-runtime activate` goes on with it. Wait for it and try again.\n"
+            f"other 1.0.0: {waits} did not end within 0.2 s. Wait for that and try again. It is "
+            "installed and pending: `edge-runtime activate other` goes on with it.\n"
         ), told
         assert "agent" not in told
 
