@@ -7,7 +7,7 @@ from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.store import installed, opened, told
 from edge_runtime.errors import BundleError, EdgeError, UnreadableError
 from edge_runtime.store.disk import Store
-from edge_runtime.store.slots import Slot
+from edge_runtime.store.slots import ModelState, Slot
 
 LIMIT_S = 60.0  # every byte is read, from what may be a slow card
 _MENDS = "Install it again, which mends it: edge-runtime install BUNDLE"
@@ -24,7 +24,7 @@ def look(device: Device) -> Iterator[Finding]:
             error = _damage(store, slot)
             if error is None:
                 whole.append(subject)
-            elif slot.digest in installed(store)[name].slots:  # else it was removed while we looked
+            elif slot.digest in installed(store).get(name, ModelState()).slots:  # else it went meanwhile
                 yield judge(subject, error, runs=slot.digest in (now.active, now.pending))
     if whole:
         yield ok(f"{', '.join(whole)}: all files are as they were installed.")

@@ -152,6 +152,7 @@ def test_faults_of_the_configuration_are_problems_and_the_machine_is_looked_at(t
 def test_a_store_alone_can_be_looked_at(tmp_path: Path) -> None:
     found = findings("--store", tmp_path / "store")
     assert found["configuration"][0]["state"] == "warning"
+    assert "only the machine and the store are looked at" in found["configuration"][0]["what"]
     assert "nothing is installed yet" in found["store"][0]["what"]
     assert os.listdir(tmp_path) == []
 
