@@ -8,6 +8,7 @@ an `edge_runtime.engine.base.Engine`. It is imported when a variant for it is re
 be replaced, and one that is broken is unavailable, with a reason.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -169,6 +170,8 @@ def _package(entry: "EntryPoint") -> str:
 
 
 def _made(entry: "EntryPoint") -> Engine:
+    # Its adapter may import ONNX Runtime before we do, whose wheels report use to their vendor.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     made: Any = entry.load()()
     if missing := [each for each in _METHODS if not callable(getattr(made, each, None))]:
         raise UnavailableError(f"its adapter {entry.value} has no {' and no '.join(missing)}")

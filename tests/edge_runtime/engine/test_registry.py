@@ -78,6 +78,14 @@ def test_another_package_brings_one(install: Install) -> None:
     assert found.engines["mine"].name == "mine"
 
 
+def test_where_it_imports_onnx_runtime_first_that_does_not_report_to_its_vendor_either(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    install("mypackage", f"import os\nassert os.environ['ORT_DISABLE_TELEMETRY'] == '1'\n{GOOD}")
+    assert registry.find(["mine"]).unavailable == {"mine": ""}
+
+
 def test_it_is_imported_only_for_a_bundle_that_asks_for_it(install: Install) -> None:
     install("mypackage", GOOD)
     registry.find(["onnxruntime"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import UnavailableError, WorkerError
+from edge_runtime.errors import EngineError, UnavailableError, WorkerError
 from edge_runtime.worker import Worker
 from tests.support.own_engine import own_engine
 from tests.support.slots import slot
@@ -64,6 +64,17 @@ def test_the_last_words_of_one_that_ended_are_of_bounded_length(
         worker.infer(golden_windows()[3:] * 1000)
 
     assert len(str(caught.value)) < 1_100
+
+
+def test_a_long_error_of_an_engine_of_others_comes_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raises = "from edge_runtime.errors import EngineError\nraise EngineError('no ' * 100_000)"
+    monkeypatch.setenv(*own_engine(tmp_path, load=raises).popitem())
+    with pytest.raises(EngineError, match=r"^(no )+\.\.\.$") as caught:
+        Worker.start(slot(tmp_path, tiny_bundle(engine="own")))
+
+    assert len(str(caught.value)) < 310
 
 
 def test_one_that_has_no_memory_left_at_all_still_says_so_in_a_sentence(
