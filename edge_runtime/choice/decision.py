@@ -9,6 +9,7 @@ from edge_runtime.engine.candidate import Candidate
 
 Prefer = Literal["speed", "author"]
 AS_FAST = 1.03  # within this the author's order counts, not the noise
+NEAR = 2.0  # within this what else the machine did may have decided
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,6 +47,20 @@ def chosen(rows: Sequence[Measured], prefer: Prefer = "speed") -> Candidate | No
         return usable[0].candidate if usable else None
     limit = min(times) * AS_FAST
     return next(each.candidate for each in usable if each.p50_us is not None and each.p50_us <= limit)
+
+
+def contenders(rows: Sequence[Measured]) -> list[Candidate]:
+    """Those that another look may find the fastest; none where one is far ahead."""
+    times = {each.candidate: each.p50_us for each in able(rows) if each.p50_us is not None}
+    near = [name for name, time in times.items() if time <= NEAR * min(times.values())]
+    return near if len(near) > 1 else []
+
+
+def faster(one: Measured, other: Measured) -> Measured:
+    """Of two measurements of a candidate the one that was disturbed less; a failure before both."""
+    if one.why_not or other.why_not:
+        return one if one.why_not else other
+    return min(one, other, key=lambda each: each.p50_us or 0.0)
 
 
 def resolved(known: Iterable[Candidate], running: Candidate) -> Candidate:

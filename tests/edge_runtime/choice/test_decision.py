@@ -2,7 +2,14 @@
 
 import pytest
 
-from edge_runtime.choice.decision import Measured, Prefer, chosen, lighter
+from edge_runtime.choice.decision import (
+    Measured,
+    Prefer,
+    chosen,
+    contenders,
+    faster,
+    lighter,
+)
 from edge_runtime.engine.candidate import Candidate
 from tests.edge_runtime.choice.rows import row
 
@@ -49,3 +56,26 @@ def test_the_next_lighter_is_the_slowest_of_those_that_are_faster(
 ) -> None:
     rows = [row("a", 100), row("wrong", why_not="no"), row("b", 50), row("c", 49.5), row("d", 10)]
     assert name(lighter(rows, Candidate(running, "cpu"))) == next_lighter
+
+
+@pytest.mark.parametrize(
+    ("times", "near"),
+    [
+        ({"a": 10, "b": 20, "c": 20.1}, ["a", "b"]),
+        ({"a": 30, "b": 10}, []),
+        ({"a": 10}, []),
+        ({"a": None, "b": 10}, []),
+        ({}, []),
+    ],
+)
+def test_those_within_twice_the_fastest_time_contend(
+    times: dict[str, float | None], near: list[str]
+) -> None:
+    rows = [row(name, time) for name, time in times.items()]
+    assert [each.variant for each in contenders(rows)] == near
+
+
+def test_of_two_measurements_the_faster_counts_and_a_failure_before_both() -> None:
+    slow, fast, broken = row("a", 12), row("a", 10), row("a", why_not="It died.")
+    assert faster(slow, fast) == faster(fast, slow) == fast
+    assert faster(fast, broken) == faster(broken, fast) == broken

@@ -1,5 +1,6 @@
 """Candidates measured in real processes: what each took, and what becomes of those that cannot serve."""
 
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -34,6 +35,13 @@ def table(folder: Path, limits: Limits = QUICK, **settings: Any) -> dict[str, Me
     return {row.candidate.variant: row for row in rows}
 
 
+def time_of(words: str) -> tuple[str, float]:
+    """The variant and the p50 of what is told of a measurement."""
+    found = re.search(r": (\w+) on cpu takes ([0-9.]+) µs", words)
+    assert found is not None, words
+    return found[1], float(found[2])
+
+
 def test_each_that_gives_its_golden_outputs_is_timed(tmp_path: Path) -> None:
     told: list[str] = []
     folder = slot(tmp_path, tiny_bundle(variants=SLOW_AND_FAST))
@@ -48,6 +56,22 @@ def test_each_that_gives_its_golden_outputs_is_timed(tmp_path: Path) -> None:
     assert (slow.load_ms or 0) > 0
     assert told[0] == "tiny 1.0.0: measures slow on cpu, fast on cpu"
     assert told[1].startswith("tiny 1.0.0: slow on cpu takes ")
+    assert len(told) == 3, "one is far ahead"
+
+
+def test_those_that_are_near_the_fastest_are_timed_again_and_the_faster_time_counts(
+    tmp_path: Path,
+) -> None:
+    told: list[str] = []
+    folder = slot(tmp_path, tiny_bundle(variants={"a": "good", "slow": "slow", "b": "good"}))
+    rows = measure("tiny 1.0.0", folder, Worker, Held(), limits=QUICK, say=told.append)
+
+    assert told[4] == "tiny 1.0.0: measures again b on cpu, a on cpu: their times are near"
+    at_first, again = dict(map(time_of, told[1:4])), dict(map(time_of, told[5:]))
+    assert list(again) == ["b", "a"]
+    assert all(again[name] <= at_first[name] for name in again)
+    counted = {row.candidate.variant: round(row.p50_us or 0, 1) for row in rows}
+    assert counted == at_first | again
 
 
 def test_one_alone_is_not_timed_and_its_process_is_kept(tmp_path: Path) -> None:
