@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.log import say
 from edge_runtime.agent.predictor import Predictor
 from edge_runtime.agent.serving import Installed, Served, Serving, chooser_of
 from edge_runtime.agent.stamp import stamp
@@ -124,6 +125,12 @@ class ModelRunner:
         """Of how many windows one is run."""
         return self._predictor.every
 
+    @property
+    def way(self) -> str:
+        """How it is run now: `int8 on cpu, 1 of 4 windows`; '' when nothing answers."""
+        share = f", 1 of {self.every} windows" if self.every > 1 else ""
+        return f"{candidate}{share}" if (candidate := self.candidate) else ""
+
     def run_every(self, windows: int) -> None:
         """Run one of so many windows from now on; the others are skipped, and counted."""
         self._predictor.every = windows
@@ -204,6 +211,7 @@ class ModelRunner:
         worker = serving.living() if serving else None
         if worker is not None and worker is not self._introduced:
             self._introduced = worker
+            say(f"{self.name} {worker.info.version}: runs, {candidate_of(worker.info)}")
             self._tell_of(worker.info)
         if serving is None or worker is None or not heard:
             self._wake.wait(_WAIT_S)

@@ -205,12 +205,14 @@ class Supervisor:
     def _tell_ready(self) -> None:
         """Tell what runs and what waits, on every change: commands beside the agent from the start on,
         the service manager and the ready file once what can run runs."""
-        now = ready, waits, pending = self._now(), self._installs.waits(), self._installs.pending()
+        ready, waits, pending = self._now(), self._installs.waits(), self._installs.pending()
+        ways = {name: way for name, runner in self._runners.items() if (way := runner.way)}
+        now = ready, waits, pending, ways
         changed, self._seen = now != self._seen, now
         if changed:
             runs = {name: ready.running.get(name, "") for name in self._runners}
             why = {name: waiting.why for name, waiting in pending.items()}
-            self._tell_commands(Told(runs, waits, why).line())
+            self._tell_commands(Told(runs, waits, why, ways).line())
         if changed if self._ready else self._settled():
             self._tell_manager(ready, waits, pending)
 

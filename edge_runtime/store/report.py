@@ -125,7 +125,7 @@ def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
 
 
 def _ways(model: str, seen: Seen) -> Iterator[str]:
-    """How the active version is to run here, and how it does where that is otherwise, as while it is hot."""
+    """How the active version is to run here, and how it runs now where that is not the same."""
     found = seen.choices.get(model)
     if found:
         yield _choice(found)

@@ -242,6 +242,10 @@ def test_a_lighter_variant_comes_before_fewer_windows_and_goes_again_behind_them
         first, *_ = rig.events("eased")
         assert first.detail == "at 85.0 °C, the ceiling is 80 °C: goes over to fast on cpu"
         wait_for(lambda: rig.events("too hot"), "the last step")
+        assert "tiny 1.0.0: runs, fast on cpu\n" in rig.said
+        status = ("status", "--store", rig.data / "store")
+        now = "now: fast on cpu, 1 of 8 windows\n"
+        wait_for(lambda: now in rig.command(*status).stdout, "the status to say so")
         steps = [each.event for each in rig.events() if each.event in ("eased", "variant changed")]
         assert steps == ["eased", "variant changed", *["eased"] * 3]
 

@@ -30,7 +30,7 @@ def test_why_the_active_one_does_not_run_and_why_another_waits_are_told_apart(
         rig.bundle(engine="own")
         rig.config.write_text(rig.config.read_text().replace("[device]\n", '[device]\nboard = "pi4"\n'))
         rig.start()
-        assert says(rig) == Told({"tiny": "1.0.0"})
+        assert says(rig) == Told({"tiny": "1.0.0"}, ways={"tiny": "fp32"})
         rig.stop()
 
         rig.environment = own_engine(tmp_path / "off", why="return 'it is switched off'")
