@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.agent import AgentRig, agent
+from tests.support.agent import AgentRig, agent, device
 from tests.support.broken_library import breaking
 from tests.support.brokers import Mosquitto
 from tests.support.faulty_disk import faults
@@ -146,6 +146,26 @@ def test_files_that_cannot_be_read_now_are_kept_and_served_once_they_can(rig: Ag
     folder.chmod(mode)
     wait_for(lambda: rig.is_ready, "the agent to be ready")
     wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the active version")
+
+
+def test_a_worker_that_cannot_be_started_now_is_started_once_it_can(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    off = tmp_path / "off"
+    why = f"if os.path.exists({str(off)!r}): return 'it is switched off'"
+    with device(tmp_path, broker.url) as rig:
+        rig.environment = own_engine(tmp_path, why=why)
+        rig.bundle(engine="own")
+        rig.start()
+        before = rig.model()
+        off.touch()
+        os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
+        (told,) = wait_for(lambda: rig.events("model cannot start"), "the event")
+        assert "it is switched off" in told.detail
+
+        off.unlink()
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "another worker")
+        assert rig.model() == before
 
 
 def test_an_outbox_on_a_bad_sector_is_left_alone_and_predictions_go_on(

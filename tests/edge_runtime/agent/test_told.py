@@ -16,6 +16,10 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.end_to_end
 
+AS_MODES_SAY = (
+    ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"] if os.geteuid() == 0 else []
+)
+
 
 def says(rig: AgentRig) -> Told:
     found = told(Store(rig.data / "store"))
@@ -46,6 +50,24 @@ def test_why_the_active_one_does_not_run_and_why_another_waits_are_told_apart(
         Store(rig.data / "store").activate("tiny", "1.0.0")
         wait_for(lambda: not says(rig).pending, "the other version to be withdrawn")
         assert says(rig) == Told({"tiny": ""}, now.waits)
+
+
+def test_why_the_active_one_cannot_even_be_read_is_not_hidden_by_why_another_waits(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        rig.config.write_text(rig.config.read_text().replace("[device]\n", '[device]\nboard = "pi4"\n'))
+        rig.stop()
+        folder = rig.data / "store" / "slots" / "tiny" / str(rig.model().active)
+        folder.chmod(0)
+        rig.start_without_waiting(AS_MODES_SAY)
+        wait_for(lambda: says(rig).waits, "why nothing runs")
+        Store(rig.data / "store").install(rig.bundle("1.1.0", boards=("pi5",)))
+        wait_for(lambda: says(rig).pending, "why the other version waits")
+        now = says(rig)
+        assert "Permission denied" in now.waits["tiny"]
+        assert "is made for pi5 (this is pi4)" in now.pending["tiny"]
+        folder.chmod(0o755)
 
 
 def test_why_a_version_waits_is_not_said_of_the_active_one_while_its_worker_starts(
