@@ -1,4 +1,4 @@
-"""How a process is told to end: SIGTERM from a service manager, SIGINT from a terminal."""
+"""How a process is told to end: SIGTERM from a service manager, SIGINT and SIGHUP from a terminal."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -21,3 +21,24 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, action in before.items():
             signal.signal(number, action)
+
+
+@contextmanager
+def ended_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, and SIGHUP when a terminal or a connection goes, become a KeyboardInterrupt.
+
+    One that is ignored stays so: who began with nohup goes on.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    ends = (signal.SIGTERM, signal.SIGHUP)
+    default = [number for number in ends if signal.getsignal(number) == signal.SIG_DFL]
+    for number in default:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in default:
+            signal.signal(number, signal.SIG_DFL)

@@ -116,6 +116,7 @@ def finish(
     store: "Store", slot: "Slot", doing: str, *, wanted: "Wanted", wait_s: float, as_json: bool
 ) -> None:
     """Wait until the slot runs, and say so; success is never told before."""
+    from edge_runtime.signals import ended_as_by_ctrl_c
     from edge_runtime.store.activate import bring_up, choose_again, is_active
 
     def say(text: str) -> None:
@@ -128,7 +129,8 @@ def finish(
         text = f"was active already; chosen by now: {chosen}" if chosen else "was active already"
     else:
         say(f"{doing} {slot.model} {slot.version}")
-        by = bring_up(store, slot, wait_s=wait_s, wanted=wanted, say=say)
+        with ended_as_by_ctrl_c():  # so that it costs no attempt
+            by = bring_up(store, slot, wait_s=wait_s, wanted=wanted, say=say)
         text = "is active, taken up by the agent" if by == "agent" else "is active"
         if by == "agent" and (wanted.variant or wanted.provider):
             say(

@@ -274,7 +274,11 @@ def test_a_version_that_never_answers_is_bad_after_the_attempts_it_has(
     assert told == [f"{begins} 1 of 3", *again]
 
 
-def test_a_command_that_is_stopped_by_its_user_costs_no_attempt(shelf: Shelf) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_stopped_by_its_user_costs_no_attempt(
+    shelf: Shelf, number: signal.Signals
+) -> None:
+    """By Ctrl-C, by kill, or as the connection to its terminal is lost."""
     bundle = shelf.bundle("1.0.0", behaviour="hangs")
     (shelf.folder / "root.json").write_bytes(root_bytes())
     line = [COMMAND, "install", bundle, "--store", shelf.store.root]
@@ -282,7 +286,7 @@ def test_a_command_that_is_stopped_by_its_user_costs_no_attempt(shelf: Shelf) ->
         [*line, "--trust", shelf.folder / "root.json"], stderr=subprocess.PIPE
     ) as asked:
         wait_for(lambda: on_trial(shelf), "the trial")
-        asked.send_signal(signal.SIGINT)
+        asked.send_signal(number)
         asked.communicate()
 
     assert asked.returncode == 130
