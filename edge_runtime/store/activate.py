@@ -67,7 +67,8 @@ def bring_up(
                 waiting.had_turn()
         if is_active(store.state(), slot):
             return waiting.whom
-        if not waiting.goes_on():
+        says = beside_agent.told(store)
+        if not waiting.goes_on(bare(slot, says.pending.get(slot.model, "")) if says else ""):
             raise StoreError(_not_yet(store, slot, waiting))
 
 

@@ -75,18 +75,24 @@ class Waiting:
         self.whom: Activator = "command"
         self.wait_s = wait_s
         self._store, self._subject, self._say = store, subject, say
-        self._words = ""
+        self._words = self._why = ""
         self._until = time.monotonic() + wait_s
         self._look()
         self._agent_came = store.agent_running()
         self._had_turn = False
 
-    def goes_on(self) -> bool:
-        """Wait a moment, and tell for whom when that is another one; False after too many of them."""
+    def goes_on(self, why: str = "") -> bool:
+        """Wait a moment, and tell for whom when that is another one; False after too many of them.
+
+        `why`: what that one says of the delay, which is told at once.
+        """
         words = self._look()
         if words and words != self._words:
             self._words = words
             self._say(f"{self._subject}: waits for {words}")
+        if why and why != self._why:
+            self._why = why
+            self._say(f"{self._subject}: cannot be tried now: {why}")
         if self.whom == "agent" and not self._agent_came:  # later, while a command had its turn
             self._agent_came = True  # one that is started again and again gets no more time
             self._until = time.monotonic() + self.wait_s

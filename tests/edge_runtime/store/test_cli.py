@@ -141,7 +141,10 @@ class TestBesideAnAgent:
             lock.say(Told({"tiny": ""}, pending={"tiny": "It is made for pi5."}).line())
             assert command.install("1.0.0", "--wait", "0.2") == StoreError.exit_code
 
-        assert "within 0.2 s. Why it waits: It is made for pi5. `edge-runtime status`" in command.err
+        first, second, error = command.err.splitlines()[-3:]
+        assert first.startswith("tiny 1.0.0: waits for the agent, process ")
+        assert second == "tiny 1.0.0: cannot be tried now: It is made for pi5."
+        assert "within 0.2 s. Why it waits: It is made for pi5. `edge-runtime status`" in error
         assert "journalctl" not in command.err
 
     def test_when_the_agent_goes_the_command_takes_over(self, command: Command) -> None:
