@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.engine.options import bundle_arguments, loaded, print_json
+from edge_runtime.engine.options import bundle_arguments, loaded, others_on_stderr, print_json
 
 if TYPE_CHECKING:
     from edge_runtime import Model
@@ -49,15 +49,15 @@ def predict(
     """
     from edge_runtime.tables import read_inputs
 
-    with loaded(bundle, trust, allow_unsigned, board) as model:
+    with others_on_stderr(), loaded(bundle, trust, allow_unsigned, board) as model:
         values = read_inputs(inputs, model.manifest)
         answer = model.infer(values)
         if probabilities and answer.probabilities is None:
             model.predict_proba(values)  # raises: it knows why there are none
-        if as_json:
-            print_json(_as_json(model, answer, probabilities))
-        else:
-            _print_lines(model, answer, probabilities)
+    if as_json:
+        print_json(_as_json(model, answer, probabilities))
+    else:
+        _print_lines(model, answer, probabilities)
 
 
 def _as_json(model: "Model", answer: "Inference", probabilities: bool) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 """What the commands that run a bundle share."""
 
+import ctypes
 import math
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +103,26 @@ def loaded(
         variant=variant,
         provider=provider,
     )
+
+
+@contextmanager
+def others_on_stderr() -> Iterator[None]:
+    """What engines and their libraries print in here: standard output is for the answer alone."""
+    try:
+        answers = os.dup(1)
+    except OSError:  # closed: there is nothing to keep apart
+        yield
+        return
+    try:
+        with suppress(OSError):
+            os.dup2(2, 1)
+        yield
+    finally:
+        with suppress(AttributeError, OSError):  # what waits in buffers of theirs
+            sys.stdout.flush()
+            ctypes.CDLL(None).fflush(None)
+        os.dup2(answers, 1)
+        os.close(answers)
 
 
 def print_json(value: Any) -> None:

@@ -18,6 +18,7 @@ from edge_runtime.engine.options import (
     bundle_arguments,
     demand_one_trust,
     loaded,
+    others_on_stderr,
     print_json,
 )
 from edge_runtime.store.options import PATH
@@ -246,7 +247,7 @@ def _measure(load: "Callable[[], Model]", seconds: float) -> dict[str, Any]:
     from edge_runtime.engine.golden import read_golden_inputs
 
     started = time.perf_counter()
-    with load() as model:
+    with others_on_stderr(), load() as model:
         ready = time.perf_counter()
         goldens = model.replay_goldens()
         rows = measure.rotating_rows(read_golden_inputs(model.bundle))

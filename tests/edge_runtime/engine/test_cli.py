@@ -1,6 +1,9 @@
 """`predict` and `bench`, as a person and as a program use them."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +18,14 @@ from tests.support.graphs import (
     doubling_regression,
     two_labels,
 )
+from tests.support.own_engine import own_engine
 from tests.support.persons import persons_table
 from tests.support.refusing import refusing_table
 from tests.support.tiny_bundle import golden_windows, root_bytes, tiny_bundle
 
 WINDOWS = golden_windows()
 LINES = ["still"] * 3 + ["moving"] * 3
+RUN = "from edge_runtime.cli import main; main()"
 
 
 @pytest.fixture
@@ -248,6 +253,25 @@ def test_bench_reports_in_json_and_shows_progress_beside_it(folder: Path, capsys
     assert found["batch_rows_per_s"] > 0
     assert found["peak_memory_mb"] > 20
     assert {"numpy", "onnxruntime", "edge-runtime"} <= set(found["installed_mb"])
+
+
+@pytest.mark.parametrize(
+    "command", ["predict tiny.edge --inputs new.npy", "bench tiny.edge --seconds 0.05"]
+)
+def test_what_an_engine_prints_is_no_part_of_the_answer(folder: Path, command: str) -> None:
+    """By Python, past it, and from C, which keeps it in a buffer of its own."""
+    Path("tiny.edge").write_bytes(tiny_bundle(engine="own"))
+    prints = "print('py'); os.write(1, b'raw\\n'); ctypes.CDLL(None).printf(b'c\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *command.split(), "--trust", "root.json", "--json"],
+        env={**os.environ, "PYTHONUNBUFFERED": "", **own_engine(folder, load=prints)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(done.stdout)["name"] == "tiny"
+    assert {"py", "raw", "c"} <= set(done.stderr.splitlines())
 
 
 def test_bench_prints_a_table(folder: Path, capsys) -> None:
