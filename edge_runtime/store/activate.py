@@ -73,18 +73,24 @@ def bring_up(
 
 
 def choose_again(
-    store: Store, slot: Slot, *, wait_s: float, wanted: Wanted = ANY, say: Say = lambda _: None
+    store: Store,
+    slot: Slot,
+    *,
+    wait_s: float,
+    wanted: Wanted = ANY,
+    anew: bool = False,
+    say: Say = lambda _: None,
 ) -> "Candidate | None":
     """Measure the active `slot` where no record holds any more; what is chosen then, None for no change.
 
-    A record holds for this machine and these engines; where something is `wanted`, for just that. Where
-    an agent runs it measures by itself.
+    A record holds for this machine and these engines; where something is `wanted`, for just that; where
+    it is to be measured `anew`, none does. Where an agent runs it measures by itself.
 
     Raises EngineError, WorkerError or BundleError where it cannot be measured, StoreError where another
     command does not end within `wait_s` seconds or an agent started; its record stays then.
     """
     waiting = Waiting(store, f"{slot.model} {slot.version}", wait_s, say)
-    while not _holds(read(path_of(store.root, slot.model, slot.digest)), wanted):
+    while anew or not _holds(read(path_of(store.root, slot.model, slot.digest)), wanted):
         with store.turn() as held:
             if held is not None:
                 with suppress(Cancelled):

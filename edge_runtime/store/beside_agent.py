@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from edge_runtime.choice.record import FOLDER
 from edge_runtime.errors import StoreError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
@@ -128,8 +129,11 @@ class Waiting:
         return ""
 
 
-def demand_no_agent(store: Store, variant: str, provider: str) -> None:
-    """Raise StoreError where a command is to say what runs, and an agent's configuration says it."""
+def demand_no_agent(store: Store, variant: str, provider: str, *, again: bool = False) -> None:
+    """Raise StoreError where a command is to say what runs, and an agent's configuration says it.
+
+    Also where it is to measure `again` what an agent serves.
+    """
     pins = {"variant": variant, "provider": provider}
     given = [name for name, value in pins.items() if value]
     if given and store.agent_running():
@@ -138,5 +142,11 @@ def demand_no_agent(store: Store, variant: str, provider: str) -> None:
         raise StoreError(
             f"{store.root}: {options} would say what runs where no agent does, and one runs here. "
             f"Nothing was changed. Write {settings} into its configuration and restart it: "
+            "systemctl restart edge-runtime."
+        )
+    if again and store.agent_running():
+        raise StoreError(
+            f"{store.root}: --again would measure beside the agent, which does that by itself. Nothing "
+            f"was changed. Remove {store.root / FOLDER} and restart the agent: "
             "systemctl restart edge-runtime."
         )

@@ -113,9 +113,19 @@ def status(folder: Path, as_json: bool) -> None:
 
 
 def finish(
-    store: "Store", slot: "Slot", doing: str, *, wanted: "Wanted", wait_s: float, as_json: bool
+    store: "Store",
+    slot: "Slot",
+    doing: str,
+    *,
+    wanted: "Wanted",
+    anew: bool = False,
+    wait_s: float,
+    as_json: bool,
 ) -> None:
-    """Wait until the slot runs, and say so; success is never told before."""
+    """Wait until the slot runs, and say so; success is never told before.
+
+    `anew`: what is active already is measured again, whatever is recorded.
+    """
     from edge_runtime.signals import ended_as_by_ctrl_c
     from edge_runtime.store.activate import bring_up, choose_again, is_active
 
@@ -125,7 +135,7 @@ def finish(
     if is_active(store.state(), slot):
         store.slot_path(slot.model, slot.digest)  # raises where its files are gone
         by = "nobody"
-        chosen = choose_again(store, slot, wait_s=wait_s, wanted=wanted, say=say)
+        chosen = choose_again(store, slot, wait_s=wait_s, wanted=wanted, anew=anew, say=say)
         text = f"was active already; chosen by now: {chosen}" if chosen else "was active already"
     else:
         say(f"{doing} {slot.model} {slot.version}")

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 @click.argument("which", metavar="[VERSION|DIGEST]", required=False)
 @STORE
 @wanted_options
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Measure what is active again, whatever was found or asked for before.",
+)
 @WAIT
 @JSON
 def activate(
@@ -26,6 +31,7 @@ def activate(
     which: str | None,
     folder: Path,
     wanted: "Wanted",
+    again: bool,
     wait_s: float,
     as_json: bool,
 ) -> None:
@@ -34,16 +40,17 @@ def activate(
     Without one, what waits or is on trial already. A version that was confirmed here needs its golden
     outputs only, whatever its release; any other passes its trial. Versions below a floor that was
     declared by a confirmed one are gone. What is active is measured again where no agent runs and
-    nothing that was measured holds any more. Safe to repeat and to interrupt.
+    nothing that was measured holds any more, or with --again, which also ends what --variant or
+    --provider said once. Safe to repeat and to interrupt.
     """
     from edge_runtime.store.beside_agent import demand_no_agent
     from edge_runtime.store.cli import finish
     from edge_runtime.store.disk import Store
 
     store = Store(folder)
-    demand_no_agent(store, wanted.variant, wanted.provider)
+    demand_no_agent(store, wanted.variant, wanted.provider, again=again)
     slot = store.activate(model, which)
-    finish(store, slot, "activating", wanted=wanted, wait_s=wait_s, as_json=as_json)
+    finish(store, slot, "activating", wanted=wanted, anew=again, wait_s=wait_s, as_json=as_json)
 
 
 @click.command(short_help="Confirm what is on trial, without waiting for it to show more.")

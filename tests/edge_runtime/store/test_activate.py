@@ -133,6 +133,10 @@ def test_a_variant_that_is_named_for_what_is_active_is_measured_and_chosen(shelf
     assert recorded(shelf) == slow
     assert shelf.model().bad == {}
 
+    again = command(shelf, "activate", "tiny", "--again")
+    assert again.stdout == "tiny 1.0.0 was active already; chosen by now: fast on cpu\n", again.stderr
+    assert recorded(shelf).chosen == Candidate("fast", "cpu")
+
 
 def test_a_trial_that_is_given_up_is_no_longer_pending_though_what_is_named_cannot_be_measured(
     shelf: Shelf,
@@ -160,6 +164,9 @@ def test_beside_an_agent_what_runs_is_its_configurations_affair(shelf: Shelf) ->
             done = command(shelf, *words, "--variant", "fp32", "--provider", "cpu")
             assert done.returncode == 7
             assert "Write `models[].variant = 'fp32'` and `models[].provider = 'cpu'`" in done.stderr
+        done = command(shelf, "activate", "tiny", "--again")
+        assert done.returncode == 7
+        assert "--again would measure beside the agent, which does that by itself." in done.stderr
     assert shelf.store.state() == before
 
 
