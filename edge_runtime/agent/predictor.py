@@ -154,18 +154,21 @@ class Predictor:
         answer = self._ask(serving, worker, windows)
         if answer is None:
             return
-        self.counts["skipped"] += between
-        self._each_us = max(1.0, answer.latency_us / len(windows.spans))
         rows = predictions(self._name, worker.info, windows.spans, answer, time.time())
-        self.counts["windows"] += len(rows)
-        with self._lock:
-            self._latencies += [row.latency_us for row in rows]
         try:
             self._commit(rows, windows.cursor)
             serving.predictions += len(rows)
-        except InputError:  # an output that is no finite number: keep the others
-            for row, span in zip(rows, windows.spans, strict=True):
+        except InputError as error:  # an answer that cannot be sent, such as one that is no number
+            if serving.on_trial:
+                serving.fail(str(error))  # the version before runs the window
+                return
+            for row, span in zip(rows, windows.spans, strict=True):  # keep the others
                 self._commit_one(serving, row, span.after)
+        self.counts["skipped"] += between
+        self.counts["windows"] += len(rows)
+        self._each_us = max(1.0, answer.latency_us / len(rows))
+        with self._lock:
+            self._latencies += [row.latency_us for row in rows]
 
     def _most(self) -> int:
         """How many windows to run at once: no more than a quarter of the time-out will do for."""

@@ -3,6 +3,8 @@
 A row that nobody accepts would hold up all rows behind it for ever, so it never gets a number.
 """
 
+import math
+
 import msgspec
 
 from edge_runtime.bundle.manifest import check_name
@@ -26,6 +28,8 @@ def encode_row(row: Row, seq: int) -> bytes:
         body = _ENCODER.encode(msgspec.structs.replace(row, seq=seq))
         _DECODER.decode(body)  # NaN and infinity became null
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+        if found := _not_finite(row):
+            raise InputError(f"a {_kind(row)} row: expected finite numbers, found {found}.") from error
         raise InputError(f"a {_kind(row)} row cannot be sent as JSON: {error}.") from error
     if len(body) > MAX_ROW_BYTES:
         raise InputError(
@@ -46,6 +50,16 @@ def lane_of(row: Row) -> str:
     except ManifestError as error:
         raise InputError(f"a prediction row's model {error}") from error
     return row.model
+
+
+def _not_finite(row: Row) -> str:
+    """What of a row's numbers JSON has no form for."""
+    if isinstance(row, Prediction):
+        for name, numbers in (("values", row.values), ("probabilities", row.probabilities)):
+            for number in numbers:
+                if not math.isfinite(number):
+                    return f"{number} among the model's {name}"
+    return ""
 
 
 def _kind(row: Row) -> str:

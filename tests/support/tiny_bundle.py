@@ -37,6 +37,7 @@ Behaviour = Literal[
     "starves",
     "fails_on_large",
     "hangs_on_large",
+    "nan_on_large",
     "slow",
     "heavier",
     "wrong",
@@ -218,6 +219,7 @@ class TinyModel:
             "starves": _greedy,
             "fails_on_large": _failing_on_large,
             "hangs_on_large": _endless_on_large,
+            "nan_on_large": _no_number_on_large,
             "slow": _lengthy,
             "heavier": _heavier,
         }
@@ -297,6 +299,17 @@ def _endless_on_large(source: str, target: str) -> list[onnx.NodeProto]:
         helper.make_node("ReduceMax", [source], ["largest"], keepdims=0),
         helper.make_node("Greater", ["largest", "hundred"], ["large"]),
         loop,
+    ]
+
+
+def _no_number_on_large(source: str, target: str) -> list[onnx.NodeProto]:
+    """Adds nothing to values up to 500, and what is no number to larger ones."""
+    return [
+        _constant("most", np.asarray(500, np.float32)),
+        helper.make_node("Sub", ["most", source], ["below"]),
+        helper.make_node("Sqrt", ["below"], ["root"]),
+        helper.make_node("Sub", ["root", "root"], ["nothing"]),
+        helper.make_node("Add", [source, "nothing"], [target]),
     ]
 
 

@@ -100,8 +100,8 @@ def test_a_worker_that_does_not_answer_is_replaced(tmp_path: Path, broker: Mosqu
         assert "took more than 0.5 s" in rig.events("worker died")[0].detail
 
 
-@pytest.mark.parametrize("behaviour", ["fails_on_large", "hangs_on_large"])
-def test_a_window_that_no_worker_survives_is_left_out(
+@pytest.mark.parametrize("behaviour", ["fails_on_large", "hangs_on_large", "nan_on_large"])
+def test_a_window_that_no_worker_answers_is_left_out(
     tmp_path: Path, broker: Mosquitto, behaviour: str
 ) -> None:
     rig = AgentRig(tmp_path, broker.url, model={"run_timeout_s": 0.3}, interval_s=0.2)

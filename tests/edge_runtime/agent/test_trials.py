@@ -80,7 +80,7 @@ def test_a_stop_in_order_gives_the_attempt_back(tmp_path: Path, broker: Mosquitt
             wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the trial to go on")
 
 
-@pytest.mark.parametrize("behaviour", ["fails_on_large", "hangs_on_large"])
+@pytest.mark.parametrize("behaviour", ["fails_on_large", "hangs_on_large", "nan_on_large"])
 def test_one_that_fails_while_it_serves_makes_way_and_no_window_is_lost(
     tmp_path: Path, broker: Mosquitto, behaviour: str
 ) -> None:

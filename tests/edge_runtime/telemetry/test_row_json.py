@@ -1,6 +1,7 @@
 """Rows become JSON that every collector takes, or are refused before they get a number."""
 
 import math
+import re
 
 import msgspec
 import pytest
@@ -17,6 +18,13 @@ from tests.edge_runtime.telemetry.rows import event, metrics, prediction
 def test_a_row_comes_back_with_the_number_it_was_given(row: Row) -> None:
     found = msgspec.json.decode(encode_row(row, 7), type=Row)
     assert found == msgspec.structs.replace(row, seq=7)
+
+
+def test_an_answer_that_is_no_number_is_named() -> None:
+    row = msgspec.structs.replace(prediction(1), values=(1.0, math.nan))
+    told = "a prediction row: expected finite numbers, found nan among the model's values."
+    with pytest.raises(InputError, match=re.escape(told)):
+        encode_row(row, 1)
 
 
 @pytest.mark.parametrize(
