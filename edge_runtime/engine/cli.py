@@ -42,7 +42,8 @@ def predict(
     The shape of the inputs must be the model's: (n, length, channels) for a model of windows, (n,
     features) for another; `edge-runtime inspect BUNDLE` shows it. Columns of a table, and several
     inputs, are found by name; an empty cell is a missing value. Where there is more to say than one
-    label or value a row, the output is CSV with a line of titles.
+    label or value a row, the output is CSV with a line of titles. The bundle's golden inputs are run
+    first: an engine that does not give the source model's outputs for them predicts nothing.
 
     \b
     edge-runtime predict motion-1.0.0.edge --inputs new.npz --trust root.json
@@ -51,6 +52,7 @@ def predict(
 
     with others_on_stderr(), loaded(bundle, trust, allow_unsigned, board) as model:
         values = read_inputs(inputs, model.manifest)
+        model.replay_goldens()  # an engine that is broken may answer all the same
         answer = model.infer(values)
         if probabilities and answer.probabilities is None:
             model.predict_proba(values)  # raises: it knows why there are none

@@ -12,6 +12,7 @@ import pytest
 from edge_runtime import cli
 from edge_runtime.engine import bench
 from edge_runtime.engine.golden import rows_of
+from edge_runtime.errors import GoldenMismatchError
 from tests.support.graphs import (
     anomaly_windows,
     counting_texts,
@@ -54,6 +55,15 @@ def test_a_bundle_for_another_board_does_not_run(folder: Path, capsys, command: 
     assert (code, out) == (8, "")
     assert "fp32 is made for pi5 (this is pi4)" in err
     assert _run(capsys, f"{command} --trust root.json --board pi5")[0] == 0
+
+
+def test_an_engine_that_does_not_give_the_golden_outputs_predicts_nothing(folder: Path, capsys) -> None:
+    Path("tiny.edge").write_bytes(tiny_bundle(behaviour="wrong"))
+
+    code, out, err = _run(capsys, "predict tiny.edge --inputs new.npy --trust root.json")
+
+    assert (code, out) == (GoldenMismatchError.exit_code, "")
+    assert "It must not serve on this machine." in err
 
 
 @pytest.mark.parametrize("trust", ["--trust root.json", "--allow-unsigned"])
