@@ -56,6 +56,7 @@ def load(
 
     Raises:
         TrustError: neither `trust` nor `allow_unsigned` was given, or the signature does not count.
+        ConfigError: there is no such board.
         BundleError: the bundle cannot be read or was altered.
         EngineError: no variant runs on this machine.
     """
@@ -92,7 +93,8 @@ def from_bundle(
 ) -> "Model":
     """A model of an open bundle, which must stay open for `replay_goldens` and is the caller's to close.
 
-    Raises EngineError when no variant runs on this machine, BundleError when a file was altered.
+    Raises EngineError when no variant runs on this machine, BundleError when a file was altered,
+    ConfigError when there is no such board.
     """
     return Model(
         bundle,
@@ -131,6 +133,10 @@ class Model:
         closes_bundle: bool,
     ) -> None:
         """Use `load` or `from_bundle`."""
+        if board:
+            from edge_runtime.boards import board as known
+
+            known(board)  # raises where a typing error would pass over variants
         manifest = bundle.manifest
         self.manifest: Manifest = manifest
         self.digest = bundle.digest

@@ -86,6 +86,13 @@ class InputCheck:
         raise InputError(f"{self._place(at)}: expected {expected}, found {value}{others}.")
 
     def _array(self, values: "ArrayLike") -> Array:
+        if isinstance(values, Mapping):
+            raise self._fault(
+                f"one array of numbers ({self.dtype})", "a mapping", ": give the array alone."
+            )
+        if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+            hint = f": say what masked values are, as in {self._subject}.filled(numpy.nan)."
+            raise self._fault("a plain array", "a masked one", hint)
         try:
             array = self._read(values)
         except (ValueError, TypeError, OverflowError) as error:

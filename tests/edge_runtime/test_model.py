@@ -13,7 +13,14 @@ import pytest
 import edge_runtime
 from edge_runtime.bundle import open_bundle
 from edge_runtime.engine.row import BusyError, Row
-from edge_runtime.errors import BundleError, EngineError, GoldenMismatchError, InputError, TrustError
+from edge_runtime.errors import (
+    BundleError,
+    ConfigError,
+    EngineError,
+    GoldenMismatchError,
+    InputError,
+    TrustError,
+)
 from edge_runtime.model import Model, from_bundle
 from tests.support.graphs import LABELS as TWO_LABELS
 from tests.support.graphs import (
@@ -507,6 +514,8 @@ def test_what_a_variant_requires_is_demanded_and_its_boards_are_where_the_board_
     path.write_bytes(tiny_bundle(boards=("pi5",)))
     with pytest.raises(EngineError, match=r"fp32 is made for pi5 \(this is pi4\)"):
         edge_runtime.load(path, allow_unsigned=True, board="pi4")
+    with pytest.raises(ConfigError, match="board: expected one of .*; found 'raspi'"):
+        edge_runtime.load(path, allow_unsigned=True, board="raspi")
     for board in ("", "pi5"):
         with edge_runtime.load(path, allow_unsigned=True, board=board) as model:
             assert model.predict(WINDOWS).tolist() == NAMES

@@ -49,6 +49,8 @@ def test_other_numbers_are_converted(values: object) -> None:
         (np.float32(1), r"expected shape \(n, 4, 2\), found \(\)"),
         ([["a", "b"]], "expected numbers .float32., found text"),
         ("text", "found text"),
+        ({"windows": GOOD}, "expected one array of numbers .float32., found a mapping: give the array"),
+        (np.ma.masked_less(GOOD, 1), r"found a masked one: .*windows\.filled\(numpy\.nan\)"),
         ([[1, 2], [3]], "expected numbers in rows of equal length"),
         (None, "found dtype object"),
         ([[10**400]], "found dtype object"),
