@@ -514,7 +514,7 @@ def test_what_a_variant_requires_is_demanded_and_its_boards_are_where_the_board_
     path.write_bytes(tiny_bundle(boards=("pi5",)))
     with pytest.raises(EngineError, match=r"fp32 is made for pi5 \(this is pi4\)"):
         edge_runtime.load(path, allow_unsigned=True, board="pi4")
-    with pytest.raises(ConfigError, match="board: expected one of .*; found 'raspi'"):
+    with pytest.raises(ConfigError, match=r"board: expected one of .*; found 'raspi'"):
         edge_runtime.load(path, allow_unsigned=True, board="raspi")
     for board in ("", "pi5"):
         with edge_runtime.load(path, allow_unsigned=True, board=board) as model:
