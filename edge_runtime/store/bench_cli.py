@@ -163,7 +163,7 @@ def _as_document(name: str, rows: "tuple[Measured, ...]") -> dict[str, Any]:
     return {
         "bundle": name,
         "candidates": rows,
-        "fastest": chosen(rows),
+        "chosen": chosen(rows),
         "first": able(rows)[0].candidate,
     }
 
@@ -172,10 +172,10 @@ def _as_text(name: str, rows: "tuple[Measured, ...]") -> str:
     from edge_runtime.choice.decision import able, chosen
     from edge_runtime.choice.text import columns
 
-    fastest, first = chosen(rows), able(rows)[0].candidate
-    assert fastest is not None  # measuring raises where none can serve
-    ends = f"a device runs the fastest: {fastest}; edge_runtime.load, the author's first: {first}"
-    return "\n".join([name, *columns(rows, {fastest: "fastest"}), ends])
+    best, first = chosen(rows), able(rows)[0].candidate
+    assert best is not None  # measuring raises where none can serve
+    ends = f"a device runs {best}; edge_runtime.load, the author's first: {first}"
+    return "\n".join([name, *columns(rows, {best: "chosen"}), ends])
 
 
 def _show_recorded(folder: Path, model: str | None, as_json: bool) -> None:

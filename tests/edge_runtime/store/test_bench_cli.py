@@ -58,7 +58,7 @@ def test_every_candidate_is_measured_or_says_why_not(capsys: pytest.CaptureFixtu
     assert right["memory_mb"] > 20
     assert right["golden_max_abs_error"] <= 1e-5
     assert found["bundle"] == "tiny 1.0.0"
-    assert found["fastest"] == found["first"] == {"variant": "fp32", "provider": "cpu"}
+    assert found["chosen"] == found["first"] == {"variant": "fp32", "provider": "cpu"}
 
 
 @pytest.mark.usefixtures("folder")
@@ -71,11 +71,11 @@ def test_people_get_a_table_and_a_sentence_for_each_that_cannot(
     assert lines[0] == "tiny 1.0.0"
     assert lines[1].split()[:2] == ["variant", "on"]
     assert [line.split()[0] for line in lines[2:5]] == ["other", "fp32", "newer"]
-    assert lines[3].endswith("  fastest")
+    assert lines[3].endswith("  chosen")
     assert lines[5].startswith("other on cpu: tiny 1.0.0: expected the source model's outputs")
     assert lines[6].startswith("newer: needs onnxruntime >=99")
     assert lines[-1] == (
-        "a device runs the fastest: fp32 on cpu; edge_runtime.load, the author's first: fp32 on cpu"
+        "a device runs fp32 on cpu; edge_runtime.load, the author's first: fp32 on cpu"
     )
     assert "tiny 1.0.0: measures other on cpu, fp32 on cpu" in err
 
