@@ -22,6 +22,7 @@ def test_workers_versions_and_connections_that_come_and_go_leave_no_process_thre
         rig.start()
         come_and_go(rig, broker, 1)  # what is loaded or opened once, and stays
         before = at_rest(rig)
+        assert before[0] == 2  # the agent and one worker
         for number in (2, 3):
             come_and_go(rig, broker, number)
         assert at_rest(rig) == before
