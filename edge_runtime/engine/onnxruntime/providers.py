@@ -30,7 +30,8 @@ MISSING = re.compile(r"with error: (?P<library>[^\n]+)")
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A way to run a graph.
 
-    theirs: what ONNX Runtime calls it. needs: what must be there, to follow "it needs".
+    theirs: what ONNX Runtime calls it. package: what brings it, '' where nothing of PyPI does.
+    needs: what must be there, to follow "it needs".
     library: its file in ONNX Runtime's folder, '' where it is linked in. plugin: the module of one.
     options: what it is told, for a number of threads; built_in: only where it is no plug-in.
     copies: inputs are copied to memory of its own.
@@ -38,6 +39,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     theirs: str
     needs: str
+    package: str = ""
     library: str = ""
     plugin: str = ""
     options: Callable[[int], dict[str, str]] = lambda _threads: {}
@@ -60,6 +62,7 @@ PROVIDERS = {
     "tensorrt": Provider(
         theirs="TensorrtExecutionProvider",
         needs="NVIDIA's driver, CUDA, cuDNN and TensorRT of the versions it was built for",
+        package="onnxruntime-gpu",
         library="libonnxruntime_providers_tensorrt.so",
         # What it would keep is code, and is looked for in the working directory.
         built_in={
@@ -72,6 +75,7 @@ PROVIDERS = {
     "tensorrt-rtx": Provider(
         theirs="NvTensorRTRTXExecutionProvider",
         needs="NVIDIA's driver and a GPU that TensorRT-RTX knows",
+        package="onnxruntime-ep-nv-tensorrt-rtx-cu13",
         library="libonnxruntime_providers_nv_tensorrt_rtx.so",
         plugin="onnxruntime_ep_nv_tensorrt_rtx",
         copies=True,
@@ -79,6 +83,7 @@ PROVIDERS = {
     "cuda": Provider(
         theirs="CUDAExecutionProvider",
         needs="NVIDIA's driver, CUDA and cuDNN of the versions it was built for",
+        package="onnxruntime-gpu",
         library="libonnxruntime_providers_cuda.so",
         options=lambda _threads: {"use_tf32": "0"},
         copies=True,
@@ -86,6 +91,7 @@ PROVIDERS = {
     "openvino": Provider(
         theirs="OpenVINOExecutionProvider",
         needs="an x86-64 processor, as a plug-in one of Intel's",
+        package="onnxruntime-ep-openvino",
         library="libonnxruntime_providers_openvino.so",
         plugin="onnxruntime_ep_openvino",
         options=_openvino,
@@ -121,7 +127,8 @@ def session_with(name: str, raw: bytes, options: Any, threads: int) -> Any:
         elif provider.theirs in onnxruntime.get_available_providers():
             providers = [(provider.theirs, given | provider.built_in), _PROCESSOR]
         else:
-            raise _lacking("this machine does not have it", provider)
+            brings = f" (the package {provider.package} brings it)" if provider.package else ""
+            raise _lacking(f"this machine does not have it{brings}", provider)
         session = onnxruntime.InferenceSession(raw, options, providers=providers, enable_fallback=0)
     except UnavailableError:
         raise
