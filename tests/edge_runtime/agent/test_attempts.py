@@ -13,7 +13,7 @@ from edge_runtime.agent.books import Books
 from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trials import Trials
 from edge_runtime.bundle import load_root
-from edge_runtime.errors import StorageError
+from edge_runtime.errors import EngineError, StorageError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState
 from edge_runtime.telemetry.messages import Event
@@ -110,6 +110,22 @@ def test_one_that_waits_is_not_tried_before_its_time_unless_it_is_asked_for_anew
     rig.install("1.0.0", boards=("pi5",))
     rig.turn()
     assert len(tried) == 2
+
+
+def test_what_a_version_that_is_active_no_more_could_not_do_is_nobodys_fault(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A runner knows of it until it has gone over to the one that is."""
+
+    class Behind:
+        fault = "d" * 64, EngineError("it cannot run.")
+
+    loaded(rig)
+    rig.turn()
+    before = rig.model
+    monkeypatch.setattr(rig.slots, "_runners", {"tiny": Behind()})
+    rig.slots.judge_runners()
+    assert rig.model == before
 
 
 def loaded(rig: Rig) -> str:
