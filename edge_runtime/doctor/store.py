@@ -92,13 +92,12 @@ def judge_idle(name: str, model: ModelState, *, stuck: bool = False) -> Finding:
             f"{name}: no version is active yet; {version} waits to be.",
             "Whether it runs, and what it has to show: edge-runtime status",
         )
-    why = "all versions went or were rejected"
+    why, advice = "all versions went", "Install one that works here: edge-runtime install BUNDLE"
     if model.bad:
         last = list(model.bad.values())[-1]
         why = f"{last.version} was rejected: {bare(last, last.reason).rstrip('.')}"
-    return problem(
-        f"{name}: nothing runs; {why}.", "Install one that works here: edge-runtime install BUNDLE"
-    )
+        advice += f"; or, once that is mended, {last.version} again: with --retry"
+    return problem(f"{name}: nothing runs; {why}.", advice)
 
 
 def _not_running(says: Told | None, name: str, is_so: str) -> Finding | None:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-unsigned", is_flag=True, help="Take bundles of anybody, while the store trusts no root."
 )
+@click.option(
+    "--retry",
+    is_flag=True,
+    help="Try it again although it was rejected here, once what was wrong is mended.",
+)
 @wanted_options
 @WAIT
 @JSON
@@ -35,6 +40,7 @@ def install(
     folder: Path,
     trust: Path | None,
     allow_unsigned: bool,
+    retry: bool,
     wanted: "Wanted",
     wait_s: float,
     as_json: bool,
@@ -45,7 +51,8 @@ def install(
     outputs for its golden inputs. An agent that runs on the same store takes the new version up by
     itself, without a restart: it serves on trial until the agent confirms it, and this command waits for
     that. Without an agent its golden outputs confirm it. Of several variants that can run here the
-    fastest is taken, as measured now. Safe to repeat, and safe to interrupt.
+    fastest is taken, as measured now. A bundle that was rejected here is refused, unless with --retry,
+    such as for a limit that was too low: it begins a new trial. Safe to repeat, and safe to interrupt.
     """
     if trust and allow_unsigned:
         raise click.UsageError("--trust and --allow-unsigned exclude each other.")
@@ -62,6 +69,7 @@ def install(
         bundle,
         root=root,
         allow_unsigned=allow_unsigned,
+        retry=retry,
         accept=lambda manifest: demand_met(manifest, board=wanted.board, pinned=wanted.variant),
     )
     if warning := store.expiry_warning():

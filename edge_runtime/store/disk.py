@@ -137,14 +137,16 @@ class Store(Steps, Turns):
         *,
         root: Root | None = None,
         allow_unsigned: bool = False,
+        retry: bool = False,
         accept: Callable[[Manifest], None] | None = None,
     ) -> Slot:
         """Verify, unpack and commit a bundle; it is pending then, unless it is active already.
 
         What is not here yet is refused while the root has expired by a clock that can be believed. The
         first `root` that is given is pinned. Installing what is here already asks for it to be
-        activated and mends its files when they are damaged. `accept` may refuse a bundle whose signature
-        counts by raising, before anything is written.
+        activated and mends its files when they are damaged. What was rejected here is taken again as a
+        `retry` alone. `accept` may refuse a bundle whose signature counts by raising, before anything is
+        written.
         Raises BundleError, TrustError, OlderReleaseError, StoreError, StoreBusyError, StorageError.
         """
         root = self._agreed(root)
@@ -162,7 +164,7 @@ class Store(Steps, Turns):
                 if root is not None:
                     seen.record(self._seen_path, now)
                 self._change(slots.recovered, nobody_installs=True)
-                slot = self._install(bundle)
+                slot = self._install(bundle, retry)
                 reserve.keep(self.root)  # last: nothing has to wait for it to be flushed
                 return slot
 
@@ -182,7 +184,7 @@ class Store(Steps, Turns):
             self._change(lambda state: state, nobody_installs=True)
         return reserve.spend(self.root, lambda: self._change(lambda state: slots.pruned(state, keep)))
 
-    def _install(self, bundle: Bundle) -> Slot:
+    def _install(self, bundle: Bundle, retry: bool) -> Slot:
         manifest, digest = bundle.manifest, bundle.digest
         model, folder = manifest.name, self._slots / manifest.name / digest
         slot = Slot(
@@ -202,7 +204,7 @@ class Store(Steps, Turns):
                 unpack(bundle, folder)
             state = self._change(lambda state: slots.requested(state, model, digest))
         else:
-            self._change(lambda state: self._begin(state, slot, bundle))
+            self._change(lambda state: self._begin(state, slot, bundle, retry))
             try:
                 unpack(bundle, folder)
                 state = self._change(lambda state: slots.staged(state, model, digest))
@@ -211,8 +213,8 @@ class Store(Steps, Turns):
                 raise
         return state.models[model].slots[digest]
 
-    def _begin(self, state: State, slot: Slot, bundle: Bundle) -> State:
-        after = slots.begin_write(state, slot)
+    def _begin(self, state: State, slot: Slot, bundle: Bundle, retry: bool) -> State:
+        after = slots.begin_write(state, slot, retry=retry)
         check_space(self.root, bundle, self._margin_bytes)
         return after
 

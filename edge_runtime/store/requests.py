@@ -19,7 +19,10 @@ def named(state: State, model: str | None, which: str | None) -> Slot:
     if len(fits) == 1:
         return fits[0]
     found = ", ".join(f"{slot.version} ({short(slot.digest)})" for slot in whole) or "none"
-    advice = _forbidden(now) or "Name one of these by its version or digest, or install it."
+    advice = "Name one of these by its version or digest, or install it."
+    if which and any(bad.version == which or bad.digest.startswith(which) for bad in now.bad.values()):
+        advice = "It was rejected here: once that is mended, edge-runtime install BUNDLE --retry."
+    advice = _forbidden(now) or advice
     raise StoreError(
         f"{model}: expected one installed version {which or 'to activate'}, found: {found}. {advice}"
     )

@@ -80,19 +80,21 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, ModelState] = {}
 
 
-def begin_write(state: State, slot: Slot) -> State:
+def begin_write(state: State, slot: Slot, *, retry: bool = False) -> State:
     """Announce a slot whose files come next.
 
-    Raises OlderReleaseError below the floor, StoreError for a digest that was bad here.
+    Raises OlderReleaseError below the floor, StoreError for a digest that was bad here, unless it is a
+    `retry`: then it is no longer bad once it is staged.
     """
     model = slot.model
     now = state.models.get(model, ModelState())
     if slot.digest in now.slots:
         raise AssertionError(f"{model}: slot {slot.digest} is already there")
-    if bad := now.bad.get(slot.digest):
+    if (bad := now.bad.get(slot.digest)) and not retry:
         raise StoreError(
             f"{model} {slot.version}: this very bundle was tried here and rejected: "
-            f"{bad.reason.rstrip('.')}. Install another one."
+            f"{bad.reason.rstrip('.')}. Install another one, or this one with --retry once that is "
+            "mended."
         )
     if slot.release < now.floor:
         raise OlderReleaseError(
@@ -107,7 +109,7 @@ def begin_write(state: State, slot: Slot) -> State:
 
 
 def staged(state: State, model: str, digest: str) -> State:
-    """All files of a slot are on the disk: it is installed, and shall run next.
+    """All files of a slot are on the disk: it is installed, and shall run next, whatever it was before.
 
     Raises OlderReleaseError when the floor rose above it while it was written.
     """
@@ -121,7 +123,8 @@ def staged(state: State, model: str, digest: str) -> State:
             "confirmed while it was unpacked. Make a new bundle of it with a release of "
             f"{now.floor} or more."
         )
-    return with_model(state, model, pending=digest, slots={**now.slots, digest: slot})
+    bad = {other: one for other, one in now.bad.items() if other != digest}
+    return with_model(state, model, pending=digest, slots={**now.slots, digest: slot}, bad=bad)
 
 
 def requested(state: State, model: str, digest: str) -> State:

@@ -25,9 +25,9 @@ class WritePath:
     """One thing that a command or an agent does to a store that `prepare` has made.
 
     `act` is a module's function, so that it can be run in another process. The rest is what it may do
-    that no other path may: `refunds` an attempt; `damaged` names a version whose files are not whole, or
-    not signed, before. `again`: saying it twice is the same as once, so that a success of the second
-    counts as much as one of the first.
+    that no other path may: `refunds` an attempt; `retries` what was bad; `damaged` names
+    a version whose files are not whole, or not signed, before. `again`: saying it twice is the same as
+    once, so that a success of the second counts as much as one of the first.
     """
 
     name: str
@@ -35,6 +35,7 @@ class WritePath:
     act: Callable[[Shelf], object]
     again: bool = True
     refunds: bool = False
+    retries: bool = False
     damaged: str = ""
 
 
@@ -95,6 +96,11 @@ def _on_its_last_attempt(shelf: Shelf) -> None:
     _on_trial(shelf, attempts=1)
 
 
+def _rejected(shelf: Shelf) -> None:
+    _on_trial(shelf)
+    rejected(shelf)
+
+
 def _proved(shelf: Shelf) -> None:
     _on_trial(shelf)
     shelf.store.proved("tiny", slot(shelf, "1.2.0").digest)
@@ -127,6 +133,10 @@ def _going_back(shelf: Shelf) -> None:
 
 def install(shelf: Shelf, version: str = "1.2.0") -> Slot:
     return shelf.store.install(shelf.folder / f"tiny-{version}.edge", root=ROOT)
+
+
+def retry(shelf: Shelf) -> None:
+    shelf.store.install(shelf.folder / "tiny-1.2.0.edge", root=ROOT, retry=True)
 
 
 def first_install(shelf: Shelf) -> None:
@@ -205,6 +215,7 @@ PATHS = {
         WritePath("first pinning of a root", _one_without_a_root, update, damaged="1.0.0"),
         WritePath("install", _two_good, install),
         WritePath("update", _two_good, update),
+        WritePath("retry", _rejected, retry, retries=True),
         WritePath("repair", _damaged, repair, damaged="1.1.0"),
         WritePath("activate", _two_good, activate),
         WritePath("tried", _waiting, tried, again=False),

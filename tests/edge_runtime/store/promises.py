@@ -48,7 +48,7 @@ def look(store: Store) -> View:
 
 def broken(path: WritePath, before: View, found: View, after: View) -> str:
     """Which promise a store that was `before` has broken on its way to `after`; '' for none."""
-    lost = before.bad - found.bad
+    lost = before.bad - found.bad - (found.installed if path.retries else set())
     risen = [
         version for version, left in found.attempts.items() if left > before.attempts.get(version, left)
     ]

@@ -44,6 +44,28 @@ class TestWithoutAnAgent:
         assert command.install("1.1.0", behaviour="wrong_goldens") == StoreError.exit_code
         assert "rejected" in command.err
 
+    def test_what_was_rejected_for_a_fault_that_is_mended_is_tried_again_on_request(
+        self, command: Command
+    ) -> None:
+        slot = command.shelf.install("1.0.0")
+        command.shelf.store.rejected("tiny", slot.digest, "The memory limit of 64 MB was reached.")
+
+        assert command.install("1.0.0") == StoreError.exit_code
+        assert "The memory limit of 64 MB was reached. Install another one, or this" in command.err
+        assert "one with --retry once that is mended." in command.err
+        assert command("activate", "tiny", "1.0.0") == StoreError.exit_code
+        assert "It was rejected here: once that is mended, edge-runtime install BUNDLE" in command.err
+
+        assert command.install("1.0.0", "--retry") == 0
+        assert command.out == "tiny 1.0.0 is active\n"
+        assert command.shelf.model().bad == {}
+
+    def test_what_is_as_wrong_as_before_is_rejected_again(self, command: Command) -> None:
+        for _ in range(2):
+            wrong = command.install("1.0.0", "--retry", behaviour="wrong_goldens")
+            assert wrong == EngineError.exit_code
+            assert command.shelf.model().bad
+
     def test_a_file_that_is_no_model_is_rejected(self, command: Command) -> None:
         assert command.install("1.0.0", behaviour="not_onnx") == EngineError.exit_code
         assert len(command.shelf.model().bad) == 1

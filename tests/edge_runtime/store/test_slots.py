@@ -155,6 +155,25 @@ def test_a_rejected_bundle_is_remembered_and_the_running_one_stays() -> None:
         slots.begin_write(state, TWO)
 
 
+def test_a_rejected_bundle_that_is_tried_again_is_bad_until_it_is_staged() -> None:
+    state = slots.rejected(install(run(State(), ONE), TWO), "motion", TWO.digest, "It hung.")
+
+    writing = slots.begin_write(state, TWO, retry=True)
+    assert slots.recovered(writing) == state
+    state = slots.staged(writing, "motion", TWO.digest)
+
+    assert (motion(state).pending, motion(state).bad) == (TWO.digest, {})
+    assert motion(prove(state, TWO.digest)).slots[TWO.digest].attempts == 1
+    assert slots.rejected(state, "motion", TWO.digest, "Again.").models["motion"].bad
+
+
+def test_a_retry_is_no_way_below_the_floor() -> None:
+    state = slots.rejected(install(run(State(), ONE), TWO), "motion", TWO.digest, "It hung.")
+
+    with pytest.raises(OlderReleaseError):
+        slots.begin_write(run(state, THREE), TWO, retry=True)
+
+
 def test_an_active_bundle_that_stops_working_makes_room_for_the_way_back() -> None:
     state = slots.rejected(run(run(State(), ONE), TWO), "motion", TWO.digest, "It crashes.")
 
@@ -238,18 +257,19 @@ class StoreMachine(RuleBasedStateMachine):
     def now(self) -> ModelState:
         return self.state.models.get("motion", ModelState())
 
-    @rule(release=st.integers(0, 6), content=st.integers(0, 1), crash=st.booleans())
-    def install(self, release: int, content: int, crash: bool) -> None:
+    @rule(release=st.integers(0, 6), content=st.integers(0, 1), crash=st.booleans(), retry=st.booleans())
+    def install(self, release: int, content: int, crash: bool, retry: bool) -> None:
         new = slot(f"{release}.0.{content}", release, declares=max(0, release - 2) if content else 0)
         if new.digest in self.now.slots:
             self.state = slots.requested(self.state, "motion", new.digest)
             return
         try:
-            self.state = slots.begin_write(self.state, new)
+            self.state = slots.begin_write(self.state, new, retry=retry)
         except OlderReleaseError:
             assert release < self.floor
         except StoreError:
             assert new.digest in self.ever_bad
+            assert not retry
         else:
             self.writing_is_one_slot_more(crash, new)
 
@@ -260,6 +280,7 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             self.state = slots.staged(self.state, "motion", new.digest)
             assert self.now.pending == new.digest
+            self.ever_bad.discard(new.digest)
 
     @rule()
     def roll_back(self) -> None:
