@@ -1,18 +1,21 @@
 """Which variants of the installed models can run here, and why others cannot."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from edge_runtime.agent.lacking import no_provider
 from edge_runtime.bundle import open_folder
-from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.bundle.manifest import Manifest, Variant
+from edge_runtime.choice import record
+from edge_runtime.choice.key import holds_here
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.probe import Engines
 from edge_runtime.doctor.software import in_a_process
 from edge_runtime.doctor.store import installed, opened, told
+from edge_runtime.engine.candidate import Candidate
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import why_passed_over
 from edge_runtime.errors import EdgeError, UnavailableError
@@ -28,6 +31,7 @@ from edge_runtime.doctor.software import LOOKS
 looks_for = lambda engine: print(LOOKS + engine, flush=True)
 print(msgspec.json.encode(engines(sys.argv[1], sys.argv[2:], on_look=looks_for)).decode())
 """
+_FAILED = "was tried here and cannot serve: edge-runtime bench --store tells why"
 _ADVICE = "Install what is named, or a bundle that was converted for this device."
 
 
@@ -45,8 +49,10 @@ def look(device: Device) -> Iterator[Finding]:
         return
     found = msgspec.json.decode(said.splitlines()[-1], type=Engines)  # libraries may say things before
     pins = {one.name: (one.variant or "", one.provider or "") for one in config.models} if config else {}
-    for _, manifest in slots:
-        yield judge(manifest, found, board, *pins.get(manifest.name, ("", "")))
+    for folder, manifest in slots:
+        variant, provider = pins.get(manifest.name, ("", ""))
+        failed = _failed(store, manifest.name, folder.name)
+        yield judge(manifest, found, board, variant, provider, failed)
     for engine, providers in found.unusable.items():
         for name, why in providers.items():
             yield warning(
@@ -56,9 +62,14 @@ def look(device: Device) -> Iterator[Finding]:
 
 
 def judge(
-    manifest: Manifest, found: Engines, board: str, variant: str = "", provider: str = ""
+    manifest: Manifest,
+    found: Engines,
+    board: str,
+    variant: str = "",
+    provider: str = "",
+    failed: Collection[Candidate] = (),
 ) -> Finding:
-    """`variant`, `provider`: what the configuration pins, '' for nothing.
+    """`variant`, `provider`: what the configuration pins, '' for nothing; `failed`: what was tried here.
 
     What was made for this very board is expected to run; that variants for others do not is in order.
     """
@@ -67,26 +78,54 @@ def judge(
         variants = only(manifest, variant).variants
     except UnavailableError as error:
         return problem(*told(error, _ADVICE))
-    reasons = {each.id: why_passed_over(each, found.unavailable.get, board) for each in variants}
+    ways = {each.id: _ways(each, found, failed) for each in variants}
+    reasons = {
+        each.id: why_passed_over(each, found.unavailable.get, board)
+        or ("" if ways[each.id] else _FAILED)
+        for each in variants
+    }
     others = "; ".join(f"{name} {why}" for name, why in reasons.items() if why)
     able = [each for each in variants if not reasons[each.id]]
     if not able:
         return problem(f"{subject}: no variant can run here: {others}.", _ADVICE)
-    engines = dict.fromkeys(each.engine for each in able)
-    ways = dict.fromkeys(each for name in engines for each in found.usable.get(name, ()))
-    if provider and provider not in ways:
+    providers = dict.fromkeys(filter(None, (way for each in able for way in ways[each.id])))
+    if provider and provider not in providers:
         return problem(
-            no_provider(subject, provider, ways),
+            no_provider(subject, provider, providers),
             "Bring what it needs, or name another in `models[].provider`, or none.",
         )
-    on = f" on {provider or ', '.join(ways)}" if ways else ""
-    runs = f"{subject}: {', '.join(each.id for each in able)} can run here{on}"
+    runs = f"{subject}: {_can_run(able, ways, provider)}"
     meant = [
         f"{each.id} {reasons[each.id]}" for each in variants if board in each.boards and reasons[each.id]
     ]
     if meant:
         return warning(f"{runs}, but not what was made for this board: {'; '.join(meant)}.", _ADVICE)
     return ok(f"{runs}; {others}." if others else f"{runs}.")
+
+
+def _ways(variant: Variant, found: Engines, failed: Collection[Candidate]) -> list[str]:
+    """The providers that it may run on, '' for an engine's only way, without those where it `failed`."""
+    usable = found.usable.get(variant.engine) or ("",)
+    return [way for way in usable if Candidate(variant.id, way) not in failed]
+
+
+def _can_run(able: list[Variant], ways: Mapping[str, list[str]], provider: str) -> str:
+    """Which variants can run here, by what they run on."""
+    by: dict[str, list[str]] = {}
+    for each in able:
+        names = [provider] if provider in ways[each.id] else ways[each.id]
+        by.setdefault(", ".join(filter(None, names)), []).append(each.id)
+    return "; ".join(
+        f"{', '.join(names)} can run here{f' on {on}' if on else ''}" for on, names in by.items()
+    )
+
+
+def _failed(store: Store, model: str, digest: str) -> frozenset[Candidate]:
+    """What this machine has tried of a slot as it is, and what could not serve."""
+    found = record.read(record.path_of(store.root, model, digest))
+    if found is None or not holds_here(found.key):
+        return frozenset()  # with other software, or after a change of the machine, it may serve
+    return frozenset(row.candidate for row in found.rows if row.why_not)
 
 
 def _slots(store: Store) -> Iterator[tuple[Path, Manifest]]:

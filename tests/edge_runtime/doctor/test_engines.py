@@ -6,10 +6,13 @@ import msgspec
 import pytest
 
 from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.choice import record
 from edge_runtime.config import Config, DeviceConfig, ModelConfig, SourceConfig
 from edge_runtime.doctor import engines, software
 from edge_runtime.doctor.findings import Device
 from edge_runtime.doctor.probe import Engines
+from edge_runtime.engine.candidate import Candidate
+from edge_runtime.store.activate import bring_up
 from edge_runtime.store.disk import Store
 from tests.edge_runtime.engine.onnxruntime.plugins import OPENVINO, Install
 from tests.edge_runtime.store.rig import Shelf
@@ -80,12 +83,41 @@ def test_an_adapter_that_breaks_when_it_is_asked_for_providers_hides_nothing_of_
     shelf.install("1.0.0", variants={"gpu": "good", "fast": "good"}, on_own={"gpu"})
 
     model, adapter = engines.look(Device(store=shelf.store.root))
-    assert (model.state, model.what) == ("ok", "tiny 1.0.0: gpu, fast can run here on cpu.")
+    assert (model.state, model.what) == ("ok", "tiny 1.0.0: gpu can run here; fast can run here on cpu.")
     assert adapter.state == "warning"
     assert adapter.what == (
         "own: another provider is installed and cannot be used: its adapter is broken: "
         "ZeroDivisionError: division by zero."
     )
+
+
+def test_what_was_tried_here_and_cannot_serve_is_not_said_to_run(shelf: Shelf) -> None:
+    variants = {"wrong": "wrong", "slow": "slow", "fast": "good"}
+    slot = shelf.install("1.0.0", variants=variants)
+    device = Device(store=shelf.store.root)
+    (before,) = engines.look(device)
+    assert before.what == "tiny 1.0.0: wrong, slow, fast can run here on cpu."
+
+    bring_up(shelf.store, slot, wait_s=0)
+    (tried,) = engines.look(device)
+    assert (tried.state, tried.what) == (
+        "ok",
+        "tiny 1.0.0: slow, fast can run here on cpu; wrong was tried here and cannot serve: "
+        "edge-runtime bench --store tells why.",
+    )
+
+    path = record.path_of(shelf.store.root, "tiny", slot.digest)
+    found = record.read(path)
+    assert found is not None
+    other = msgspec.structs.replace(found.key, software=("onnxruntime 1.0.0",))
+    record.write(path, msgspec.structs.replace(found, key=other))
+    assert list(engines.look(device)) == [before]
+
+
+def test_a_provider_that_was_tried_and_failed_is_none_that_it_can_run_on() -> None:
+    failed = {Candidate("fp32", "xnnpack")}
+    found = engines.judge(manifest(), NO_GPU, "", failed=failed)
+    assert found.what == f"tiny 1.0.0: fp32 can run here on cpu; {NEEDS_TRT}"
 
 
 def test_an_adapter_that_hangs_is_named(
