@@ -52,7 +52,7 @@ def look(device: Device) -> Iterator[Finding]:
     for folder, manifest in slots:
         variant, provider = pins.get(manifest.name, ("", ""))
         failed = _failed(store, manifest.name, folder.name)
-        yield judge(manifest, found, board, variant, provider, failed)
+        yield judge(manifest, found, board, variant, provider, failed=failed)
     for engine, providers in found.unusable.items():
         for name, why in providers.items():
             yield warning(
@@ -67,6 +67,7 @@ def judge(
     board: str,
     variant: str = "",
     provider: str = "",
+    *,
     failed: Collection[Candidate] = (),
 ) -> Finding:
     """`variant`, `provider`: what the configuration pins, '' for nothing; `failed`: what was tried here.
@@ -79,11 +80,8 @@ def judge(
     except UnavailableError as error:
         return problem(*told(error, _ADVICE))
     ways = {each.id: _ways(each, found, failed) for each in variants}
-    reasons = {
-        each.id: why_passed_over(each, found.unavailable.get, board)
-        or ("" if ways[each.id] else _FAILED)
-        for each in variants
-    }
+    reasons = {each.id: why_passed_over(each, found.unavailable.get, board) for each in variants}
+    reasons |= {name: reasons[name] or _FAILED for name, left in ways.items() if not left}
     others = "; ".join(f"{name} {why}" for name, why in reasons.items() if why)
     able = [each for each in variants if not reasons[each.id]]
     if not able:
