@@ -8,7 +8,7 @@ import msgspec
 
 from edge_runtime import config as settings
 from edge_runtime.agent.brokers import broker
-from edge_runtime.agent.lacking import lacking
+from edge_runtime.agent.lacking import lacking, nobodys_provider
 from edge_runtime.agent.streamable import unfit
 from edge_runtime.boards import board
 from edge_runtime.bundle import Root, load_root, open_bundle, open_folder
@@ -80,6 +80,8 @@ def check(config: Config, *, connect: bool) -> list[Finding]:
     for index, model in enumerate(config.models):
         where, one = f"models[{index}]", model
         findings += _bundle(where, config, model, active.get(model.name), trusts)
+        if unknown := nobodys_provider(model):
+            findings.append(Finding(f"{where}.provider", "", unknown))
         look(f"{where}.source", lambda one=one: _source(config, one, connect=connect))  # type: ignore[misc]
     if not config.models:
         findings.append(Finding("models", "none: only the device's health is measured"))

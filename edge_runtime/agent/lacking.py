@@ -45,22 +45,39 @@ def no_provider(subject: str, provider: str, here: Collection[str]) -> str:
     )
 
 
+def nobodys_provider(model: ModelConfig) -> str:
+    """Of a provider that no engine knows, on whatever device; '' where one does, or may."""
+    from edge_runtime.engine.onnxruntime.providers import PROVIDERS
+
+    if not model.provider or model.provider in ("cpu", *PROVIDERS) or _engines_of_others():
+        return ""
+    return (
+        f"{model.name}: expected one of cpu, {', '.join(sorted(PROVIDERS))}; found {model.provider!r}. "
+        "Name one of these, or none: the fastest is taken then."
+    )
+
+
 def _no_provider(model: ModelConfig) -> str:
     """Whose a name is that is none of ours, engines of other packages would tell; none is imported."""
-    from importlib.metadata import entry_points
-
     from edge_runtime.engine.onnxruntime.looking import is_installed
     from edge_runtime.engine.onnxruntime.providers import PROVIDERS
-    from edge_runtime.engine.registry import GROUP
 
     here = ("cpu", *filter(is_installed, PROVIDERS))
-    if not model.provider or model.provider in here:
+    if not model.provider or model.provider in here or nobodys_provider(model):
         return ""
     told = no_provider(model.name, model.provider, here)
-    theirs = sorted({entry.name for entry in entry_points(group=GROUP)})
-    if model.provider in PROVIDERS or not theirs:
+    if model.provider in PROVIDERS:
         return told
+    theirs = _engines_of_others()
     return (
         f"{told} It may be a way of another package's engine, {', '.join(theirs)}: once a bundle for "
         "that is installed, `edge-runtime doctor` tells."
     )
+
+
+def _engines_of_others() -> list[str]:
+    from importlib.metadata import entry_points
+
+    from edge_runtime.engine.registry import GROUP
+
+    return sorted({entry.name for entry in entry_points(group=GROUP)})

@@ -16,6 +16,7 @@ from edge_runtime.doctor.probe import Engines
 from edge_runtime.doctor.software import in_a_process
 from edge_runtime.doctor.store import installed, opened, told
 from edge_runtime.engine.candidate import Candidate
+from edge_runtime.engine.onnxruntime.providers import PROVIDERS
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import why_passed_over
 from edge_runtime.errors import EdgeError, UnavailableError
@@ -90,7 +91,7 @@ def judge(
     if provider and provider not in providers:
         return problem(
             no_provider(subject, provider, providers),
-            "Bring what it needs, or name another in `models[].provider`, or none.",
+            f"{_brings(provider, found)} in `models[].provider`, or none.",
         )
     runs = f"{subject}: {_can_run(able, ways, provider)}"
     meant = [
@@ -105,6 +106,12 @@ def _ways(variant: Variant, found: Engines, failed: Collection[Candidate]) -> li
     """The providers that it may run on, '' for an engine's only way, without those where it `failed`."""
     usable = found.usable.get(variant.engine) or ("",)
     return [way for way in usable if Candidate(variant.id, way) not in failed]
+
+
+def _brings(provider: str, found: Engines) -> str:
+    """What to do about one that is not here: there is nothing to bring for one that nobody knows."""
+    known = {*PROVIDERS, *(name for names in found.unusable.values() for name in names)}
+    return "Bring what it needs, or name another" if provider in known else "Name one of these"
 
 
 def _can_run(able: list[Variant], ways: Mapping[str, list[str]], provider: str) -> str:

@@ -106,6 +106,16 @@ def test_limits_are_told(tmp_path: Path) -> None:
     assert "and runs it, within 200 MB, with 0.5 cores at most" in said
 
 
+def test_a_provider_that_no_engine_knows_is_a_problem_which_names_those_there_are(
+    tmp_path: Path,
+) -> None:
+    rig = AgentRig(tmp_path, NOBODY, model={"provider": "gpu0"})
+    (told,) = problems(rig).values()
+    assert told.startswith("tiny: expected one of cpu, cuda, ")
+    assert "; found 'gpu0'. Name one of these, or none" in told
+    assert "warning" not in check(rig).stdout
+
+
 def test_a_provider_that_nobody_of_ours_knows_is_a_warning_also_beside_engines_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,6 +144,17 @@ def test_a_provider_that_is_pinned_has_to_be_usable(provider: str, state: str, w
     assert (found.state, found.what.removeprefix("tiny 1.0.0: ")) == (state, what)
 
 
+@pytest.mark.parametrize(
+    ("provider", "advice"),
+    [
+        ("cuda", "Bring what it needs, or name another in `models[].provider`, or none."),
+        ("gpu0", "Name one of these in `models[].provider`, or none."),
+    ],
+)
+def test_a_provider_that_nobody_knows_is_not_told_to_be_brought(provider: str, advice: str) -> None:
+    assert engines.judge(manifest(), NO_GPU, "", provider=provider).advice == advice
+
+
 def test_what_is_installed_is_asked_of_the_engines_that_are_here(tmp_path: Path) -> None:
     store = Store(tmp_path / "state" / "store")
     source = SourceConfig(url="mqtt://127.0.0.1", topic="t")
