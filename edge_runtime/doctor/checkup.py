@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edge_runtime.doctor.findings import Device, Finding, problem
+from edge_runtime.doctor.starting import worded
 from edge_runtime.errors import EdgeError
 
 _QUIET_S = 2.0  # before whoever waits is told for what
@@ -33,7 +34,9 @@ def examine(
     runs = [_Run(check, device) for check in checks]
     _wait(runs, say)
     return [
-        msgspec.structs.replace(finding, check=run.check.name)
+        msgspec.structs.replace(
+            finding, check=run.check.name, advice=worded(finding.advice, device.root)
+        )
         for run in runs
         for finding in run.findings()
     ]

@@ -16,6 +16,7 @@ from edge_runtime.config import folders as folders_of
 from edge_runtime.doctor.certificates import judge_certificate
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.folders import in_the_way, nearest, try_to_write
+from edge_runtime.doctor.starting import has_systemd
 from edge_runtime.service.unit import MADE_BY_SYSTEMD
 
 _MAX_ENTRIES = 20_000
@@ -31,12 +32,12 @@ def folders(device: Device) -> Iterator[Finding]:
     assert data is not None
     wanted = [data] if device.config is None else folders_of(device.config)
     for folder in sorted(set(wanted)):
-        yield _writable(folder)
+        yield _writable(folder, systemd=has_systemd(device.root))
     if os.path.isdir(data):  # Path.is_dir would raise where we may not look
         yield from _owners(data)
 
 
-def _writable(folder: Path) -> Finding:
+def _writable(folder: Path, *, systemd: bool) -> Finding:
     if (file := in_the_way(folder)) is not None:
         return problem(
             f"{folder}: expected a folder, but {file} is a file.",
@@ -52,7 +53,8 @@ def _writable(folder: Path) -> Finding:
                 f"{there}: nothing can be written there: {error.strerror}.",
                 "Make room there: `disk` below says how much there is.",
             )
-        found = judge_unwritable(folder, there, me, error.strerror or type(error).__name__)
+        why = error.strerror or type(error).__name__
+        found = judge_unwritable(folder, there, me, why, systemd=systemd)
         if there == folder and (advice := durable.advice(there, error)):
             return msgspec.structs.replace(found, advice=advice)
         return found
@@ -60,10 +62,13 @@ def _writable(folder: Path) -> Finding:
     return ok(f"{there}: user {me} can write there{made}.")
 
 
-def judge_unwritable(folder: Path, there: Path, user: str, why: str) -> Finding:
-    """`folder` is wanted, `there` is it or the nearest above it, and `user` cannot write to it."""
+def judge_unwritable(folder: Path, there: Path, user: str, why: str, *, systemd: bool) -> Finding:
+    """`folder` is wanted, `there` is it or the nearest above it, and `user` cannot write to it.
+
+    `systemd`: whether it is what starts the agent.
+    """
     makes = next((above for above in MADE_BY_SYSTEMD if above in folder.parents), None)
-    if there == makes:
+    if systemd and there == makes:
         return warning(
             f"{folder} is not there yet, and user {user} cannot make it.",
             "systemd makes it at the service's first start: systemctl start edge-runtime",

@@ -7,6 +7,7 @@ from pathlib import Path
 from edge_runtime.config import Config
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.service import UNITS
+from edge_runtime.doctor.starting import has_systemd
 from edge_runtime.realtime import HIGHEST_PRIORITY
 from edge_runtime.service.unit import NAME
 from edge_runtime.store.locks import holder
@@ -15,7 +16,7 @@ from edge_runtime.telemetry import health
 _RUNTIME = "proc/sys/kernel/sched_rt_runtime_us"
 _LIMIT = "Max realtime priority"
 _CAP_SYS_NICE = 1 << 23
-_SERVICE = (
+SERVICE = (
     "Write the service's unit again: edge-runtime service install; then systemctl daemon-reload && "
     "systemctl restart edge-runtime."
 )
@@ -32,15 +33,15 @@ def look(device: Device) -> Iterator[Finding]:
     wanted, store = asked(device.config), device.store_folder
     agent = holder(store / "agent.lock") if store else None
     if agent is not None:
-        yield judge(wanted, _allowed(device.root, str(agent.pid)), "the agent that runs")
+        advice = SERVICE if has_systemd(device.root) else _given_by_hand(wanted)
+        yield judge(wanted, _allowed(device.root, str(agent.pid)), "the agent that runs", advice)
     elif (given := _unit(device.root)) is not None:
         yield judge(wanted, given, "the service by its unit")
     elif _allowed(device.root, "self") < wanted:
         yield warning(
             f"A model asks for real-time priority {wanted}, which this user may not have, and there is "
             "no service that gives it.",
-            f"Install the service, or let what starts the agent give it: prlimit --rtprio={wanted} "
-            "edge-runtime run --config FILE",
+            f"Install the service. Or: {_given_by_hand(wanted)}",
         )
     else:
         yield judge(wanted, wanted, "this user")
@@ -48,13 +49,17 @@ def look(device: Device) -> Iterator[Finding]:
         yield judge_runtime(int(health.read(device.root / _RUNTIME)))
 
 
-def judge(wanted: int, allowed: int, who: str) -> Finding:
+def _given_by_hand(wanted: int) -> str:
+    return f"Let what starts the agent give it: prlimit --rtprio={wanted} edge-runtime run --config FILE"
+
+
+def judge(wanted: int, allowed: int, who: str, advice: str = SERVICE) -> Finding:
     """`wanted`, `allowed`: priorities; 0 for none."""
     told = f"A model asks for real-time priority {wanted}"
     if allowed >= wanted:
         return ok(f"{told}, and {who} may have it.")
     most = f"{allowed} at most" if allowed else "none"
-    return problem(f"{told}, but {who} may have {most}: it runs at ordinary priority.", _SERVICE)
+    return problem(f"{told}, but {who} may have {most}: it runs at ordinary priority.", advice)
 
 
 def judge_runtime(microseconds: int) -> Finding:

@@ -9,7 +9,7 @@ from edge_runtime.service.unit import NAME
 from edge_runtime.telemetry import health
 
 UNITS = "etc/systemd/system"
-_THEN = (
+THEN = (
     "then systemctl daemon-reload && systemctl restart edge-runtime. Changes of your own belong beside "
     "it: systemctl edit edge-runtime"
 )
@@ -39,7 +39,7 @@ def judge(file: Path, written: list[str], wanted: list[str], install: str) -> Fi
     told += [f"it has {more[0]}"] if more else []
     return warning(
         f"{file} is not what this configuration and release ask for: {', and '.join(told)}.",
-        f"Write it again: {install}; {_THEN}",
+        f"Write it again: {install}; {THEN}",
     )
 
 

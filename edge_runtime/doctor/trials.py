@@ -12,6 +12,7 @@ from edge_runtime.store.beside_agent import bare, told, why_it_waits
 from edge_runtime.store.slots import Slot
 from edge_runtime.store.trials import CONTACT
 
+WHY_UNTRIED = "Look why it cannot be tried: journalctl -u edge-runtime"
 _PATIENCE_S = 600.0
 
 
@@ -58,7 +59,7 @@ def judge(
         return ok(what)
     what += f" Nothing came of it for {quiet_s / 60:,.0f} minutes."
     if not slot.proved:
-        return warning(what, "Look why it cannot be tried: journalctl -u edge-runtime")
+        return warning(what, WHY_UNTRIED)
     return warning(
         f"{what} It has to show {_words(asks)}.",
         "Look whether the agent hears its sensor and its fleet: systemctl status edge-runtime. To vouch "

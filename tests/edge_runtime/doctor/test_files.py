@@ -68,11 +68,15 @@ def test_a_full_disk_is_not_taken_for_a_right_that_is_missing(tmp_path: Path) ->
 
 def test_a_folder_that_systemd_will_make_is_no_problem_yet() -> None:
     folder = Path("/var/lib/edge-runtime/journals")
-    found = files.judge_unwritable(folder, Path("/var/lib"), "edge-runtime", "Permission denied")
+
+    def judge(there: Path, *, systemd: bool) -> Finding:
+        return files.judge_unwritable(folder, there, "me", "Permission denied", systemd=systemd)
+
+    found = judge(Path("/var/lib"), systemd=True)
     assert found.state == "warning"
     assert "systemctl start edge-runtime" in found.advice
-    found = files.judge_unwritable(folder, folder.parent, "edge-runtime", "Permission denied")
-    assert found.state == "problem"
+    assert judge(folder.parent, systemd=True).state == "problem"
+    assert judge(Path("/var/lib"), systemd=False).advice.startswith(f"Make {folder} and give it")
 
 
 @as_root

@@ -75,6 +75,19 @@ def test_without_a_unit_our_own_rights_are_looked_at(tmp_path: Path) -> None:
     assert found(tmp_path).state == "ok"
 
 
+def test_who_starts_the_agent_is_who_can_give_it_the_right(tmp_path: Path) -> None:
+    lock = tmp_path / "store" / "agent.lock"
+    lock.parent.mkdir()
+    with holding(lock) as agent:
+        put(tmp_path, f"proc/{agent}/status", "CapEff:\t0000000000000000\n")
+        put(tmp_path, f"proc/{agent}/limits", LIMITS.format(0))
+        assert found(tmp_path).advice.startswith(
+            "Let what starts the agent give it: prlimit --rtprio=10"
+        )
+        (tmp_path / "run/systemd/system").mkdir(parents=True)
+        assert "edge-runtime service install" in found(tmp_path).advice
+
+
 @pytest.mark.parametrize(("prefix", "may"), [((), may_raise()), (WITHOUT, False)])
 def test_what_the_running_agent_really_has_counts_before_its_unit(
     tmp_path: Path, prefix: tuple[str, ...], may: bool

@@ -1,0 +1,28 @@
+"""Who starts the agent: systemd, or on a machine without it somebody else, who has no such commands."""
+
+import os
+from pathlib import Path
+
+_RUNS = "run/systemd/system"  # sd_booted(3)
+# The longer before what is part of it.
+_IN_OTHER_WORDS = {
+    "systemctl daemon-reload && systemctl restart edge-runtime": "restart the agent",
+    "Restart the service: systemctl restart edge-runtime": "Restart the agent",
+    "systemctl restart edge-runtime": "restart the agent",
+    "systemctl start edge-runtime": "edge-runtime run --config FILE",
+    "systemctl status edge-runtime": "the agent's log, its standard error",
+    "journalctl -u edge-runtime": "the agent's log, its standard error",
+}
+
+
+def has_systemd(root: Path) -> bool:
+    """Whether systemd runs this machine, whose file systems are at `root`."""
+    return os.path.isdir(root / _RUNS)
+
+
+def worded(advice: str, root: Path) -> str:
+    """An advice in words that hold for whatever starts the agent here."""
+    if not has_systemd(root):
+        for command, words in _IN_OTHER_WORDS.items():
+            advice = advice.replace(command, words)
+    return advice
