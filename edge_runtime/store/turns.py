@@ -44,8 +44,7 @@ class Turns(ABC):
         """
         self._create()
         with ExitStack() as stack:
-            purpose = "another agent runs here"
-            lock = stack.enter_context(locks.held(self.root / _AGENT, wait_s=wait_s, purpose=purpose))
+            lock = self._only_agent(stack, wait_s, say)
             try:
                 stack.enter_context(self._activating(wait_s=_MAKES_WAY_S))
             except StoreBusyError:
@@ -57,6 +56,23 @@ class Turns(ABC):
                 )
             reserve.keep(self.root)
             yield lock
+
+    def _only_agent(self, stack: ExitStack, wait_s: float, say: Callable[[str], None]) -> locks.Lock:
+        """One that ends just now is waited for, as at a restart; any other does not end by itself."""
+        runs = f"{self.root}: another agent runs here"
+        with suppress(StoreBusyError):  # where the lock cannot be looked at, taking it tells why
+            if other := self.agent():
+                say(f"{runs}: process {other.pid}. It is waited for, {wait_s:g} s at most.")
+        try:
+            purpose = "another agent runs here"
+            return stack.enter_context(locks.held(self.root / _AGENT, wait_s=wait_s, purpose=purpose))
+        except StoreBusyError as error:
+            if (other := self.agent()) is None:
+                raise
+            raise StoreBusyError(
+                f"{runs}: process {other.pid} serves from this data already. End that one first, or "
+                "give this one a `device.data` of its own; `edge-runtime status` tells what runs."
+            ) from error
 
     def agent_running(self) -> bool:
         return locks.is_held(self.root / _AGENT)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.errors import StoreError
+from edge_runtime.errors import StoreBusyError, StoreError
 from edge_runtime.store.activate import Wanted, bring_up, choose_again
 from edge_runtime.store.beside_agent import told
 from edge_runtime.store.disk import Store
@@ -235,6 +235,23 @@ def test_an_agent_that_comes_while_what_is_named_waits_is_told_of(shelf: Shelf) 
 
 
 @pytest.mark.end_to_end
+def test_a_second_agent_is_told_that_one_runs_already_which_and_what_to_do(shelf: Shelf) -> None:
+    shelf.install("1.0.0")
+    said: list[str] = []
+    with holding(shelf.store.root / "agent.lock") as first:
+        with (
+            pytest.raises(StoreBusyError) as told,
+            shelf.store.agent_lock(wait_s=0.1, say=said.append),
+        ):
+            pass
+        runs = f"{shelf.store.root}: another agent runs here: process {first}"
+        assert said == [f"{runs}. It is waited for, 0.1 s at most."]
+        assert str(told.value).startswith(f"{runs} serves from this data already. End that one first,")
+
+    with shelf.store.agent_lock(wait_s=0.1, say=said.append):
+        assert len(said) == 1
+
+
 def test_an_agent_that_cannot_start_takes_no_turn_from_a_command(tmp_path: Path) -> None:
     """It is started again every ten seconds, for ever: what takes longer would never be measured."""
     fleet = {"url": "mqtts://127.0.0.1:1", "ca": "nowhere.pem"}
