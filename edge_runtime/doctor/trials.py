@@ -40,6 +40,7 @@ def judge(
     `asks`: what the configuration asks of its trial; None where the model is not configured. `why` it
     cannot be tried; '' where it can.
     """
+    at = f"{slot.model} --store {path}"
     what = f"{slot.model} {slot.version} is installed and waits to be tried."
     if slot.state == "trial":
         left = f"{slot.attempts} of {slot.allowed} attempts left"
@@ -51,7 +52,7 @@ def judge(
     if not agent_runs:
         return warning(
             f"{what} No agent runs on this store.",
-            f"Start one: systemctl start edge-runtime. Or do without: edge-runtime activate {_at(path)}",
+            f"Start one: systemctl start edge-runtime. Or do without: edge-runtime activate {at}",
         )
     if why:
         return warning(what, TRIES_AGAIN)
@@ -63,12 +64,8 @@ def judge(
     return warning(
         f"{what} It has to show {_words(asks)}.",
         "Look whether the agent hears its sensor and its fleet: systemctl status edge-runtime. To vouch "
-        f"for it: edge-runtime confirm {_at(path)}; to give it up: edge-runtime rollback {_at(path)}",
+        f"for it: edge-runtime confirm {at}; to give it up: edge-runtime rollback {at}",
     )
-
-
-def _at(path: Path) -> str:
-    return f"--store {path}"
 
 
 def _words(asks: TrialConfig | None) -> str:

@@ -78,23 +78,34 @@ def install(
 
 
 @click.command(short_help="Go back to the version that ran before.")
+@click.argument("model", required=False)
 @STORE
-@click.option("--model", metavar="NAME", help="Which model; may be left out when there is only one.")
+@click.option("--model", "named", metavar="NAME", help="The same as MODEL.")
 @wanted_options
 @WAIT
 @JSON
-def rollback(folder: Path, model: str | None, wanted: "Wanted", wait_s: float, as_json: bool) -> None:
-    """Go back to the version that ran before.
+def rollback(
+    *,
+    model: str | None,
+    folder: Path,
+    named: str | None,
+    wanted: "Wanted",
+    wait_s: float,
+    as_json: bool,
+) -> None:
+    """Go back to the version of a model that ran before; MODEL may be left out when there is only one.
 
     It proves itself by its golden inputs again before it takes over. Rolling back twice is forth and
     back. While a new version is on trial, this gives the trial up and stays with the active one.
     """
+    if model and named and model != named:
+        raise click.UsageError(f"MODEL is {model}, and --model {named}: name one.")
     from edge_runtime.store.beside_agent import demand_no_agent
     from edge_runtime.store.disk import Store
 
     store = Store(folder)
     demand_no_agent(store, wanted.variant, wanted.provider)
-    slot = store.rollback(model)
+    slot = store.rollback(model or named)
     finish(store, slot, "going back to", wanted=wanted, wait_s=wait_s, as_json=as_json)
 
 

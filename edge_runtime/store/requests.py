@@ -60,7 +60,7 @@ def _chosen(state: State, model: str | None) -> str:
         return next(iter(state.models))
     found = ", ".join(sorted(state.models)) or "none"
     if model is None:
-        raise StoreError(f"expected one model in this store, found: {found}. Name one with --model.")
+        raise StoreError(f"expected one model in this store, found: {found}. Name one.")
     if model not in state.models:
         raise StoreError(f"{model}: there is no such model in this store; found: {found}.")
     return model

@@ -95,8 +95,8 @@ def test_of_what_waits_its_own_reason_is_told_and_not_that_of_the_active_version
 
 def test_who_waits_too_long_is_told_how_to_vouch_for_it_and_how_to_give_it_up() -> None:
     finding = trials.judge(SERVES, None, STORE, quiet_s=1_000, agent_runs=True)
-    assert "edge-runtime confirm --store /s" in finding.advice
-    assert "edge-runtime rollback --store /s" in finding.advice
+    assert f"edge-runtime confirm {SERVES.model} --store /s;" in finding.advice
+    assert f"edge-runtime rollback {SERVES.model} --store /s" in finding.advice
 
 
 def test_only_what_a_trial_really_asks_for_is_named() -> None:

@@ -32,6 +32,18 @@ class TestWithoutAnAgent:
         assert (done["version"], done["activated_by"], done["active"]) == ("1.0.0", "command", True)
         assert command.shelf.model().active == done["digest"]
 
+    def test_of_several_models_one_is_named_to_go_back(self, command: Command) -> None:
+        for model in ("tiny", "other"):
+            command.shelf.run("1.0.0", model), command.shelf.run("1.1.0", model)
+
+        assert command("rollback") == StoreError.exit_code
+        assert "expected one model in this store, found: other, tiny. Name one." in command.err
+        assert command.document("rollback", "tiny")["model"] == "tiny"
+        assert command.document("rollback", "--model", "other")["model"] == "other"
+        assert command("rollback", "tiny", "--model", "other") == 2
+        assert command("rollback", "tiny") == 0
+        assert command.out == "tiny 1.1.0 is active\n"
+
     def test_a_bundle_with_wrong_goldens_is_rejected_and_the_old_one_stays(
         self, command: Command
     ) -> None:

@@ -55,7 +55,7 @@ def test_a_rollback_of_an_unknown_model_says_which_there_are() -> None:
 def test_a_rollback_without_a_name_needs_one_model_only() -> None:
     state = slots.begin_write(run(State(), TWO), msgspec.structs.replace(ONE, model="vibration"))
 
-    with pytest.raises(StoreError, match=r"one model.*found: motion, vibration.*--model"):
+    with pytest.raises(StoreError, match=r"one model.*found: motion, vibration\. Name one\."):
         requests.rolled_back(state, None)
     with pytest.raises(StoreError, match="found: none"):
         requests.rolled_back(State(), None)
