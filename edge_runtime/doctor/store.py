@@ -1,10 +1,12 @@
 """Whether what is installed can be read, and who uses it."""
 
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from edge_runtime import durable
+from edge_runtime.choice import record
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
+from edge_runtime.doctor.folders import in_the_way
 from edge_runtime.errors import EdgeError
 from edge_runtime.store import beside_agent
 from edge_runtime.store.beside_agent import Told, bare, why_stuck
@@ -39,6 +41,7 @@ def look(device: Device) -> Iterator[Finding]:
     says = beside_agent.told(store)
     configured = {each.name for each in device.config.models} if device.config else ()
     yield from _versions(models, configured, says)
+    yield from _not_kept(store, models)
     if not models:
         yield ok(f"{path}: nothing is installed yet.")
     for name in sorted(says.runs.keys() - models.keys() if says else ()):
@@ -98,6 +101,19 @@ def judge_idle(name: str, model: ModelState, *, stuck: bool = False) -> Finding:
         why = f"{last.version} was rejected: {bare(last, last.reason).rstrip('.')}"
         advice += f"; or, once that is mended, {last.version} again: with --retry"
     return problem(f"{name}: nothing runs; {why}.", advice)
+
+
+def _not_kept(store: Store, models: Iterable[str]) -> Iterator[Finding]:
+    """What stands where the records of measurements belong; at most one, as one may hide others."""
+    choices = store.root / record.FOLDER
+    for folder in (choices, *(choices / name for name in models)):
+        if (file := in_the_way(folder)) is not None:
+            yield warning(
+                f"{file}: expected a folder, found something else: what is measured of variants is not "
+                "kept, and is measured again at each start.",
+                f"Move {file} away; the next measurement makes the folder.",
+            )
+            return
 
 
 def _not_running(says: Told | None, name: str, is_so: str) -> Finding | None:

@@ -7,6 +7,7 @@ from edge_runtime.config import load
 from edge_runtime.doctor.findings import Device, Finding
 from edge_runtime.doctor.store import look
 from edge_runtime.store import locks
+from edge_runtime.store.activate import bring_up
 from edge_runtime.store.beside_agent import Told
 from edge_runtime.store.locks import Holder
 from tests.edge_runtime.doctor.holding import holding
@@ -95,8 +96,29 @@ def test_a_configured_model_of_which_nothing_runs_is_a_problem_with_the_reason(
             "tiny: nothing runs; 1.0.0 waits to be active, and cannot run now.",
         )
     shelf.store.rejected("tiny", slot.digest, "tiny 1.0.0: it gives other outputs.")
+    assert idle().advice.endswith("or, once that is mended, 1.0.0 again: with --retry")
     assert (idle().state, idle().what) == (
         "problem",
         "tiny: nothing runs; 1.0.0 was rejected: it gives other outputs.",
     )
     assert next(iter(look(Device(store=shelf.store.root)))).state == "ok"  # nobody asked for it
+
+
+def test_what_stands_where_measurements_are_to_be_kept_is_a_warning(shelf: Shelf) -> None:
+    slot = shelf.install("1.0.0", variants={"slow": "slow", "fast": "good"})
+    choices, device = shelf.store.root / "choices", Device(store=shelf.store.root)
+    assert "warning" not in {each.state for each in look(device)}
+
+    choices.write_text("")
+    said: list[str] = []
+    bring_up(shelf.store, slot, wait_s=0, say=said.append)
+    assert "A file is where a folder should be: name another path, or move the file away." in said[-1]
+    (found,) = (each for each in look(device) if each.state == "warning")
+    assert found.what.startswith(f"{choices}: expected a folder, found something else: what is measured")
+    assert found.advice.startswith(f"Move {choices} away")
+
+    choices.unlink()
+    choices.mkdir()
+    (choices / "tiny").write_text("")
+    (found,) = (each for each in look(device) if each.state == "warning")
+    assert found.what.startswith(f"{choices / 'tiny'}: expected a folder")
