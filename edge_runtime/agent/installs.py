@@ -37,14 +37,15 @@ class Installs:
         self._slots = Slots(store, books, runners)
         self._trials = Trials(config, store, books, runners, self._slots)
         self._choosing = Choosing(store, books, runners, self._slots)
+        # Of a model that has something, or may be brought it: what was rejected of it by then.
+        self._may_bring: dict[str, frozenset[str]] = {}
 
     def begin(self) -> None:
         """Serve what was active, and install what the configuration brings for models without any."""
         self._slots.begin()
-        for model in self._config.models:
-            now = self._slots.model(model.name)
-            if model.bundle is not None and now.active is None and now.pending is None:
-                self._install(model)
+        now = self._slots.model
+        self._may_bring = {model.name: frozenset(now(model.name).bad) for model in self._config.models}
+        self._bring()
 
     def step(self) -> None:
         """Look once at the store, at the trials and at the runners."""
@@ -59,6 +60,7 @@ class Installs:
             slots.serve_active(trials.serving)
             trials.begin()
             self._choosing.step(trials.serving)
+            self._bring()
         except EdgeError as error:  # the store cannot be read or written now; what runs runs on
             self._books.note_once("store trouble", detail=str(error))
 
@@ -116,6 +118,19 @@ class Installs:
         served = runner.served
         in_use = served is not None and served.digest == now.active
         return runner.trouble if in_use else self._slots.why_not_served(name)
+
+    def _bring(self) -> None:
+        """Install what the configuration brings for models that have nothing, once each time that is so.
+
+        Also while the agent runs, when files were lost or damaged: nobody may come to start it again.
+        What was rejected just now is no loss, and what would be brought is most likely the same.
+        """
+        for model in self._config.models:
+            now = self._slots.model(model.name)
+            if now.active or now.pending:
+                self._may_bring[model.name] = frozenset(now.bad)
+            elif self._may_bring.pop(model.name, None) == frozenset(now.bad) and model.bundle:
+                self._install(model)
 
     def _install(self, model: ModelConfig) -> None:
         assert model.bundle is not None

@@ -86,18 +86,42 @@ def test_why_a_version_waits_is_not_said_of_the_active_one_while_its_worker_star
         assert "ended by SIGKILL" in now.waits["tiny"]
 
 
+def damage(rig: AgentRig) -> None:
+    """Change a byte of what runs, and have its worker start again."""
+    slot = rig.data / "store" / "slots" / "tiny" / str(rig.model().active)
+    model = slot / "variants/fp32/model.onnx"
+    model.chmod(0o644)
+    model.write_bytes(model.read_bytes()[:-1] + b"\0")
+    os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
+
+
 def test_files_that_are_damaged_are_told_once_and_not_missed_once_they_are_gone(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
     with agent(tmp_path, broker.url) as rig:
-        model = (
-            rig.data / "store" / "slots" / "tiny" / str(rig.model().active) / "variants/fp32/model.onnx"
-        )
-        model.chmod(0o644)
-        model.write_bytes(model.read_bytes()[:-1] + b"\0")
-        os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
+        (tmp_path / "tiny-1.0.0.edge").unlink()
+        damage(rig)
         wait_for(lambda: rig.model().active is None, "its withdrawal")
         time.sleep(1.5)  # another start would have been tried by now
         (told,) = rig.events("model cannot start")
         assert "model.onnx" in told.detail
+        (missed,) = rig.events("install failed")
+        assert "tiny-1.0.0.edge" in missed.detail
         assert says(rig) == Told({"tiny": ""}, {"tiny": told.detail})
+
+
+def test_the_bundle_of_the_configuration_takes_the_place_of_files_that_are_damaged(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        for times in (1, 2):
+            worker = rig.ready["workers"]["tiny"]
+            damage(rig)
+            _wait_for_another(rig, worker)
+            assert len(rig.events("model cannot start")) == times
+        assert rig.ready["running"] == {"tiny": "1.0.0"}
+
+
+def _wait_for_another(rig: AgentRig, worker: int) -> None:
+    wait_for(lambda: rig.model().active, "its confirm")
+    wait_for(lambda: rig.ready["workers"].get("tiny") not in (None, worker), "another worker")
