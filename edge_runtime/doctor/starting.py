@@ -1,4 +1,4 @@
-"""Who starts the agent: systemd, or on a machine without it somebody else, who has no such commands."""
+"""Who starts the agent and keeps the clock: systemd, or another, who has no such commands."""
 
 import os
 from pathlib import Path
@@ -12,6 +12,7 @@ _IN_OTHER_WORDS = {
     "systemctl start edge-runtime": "edge-runtime run --config FILE",
     "systemctl status edge-runtime": "the agent's log, its standard error",
     "journalctl -u edge-runtime": "the agent's log, its standard error",
+    "timedatectl set-ntp true": "an NTP client such as chrony",
 }
 
 

@@ -91,10 +91,11 @@ def begin_write(state: State, slot: Slot, *, retry: bool = False) -> State:
     if slot.digest in now.slots:
         raise AssertionError(f"{model}: slot {slot.digest} is already there")
     if (bad := now.bad.get(slot.digest)) and not retry:
+        subject = f"{model} {slot.version}: "
         raise StoreError(
-            f"{model} {slot.version}: this very bundle was tried here and rejected: "
-            f"{bad.reason.rstrip('.')}. Install another one, or this one with --retry once that is "
-            "mended."
+            f"{subject}this very bundle was tried here and rejected: "
+            f"{bad.reason.removeprefix(subject).rstrip('.')}. Install another one, or this one with "
+            "--retry once that is mended."
         )
     if slot.release < now.floor:
         raise OlderReleaseError(

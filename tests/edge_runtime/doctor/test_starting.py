@@ -18,6 +18,7 @@ from edge_runtime.doctor.findings import Device, warning
         (trials.WHY_UNTRIED, "Look why it cannot be tried: the agent's log, its standard error"),
         ("Start it: systemctl start edge-runtime. Or", "Start it: edge-runtime run --config FILE. Or"),
         ("go on. Restart the service: systemctl restart edge-runtime.", "go on. Restart the agent."),
+        ("Switch it on: timedatectl set-ntp true", "Switch it on: an NTP client such as chrony"),
         (
             "Look at it: systemctl status edge-runtime.",
             "Look at it: the agent's log, its standard error.",

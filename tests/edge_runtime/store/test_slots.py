@@ -147,10 +147,11 @@ class TestADeclaredFloor:
 
 
 def test_a_rejected_bundle_is_remembered_and_the_running_one_stays() -> None:
-    state = slots.rejected(install(run(State(), ONE), TWO), "motion", TWO.digest, "Golden 3 differs.")
+    why = "motion 2.0.0: Golden 3 differs."
+    state = slots.rejected(install(run(State(), ONE), TWO), "motion", TWO.digest, why)
 
     assert (motion(state).active, motion(state).pending) == (ONE.digest, None)
-    assert motion(state).bad[TWO.digest].reason == "Golden 3 differs."
+    assert motion(state).bad[TWO.digest].reason == why
     with pytest.raises(StoreError, match=r"2\.0\.0.*rejected: Golden 3 differs\. Install another"):
         slots.begin_write(state, TWO)
 
