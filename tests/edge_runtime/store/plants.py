@@ -133,12 +133,21 @@ def a_start_forgets_bad_ones(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(slots, "recovered", recovered)
 
 
+def a_retry_forgets_the_verdict_before_its_files_are_there(patch: pytest.MonkeyPatch) -> None:
+    real = slots.begin_write
+
+    def begin_write(state: State, slot: Slot, *, retry: bool = False) -> State:
+        return slots.with_model(real(state, slot, retry=retry), slot.model, bad={})
+
+    patch.setattr(slots, "begin_write", begin_write)
+
+
 def a_root_is_pinned_after_what_it_vouches_for(patch: pytest.MonkeyPatch) -> None:
     pin, install, verified = Store._pin, Store._install, list[Root | None]()
     patch.setattr(Store, "_pin", lambda store, root: verified.append(root))
 
-    def _install(store: Store, bundle: Bundle) -> Slot:
-        slot = install(store, bundle)
+    def _install(store: Store, bundle: Bundle, retry: bool) -> Slot:
+        slot = install(store, bundle, retry)
         pin(store, verified.pop())
         return slot
 
@@ -216,6 +225,7 @@ IN_ONE_RUN: list[tuple[Plant, str]] = [
     (a_confirm_sets_the_floor_to_its_release, "rolled back"),
     (a_start_gives_an_attempt_back, "tried"),
     (a_start_forgets_bad_ones, "rejected"),
+    (a_retry_forgets_the_verdict_before_its_files_are_there, "retry"),
     (a_root_is_pinned_after_what_it_vouches_for, "first pinning of a root"),
 ]
 AFTER_A_KILL: list[tuple[Plant, str]] = [
