@@ -74,9 +74,7 @@ def test_people_get_a_table_and_a_sentence_for_each_that_cannot(
     assert lines[3].endswith("  chosen")
     assert lines[5].startswith("other on cpu: tiny 1.0.0: expected the source model's outputs")
     assert lines[6].startswith("newer: needs onnxruntime >=99")
-    assert lines[-1] == (
-        "a device runs fp32 on cpu; edge_runtime.load, the author's first: fp32 on cpu"
-    )
+    assert lines[-1] == ("a device runs fp32 on cpu; edge_runtime.load, the author's first: fp32 on cpu")
     assert "tiny 1.0.0: measures other on cpu, fp32 on cpu" in err
 
 
