@@ -209,7 +209,7 @@ class ModelRunner:
         serving = self._serving
         heard = serving is not None and self._predictor.listen(serving.installed.manifest)
         worker = serving.living() if serving else None
-        if worker is not None and worker is not self._introduced:
+        if worker is not None and worker is not self._introduced and not self._stopping:
             self._introduced = worker
             say(f"{self.name} {worker.info.version}: runs, {candidate_of(worker.info)}")
             self._tell_of(worker.info)

@@ -159,7 +159,6 @@ class Supervisor:
                 if self._all_go_round():
                     self._notifier.went_round()
                 time.sleep(POLL_S)
-            say("agent stops")
         finally:
             self._notifier.stopping()
             self._stop()
@@ -254,6 +253,7 @@ class Supervisor:
         self._installs.stop()
         for runner in self._runners.values():
             runner.begin_stop()
+        say("agent stops")  # nothing says after it that it runs
         until = time.monotonic() + _PATIENCE_S
         for runner in self._runners.values():
             runner.stop(max(0.0, until - time.monotonic()))
