@@ -58,6 +58,12 @@ def allocated_bytes() -> int:
     return now
 
 
+def peak_bytes() -> int:
+    """The most of this process that was resident; 0 where the kernel does not say."""
+    (peak,) = _status_bytes("VmHWM")
+    return peak
+
+
 def freed_bytes() -> int:
     """How much more memory of this process was resident at its peak than is now."""
     peak, now = _status_bytes("VmHWM", "VmRSS")

@@ -17,6 +17,7 @@ import numpy as np
 from edge_runtime.engine.base import Array, Values
 from edge_runtime.engine.golden import rows_of
 from edge_runtime.errors import InputError
+from edge_runtime.process import peak_bytes
 
 # One constant row flatters a forest two-fold, as the branches it takes are predicted; so rows rotate.
 _ROWS, _ROWS_BYTES, _STEP_BYTES = 512, 32 << 20, 1 << 20
@@ -24,7 +25,6 @@ _FEWEST = 16
 _BATCH = 256
 _WARM_UP, _WARM_UP_S = 50, 1.0
 _MAX_TIMES = 1 << 20
-_PEAK = re.compile(rb"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -164,10 +164,7 @@ def peak_memory_mb() -> float:
 
     The kernel's count for the program itself: that of getrusage(2) begins with its parent's.
     """
-    with suppress(OSError), open("/proc/self/status", "rb") as status:
-        if found := _PEAK.search(status.read()):
-            return int(found[1]) * 1024 / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return (peak_bytes() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 1e6
 
 
 def installed_mb() -> dict[str, float]:
