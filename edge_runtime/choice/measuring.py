@@ -192,7 +192,7 @@ class _Turns:
 
     def again(self, rows: Sequence[Measured]) -> list[Measured]:
         """Those of `rows` that are near the fastest once more, from the last to the first."""
-        again = dict.fromkeys(reversed(contenders(rows)))
+        again = contenders(rows)[::-1]
         if again:
             self._tell(f"measures again {', '.join(map(str, again))}: their times are near")
         found = {row.candidate: row for row in rows}
