@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from edge_runtime.bundle import open_bundle
+from edge_runtime.agent.serving import Installed
+from edge_runtime.bundle import open_bundle, open_folder
 from edge_runtime.store.unpack import unpack
 
 
@@ -14,3 +15,9 @@ def slot(parent: Path, raw: bytes) -> Path:
         folder = parent / bundle.digest
         unpack(bundle, folder)
         return folder
+
+
+def installed_in(folder: Path) -> Installed:
+    """What `slot` unpacked, as an agent hands it on."""
+    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
+        return Installed(bundle.digest, folder, bundle.manifest)

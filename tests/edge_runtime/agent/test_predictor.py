@@ -15,15 +15,14 @@ from edge_runtime.agent import serving as serving_module
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.brokers import broker
 from edge_runtime.agent.predictor import Predictor
-from edge_runtime.agent.serving import Installed, Serving
-from edge_runtime.bundle import open_folder
+from edge_runtime.agent.serving import Serving
 from edge_runtime.config import Config
 from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.worker import Worker
 from tests.support.brokers import Mosquitto
 from tests.support.outbox_rows import rows_of
-from tests.support.slots import slot
+from tests.support.slots import installed_in, slot
 from tests.support.tiny_bundle import tiny_bundle, tiny_manifest
 from tests.support.waiting import wait_for
 
@@ -139,8 +138,7 @@ class Fed:
 def served(folder: Path, **options: object) -> Iterator[Serving]:
     """A bundle whose workers are started again as in an agent; `options` are the tiny bundle's."""
     unpacked = slot(folder, tiny_bundle(**options))  # type: ignore[arg-type]
-    with open_folder(unpacked, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, unpacked, bundle.manifest)
+    installed = installed_in(unpacked)
     serving = Serving(installed, None, start=Worker, load_timeout_s=60, note=lambda *_: None)
     try:
         yield serving

@@ -11,9 +11,7 @@ from edge_runtime.agent import runner, supervisor
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.brokers import broker, brokers
 from edge_runtime.agent.runner import ModelRunner
-from edge_runtime.agent.serving import Installed
 from edge_runtime.agent.supervisor import Supervisor
-from edge_runtime.bundle import open_folder
 from edge_runtime.config import Config, ModelConfig
 from edge_runtime.errors import StorageError
 from edge_runtime.service.notify import Notifier
@@ -25,7 +23,7 @@ from tests.support.manager import ManagerSocket
 from tests.support.outbox_rows import rows_of
 from tests.support.own_engine import own_engine
 from tests.support.rights import may_raise
-from tests.support.slots import slot
+from tests.support.slots import installed_in, slot
 from tests.support.tiny_bundle import tiny_bundle
 from tests.support.waiting import wait_for
 
@@ -94,8 +92,7 @@ def test_a_model_whose_thread_hangs_is_told_each_time_and_the_watchdog_hears_not
 
 def test_a_worker_that_does_not_load_is_told_of_by_model_and_version(tmp_path: Path) -> None:
     folder = slot(tmp_path, tiny_bundle(behaviour="hangs"))
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, folder, bundle.manifest)
+    installed = installed_in(folder)
     source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
     models = [{"name": "tiny", "load_timeout_s": 0.1, "source": source}]
     config = settings.parse({"device": {"id": "device-01"}, "models": models}, tmp_path)
@@ -118,8 +115,7 @@ def test_the_next_worker_answers_before_the_old_one_has_ended_and_a_stop_waits_f
     monkeypatch.setenv(*own_engine(tmp_path, load="print('loads', flush=True)").popitem())
     free = threading.Event()
     folder = slot(tmp_path, tiny_bundle(engine="own"))
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, folder, bundle.manifest)
+    installed = installed_in(folder)
 
     def held(_line: str) -> None:
         free.wait(60)
@@ -150,8 +146,7 @@ def test_the_next_worker_answers_before_the_old_one_has_ended_and_a_stop_waits_f
 
 def test_a_worker_whose_turn_never_comes_is_ended_by_the_next_one_and_by_a_stop(tmp_path: Path) -> None:
     folder = slot(tmp_path, tiny_bundle())
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, folder, bundle.manifest)
+    installed = installed_in(folder)
     source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
     config = settings.parse(
         {"device": {"id": "device-01"}, "models": [{"name": "tiny", "source": source}]}, tmp_path
@@ -172,8 +167,7 @@ def test_what_is_given_up_is_not_started_again_unless_that_could_not_be_written_
     tmp_path: Path,
 ) -> None:
     folder = slot(tmp_path, tiny_bundle())
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, folder, bundle.manifest)
+    installed = installed_in(folder)
     source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
     config = settings.parse(
         {"device": {"id": "device-01"}, "models": [{"name": "tiny", "source": source}]}, tmp_path

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.agent import serving as module
-from edge_runtime.agent.serving import Installed, Serving, back_off_s
-from edge_runtime.bundle import open_folder
+from edge_runtime.agent.serving import Serving, back_off_s
 from edge_runtime.errors import BundleError, EdgeError, WorkerError
 from edge_runtime.worker import Worker
-from tests.support.slots import slot
+from tests.support.slots import installed_in, slot
 from tests.support.tiny_bundle import tiny_bundle
 from tests.support.waiting import wait_for
 
@@ -28,8 +27,7 @@ def test_why_it_cannot_start_is_told_once_a_reason_whatever_numbers_it_holds(
 ) -> None:
     monkeypatch.setattr(module, "_FIRST_BACK_OFF_S", 0.0)
     folder = slot(tmp_path, tiny_bundle())
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, folder, bundle.manifest)
+    installed = installed_in(folder)
     ended = [WorkerError(f"worker process {pid} was ended by SIGKILL at {pid:#x}.") for pid in (7, 812)]
     late = WorkerError("worker process 813: expected to be ready within 60 s.")
     reasons: Iterator[EdgeError | None] = iter([*ended, late, *ended, None, ended[0]])
@@ -59,8 +57,7 @@ def test_what_is_given_up_while_it_starts_is_not_started_again_and_what_that_fou
 ) -> None:
     """Its folder goes then, so that it would be missed."""
     folder = slot(tmp_path, tiny_bundle())
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, folder, bundle.manifest)
+    installed = installed_in(folder)
     starts: list[Path] = []
     told: list[str] = []
 
@@ -82,8 +79,7 @@ def test_what_is_given_up_while_it_starts_is_not_started_again_and_what_that_fou
 def test_what_dies_while_it_is_confirmed_is_started_again(tmp_path: Path) -> None:
     """On trial whoever counts the attempts decides; once it is confirmed nobody else would."""
     folder = slot(tmp_path, tiny_bundle())
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, folder, bundle.manifest)
+    installed = installed_in(folder)
     serving = Serving(
         installed, None, start=Worker, load_timeout_s=60, note=lambda *_: None, on_trial=True
     )
@@ -102,8 +98,7 @@ def test_what_dies_while_it_is_confirmed_is_started_again(tmp_path: Path) -> Non
 
 def test_a_worker_that_still_loads_answers_nothing_yet(tmp_path: Path) -> None:
     folder = slot(tmp_path, tiny_bundle())
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, folder, bundle.manifest)
+    installed = installed_in(folder)
     worker = Worker(folder)
     serving = Serving(installed, worker, start=Worker, load_timeout_s=60, note=lambda *_: None)
     try:

@@ -4,22 +4,19 @@ import errno
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.agent.serving import Installed
 from edge_runtime.agent.trial import Trial
-from edge_runtime.bundle import open_folder
 from edge_runtime.choice.bringing_up import Chooser
 from edge_runtime.choice.key import key_of
 from edge_runtime.errors import UnavailableError
 from edge_runtime.worker import Worker
-from tests.support.slots import slot
+from tests.support.slots import installed_in, slot
 from tests.support.tiny_bundle import tiny_bundle
 from tests.support.waiting import wait_for
 
 
 def test_what_nobody_foresaw_is_this_machines_fault_and_proves_nothing(tmp_path: Path) -> None:
     folder = slot(tmp_path, tiny_bundle())
-    with open_folder(folder, root=None, allow_unsigned=True) as bundle:
-        installed = Installed(bundle.digest, folder, bundle.manifest)
+    installed = installed_in(folder)
 
     def start(folder: Path, /, **settings: Any) -> Worker:
         raise OSError(errno.EMFILE, "Too many open files")
