@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,13 @@ def test_several_that_are_asked_for_at_once_are_measured_one_after_the_other(tmp
     for thread in threads:
         thread.join()
 
-    measured = [words for words in told if "waits" not in words]
-    assert len(measured) == 3 * 6  # each twice, as their times are near
-    for at in (0, 6, 12):
-        name = measured[at].partition(":")[0]
-        assert measured[at].startswith(f"{name}: measures ")
-        assert all(words.startswith(f"{name}: ") for words in measured[at : at + 6])
-    assert len(told) == 3 * 6 + 2
+    waiting = [words for words in told if "waits" in words]
+    measured = [words.partition(":")[0] for words in told if words not in waiting]
+    assert len(waiting) == 2
+    # How much is said of each is not the same: times that are near are measured twice.
+    turns = [name for name, _ in groupby(measured)]
+    assert sorted(turns) == ["a", "b", "c"]
+    assert all(measured.count(name) >= 3 for name in turns)
 
 
 def test_who_waits_says_so_and_goes_on_when_its_turn_comes(tmp_path: Path) -> None:
