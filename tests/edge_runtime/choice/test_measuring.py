@@ -62,9 +62,12 @@ def test_each_that_gives_its_golden_outputs_is_timed(tmp_path: Path) -> None:
 def test_those_that_are_near_the_fastest_are_timed_again_and_the_faster_time_counts(
     tmp_path: Path,
 ) -> None:
-    told: list[str] = []
     folder = slot(tmp_path, tiny_bundle(variants={"a": "good", "slow": "slow", "b": "good"}))
-    rows = measure("tiny 1.0.0", folder, Worker, Held(), limits=QUICK, say=told.append)
+    for _ in range(5):  # a busy machine may set apart even two that are the same
+        told: list[str] = []
+        rows = measure("tiny 1.0.0", folder, Worker, Held(), limits=QUICK, say=told.append)
+        if len(told) > 4:
+            break
 
     assert told[4] == "tiny 1.0.0: measures again b on cpu, a on cpu: their times are near"
     at_first, again = dict(map(time_of, told[1:4])), dict(map(time_of, told[5:]))
