@@ -96,9 +96,12 @@ def test_a_running_agent_is_seen(tmp_path: Path) -> None:
 def test_why_nothing_runs_is_told_by_status_and_doctor_beside_the_agent_and_without_it(
     tmp_path: Path,
 ) -> None:
-    with device(tmp_path, NOBODY, model={"memory_mb": 64}) as rig:
+    """Of a model that asks for more than it may have. Under the lowest limit that can be configured ONNX
+    Runtime itself fails, in as many words as there are places where memory can end."""
+    with device(tmp_path, NOBODY, model={"memory_mb": 300}) as rig:
+        rig.bundle(behaviour="starves")
         rig.start_without_waiting()
-        limit = "The memory limit of 64 MB (`memory_mb`) was reached"
+        limit = "The memory limit of 300 MB (`memory_mb`) was reached"
         store = ["--store", rig.data / "store"]
         status = wait_for(
             lambda: limit in (said := rig.command("status", *store).stdout) and said, "the reason"
