@@ -7,7 +7,7 @@ from contextlib import suppress
 # How Python, the C++ library, the loader, ONNX Runtime and the C library say that memory was refused; a
 # static TLS block is full whatever memory there is. ONNX Runtime may mean a GPU's memory by its words.
 _REFUSED = re.compile(
-    "MemoryError|can't start new thread|bad_alloc|failed to map segment"
+    "MemoryError|can't start new thread|bad_alloc|failed to map segment|cannot map zero-fill pages"
     "|allocate memory(?! in static TLS)",
     re.IGNORECASE,
 )

@@ -9,8 +9,9 @@ import re
 
 from edge_runtime.memory import says_gpu_refused, says_refused
 
-# How code ends that does not look whether it was given the memory.
-_CRASHED = re.compile("ended by SIG(SEGV|ABRT|BUS)")
+# How code ends that does not look whether it was given the memory, and what Python says of code in C
+# that failed and did not say why.
+_CRASHED = re.compile("ended by SIG(SEGV|ABRT|BUS)|SystemError: .*without .*exception")
 _ASKED = re.compile(r"memory for requested buffer of size (\d+)")  # ONNX Runtime, of any memory
 
 
@@ -19,18 +20,21 @@ def default_bytes() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 * 3
 
 
-def refused(text: str, max_bytes: int | None, most_bytes: int = 0) -> str:
+def refused(text: str, max_bytes: int | None, most_bytes: int = 0, *, engine_alone: bool = False) -> str:
     """`text` with a sentence on whose memory was refused, if it says that some was; else ''.
 
     `max_bytes`: None for a worker that nobody has given a limit. `most_bytes`: the most that it had.
+    `engine_alone`: nothing of the model was loaded yet, so no variant would be small enough.
     """
     if not says_refused(text):
         return ""
     size = f"{(max_bytes or default_bytes()) / 1e6:,.0f} MB"
     name = "`memory_mb`" if max_bytes else "three quarters of the machine's"
     if reached(text, max_bytes, most_bytes):
-        remedy = "raise it, or run" if max_bytes else "run"
-        told = f"The memory limit of {size} ({name}) was reached: {remedy} a smaller variant."
+        remedy = "raise it, or run a smaller variant" if max_bytes else "run a smaller variant"
+        if max_bytes and engine_alone:
+            remedy = "raise it, the engine alone takes more: ONNX Runtime about 75 MB"
+        told = f"The memory limit of {size} ({name}) was reached: {remedy}."
     elif says_gpu_refused(text):
         told = "The GPU has too little free memory: end what else uses it, or run a smaller variant."
     else:

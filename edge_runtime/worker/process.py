@@ -262,7 +262,7 @@ class Worker:
             if told := other_release(__version__, on_disk()):
                 raise UnavailableError(told) from error
             limit = self._max_bytes, self._most_bytes
-            if told := refused(str(error), *limit):
+            if told := refused(str(error), *limit, engine_alone=self._is_looking):
                 # What is configured, and what others take, is the device's fault and not the bundle's.
                 too_large = self._max_bytes is None and reached(str(error), *limit)
                 raise (type(error) if too_large else UnavailableError)(told) from error
@@ -286,12 +286,12 @@ class Worker:
             raise WorkerError(crashed(text, self._max_bytes)) from error
         if isinstance(reply, Failed):
             self._most_bytes = reply.most_bytes
-            raise _error(reply)
+            raise _error(reply.kind, crashed(reply.text, self._max_bytes))
         return reply
 
 
-def _error(failed: Failed) -> EdgeError:
-    kind = getattr(errors, failed.kind, None)
+def _error(name: str, text: str) -> EdgeError:
+    kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, EdgeError):
-        return kind(failed.text)
-    return WorkerError(failed.text)
+        return kind(text)
+    return WorkerError(text)

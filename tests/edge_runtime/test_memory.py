@@ -23,6 +23,7 @@ CUDA = (
         "MemoryError: ",
         "std::bad_alloc",
         "OSError: libonnxruntime.so: failed to map segment from shared object",
+        "ImportError: onnxruntime_pybind11_state.so: cannot map zero-fill pages",
         "RuntimeError: can't start new thread",
         "OSError: [Errno 12] Cannot allocate memory",
     ],

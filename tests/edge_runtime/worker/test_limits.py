@@ -29,8 +29,8 @@ def test_a_process_that_cannot_even_load_within_the_limit_says_so_and_the_bundle
         Worker.start(slot(tmp_path, tiny_bundle()), max_bytes=max_mb * _MB)
 
     assert str(caught.value).endswith(
-        f". The memory limit of {max_mb} MB (`memory_mb`) was reached: raise it, or run a smaller "
-        "variant."
+        f". The memory limit of {max_mb} MB (`memory_mb`) was reached: raise it, the engine alone takes "
+        "more: ONNX Runtime about 75 MB."
     )
 
 
@@ -43,6 +43,20 @@ def test_a_model_that_asks_for_more_while_it_gives_its_goldens_is_told_the_limit
     with pytest.raises(EngineError, match=r"limit of [\d,]+ MB \(three quarters of the mach") as caught:
         Worker.start(folder)
     assert type(caught.value) is EngineError
+
+
+@pytest.mark.parametrize("max_bytes", [None, 300 * _MB])
+def test_code_in_c_that_fails_and_does_not_say_why_names_the_limit_as_a_possible_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_bytes: int | None
+) -> None:
+    """As ONNX Runtime, whose import may fail so near the limit."""
+    raises = "raise SystemError('error return without exception set')"
+    monkeypatch.setenv(*own_engine(tmp_path, why=raises).popitem())
+    with pytest.raises(UnavailableError, match="error return without exception set") as caught:
+        Worker.start(slot(tmp_path, tiny_bundle(engine="own")), max_bytes=max_bytes)
+
+    hint = " Its memory limit of 300 MB (`memory_mb`) may be the reason."
+    assert str(caught.value).endswith(hint) == (max_bytes is not None)
 
 
 _IN_PYTHON = "kept.append(bytearray(5_000_000))"
