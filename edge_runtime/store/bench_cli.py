@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -21,16 +21,13 @@ from edge_runtime.engine.options import (
     others_on_stderr,
     print_json,
 )
+from edge_runtime.store import others, recorded
 from edge_runtime.store.options import PATH
 
 if TYPE_CHECKING:
     from edge_runtime import Model
     from edge_runtime.choice.decision import Measured
-    from edge_runtime.choice.key import Key
     from edge_runtime.choice.measuring import Start
-    from edge_runtime.choice.record import Record
-    from edge_runtime.store.disk import Store
-    from edge_runtime.store.slots import Slot
 
 _LOAD_S = 600.0  # of one variant of a bundle; nothing waits for it
 
@@ -89,13 +86,15 @@ def bench(
         raise click.UsageError("Give either a BUNDLE to measure, or --store DIR.")
     if folder is not None:
         _refuse_beside_store(context)
-        _show_recorded(folder, model, as_json)
+        recorded.show(folder, model, as_json)
         return
     assert bundle is not None
     if model:
         raise click.UsageError("--model belongs to --store.")
     if variant and all_variants:
         raise click.UsageError("--variant and --all-variants exclude each other.")
+    if told := others.told():
+        _progress(f"warning: {told}")
     if all_variants:
         from edge_runtime.worker import Worker
 
@@ -176,70 +175,6 @@ def _as_text(name: str, rows: "tuple[Measured, ...]") -> str:
     assert best is not None  # measuring raises where none can serve
     ends = f"a device runs {best}; edge_runtime.load, the author's first: {first}"
     return "\n".join([name, *columns(rows, {best: "chosen"}), ends])
-
-
-def _show_recorded(folder: Path, model: str | None, as_json: bool) -> None:
-    from edge_runtime.choice.text import columns
-    from edge_runtime.store.disk import Store
-
-    store = Store(folder)
-    found = list(_recorded(store, model))
-    if as_json:
-        print_json(
-            [
-                {"model": slot.model, "version": slot.version, "digest": slot.digest, "measured": record}
-                for slot, record in found
-            ]
-        )
-        return
-    lines = []
-    for slot, record in found:
-        lines += ["", f"{slot.model} {slot.version}"]
-        if record is None:
-            lines.append(f"nothing is recorded: {_again(slot.model)}")
-            continue
-        lines += columns(record.rows, {record.chosen: "chosen"})
-        lines += _pinned(record.key)
-        lines.append(
-            f"on {record.key.machine}, edge-runtime {record.key.runtime}{_stale(slot.model, record)}"
-        )
-    click.echo("\n".join(lines[1:]) or "no models are installed")
-
-
-def _recorded(store: "Store", model: str | None) -> "Iterator[tuple[Slot, Record | None]]":
-    """What runs, or is to run next, of each model, and what was measured of it. Raises StoreError."""
-    from edge_runtime.choice.record import path_of, read
-    from edge_runtime.errors import StoreError
-
-    models = store.state().models
-    if model is not None and model not in models:
-        raise StoreError(
-            f"{store.root}: expected the model {model!r}, found {', '.join(sorted(models)) or 'none'}."
-        )
-    for name, now in sorted(models.items()):
-        digest = now.active or now.pending
-        if digest is not None and model in (None, name):
-            yield now.slots[digest], read(path_of(store.root, name, digest))
-
-
-def _pinned(key: "Key") -> list[str]:
-    """A line on what was pinned, so that nothing else was measured; none where nothing was."""
-    pins = {"the variant": key.variant, "the provider": key.provider}
-    told = " on ".join(f"{what} {name}" for what, name in pins.items() if name)
-    return [f"pinned by the configuration or a command: {told}; no other was measured"] if told else []
-
-
-def _stale(model: str, record: "Record") -> str:
-    """That what was measured is to be measured again; '' where it still holds."""
-    from edge_runtime.choice.key import holds_here
-
-    if holds_here(record.key):
-        return ""
-    return f"; this machine, its engines or edge-runtime are others now: {_again(model)}"
-
-
-def _again(model: str) -> str:
-    return f"an agent measures it when it starts; without one: edge-runtime activate {model}"
 
 
 def _measure(load: "Callable[[], Model]", seconds: float) -> dict[str, Any]:

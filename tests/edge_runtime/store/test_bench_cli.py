@@ -1,6 +1,7 @@
 """`bench`: candidates measured side by side, and what a device has measured of its own."""
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,10 @@ from edge_runtime.bundle.manifest import Variant
 from edge_runtime.choice import record
 from edge_runtime.choice.key import key_of
 from edge_runtime.choice.record import Record
+from edge_runtime.worker import Worker
 from tests.edge_runtime.choice.rows import row
 from tests.edge_runtime.store.rig import Shelf
+from tests.support.slots import slot
 from tests.support.tiny_bundle import KEY, root_bytes, tiny_bundle
 
 
@@ -87,6 +90,21 @@ def test_one_variant_and_one_provider_may_be_asked_for(capsys: pytest.CaptureFix
     line = "bench tiny.edge --trust root.json --variant fp32 --provider cpu --seconds 0.05 --json"
     code, out, _ = run(capsys, line)
     assert (code, json.loads(out)["variant"]) == (0, "fp32")
+
+
+@pytest.mark.parametrize("how", ["--variant fp32", "--all-variants"])
+def test_who_runs_models_on_this_machine_meanwhile_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    def warned_of() -> list[str]:
+        code, _, err = run(capsys, f"bench tiny.edge --trust root.json --seconds 0.05 {how}")
+        assert code == 0
+        told = re.search(r"^warning: an agent or another .* \(process (.*)\): what is measured", err)
+        return told[1].split(", ") if told else []
+
+    with Worker.start(slot(folder, tiny_bundle())) as worker:
+        assert str(worker.pid) in warned_of()
+    assert str(worker.pid) not in warned_of()
 
 
 @pytest.mark.usefixtures("folder")
