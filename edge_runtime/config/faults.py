@@ -1,15 +1,23 @@
 """What is wrong with the shape of the file: unknown keys, missing ones, values of the wrong type."""
 
 import difflib
-import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
 from edge_runtime.config.tables import Part
 
-_VALIDATION = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?\Z", re.DOTALL)
+_NUMBERS = ("a number", "a whole number")
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Path: "a path in quotes",
+    str: "text in quotes",
+}
+_MAX_SHOWN = 60
 Hook = Callable[[type, Any], Any]
 
 
@@ -38,7 +46,7 @@ def of_table(table: Any, kind: type[Part], hook: Hook, where: str = "") -> Itera
     for name, field in fields.items():
         if name not in table:
             if field.required and name not in meant:
-                yield Fault(where, f"missing required field `{name}`.")
+                yield Fault(where, f"expected the setting `{name}`, found none. Add it.")
         else:
             yield from _of_field(table[name], field.type, hook, _join(where, name))
 
@@ -59,26 +67,52 @@ def _of_field(value: Any, hint: Any, hook: Hook, where: str) -> Iterator[Fault]:
 def _of_value(value: Any, hint: Any, hook: Hook, where: str) -> Iterator[Fault]:
     try:
         msgspec.convert(value, hint, dec_hook=hook)
-    except msgspec.ValidationError as error:
-        yield Fault(where, _sentence(str(error), hint))
+    except msgspec.ValidationError:
+        expected = _expected(hint, where)
+        unquote = expected in _NUMBERS and isinstance(value, str) and value[:1].isdigit()
+        what_to_do = " Write it without quotes and without a unit." if unquote else ""
+        yield Fault(where, f"expected {expected}, found {_shown(value)}.{what_to_do}")
 
 
-def _sentence(complaint: str, hint: Any) -> str:
-    found = _VALIDATION.match(complaint)
-    assert found is not None
-    what = found["what"].replace(", got", ", found").replace(" | null", "")
-    what = what.replace("`object`", "a table")
-    # msgspec does not tell what there is to choose from.
-    choices = " or ".join(map(repr, _choices(hint)))
-    what = what.replace("Invalid enum value", f"expected {choices}, found")
-    return f"{what[:1].lower()}{what[1:]}."
+def _expected(hint: Any, where: str) -> str:
+    """What a setting of this type is, in the words of TOML's users."""
+    if _part(hint):
+        return f"tables in double brackets, [[{where}]]" if _is_list(hint) else "a table"
+    if choices := _choices(hint):
+        return " or ".join(map(repr, choices))
+    return next(words for kind, words in _WORDS.items() if kind in _kinds(hint))
+
+
+def _shown(value: Any) -> str:
+    """What was found; of a list or table, which may hold a password, not what is in it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, int):
+        return plain(value)
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+def plain(number: float) -> str:
+    """A number for people, in full: 1,000,000 and 0.5."""
+    try:
+        return f"{number:,.15g}"
+    except OverflowError:
+        return "one of hundreds of digits"
+
+
+def _kinds(hint: Any) -> Iterator[Any]:
+    """A hint and what it is made of."""
+    yield hint
+    for part in get_args(hint):
+        yield from _kinds(part)
 
 
 def _choices(hint: Any) -> tuple[str, ...]:
     """The texts that a setting can be one of."""
-    if get_origin(hint) is Literal:
-        return get_args(hint)
-    return next(filter(None, map(_choices, get_args(hint))), ())
+    return next((get_args(kind) for kind in _kinds(hint) if get_origin(kind) is Literal), ())
 
 
 def _join(where: str, key: str) -> str:

@@ -46,7 +46,7 @@ def read(path: Path) -> Config | list[Fault]:
         table = tomllib.loads(raw.decode())
     except UnicodeDecodeError as error:
         return [Fault("", f"expected UTF-8 text, found other bytes at {error.start}.")]
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also for a number of thousands of digits
         return [Fault("", f"expected TOML, found: {error}.")]
     return _read_table(table, path.absolute().parent)
 

@@ -23,7 +23,7 @@ def _number(low: float, high: float, text: str, unit: str = "") -> Any:
     )
 
 
-_Timeout = _number(0.1, 3_600, "Seconds.")
+_Timeout = _number(0.1, 3_600, "Seconds.", "s")
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,10 +104,11 @@ class SourceConfig(BrokerConfig, frozen=True, kw_only=True):
         | None
     ) = None
     journal: Annotated[Path, _about("File of the recent samples.")] | None = None
-    wait_s: Annotated[float, _number(0, 3_600, "How long a missing sample is waited for.")] = 2.0
-    redelivery_s: Annotated[float, _number(0, 3_600, "The same after a reconnect.")] = 35.0
+    wait_s: Annotated[float, _number(0, 3_600, "How long a missing sample is waited for.", "s")] = 2.0
+    redelivery_s: Annotated[float, _number(0, 3_600, "The same after a reconnect.", "s")] = 35.0
     silence_s: Annotated[
-        float, _number(0, 31_536_000, "Without a sample for so long it is told to be silent; 0: never.")
+        float,
+        _number(0, 31_536_000, "Without a sample for so long it is told to be silent; 0: never.", "s"),
     ] = 600.0
 
 
@@ -117,9 +118,11 @@ class TrialConfig(Part, frozen=True, kw_only=True):
     Each start, each crash and each refusal to run uses up one of `attempts`; a clean stop does not.
     """
 
-    attempts: Annotated[int, _number(1, 100, "Starts until it is given up for good.")] = 3
-    predictions: Annotated[int, _number(0, 1_000_000, "Good predictions until it is confirmed.")] = 10
-    serve_s: Annotated[float, _number(0, 604_800, "Seconds it must have served until then.")] = 10.0
+    attempts: Annotated[int, _number(1, 100, "Starts until it is given up for good.", "starts")] = 3
+    predictions: Annotated[
+        int, _number(0, 1_000_000, "Good predictions until it is confirmed.", "predictions")
+    ] = 10
+    serve_s: Annotated[float, _number(0, 604_800, "Seconds it must have served until then.", "s")] = 10.0
     fleet: Annotated[bool, _about("Whether the fleet must have answered since then, too.")] = False
 
 
@@ -166,9 +169,11 @@ class ModelConfig(Part, frozen=True, kw_only=True):
 class TelemetryConfig(Part, frozen=True, kw_only=True):
     """What is measured how often, and how much of it may wait on the disk."""
 
-    interval_s: Annotated[float, _number(0.1, 86_400, "Seconds between two rows of metrics.")] = 10.0
+    interval_s: Annotated[float, _number(0.1, 86_400, "Seconds between two rows of metrics.", "s")] = (
+        10.0
+    )
     max_outbox_bytes: Annotated[
-        int, _number(1_000_000, 1 << 40, "Beyond it the oldest rows are dropped, and counted.")
+        int, _number(1_000_000, 1 << 40, "Beyond it the oldest rows are dropped, and counted.", "bytes")
     ] = 100_000_000
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from edge_runtime.boards import board
 from edge_runtime.bundle.manifest import check_name
-from edge_runtime.config.faults import Fault
+from edge_runtime.config.faults import Fault, plain
 from edge_runtime.config.tables import BrokerConfig, Config, Part, SourceConfig, TemperatureConfig
 from edge_runtime.errors import ConfigError, ManifestError
 from edge_runtime.telemetry.messages import Topics
@@ -86,13 +86,8 @@ def _of_numbers(part: Part, where: str) -> Iterator[Fault]:
         elif value is not None and (limits := bounds_of(field.type)):
             low, high, unit = limits["low"], limits["high"], limits["unit"]
             if not low <= value <= high:
-                bounds = f"{_plain(low)} to {_plain(high)} {unit}".rstrip()
-                yield Fault(key, f"expected {bounds}, found {_plain(value)}.")
-
-
-def _plain(number: float) -> str:
-    """A number for people, in full: 1,000,000 and 0.5."""
-    return f"{number:,.15g}"
+                bounds = f"{plain(low)} to {plain(high)} {unit}".rstrip()
+                yield Fault(key, f"expected {bounds}, found {plain(value)}.")
 
 
 def bounds_of(hint: Any) -> dict[str, Any] | None:
@@ -125,7 +120,7 @@ def _of_broker(where: str, broker: BrokerConfig) -> Iterator[Fault]:
         yield Fault(
             f"{where}.url",
             "expected mqtt://host:port or mqtts://host:port and nothing more, "
-            f"found {_without_password(broker.url)!r}.",
+            f"found {_without_password(broker.url)!r}.{_belongs(broker.url)}",
         )
     elif url.scheme == "mqtt" and (broker.ca or broker.certificate or broker.key):
         yield Fault(f"{where}.url", "ca, certificate and key need TLS. Use mqtts:// here.")
@@ -133,6 +128,11 @@ def _of_broker(where: str, broker: BrokerConfig) -> Iterator[Fault]:
         yield Fault(where, "certificate and key only work together. Give both or neither.")
     if broker.password_file and not broker.username:
         yield Fault(f"{where}.password_file", "a password needs a username beside it.")
+
+
+def _belongs(url: str) -> str:
+    """Where a user's name and password go that stand in a URL."""
+    return " Write the user into `username`, the password into a file." if "@" in url else ""
 
 
 def _without_password(url: str) -> str:

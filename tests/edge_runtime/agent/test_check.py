@@ -231,7 +231,7 @@ def test_a_file_that_is_no_configuration_ends_with_status_3(rig: AgentRig) -> No
     rig.config.write_text("[device]\nid = 5\n")
     done = rig.command("config", "check", rig.config)
     assert done.returncode == 3
-    assert done.stderr == f"error: {rig.config}: `device.id`: expected `str`, found `int`.\n"
+    assert done.stderr == f"error: {rig.config}: `device.id`: expected text in quotes, found 5.\n"
 
 
 def test_the_agent_does_not_start_when_a_file_of_its_brokers_is_missing(tmp_path: Path) -> None:

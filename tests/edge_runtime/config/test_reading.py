@@ -113,12 +113,18 @@ def test_the_models_are_eased_no_more_10_degrees_below_the_ceiling_unless_it_is_
         (("topic =", "topik ="), "`models[0].source.topik`: no such setting. Did you mean 'topic'?"),
         (("[fleet]", "[flete]"), "`flete`: no such setting. Did you mean 'fleet'?"),
         (("stride = 25", "zzz = 1"), "`models[0].source.zzz`: no such setting. Known here: url,"),
-        (("stride = 25", 'stride = "25"'), "`models[0].source.stride`: expected `int`, found `str`."),
+        (
+            ("stride = 25", 'stride = "25"'),
+            "`models[0].source.stride`: expected a whole number, found '25'. Write it without quotes",
+        ),
         (
             ("stride = 25", "stride = 0"),
             "`models[0].source.stride`: expected 1 to 1,000,000 samples, found 0",
         ),
-        (('topic = "sensors/watch"', ""), "`models[0].source`: missing required field `topic`."),
+        (
+            ('topic = "sensors/watch"', ""),
+            "`models[0].source`: expected the setting `topic`, found none. Add it.",
+        ),
         (('"sensors/watch"', '"sensors/#"'), "`models[0].source.topic`: expected one topic of"),
         (('id = "watch-01"', 'id = "Watch 1"'), "`device.id`: device id 'Watch 1': expected"),
         (('"motion"', '"Motion"'), "`models[0].name`: name 'Motion': expected"),
@@ -136,14 +142,14 @@ def test_the_models_are_eased_no_more_10_degrees_below_the_ceiling_unless_it_is_
         (("mqtts://fleet", "mqtt://fleet"), "`fleet.url`: ca, certificate and key need TLS."),
         (('certificate = "device.pem"', ""), "`fleet`: certificate and key only work together."),
         (('username = "agent"', ""), "`models[0].source.password_file`: a password needs a username"),
-        (('"password"', '""'), "`models[0].source.password_file`: expected a path, found ''."),
+        (('"password"', '""'), "`models[0].source.password_file`: expected a path in quotes, found ''."),
         (
             ("[models.source]", "realtime = { priority = 100 }\n[models.source]"),
             "`models[0].realtime.priority`: expected 1 to 99, found 100.",
         ),
         (
             ("[models.source]", "realtime = true\n[models.source]"),
-            "`models[0].realtime`: expected a table, found `bool`.",
+            "`models[0].realtime`: expected a table, found true.",
         ),
         (
             ("[models.source]", 'variant = ""\n[models.source]'),
