@@ -17,6 +17,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM}
 _WHAT_TO_DO = {
     errno.EROFS: "The kernel mounts a file system so when its disk fails: `dmesg` tells.",
+    errno.ENOENT: "Check the path.",
     errno.EISDIR: "It is a folder and should be a file: name the file, or move the folder away.",
     errno.ENOTDIR: "A file is where a folder should be: name another path, or move the file away.",
     errno.EIO: "The disk is failing: `dmesg` tells. Replace it.",

@@ -38,8 +38,8 @@ def read(path: Path) -> Config | list[Fault]:
         with path.open("rb") as file:
             raw = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
-        what_to_do = durable.advice(path, error) or "Check the path."
-        return [Fault("", f"cannot be read: {error.strerror}. {what_to_do}")]
+        what_to_do = durable.advice(path, error)
+        return [Fault("", f"cannot be read: {error.strerror}. {what_to_do}".rstrip())]
     if len(raw) > MAX_CONFIG_BYTES:
         return [Fault("", f"expected a configuration of at most {MAX_CONFIG_BYTES} bytes, found more.")]
     try:

@@ -62,5 +62,6 @@ def _chosen(state: State, model: str | None) -> str:
     if model is None:
         raise StoreError(f"expected one model in this store, found: {found}. Name one.")
     if model not in state.models:
-        raise StoreError(f"{model}: there is no such model in this store; found: {found}.")
+        what_to_do = "Name one of these." if state.models else "Install a bundle of it first."
+        raise StoreError(f"{model}: there is no such model in this store; found: {found}. {what_to_do}")
     return model

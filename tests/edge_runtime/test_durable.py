@@ -64,7 +64,7 @@ def test_a_full_disk_leaves_the_old_file_and_one_clear_error(tmp_path: Path) -> 
 
 
 def test_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot be written: No such file or directory"):
+    with pytest.raises(StorageError, match=r"cannot be written: No such file.*Check the path\."):
         durable.replace_file(tmp_path / "gone" / "a", b"new")
     with pytest.raises(StorageError, match="No such file"):
         durable.sync_folder(tmp_path / "gone")

@@ -255,7 +255,7 @@ def _nothing(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (_nothing, "No such file"),
+        (_nothing, "No such file or directory. Check the path."),
         (Path.mkdir, "it is a folder"),
         (os.mkfifo, "not a regular file"),
         (Path.touch, "found 0"),

@@ -48,7 +48,7 @@ def test_without_a_way_back_a_rollback_says_what_to_do() -> None:
 
 
 def test_a_rollback_of_an_unknown_model_says_which_there_are() -> None:
-    with pytest.raises(StoreError, match=r"vibration: there is no such model.*found: motion"):
+    with pytest.raises(StoreError, match=r"vibration: there is no such model.*found: motion. Name one"):
         requests.rolled_back(run(State(), ONE), "vibration")
 
 
