@@ -16,18 +16,19 @@
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from edge_runtime import durable
-from edge_runtime.bundle import Bundle, Root, expiry, load_root, open_bundle, rotation
+from edge_runtime.bundle import Bundle, Root, expiry, open_bundle
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.choice import record
-from edge_runtime.clock import Clock, ReadClock
+from edge_runtime.clock import ReadClock
 from edge_runtime.clock import read as read_clock
-from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError, TrustError
-from edge_runtime.store import foreign, locks, reserve, seen, slots, state_file
+from edge_runtime.errors import BundleError, EdgeError, StoreBusyError, StoreError
+from edge_runtime.store import foreign, locks, reserve, slots, state_file
+from edge_runtime.store.pinned import Pinned
 from edge_runtime.store.slots import ModelState, Slot, State
 from edge_runtime.store.steps import Steps
 from edge_runtime.store.turns import Turns
@@ -36,7 +37,7 @@ from edge_runtime.store.unpack import MARGIN_BYTES, check_space, is_intact, new_
 LOCK_WAIT_S = 30.0
 
 
-class Store(Steps, Turns):
+class Store(Pinned, Steps, Turns):
     """One store folder. Reading takes no lock; every change is one durable step or none.
 
     `lock_wait_s` bounds the wait for another process's change, `margin_bytes` stays free on the disk.
@@ -57,8 +58,6 @@ class Store(Steps, Turns):
         self._read_clock = read_clock
         self._state_path = root / state_file.NAME
         self._slots = root / "slots"
-        self._root_path = root / "trust" / "root.json"
-        self._seen_path = root / "trust" / seen.NAME
 
     def state(self) -> State:
         """What is installed; raises StoreError when there is no store, or its state is damaged."""
@@ -80,56 +79,6 @@ class Store(Steps, Turns):
                 "Install it again."
             )
         return path
-
-    def trusted_root(self) -> Root | None:
-        """The root that was pinned at the first install with one."""
-        try:
-            os.stat(self._root_path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError:
-            pass  # load_root says what is wrong: one that cannot be read is not one that is not there
-        try:
-            return load_root(self._root_path)
-        except TrustError as error:
-            if isinstance(error.__cause__, PermissionError):
-                raise
-            raise TrustError(
-                f"{error} It says whom this store trusts: put a copy of the fleet's root file there."
-            ) from error
-
-    def update_trust(self, raws: Sequence[bytes]) -> Root:
-        """Let a chain of next root files take the pinned one's place; returns the one that decides now.
-
-        What is installed stays and runs on. Nothing changes where one of them is refused, or where the
-        last is the pinned one already. Raises TrustError, StoreError, StoreBusyError, StorageError.
-        """
-        self._demand()
-        # Under the lock of installs: none may verify with the old root and commit after the new one.
-        with self._installing(self._lock_wait_s):
-            if (pinned := self.trusted_root()) is None:
-                raise StoreError(
-                    f"{self.root}: expected a store that trusts a root file, found one without. "
-                    "The first `edge-runtime install` tells it, with --trust."
-                )
-            try:
-                root = rotation.followed(pinned, raws)
-            except TrustError as error:
-                raise TrustError(f"{self._root_path}: {error}") from error
-            if root is not pinned:
-                durable.replace_file(self._root_path, root.raw)
-            else:
-                durable.sync_folder(self._root_path.parent)  # its writer may have been killed before
-            return root
-
-    def clock(self) -> Clock:
-        """This device's clock, judged by the newest time seen here as well."""
-        return self._read_clock(seen.read(self._seen_path))
-
-    def expiry_warning(self) -> str:
-        """What is to be said of the pinned root's expiry, '' for nothing; raises TrustError."""
-        root = self.trusted_root()
-        return "" if root is None else expiry.judged(root, self.clock()).warning
 
     def install(
         self,
@@ -160,9 +109,7 @@ class Store(Steps, Turns):
                 expiry.demand_current(root, now)
             self._create()
             with self._installing(self._lock_wait_s):
-                self._pin(root)
-                if root is not None:
-                    seen.record(self._seen_path, now)
+                self._pin(root, now)
                 self._change(slots.recovered, nobody_installs=True)
                 slot = self._install(bundle, retry)
                 reserve.keep(self.root)  # last: nothing has to wait for it to be flushed
@@ -269,25 +216,6 @@ class Store(Steps, Turns):
         return locks.held(
             self.root / "install.lock", wait_s=wait_s, purpose="another install is under way"
         )
-
-    def _agreed(self, given: Root | None) -> Root | None:
-        """The root to verify with; raises TrustError when the given one contradicts the pinned one."""
-        pinned = self.trusted_root()
-        try:
-            return rotation.decides(pinned, given)
-        except TrustError as error:
-            raise TrustError(f"{self._root_path}: {error}") from error
-
-    def _pin(self, verified_with: Root | None) -> None:
-        """Keep the root a bundle was verified with; another process may have changed it meanwhile."""
-        pinned = self.trusted_root()
-        if verified_with is not None and pinned is None:
-            durable.create_folder(self._root_path.parent)
-            durable.replace_file(self._root_path, verified_with.raw)
-        elif pinned is not None and (verified_with is None or verified_with.signed != pinned.signed):
-            raise TrustError(f"{self._root_path}: this store was told anew whom to trust. Try again.")
-        elif pinned is not None:
-            durable.sync_folder(self._root_path.parent)  # who pinned it may have been killed before
 
     def _has(self, bundle: Bundle) -> bool:
         if not os.path.isdir(self.root):
