@@ -10,6 +10,7 @@ import pytest
 
 from edge_runtime import durable
 from edge_runtime.bundle import Bundle, Root
+from edge_runtime.clock import Clock
 from edge_runtime.store import slots, state_file, trials
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot, State
@@ -143,12 +144,12 @@ def a_retry_forgets_the_verdict_before_its_files_are_there(patch: pytest.MonkeyP
 
 
 def a_root_is_pinned_after_what_it_vouches_for(patch: pytest.MonkeyPatch) -> None:
-    pin, install, verified = Store._pin, Store._install, list[Root | None]()
-    patch.setattr(Store, "_pin", lambda store, root: verified.append(root))
+    pin, install, verified = Store._pin, Store._install, list[tuple[Root | None, Clock]]()
+    patch.setattr(Store, "_pin", lambda _store, root, now: verified.append((root, now)))
 
     def _install(store: Store, bundle: Bundle, retry: bool) -> Slot:
         slot = install(store, bundle, retry)
-        pin(store, verified.pop())
+        pin(store, *verified.pop())
         return slot
 
     patch.setattr(Store, "_install", _install)
