@@ -11,7 +11,7 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.store import beside_agent
 from edge_runtime.store.beside_agent import Told, bare, why_stuck
 from edge_runtime.store.disk import Store
-from edge_runtime.store.slots import ModelState
+from edge_runtime.store.slots import ModelState, State
 
 TRIES_AGAIN = "Mend that; the agent tries again by itself. What it says: journalctl -u edge-runtime"
 
@@ -74,12 +74,18 @@ def told(error: EdgeError, advice: str) -> tuple[str, str]:
     return f"{what.rstrip('.')}.", own or advice
 
 
-def installed(store: Store) -> Mapping[str, ModelState]:
-    """The models of a store; none where it cannot be read, which `look` tells."""
+def state_of(store: Store) -> State | None:
+    """What is in a store; None where that cannot be read, which `look` tells."""
     try:
-        return store.state().models
+        return store.state()
     except EdgeError:
-        return {}
+        return None
+
+
+def installed(store: Store) -> Mapping[str, ModelState]:
+    """The models of a store; none where it cannot be read."""
+    state = state_of(store)
+    return state.models if state else {}
 
 
 def judge_idle(name: str, model: ModelState, *, stuck: bool = False) -> Finding:

@@ -7,7 +7,7 @@ from edge_runtime.bundle import Root
 from edge_runtime.bundle.expiry import judged
 from edge_runtime.clock import Clock
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
-from edge_runtime.doctor.store import installed, opened, told
+from edge_runtime.doctor.store import opened, state_of, told
 from edge_runtime.errors import EdgeError
 from edge_runtime.store.slots import ModelState
 
@@ -17,7 +17,7 @@ _SOON = timedelta(days=30)
 def look(device: Device) -> Iterator[Finding]:
     if (store := opened(device)) is None:
         return
-    models = installed(store)
+    state = state_of(store)
     try:
         root = store.trusted_root()
     except EdgeError as error:
@@ -25,8 +25,10 @@ def look(device: Device) -> Iterator[Finding]:
         effect = "" if isinstance(error.__cause__, PermissionError) else " Nothing new is accepted."
         yield problem(f"{what}{effect}", advice)
     else:
+        if root is None and state is None:
+            return  # who knows whether that is a store: `store` tells
         yield judge(root, store.clock(), f"edge-runtime trust update --store {store.root} FILE")
-    for name, model in models.items():
+    for name, model in state.models.items() if state else ():
         if model.floor:
             yield ok(f"{name}: takes bundles with a release of {model.floor} or more.{_declared(model)}")
 

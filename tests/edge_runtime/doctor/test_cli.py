@@ -186,4 +186,6 @@ def test_a_store_that_may_not_be_read_is_a_finding_and_no_fault_of_the_command(
 def test_a_folder_that_is_no_store_is_told(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()
-    assert findings("--store", tmp_path / "photos")["store"][0]["state"] == "problem"
+    found = findings("--store", tmp_path / "photos")
+    assert found["store"][0]["state"] == "problem"
+    assert "trust" not in found, "whom it trusts is no question"
