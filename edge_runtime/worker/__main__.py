@@ -70,12 +70,13 @@ def main() -> None:
     task = msgspec.json.decode(said[0], type=Task)
     stay_tied_to(task.parent)
     _go_before_the_agent()
-    limit_memory(task.max_bytes)
     for number in (signal.SIGINT, signal.SIGTERM):  # our parent decides when we go
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(WireError):
         try:
+            # Before there is a limit: for a thread that finds no memory to begin Python waits for ever.
             threading.Thread(target=_leave_with, args=(end,), daemon=True).start()
+            limit_memory(task.max_bytes)
             _serve(connection, task)
         except EdgeError as error:
             _say_why(connection, error)

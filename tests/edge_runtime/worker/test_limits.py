@@ -32,6 +32,7 @@ def test_a_process_that_cannot_even_load_within_the_limit_says_so_and_the_bundle
         f". The memory limit of {max_mb} MB (`memory_mb`) was reached: raise it, the engine alone takes "
         "more: ONNX Runtime about 75 MB."
     )
+    assert "thread" not in str(caught.value), "Python may wait for ever for one that finds no memory"
 
 
 def test_a_model_that_asks_for_more_while_it_gives_its_goldens_is_told_the_limit(tmp_path: Path) -> None:
