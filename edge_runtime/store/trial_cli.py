@@ -65,7 +65,11 @@ def confirm(model: str | None, folder: Path, as_json: bool) -> None:
     """
     from edge_runtime.store.disk import Store
 
-    slot = Store(folder).confirm(model)
+    store = Store(folder)
+    before = store.state().models
+    slot = store.confirm(model)
+    was_active = slot.model in before and before[slot.model].active == slot.digest
+    text = "was active already, and nothing is on trial" if was_active else "is confirmed"
     document = {
         "model": slot.model,
         "version": slot.version,
@@ -73,7 +77,7 @@ def confirm(model: str | None, folder: Path, as_json: bool) -> None:
         "digest": slot.digest,
         "active": True,
     }
-    click.echo(json.dumps(document) if as_json else f"{slot.model} {slot.version} is confirmed")
+    click.echo(json.dumps(document) if as_json else f"{slot.model} {slot.version} {text}")
 
 
 @click.command(short_help="Remove what is kept beyond a number of good versions.")

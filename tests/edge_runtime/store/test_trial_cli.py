@@ -36,6 +36,8 @@ def test_where_nothing_is_on_trial_a_confirm_says_what_runs(command: Command) ->
     done = command.document("confirm")
 
     assert (done["version"], done["digest"], done["active"]) == ("1.0.0", slot.digest, True)
+    assert command("confirm") == 0
+    assert command.out == "tiny 1.0.0 was active already, and nothing is on trial\n"
 
 
 def test_pruning_to_one_removes_the_way_back_and_again_nothing(command: Command) -> None:
