@@ -4,6 +4,7 @@ from typing import Any
 
 from edge_runtime.bundle.expiry import Expiry
 from edge_runtime.bundle.trust import TIME, Draft, Role, Root
+from edge_runtime.starting import worded
 
 _ADVICE = "to have it kept right: timedatectl set-ntp true"
 
@@ -36,11 +37,14 @@ def expiry_lines(root: Root, found: Expiry) -> list[str]:
         )
         return [f"{verdict}: the clock is believed, it {found.clock.why}"]
     if found.expired:
-        return [f"expired, a warning only: the clock is not believed, it {found.clock.why}", _ADVICE]
+        return [
+            f"expired, a warning only: the clock is not believed, it {found.clock.why}",
+            worded(_ADVICE),
+        ]
     verdict = (
         f"in force for {days} more days if the clock is right; until that is known, expiry only warns"
     )
-    return [verdict, f"the clock {found.clock.why}", _ADVICE]
+    return [verdict, f"the clock {found.clock.why}", worded(_ADVICE)]
 
 
 def expiry_document(found: Expiry) -> dict[str, Any]:

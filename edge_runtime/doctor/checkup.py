@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edge_runtime.doctor.findings import Device, Finding, problem
-from edge_runtime.doctor.starting import worded
 from edge_runtime.errors import EdgeError
+from edge_runtime.starting import worded
 
 _QUIET_S = 2.0  # before whoever waits is told for what
 _POLL_S = 0.1

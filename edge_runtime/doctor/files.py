@@ -16,8 +16,8 @@ from edge_runtime.config import folders as folders_of
 from edge_runtime.doctor.certificates import judge_certificate
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.folders import in_the_way, nearest, try_to_write
-from edge_runtime.doctor.starting import has_systemd
 from edge_runtime.service.unit import MADE_BY_SYSTEMD
+from edge_runtime.starting import has_systemd
 
 _MAX_ENTRIES = 20_000
 _MAX_PEM_BYTES = 1 << 20

@@ -7,9 +7,9 @@ from pathlib import Path
 from edge_runtime.config import Config
 from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.service import UNITS
-from edge_runtime.doctor.starting import has_systemd
 from edge_runtime.realtime import HIGHEST_PRIORITY
 from edge_runtime.service.unit import NAME
+from edge_runtime.starting import has_systemd
 from edge_runtime.store.locks import holder
 from edge_runtime.telemetry import health
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from edge_runtime import cli, clock
+from edge_runtime import cli, clock, starting
 from edge_runtime.bundle import key_id, load_private_key, load_root, make_root, seal, write_archive
 from edge_runtime.bundle.keys import encode_private_key
 from edge_runtime.bundle.manifest import (
@@ -270,17 +270,22 @@ def test_verify_warns_of_an_expired_root_file_where_the_clock_is_not_believed(
     )
 
 
+@pytest.mark.parametrize(
+    ("systemd", "how"),
+    [(True, "timedatectl set-ntp true"), (False, "an NTP client such as chrony")],
+)
 def test_verify_says_that_with_a_clock_nobody_keeps_expiry_only_warns_and_how_to_have_it_kept(
-    bundle: Path, root: Path, capsys, monkeypatch
+    bundle: Path, root: Path, capsys, monkeypatch, *, systemd: bool, how: str
 ) -> None:
     set_clock(monkeypatch, synchronized=False)
+    monkeypatch.setattr(starting, "has_systemd", lambda _root: systemd)
 
     assert cli.run(["verify", str(bundle), "--trust", str(root)]) == 0
     assert (
         "  expiry   in force for 7154 more days if the clock is right; until that is known, "
         "expiry only warns\n"
         "           the clock is not synchronized, and nothing else says that it is right\n"
-        "           to have it kept right: timedatectl set-ntp true\n"
+        f"           to have it kept right: {how}\n"
     ) in capsys.readouterr().out
 
 

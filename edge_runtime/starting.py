@@ -21,8 +21,8 @@ def has_systemd(root: Path) -> bool:
     return os.path.isdir(root / _RUNS)
 
 
-def worded(advice: str, root: Path) -> str:
-    """An advice in words that hold for whatever starts the agent here."""
+def worded(advice: str, root: Path = Path("/")) -> str:
+    """An advice in words that hold for whatever starts the agent here, as seen at `root`."""
     if not has_systemd(root):
         for command, words in _IN_OTHER_WORDS.items():
             advice = advice.replace(command, words)
