@@ -25,7 +25,7 @@ TIMEOUT_S = 2.5
 MAX_BYTES = 600 << 20
 # What happens inside the worker cannot be taken out from here; what tells of it can.
 ENDLESS = ("worker.process.Worker._hear: took more than",)
-TOLD = ("worker.process.Worker._hear: _error(reply)",)
+TOLD = ("worker.process.Worker._hear: _error(reply.kind",)
 Nodes = Sequence[onnx.NodeProto]
 
 
