@@ -93,8 +93,6 @@ def bench(
         raise click.UsageError("--model belongs to --store.")
     if variant and all_variants:
         raise click.UsageError("--variant and --all-variants exclude each other.")
-    if told := others.told():
-        _progress(f"warning: {told}")
     if all_variants:
         from edge_runtime.worker import Worker
 
@@ -151,6 +149,7 @@ def _measured(
         subject = f"{bundle.manifest.name} {bundle.manifest.version}"
         folder = Path(name) / bundle.digest
         unpack(bundle, folder)
+        _warn_of_others()
         return subject, measure(
             subject, folder, start, held, limits=limits, say=_progress, alone_too=True
         )
@@ -191,6 +190,7 @@ def _measure(load: "Callable[[], Model]", seconds: float) -> dict[str, Any]:
         first = time.perf_counter() - asked
         if model.manifest.refusals:
             rows = measure.answered(model.predict, rows)
+        _warn_of_others()
         _progress(f"one row at a time, {seconds:g} s ...")
         latency = measure.measure_rows(model.predict, rows, seconds)
         _progress(f"in batches, {seconds / 3:.3g} s ...")
@@ -209,6 +209,12 @@ def _measure(load: "Callable[[], Model]", seconds: float) -> dict[str, Any]:
             "bundle_mb": model.bundle.size_bytes / 1e6,
             "installed_mb": measure.installed_mb(),
         }
+
+
+def _warn_of_others() -> None:
+    """Once there is something to measure: an error before that stands alone."""
+    if told := others.told():
+        _progress(f"warning: {told}")
 
 
 def _progress(text: str) -> None:
