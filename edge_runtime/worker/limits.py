@@ -31,9 +31,12 @@ def refused(text: str, max_bytes: int | None, most_bytes: int = 0, *, engine_alo
     size = f"{(max_bytes or default_bytes()) / 1e6:,.0f} MB"
     name = "`memory_mb`" if max_bytes else "three quarters of the machine's"
     if reached(text, max_bytes, most_bytes):
-        remedy = "raise it, or run a smaller variant" if max_bytes else "run a smaller variant"
-        if max_bytes and engine_alone:
+        if not max_bytes:
+            remedy = "run a smaller variant"
+        elif engine_alone:
             remedy = "raise it, the engine alone takes more: ONNX Runtime about 75 MB"
+        else:
+            remedy = "raise it, or run a smaller variant"
         told = f"The memory limit of {size} ({name}) was reached: {remedy}."
     elif says_gpu_refused(text):
         told = "The GPU has too little free memory: end what else uses it, or run a smaller variant."
@@ -53,9 +56,9 @@ def reached(text: str, max_bytes: int | None, most_bytes: int = 0) -> bool:
     return not (asked and most_bytes) or most_bytes + int(asked[1]) > (max_bytes or default_bytes())
 
 
-def crashed(ending: str, max_bytes: int | None) -> str:
-    """How a process ended, with the limit that may have been the reason, where it has one."""
-    if max_bytes is None or not _CRASHED.search(ending) or says_refused(ending):
-        return ending
+def crashed(text: str, max_bytes: int | None) -> str:
+    """How a process ended, or what it says went wrong, with the limit that may have been the reason."""
+    if max_bytes is None or not _CRASHED.search(text) or says_refused(text):
+        return text
     size = f"{max_bytes / 1e6:,.0f} MB"
-    return f"{ending.rstrip('. ')}. Its memory limit of {size} (`memory_mb`) may be the reason."
+    return f"{text.rstrip('. ')}. Its memory limit of {size} (`memory_mb`) may be the reason."
