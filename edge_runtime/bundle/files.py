@@ -6,6 +6,13 @@ import stat
 from collections.abc import Iterator
 
 CHUNK_BYTES = 1 << 20
+# What to do where no more files may be open: that says nothing of the one that was to be opened.
+EXHAUSTED = {
+    errno.EMFILE: "This process has as many files open as it may (`ulimit -n` tells how many): "
+    "close what is no longer used, such as models, or raise the limit.",
+    errno.ENFILE: "All processes together have as many files open as the machine allows "
+    "(`sysctl fs.file-max`): end one that holds many, or raise the limit.",
+}
 
 
 def open_regular(path: str | os.PathLike[str], *, folder: int | None = None, follow: bool = True) -> int:

@@ -8,6 +8,7 @@ opening; contents are the reader's to check.
 import errno
 import os
 import stat
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from edge_runtime.bundle.archive import (
     check_names,
     read_index,
 )
-from edge_runtime.bundle.files import open_folder_at, open_regular, read_range
+from edge_runtime.bundle.files import EXHAUSTED, open_folder_at, open_regular, read_range
 from edge_runtime.errors import ArchiveError, BundleError, UnreadableError
 
 if TYPE_CHECKING:
@@ -53,19 +54,41 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-class ArchiveSource:
+class _Opened:
+    """Holds a descriptor until `close`; dropped before, it is closed with a warning, as a file is."""
+
+    _descriptor = -1
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            try:
+                warnings.warn(f"unclosed bundle {self._path!r}", ResourceWarning, 1, source=self)
+            finally:
+                self.close()
+
+
+class ArchiveSource(_Opened):
     """A bundle file. Raises ArchiveError unless it is a canonical archive."""
 
     def __init__(self, path: str) -> None:
         with translated():
-            self._descriptor: int = open_regular(path)
+            super().__init__(path, open_regular(path))
             # `closefd`: the descriptor outlives this file object and is closed in `close`.
             try:
                 with open(self._descriptor, "rb", closefd=False) as file:
                     self._index = read_index(file)
                 self.size_bytes = os.fstat(self._descriptor).st_size
             except BaseException:
-                os.close(self._descriptor)
+                self.close()
                 raise
         self.sizes = {name: entry.size for name, entry in self._index.items()}
 
@@ -87,27 +110,21 @@ class ArchiveSource:
     def path(self, name: str) -> "Path | None":  # noqa: ARG002
         return None
 
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
 
-
-class FolderSource:
+class FolderSource(_Opened):
     """An unpacked bundle: regular files with one name each, and nothing else.
 
     A second hard link is refused because whoever holds it can change a file that was already checked.
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
         with translated():
-            self._descriptor: int = open_folder_at(path)
+            super().__init__(path, open_folder_at(path))
             try:
                 found: dict[str, int] = {}
                 _list(self._descriptor, "", found)
             except BaseException:
-                os.close(self._descriptor)
+                self.close()
                 raise
         self.sizes = dict(sorted(found.items()))
         self.size_bytes = sum(found.values())
@@ -153,11 +170,6 @@ class FolderSource:
         from pathlib import Path
 
         return Path(self._path, name)
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
 
 
 def _list(folder: int, prefix: str, found: dict[str, int]) -> None:
@@ -211,8 +223,10 @@ def translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        from edge_runtime.durable import advice  # brings what a cold start need not wait for
-
         kind = BundleError if error.errno in _DAMAGED else UnreadableError
-        what_to_do = advice(error.filename, error) if isinstance(error.filename, str) else ""
+        what_to_do = EXHAUSTED.get(error.errno or 0, "")
+        if not what_to_do and isinstance(error.filename, str):
+            from edge_runtime.durable import advice  # brings what a cold start need not wait for
+
+            what_to_do = advice(error.filename, error)
         raise kind(f"the bundle cannot be read: {error.strerror}. {what_to_do}".rstrip()) from error

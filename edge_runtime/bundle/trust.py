@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge_runtime.bundle.files import read_small
+from edge_runtime.bundle.files import EXHAUSTED, read_small
 from edge_runtime.bundle.keys import decode_public_key, key_id
 from edge_runtime.bundle.manifest import MAX_RELEASE, canonical_json
 from edge_runtime.bundle.signature import Signed, verify, verify_bytes
 from edge_runtime.bundle.strict_json import as_shape, decode_any
 from edge_runtime.durable import advice
-from edge_runtime.errors import TrustError
+from edge_runtime.errors import TrustError, UnreadableError
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.keys import PublicKey
@@ -70,17 +70,17 @@ class Root:
 
 
 def load_root(path: str | os.PathLike[str]) -> Root:
-    """Read a root file; raises TrustError."""
+    """Read a root file; raises TrustError, or UnreadableError where too many files are open."""
     try:
         raw = read_small(path, MAX_ROOT_BYTES)
-    except PermissionError as error:
-        raise TrustError(
-            f"{path}: the root file cannot be read: {error.strerror}. {advice(path, error)}"
-        ) from error
     except OSError as error:
+        told = f"{path}: the root file cannot be read: {error.strerror}."
+        if what_to_do := EXHAUSTED.get(error.errno or 0):
+            raise UnreadableError(f"{told} {what_to_do}") from error
+        if isinstance(error, PermissionError):
+            raise TrustError(f"{told} {advice(path, error)}") from error
         raise TrustError(
-            f"{path}: the root file cannot be read: {error.strerror}. "
-            "`edge-runtime keys generate` makes one; a device gets its fleet's."
+            f"{told} `edge-runtime keys generate` makes one; a device gets its fleet's."
         ) from error
     try:
         return decode_root(raw)

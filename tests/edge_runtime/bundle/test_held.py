@@ -1,6 +1,7 @@
 """A file of a bundle that stays open: its path leads to what was checked, until somebody writes."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def unpacked(folder: Path) -> Bundle:
-    return open_folder(folder, root=root())
+def unpacked(folder: Path) -> Iterator[Bundle]:
+    with open_folder(folder, root=root()) as bundle:
+        yield bundle
 
 
 def test_of_an_unpacked_bundle_it_is_read_and_found_under_a_path(unpacked: Bundle) -> None:

@@ -25,7 +25,8 @@ from edge_runtime.bundle import (
     write_archive,
 )
 from edge_runtime.bundle.manifest import decode
-from edge_runtime.errors import ArchiveError, BundleError, ManifestError, TrustError
+from edge_runtime.errors import ArchiveError, BundleError, ManifestError, TrustError, UnreadableError
+from tests.support.few_descriptors import few_descriptors
 from tests.support.tiny_bundle import KEY, MODEL_FILE, OTHER_KEY, root, root_bytes, tiny_bundle
 from tests.support.unpacked import payloads, unpack
 
@@ -403,6 +404,29 @@ def test_nothing_stays_open_after_a_refusal(archive: Path, folder: Path) -> None
     with open_folder(folder, root=root()) as bundle:
         bundle.read(MODEL_FILE)
     assert opened() == before
+
+
+def test_one_that_is_dropped_is_closed_with_a_warning_that_names_it(open_files: Opener) -> None:
+    before = os.listdir("/proc/self/fd")
+    bundle = open_files(payloads(SIGNED), root=root())
+    location = bundle.location
+
+    with pytest.warns(ResourceWarning, match=f"unclosed bundle '{location}'"):
+        del bundle
+
+    assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])  # none for the folder; for listing it; for a folder in it
+def test_where_too_many_files_are_open_the_bundle_is_not_blamed(folder: Path, left: int) -> None:
+    with few_descriptors(left), pytest.raises(UnreadableError) as caught:
+        open_folder(folder, root=root())
+
+    assert str(caught.value) == (
+        f"{folder}: the bundle cannot be read: Too many open files. This process has as many files open "
+        "as it may (`ulimit -n` tells how many): close what is no longer used, such as models, or raise "
+        "the limit."
+    )
 
 
 def open_bundle_bytes(raw: bytes, whom: Root | None = None) -> Bundle:

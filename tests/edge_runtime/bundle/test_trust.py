@@ -16,7 +16,8 @@ from edge_runtime.bundle import decode_root, is_expired, key_id, load_root, make
 from edge_runtime.bundle.manifest import canonical_json
 from edge_runtime.bundle.signature import sign_bytes
 from edge_runtime.bundle.trust import signed_files
-from edge_runtime.errors import TrustError
+from edge_runtime.errors import TrustError, UnreadableError
+from tests.support.few_descriptors import few_descriptors
 
 ALICE, BOB, CAROL = (ec.derive_private_key(number, ec.SECP256R1()) for number in (11, 12, 13))
 FILES = {"manifest.json": "ab" * 32}
@@ -216,6 +217,18 @@ def test_a_root_file_that_cannot_be_read_says_which(tmp_path: Path) -> None:
     (tmp_path / "root.json").write_text("{}")
     with pytest.raises(TrustError, match=r"root\.json: root file: .*signed"):
         load_root(tmp_path / "root.json")
+
+
+def test_where_too_many_files_are_open_the_root_file_is_not_blamed(tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_bytes(root_of(ALICE))
+
+    with few_descriptors(0), pytest.raises(UnreadableError) as caught:
+        load_root(tmp_path / "root.json")
+
+    assert str(caught.value).startswith(
+        f"{tmp_path / 'root.json'}: the root file cannot be read: Too many open files. "
+        "This process has as many files open as it may"
+    )
 
 
 def test_enough_distinct_trusted_keys_must_have_signed_a_bundle() -> None:
