@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def from_bundle(
 
 
 class Model:
-    """A loaded model; a context manager. Safe from several threads.
+    """A loaded model; a context manager. Safe from several threads; each process loads its own.
 
     Attributes:
         manifest: what the model is.
@@ -224,6 +224,19 @@ class Model:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        on = f" on {self.provider}" if self.provider else ""
+        what, variant = f"{self.manifest.name} {self.manifest.version}", self.variant
+        return f"<edge_runtime.Model {what}: variant {variant.id}, {variant.engine}{on}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise EngineError(
+            f"{self.manifest.name} {self.manifest.version}: expected the path of a bundle to hand on, "
+            "found a loaded model, which cannot be pickled or copied: it lives in the memory of this "
+            "process. "
+            f"Hand on {self.bundle.location!r}, and let each process load it."
+        )
 
     def _outputs(self, windows: "ArrayLike | Table") -> Sequence[Array]:
         return self._ask(windows, Row.copies, list)

@@ -16,7 +16,7 @@ from edge_runtime.boards import board
 pytestmark = pytest.mark.end_to_end
 
 ROOT = Path(__file__).parents[2]
-SUITE = ("edge_runtime/engine", "compat", "edge_runtime/test_model.py", "edge_runtime/store/test_cli.py")
+SUITE = ("edge_runtime/engine", "compat", "edge_runtime/model", "edge_runtime/store/test_cli.py")
 # Its tests want what the development environment has: TensorRT-RTX, and models to convert.
 ELSEWHERE = "edge_runtime/engine/tensorrt"
 JETPACK_6 = board("orin-nano")
