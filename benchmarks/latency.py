@@ -50,7 +50,12 @@ _TAILS = {"p99_us": "p99 µs", "p99_9_us": "p99.9 µs"}
 
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--quick", is_flag=True, help="A few calls, to see that it works.")
-@click.option("--only", multiple=True, type=click.Choice(list(CONTESTS)), help="This model alone.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(list(CONTESTS), case_sensitive=False),
+    help="This model alone; may be repeated.",
+)
 @click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
 def main(quick: bool, only: tuple[str, ...], keep: bool) -> None:
     load_before = load_average()

@@ -20,7 +20,7 @@ def run(benchmark: str, *arguments: str) -> str:
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("model", ["forest", "MLP"])
 def test_latency_asks_every_peer_of_a_model(model: str) -> None:
-    told = run("latency.py", "--quick", "--only", model)
+    told = run("latency.py", "--quick", "--only", model.lower())
     assert f"## {model}\n" in told
     for peer in ("predict", "infer", "session.run", "scikit-learn"):
         assert told.count(f"| {peer} |") == 2  # one row, and batches
