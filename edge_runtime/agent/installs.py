@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.bringing import Bringing
 from edge_runtime.agent.choosing import Choosing
-from edge_runtime.agent.log import say, warn
 from edge_runtime.agent.runner import ModelRunner
 from edge_runtime.agent.slots import Slots
-from edge_runtime.agent.streamable import check_fits
 from edge_runtime.agent.trials import Trials
-from edge_runtime.bundle import load_root
-from edge_runtime.config import Config, ModelConfig
+from edge_runtime.config import Config
 from edge_runtime.errors import EdgeError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import State
@@ -30,22 +28,17 @@ class Installs:
     def __init__(
         self, config: Config, store: Store, books: Books, runners: Mapping[str, ModelRunner]
     ) -> None:
-        self._config = config
-        self._store = store
         self._books = books
         self._runners = runners
         self._slots = Slots(store, books, runners)
         self._trials = Trials(config, store, books, runners, self._slots)
         self._choosing = Choosing(store, books, runners, self._slots)
-        # Of a model that has something, or may be brought it: what was rejected of it by then.
-        self._may_bring: dict[str, frozenset[str]] = {}
+        self._bringing = Bringing(config, store, self._slots)
 
     def begin(self) -> None:
         """Serve what was active, and install what the configuration brings for models without any."""
         self._slots.begin()
-        now = self._slots.model
-        self._may_bring = {model.name: frozenset(now(model.name).bad) for model in self._config.models}
-        self._bring()
+        self._bringing.begin()
 
     def step(self) -> None:
         """Look once at the store, at the trials and at the runners."""
@@ -60,7 +53,7 @@ class Installs:
             slots.serve_active(trials.serving)
             trials.begin()
             self._choosing.step(trials.serving)
-            self._bring()
+            self._bringing.step()
         except EdgeError as error:  # the store cannot be read or written now; what runs runs on
             self._books.note_once("store trouble", detail=str(error))
 
@@ -118,31 +111,3 @@ class Installs:
         served = runner.served
         in_use = served is not None and served.digest == now.active
         return runner.trouble if in_use else self._slots.why_not_served(name)
-
-    def _bring(self) -> None:
-        """Install what the configuration brings for models that have nothing, once each time that is so.
-
-        Also while the agent runs, when files were lost or damaged: nobody may come to start it again.
-        What was rejected just now is no loss, and what would be brought is most likely the same.
-        """
-        for model in self._config.models:
-            now = self._slots.model(model.name)
-            if now.active or now.pending:
-                self._may_bring[model.name] = frozenset(now.bad)
-            elif self._may_bring.pop(model.name, None) == frozenset(now.bad) and model.bundle:
-                self._install(model)
-
-    def _install(self, model: ModelConfig) -> None:
-        assert model.bundle is not None
-        say(f"{model.name}: installs {model.bundle.name}, as nothing is installed yet")
-        try:
-            trust = self._config.device.trust
-            self._store.install(
-                model.bundle,
-                root=load_root(trust) if trust else None,
-                accept=lambda manifest: check_fits(model, manifest, self._config.board),
-            )
-            if warning := self._store.expiry_warning():
-                warn(f"{model.name}: {warning}")
-        except EdgeError as error:
-            self._slots.failed(model.name, "install failed", error)

@@ -20,6 +20,7 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.worker import Worker
 
 _FIRST_BACK_OFF_S, _MAX_BACK_OFF_S = 0.2, 30.0
+_LEAST_RARELY_S, _MOST_RARELY_S = 1.0, 300.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ def back_off_s(failures: int, most_s: float = _MAX_BACK_OFF_S) -> float:
     if failures < 2:
         return 0.0
     return min(_FIRST_BACK_OFF_S * 2.0 ** min(failures - 2, 20), most_s)
+
+
+def rarely_s(failures: int) -> float:
+    """The same for what may fail for months, where each try loads a model or writes the store, which
+    wears a card: from a second to 5 minutes."""
+    return max(_LEAST_RARELY_S, back_off_s(failures, _MOST_RARELY_S))
 
 
 class Serving:

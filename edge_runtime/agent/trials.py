@@ -9,7 +9,7 @@ from edge_runtime.agent.books import Books
 from edge_runtime.agent.choosing import tell_choice
 from edge_runtime.agent.on_trial import OnTrial
 from edge_runtime.agent.runner import ModelRunner
-from edge_runtime.agent.serving import back_off_s, chooser_of
+from edge_runtime.agent.serving import chooser_of, rarely_s
 from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trial import Trial
 from edge_runtime.config import Config, TrialConfig
@@ -21,8 +21,6 @@ from edge_runtime.store.slots import Slot, short
 from edge_runtime.store.trials import CONTACT
 
 _CONTACT_TAKES_S = 5.0  # at most, where the fleet can be reached
-# Each attempt loads a model and writes the store twice: what waits for months must wear no card.
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 300.0
 
 
 @dataclass
@@ -42,8 +40,7 @@ class _Attempts:
         """It could not be loaded once more."""
         self.failures += 1
         self.waits = why
-        wait_s = max(_FIRST_WAIT_S, back_off_s(self.failures, _LONGEST_WAIT_S))
-        self.not_before_s = time.monotonic() + wait_s
+        self.not_before_s = time.monotonic() + rarely_s(self.failures)
 
 
 class Trials:

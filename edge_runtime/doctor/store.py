@@ -13,6 +13,7 @@ from edge_runtime.store.beside_agent import Told, bare, why_stuck
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, State
 
+MEND = "Mend that. What the agent says: journalctl -u edge-runtime"
 TRIES_AGAIN = "Mend that; the agent tries again by itself. What it says: journalctl -u edge-runtime"
 
 
@@ -45,7 +46,7 @@ def look(device: Device) -> Iterator[Finding]:
     if not models:
         yield ok(f"{path}: nothing is installed yet.")
     for name in sorted(says.runs.keys() - models.keys() if says else ()):
-        if idle := _not_running(says, name, "is not installed"):
+        if idle := _not_running(says, name, "is not installed", MEND):  # when again, the agent says
             yield idle
     if store.agent_running():
         if stuck := why_stuck(store):
@@ -88,8 +89,11 @@ def installed(store: Store) -> Mapping[str, ModelState]:
     return state.models if state else {}
 
 
-def judge_idle(name: str, model: ModelState, *, stuck: bool = False) -> Finding:
-    """A configured model of which no version is active; `stuck`: its agent could not try what waits."""
+def judge_idle(name: str, model: ModelState, *, stuck: bool = False, waits: str = "") -> Finding:
+    """A configured model of which no version is active; `stuck`: its agent could not try what waits.
+
+    `waits`: why that could not install what the configuration brings.
+    """
     if model.pending is not None:
         version = model.slots[model.pending].version
         if stuck:
@@ -101,7 +105,8 @@ def judge_idle(name: str, model: ModelState, *, stuck: bool = False) -> Finding:
             f"{name}: no version is active yet; {version} waits to be.",
             "Whether it runs, and what it has to show: edge-runtime status",
         )
-    why, advice = "all versions went", "Install one that works here: edge-runtime install BUNDLE"
+    why = waits.rstrip(".") or "all versions went"
+    advice = "Install one that works here: edge-runtime install BUNDLE"
     if model.bad:
         last = list(model.bad.values())[-1]
         why = f"{last.version} was rejected: {bare(last, last.reason).rstrip('.')}"
@@ -122,15 +127,12 @@ def _not_kept(store: Store, models: Iterable[str]) -> Iterator[Finding]:
             return
 
 
-def _not_running(says: Told | None, name: str, is_so: str) -> Finding | None:
+def _not_running(says: Told | None, name: str, is_so: str, advice: str = TRIES_AGAIN) -> Finding | None:
     """Of a configured model that its agent does not run; `is_so`: what the store says of it."""
     if says is None or says.runs.get(name) != "":
         return None
     if why := says.waits.get(name):
-        return problem(
-            f"{name} {is_so}, and the agent does not run it: {why.rstrip('.')}.",
-            TRIES_AGAIN,
-        )
+        return problem(f"{name} {is_so}, and the agent does not run it: {why.rstrip('.')}.", advice)
     return warning(f"{name} {is_so}, and the agent does not run it yet.", "Look again in a minute.")
 
 
@@ -140,7 +142,8 @@ def _versions(
     for name, model in models.items():
         if model.active is None:
             stuck = says is not None and bool(says.pending.get(name))
-            inactive = judge_idle(name, model, stuck=stuck)
+            waits = says.waits.get(name, "") if says else ""
+            inactive = judge_idle(name, model, stuck=stuck, waits=waits)
             yield inactive if name in configured else ok(f"{name}: no version is active.")
             continue
         version = model.slots[model.active].version

@@ -1,4 +1,4 @@
-"""What an error says of the slot that was tried: is the bundle bad, or its copy, or only the machine?
+"""What an error says of what was tried: is the bundle bad, or its copy, or only the machine?
 
 What was confirmed here once is not given up for what may be the machine's fault, and the last one is
 kept whatever it does: a library that was upgraded under it can be mended, and then it runs again.
@@ -10,6 +10,8 @@ from edge_runtime.errors import (
     BundleError,
     EdgeError,
     EngineError,
+    StorageError,
+    StoreBusyError,
     UnavailableError,
     UnreadableError,
     WorkerError,
@@ -39,3 +41,15 @@ def decide(error: EdgeError, now: ModelState, digest: str) -> Decision:
     if isinstance(error, WorkerError) and now.active not in (None, digest):
         return "stay"
     return "wait"
+
+
+def may_pass(error: EdgeError) -> bool:
+    """Whether a bundle that could not be installed may be by and by, as it is.
+
+    So it is where the system said no, say for want of a file or of room, or another process is in the
+    way; else it was refused for its own sake.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError | StorageError | StoreBusyError):
+        cause = cause.__cause__
+    return cause is not None

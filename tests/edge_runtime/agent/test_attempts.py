@@ -65,7 +65,7 @@ class Rig:
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     """What failed once is not tried again within a test."""
-    monkeypatch.setattr(module, "back_off_s", lambda *_: 3600.0)
+    monkeypatch.setattr(module, "rarely_s", lambda _: 3600.0)
     with Outbox(tmp_path / "outbox.db") as outbox:
         made = Rig(tmp_path, outbox)
         with made.store.agent_lock():

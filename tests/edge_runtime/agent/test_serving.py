@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.agent import serving as module
-from edge_runtime.agent.serving import Serving, back_off_s
+from edge_runtime.agent.serving import Serving, back_off_s, rarely_s
 from edge_runtime.errors import BundleError, EdgeError, WorkerError
 from edge_runtime.worker import Worker
 from tests.support.slots import installed_in, slot
@@ -19,7 +19,10 @@ def test_the_first_death_costs_no_time_then_it_doubles_up_to_half_a_minute() -> 
     assert waits[:5] == [0, 0, 0.2, 0.4, 0.8]
     assert waits[-1] == 30
     assert back_off_s(10_000) == 30
-    assert [back_off_s(failures, 300.0) for failures in (9, 10, 10_000)] == [25.6, 51.2, 300]
+    assert [rarely_s(failures) for failures in (1, 2, 4, 5, 9, 10, 10_000)] == [
+        *(1, 1, 1, 1.6),
+        *(25.6, 51.2, 300),
+    ]
 
 
 def test_why_it_cannot_start_is_told_once_a_reason_whatever_numbers_it_holds(

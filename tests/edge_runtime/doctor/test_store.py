@@ -5,7 +5,7 @@ from pathlib import Path
 from edge_runtime import __version__
 from edge_runtime.config import load
 from edge_runtime.doctor.findings import Device, Finding
-from edge_runtime.doctor.store import look
+from edge_runtime.doctor.store import judge_idle, look
 from edge_runtime.store import locks
 from edge_runtime.store.activate import bring_up
 from edge_runtime.store.beside_agent import Told
@@ -56,6 +56,7 @@ def test_what_the_agent_does_not_run_is_a_problem_with_its_reason(shelf: Shelf) 
         "problem",
         "other is not installed, and the agent does not run it: other.edge: it is gone.",
     )
+    assert runs["other"].advice.startswith("Mend that. ")  # whether it tries again is the agent's to say
     stands = told(Told({"tiny": ""}, {"tiny": "There is no memory."}))["tiny"]
     assert (stands.state, stands.what) == (
         "problem",
@@ -102,6 +103,17 @@ def test_a_configured_model_of_which_nothing_runs_is_a_problem_with_the_reason(
         "tiny: nothing runs; 1.0.0 was rejected: it gives other outputs.",
     )
     assert next(iter(look(Device(store=shelf.store.root)))).state == "ok"  # nobody asked for it
+
+
+def test_of_a_model_whose_files_went_it_is_told_why_nothing_was_brought_in_their_place(
+    shelf: Shelf,
+) -> None:
+    slot = shelf.run("1.0.0")
+    shelf.store.withdrawn("tiny", slot.digest)
+    (now,) = shelf.store.state().models.values()
+    assert judge_idle("tiny", now).what == "tiny: nothing runs; all versions went."
+    found = judge_idle("tiny", now, waits="tiny.edge: No such file. It is tried again by itself.")
+    assert found.what == "tiny: nothing runs; tiny.edge: No such file. It is tried again by itself."
 
 
 def test_what_stands_where_measurements_are_to_be_kept_is_a_warning(shelf: Shelf) -> None:

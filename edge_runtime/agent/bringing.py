@@ -1,0 +1,105 @@
+"""What the configuration brings is installed for models that have nothing: at the start, and later.
+
+Also while the agent runs, when files were lost or damaged: nobody may come to start it again.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+
+from edge_runtime.agent.log import say, warn
+from edge_runtime.agent.serving import rarely_s
+from edge_runtime.agent.slots import Slots
+from edge_runtime.agent.stamp import stamp
+from edge_runtime.agent.streamable import check_fits
+from edge_runtime.bundle import load_root
+from edge_runtime.config import Config, ModelConfig
+from edge_runtime.errors import EdgeError
+from edge_runtime.store import blame
+from edge_runtime.store.disk import Store
+
+_SETTLES_S = 1.0  # a file that is being copied changes again and again
+_Files = tuple[tuple[int, ...], ...]
+
+
+@dataclass
+class _Tries:
+    """Of a model that has nothing: from which files, by their stamps, and not before when again."""
+
+    files: _Files
+    not_before_s: float = 0.0
+    failures: int = 0
+
+
+class Bringing:
+    """Installs what fails for the machine's fault again, more and more rarely; what fails for its own
+    only once a file of it is another."""
+
+    def __init__(self, config: Config, store: Store, slots: Slots) -> None:
+        self._config = config
+        self._store = store
+        self._slots = slots
+        self._root_file = store.root / "trust" / "root.json"
+        self._bad: dict[str, frozenset[str]] = {}  # what was rejected of a model while it had something
+        self._installed: dict[str, _Files] = {}  # what was brought last, by model
+        self._tries: dict[str, _Tries] = {}
+
+    def begin(self) -> None:
+        """What was rejected before the start is no news."""
+        self._bad = {
+            model.name: frozenset(self._slots.model(model.name).bad) for model in self._config.models
+        }
+        self.step()
+
+    def step(self) -> None:
+        """Look once at every model; those that have something are left alone."""
+        for model in self._config.models:
+            now = self._slots.model(model.name)
+            if now.active or now.pending:
+                self._bad[model.name] = frozenset(now.bad)
+                self._tries.pop(model.name, None)
+            elif model.bundle is not None:
+                self._bring(model, was_rejected=self._bad[model.name] != frozenset(now.bad))
+
+    def _bring(self, model: ModelConfig, was_rejected: bool) -> None:
+        files = self._files(model)
+        tries = self._tries.get(model.name)
+        if tries is None:
+            tries = _Tries(files)
+            if was_rejected:  # just now: that is no loss, and the same would most likely be brought
+                tries = _Tries(self._installed.get(model.name, files), not_before_s=math.inf)
+        if files != tries.files:
+            tries = _Tries(files, not_before_s=time.monotonic() + _SETTLES_S)
+        self._tries[model.name] = tries
+        if time.monotonic() >= tries.not_before_s:
+            self._install(model, tries)
+
+    def _files(self, model: ModelConfig) -> _Files:
+        """What an install depends on: the bundle, and who is trusted."""
+        assert model.bundle is not None
+        named = (model.bundle, self._config.device.trust, self._root_file)
+        return tuple(stamp(file) for file in named if file is not None)
+
+    def _install(self, model: ModelConfig, tries: _Tries) -> None:
+        assert model.bundle is not None
+        if not tries.failures:
+            say(f"{model.name}: installs {model.bundle.name}, as nothing is installed yet")
+        tries.not_before_s = math.inf
+        try:
+            trust = self._config.device.trust
+            self._store.install(
+                model.bundle,
+                root=load_root(trust) if trust else None,
+                accept=lambda manifest: check_fits(model, manifest, self._config.board),
+            )
+            self._installed[model.name] = (*tries.files[:-1], stamp(self._root_file))  # pinned by now
+            if warning := self._store.expiry_warning():
+                warn(f"{model.name}: {warning}")
+        except EdgeError as error:
+            then = f"It is tried again once {model.bundle.name} is another."
+            if blame.may_pass(error):
+                tries.failures += 1
+                tries.not_before_s = time.monotonic() + rarely_s(tries.failures)
+                then = "It is tried again by itself."
+            told = type(error)(f"{str(error).rstrip('.')}. {then}")
+            self._slots.failed(model.name, "install failed", told)
