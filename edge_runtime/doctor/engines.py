@@ -1,7 +1,7 @@
 """Which variants of the installed models can run here, and why others cannot."""
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -60,6 +60,11 @@ def look(device: Device) -> Iterator[Finding]:
                 f"{engine}: {name} is installed and cannot be used: {why.rstrip('.')}.",
                 "Bring what it needs, or uninstall it. The models run without it.",
             )
+    for engine, why in found.broken.items():
+        yield warning(
+            f"What {engine} can run on cannot be told: {why}.",
+            "Install another release of its package. Until then it runs models in its own way alone.",
+        )
 
 
 def judge(
@@ -89,10 +94,7 @@ def judge(
         return problem(f"{subject}: no variant can run here: {others}.", _ADVICE)
     providers = dict.fromkeys(filter(None, (way for each in able for way in ways[each.id])))
     if provider and provider not in providers:
-        return problem(
-            no_provider(subject, provider, providers),
-            f"{_brings(provider, found)} in `models[].provider`, or none.",
-        )
+        return _lacks(subject, provider, providers, able, found)
     runs = f"{subject}: {_can_run(able, ways, provider)}"
     meant = [
         f"{each.id} {reasons[each.id]}" for each in variants if board in each.boards and reasons[each.id]
@@ -108,10 +110,21 @@ def _ways(variant: Variant, found: Engines, failed: Collection[Candidate]) -> li
     return [way for way in usable if Candidate(variant.id, way) not in failed]
 
 
-def _brings(provider: str, found: Engines) -> str:
-    """What to do about one that is not here: there is nothing to bring for one that nobody knows."""
+def _lacks(
+    subject: str, provider: str, here: Collection[str], able: Sequence[Variant], found: Engines
+) -> Finding:
+    """Of a provider that is not here: there is nothing to bring for one that nobody knows.
+
+    An adapter that breaks when it is asked may have one of that name.
+    """
     known = {*PROVIDERS, *(name for names in found.unusable.values() for name in names)}
-    return "Bring what it needs, or name another" if provider in known else "Name one of these"
+    broken = {each.engine: found.broken[each.engine] for each in able if each.engine in found.broken}
+    told = [no_provider(subject, provider, here)]
+    advice = "Bring what it needs, or name another" if provider in known else "Name one of these"
+    if provider not in known and broken:
+        told += [f"What {engine} can run on cannot be told: {why}." for engine, why in broken.items()]
+        advice = "Install another release of that engine's package, or name one of these"
+    return problem(" ".join(told), f"{advice} in `models[].provider`, or none.")
 
 
 def _can_run(able: list[Variant], ways: Mapping[str, list[str]], provider: str) -> str:

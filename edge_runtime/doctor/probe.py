@@ -14,11 +14,13 @@ from edge_runtime.engine import registry
 
 class Engines(msgspec.Struct, frozen=True):
     """By an engine's name: `unavailable`, why it cannot be used, '' where it can; `usable`, its
-    providers; `unusable`, those that are installed and cannot be used, each with why."""
+    providers; `unusable`, those that are installed and cannot be used, each with why; `broken`, what its
+    adapter raised when it was asked for them."""
 
     unavailable: dict[str, str]
     usable: dict[str, tuple[str, ...]] = {}
     unusable: dict[str, Mapping[str, str]] = {}
+    broken: dict[str, str] = {}
 
 
 def engines(
@@ -35,12 +37,16 @@ def engines(
     unavailable: dict[str, str] = {}
     usable: dict[str, tuple[str, ...]] = {}
     unusable: dict[str, Mapping[str, str]] = {}
+    broken: dict[str, str] = {}
     for name, variant in variants.items():
         package = registry.package_of(name)
         on_look(f"The engine {name} of the package {package}" if package else f"The engine {name}")
         found = registry.find([name])
         unavailable |= found.unavailable
         if not found.unavailable.get(name, "nobody has it"):
-            names, unusable[name] = registry.providers(found.engines[name], variant, board)
-            usable[name] = tuple(filter(None, names))  # where there is one way, it has no name
-    return Engines(unavailable, usable, unusable)
+            ways = registry.providers(found.engines[name], variant, board)
+            usable[name] = tuple(filter(None, ways.usable))  # where there is one way, it has no name
+            unusable[name] = ways.unusable
+            if ways.broken:
+                broken[name] = ways.broken
+    return Engines(unavailable, usable, unusable, broken)

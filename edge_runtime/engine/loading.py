@@ -1,6 +1,6 @@
 """From a bundle to a session: the best candidate that can be loaded here, and why not a better one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -11,7 +11,7 @@ from edge_runtime.engine import registry
 from edge_runtime.engine.base import Engine, Session
 from edge_runtime.engine.candidate import Candidate, none_runs
 from edge_runtime.engine.guard import GuardedSession, blaming, session_of
-from edge_runtime.engine.registry import Found
+from edge_runtime.engine.registry import Found, Ways
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import choose, why_passed_over
 from edge_runtime.errors import ConfigError, EngineError, UnavailableError
@@ -81,19 +81,15 @@ class Here:
             if why := self._why_not(variant):
                 passed.append((Candidate(variant.id, provider), why))
                 continue
-            names, unusable = registry.providers(self._engine(variant), variant, self._board)
-            usable += [Candidate(variant.id, name) for name in names if provider in ("", name)]
-            passed += [
-                (Candidate(variant.id, name), why)
-                for name, why in unusable.items()
-                if provider in ("", name)
-            ]
-            if provider and provider not in (*names, *unusable):
-                passed.append((Candidate(variant.id, provider), _no_provider(provider, names)))
+            ways = registry.providers(self._engine(variant), variant, self._board)
+            usable += [Candidate(variant.id, name) for name in ways.usable if provider in ("", name)]
+            passed += [(Candidate(variant.id, name), why) for name, why in _others(ways, provider)]
         if not usable:
             self._first_variant()
-            reasons = {candidate: UnavailableError(why) for candidate, why in passed}
-            raise none_runs(self._subject, reasons)
+            raise none_runs(
+                self._subject,
+                {each: UnavailableError(f"{self._subject}, {each}: {why}") for each, why in passed},
+            )
         return Survey(tuple(usable), tuple(passed))
 
     def alone(self, candidate: Candidate) -> Survey:
@@ -114,29 +110,31 @@ class Here:
         """The first candidate that `attempt` does not raise for: `preferred`, then in their order.
 
         Of the others each engine's own way is tried, or `provider`. A candidate whose attempt raises
-        EngineError is passed over. Raises EngineError that says of every variant why not, and any other
-        EdgeError at once.
+        EngineError is passed over, and one whose engine knows no such provider, which may be another's.
+        Raises EngineError that says of every variant why not, ConfigError where none knows it, and any
+        other EdgeError at once.
         """
         variants = self._manifest.variants
         order = [Candidate(each.id, provider) for each in variants]
         if preferred is not None and any(each.id == preferred.variant for each in variants):
             order = [preferred, *(each for each in order if each != preferred)]
         failed: dict[Candidate, EngineError] = {}
+        by_order: list[EngineError | ConfigError] = []
         for candidate in order:
             if why := self._why_not(self.variant(candidate)):
                 failed[Candidate(candidate.variant)] = UnavailableError(why)
                 continue
             try:
                 got = attempt(candidate)
-            except EngineError as error:
-                failed[candidate] = error
-            except ConfigError as error:
-                if candidate != preferred:
-                    raise
-                failed[candidate] = UnavailableError(str(error))
+            except (EngineError, ConfigError) as error:
+                told = error if isinstance(error, EngineError) else UnavailableError(str(error))
+                failed[candidate] = told
+                by_order += [error] if candidate != preferred else []
             else:
                 return First(candidate, got, self.notes(candidate, failed))
         self._first_variant()
+        if by_order and all(isinstance(each, ConfigError) for each in by_order):
+            raise by_order[0]
         raise none_runs(self._subject, failed)
 
     def variant(self, candidate: Candidate) -> Variant:
@@ -233,6 +231,16 @@ def load_best(
         notes=(*found.notes, *getattr(session, "notes", ())),
         provider=candidate.provider or getattr(session, "provider", ""),
     )
+
+
+def _others(ways: Ways, provider: str) -> Iterator[tuple[str, str]]:
+    """The ways that cannot be used, or `provider` where that is one of them, and why."""
+    if ways.broken:
+        yield provider or "another provider", ways.broken
+        return
+    yield from ((name, why) for name, why in ways.unusable.items() if provider in ("", name))
+    if provider and provider not in (*ways.usable, *ways.unusable):
+        yield provider, _no_provider(provider, ways.usable)
 
 
 def _no_provider(name: str, there: Sequence[str]) -> str:

@@ -37,6 +37,15 @@ class Found(msgspec.Struct, frozen=True):
     unavailable: Mapping[str, str]
 
 
+class Ways(msgspec.Struct, frozen=True):
+    """usable: the ways an engine has for a variant, '' for its own. unusable: why others cannot be used.
+    broken: what its adapter raised in place of an answer, '' for nothing; its own way may run then."""
+
+    usable: Sequence[str]
+    unusable: Mapping[str, str] = {}
+    broken: str = ""
+
+
 def find(names: Iterable[str]) -> Found:
     """The engines of these names; a name that nobody has is in neither. Nothing is raised."""
     engines: dict[str, Engine] = {}
@@ -54,19 +63,17 @@ def find(names: Iterable[str]) -> Found:
     return Found(engines, unavailable)
 
 
-def providers(engine: Any, variant: Variant, board: str) -> tuple[Sequence[str], Mapping[str, str]]:
-    """An engine's ways for a variant, and why others cannot be used; see `ProvidingEngine`.
-
-    One that has a single way, or whose adapter is broken, has its own alone, ''.
-    """
+def providers(engine: Any, variant: Variant, board: str) -> Ways:
+    """An engine's ways for a variant; see `ProvidingEngine`. One that has a single way has its own."""
     if not hasattr(engine, "providers"):
-        return ("",), {}
+        return Ways(("",))
     try:
         usable = tuple(engine.providers(variant, board))
-        unusable = dict(engine.unusable_providers(variant, board))
-        return usable, {name: _cut(variant.engine, str(why)) for name, why in unusable.items()}
+        said = dict(engine.unusable_providers(variant, board))
+        unusable = {name: _cut(variant.engine, str(why)) for name, why in said.items()}
     except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
-        return ("",), {"another provider": f"its {broken(error)}"}
+        return Ways(("",), broken=f"its {broken(error)}")
+    return Ways(usable, unusable)
 
 
 def broken(error: Exception) -> str:

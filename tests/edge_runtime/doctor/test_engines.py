@@ -86,8 +86,34 @@ def test_an_adapter_that_breaks_when_it_is_asked_for_providers_hides_nothing_of_
     assert (model.state, model.what) == ("ok", "tiny 1.0.0: gpu can run here; fast can run here on cpu.")
     assert adapter.state == "warning"
     assert adapter.what == (
-        "own: another provider is installed and cannot be used: its adapter is broken: "
-        "ZeroDivisionError: division by zero."
+        "What own can run on cannot be told: its adapter is broken: ZeroDivisionError: division by zero."
+    )
+    assert adapter.advice.startswith("Install another release of its package.")
+
+
+def test_a_provider_that_is_pinned_may_be_one_of_an_adapter_that_breaks() -> None:
+    (fp32,) = TINY.variants
+    gpu = msgspec.structs.replace(fp32, id="gpu", engine="own")
+    theirs = msgspec.structs.replace(TINY, variants=(gpu, fp32))
+    found = msgspec.structs.replace(
+        NO_GPU,
+        unavailable={"onnxruntime": "", "own": ""},
+        broken={"own": "its adapter is broken: ZeroDivisionError: oh"},
+    )
+
+    pinned = engines.judge(theirs, found, "", provider="npu")
+    assert pinned.state == "problem"
+    assert pinned.what == (
+        "tiny 1.0.0: is to run on npu, but the providers here are: cpu, xnnpack. "
+        "What own can run on cannot be told: its adapter is broken: ZeroDivisionError: oh."
+    )
+    assert pinned.advice == (
+        "Install another release of that engine's package, or name one of these in "
+        "`models[].provider`, or none."
+    )
+    assert engines.judge(theirs, found, "", provider="cpu").state == "ok"
+    assert engines.judge(theirs, found, "", "fp32", "npu").advice == (
+        "Name one of these in `models[].provider`, or none."
     )
 
 

@@ -16,7 +16,7 @@ from edge_runtime.engine.candidate import Candidate
 from edge_runtime.engine.guard import GuardedSession
 from edge_runtime.engine.loading import Here
 from edge_runtime.engine.registry import Found
-from edge_runtime.errors import BundleError, EngineError, UnavailableError
+from edge_runtime.errors import BundleError, ConfigError, EngineError, UnavailableError
 from tests.support.tiny_bundle import TinyModel, golden_windows, npy, tiny_manifest
 
 GOOD, BAD = "variants/fp32/model.onnx", "variants/bad/model.onnx"
@@ -316,7 +316,8 @@ def test_a_survey_names_every_candidate_and_why_others_are_none(
         pinned = Here(bundle, board="pi4", pinned="fast").survey("gpu")
         with pytest.raises(
             UnavailableError,
-            match=r"^expected the provider 'tpu' on this machine, found cpu, gpu: name one of these, or",
+            match=r"^tiny 1\.0\.0, fast on tpu: expected the provider 'tpu' on this machine, found cpu, "
+            "gpu: name one of these, or",
         ):
             Here(bundle, board="pi4", pinned="fast").survey("tpu")
 
@@ -332,10 +333,17 @@ def test_an_adapter_that_cannot_say_its_providers_has_its_own_way(
     tmp_path: Path, providing: _Providing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(providing, "providers", lambda *_: _fails(ZeroDivisionError("oh"))())
-    with open_bundle(_bundle(tmp_path, FIRST), root=None, allow_unsigned=True) as bundle:
+    why = "its adapter is broken: ZeroDivisionError: oh"
+    with open_bundle(_bundle(tmp_path, FIRST, THEN), root=None, allow_unsigned=True) as bundle:
         found = Here(bundle).survey()
-    assert found.usable == (Candidate("fast"),)
-    assert "its adapter is broken: ZeroDivisionError: oh" in found.passed[0][1]
+        assert found.usable == (Candidate("fast"), Candidate("plain", "cpu"))
+        assert found.passed == ((Candidate("fast", "another provider"), why),)
+
+        pinned = Here(bundle).survey("cpu")
+        assert pinned.usable == (Candidate("plain", "cpu"),)
+        assert pinned.passed == ((Candidate("fast", "cpu"), why),)
+        with pytest.raises(UnavailableError, match=rf"^tiny 1\.0\.0, fast on gpu: {why}$"):
+            Here(bundle, pinned="fast").survey("gpu")
 
 
 def test_a_provider_can_be_asked_for_and_is_given_to_engines_that_have_some(
@@ -347,6 +355,21 @@ def test_a_provider_can_be_asked_for_and_is_given_to_engines_that_have_some(
     assert isinstance(told, _Session)
     assert isinstance(by_itself, _Session)
     assert (told.made_by, by_itself.made_by) == ("fast by gpu", "fast by itself")
+
+
+def test_a_provider_that_one_engine_does_not_know_may_be_another_engines(
+    tmp_path: Path, providing: _Providing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _bundle(tmp_path, THEN, FIRST)
+    with open_bundle(path, root=None, allow_unsigned=True) as bundle:
+        found = loading.load_best(bundle, threads=1, board="", provider="gpu")
+        assert (found.variant.id, found.provider) == ("fast", "gpu")
+        with pytest.raises(ConfigError, match=r"^provider: expected one of cpu, .*; found 'gpu'\.$"):
+            loading.load_best(bundle, threads=1, board="", pinned="plain", provider="gpu")
+
+        monkeypatch.setattr(providing, "load", lambda *_, **__: _fails(ZeroDivisionError("oh"))())
+        with pytest.raises(UnavailableError, match="fast on gpu: tensorrt's adapter is broken: ZeroDiv"):
+            loading.load_best(bundle, threads=1, board="", provider="gpu")
 
 
 def test_an_engine_without_providers_is_passed_over_for_one(

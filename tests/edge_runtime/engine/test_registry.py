@@ -165,9 +165,9 @@ class _ManyWays:
 def test_a_long_reason_against_a_provider_is_cut() -> None:
     ours = tiny_manifest("tiny", "1.0.0", 1, model_size=1, golden_count=1).variants[0]
     variant = msgspec.structs.replace(ours, engine="mine")
-    usable, unusable = registry.providers(_ManyWays(), variant, "")
-    assert usable == ("npu",)
-    assert len(unusable["gpu"]) < 310
+    ways = registry.providers(_ManyWays(), variant, "")
+    assert ways.usable == ("npu",)
+    assert len(ways.unusable["gpu"]) < 310
 
 
 def test_the_package_that_brings_one_is_named_without_importing_it(install: Install) -> None:
