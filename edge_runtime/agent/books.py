@@ -29,6 +29,7 @@ _AS_IT_SHOULD_BE = {
     "variant changed",
     "within cpu limit again",
     "eased less",
+    "rows on the disk again",
     "temperature known again",
     "sensor in time again",
 }
@@ -52,6 +53,12 @@ def level_of(event: str) -> Level:
     if event in _AS_IT_SHOULD_BE:
         return Level.INFO
     return Level.ERROR if event in _NEEDS_SOMEBODY else Level.WARNING
+
+def tell(event: str, model: str = "", version: str = "", detail: str = "") -> None:
+    """Say an event to whoever reads the log."""
+    about = " ".join(part for part in (model, version) if part)
+    say(f"{about}{about and ': '}{event}{detail and ': '}{detail}", level_of(event))
+
 
 
 class Books:
@@ -110,8 +117,7 @@ class Books:
         self, event: str, model: str = "", version: str = "", detail: str = "", count: int = 0
     ) -> None:
         """An event, to the fleet and to whoever watches."""
-        about = " ".join(part for part in (model, version) if part)
-        say(f"{about}{about and ': '}{event}{detail and ': '}{detail}", level_of(event))
+        tell(event, model, version, detail)
         row = Event(
             seq=0,
             time=time.time(),
@@ -166,10 +172,12 @@ def open_books(config: Config, broker: Broker | None) -> Iterator[Books]:
     """
     with ExitStack() as stack:
         fleet = config.fleet
-        outbox = Outbox(config.outbox, max_bytes=config.telemetry.max_outbox_bytes)
+        outbox = Outbox(
+            config.outbox,
+            max_bytes=config.telemetry.max_outbox_bytes,
+            on_event=lambda event: tell(event.event, detail=event.detail),
+        )
         stack.enter_context(outbox)
-        if outbox.trouble:
-            alert(f"outbox: {outbox.trouble}")
         publisher = None
         if fleet is not None and broker is not None:
             publisher = Publisher(

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +25,8 @@ from edge_runtime.telemetry.outbox_file import (
     move_aside,
     open_to_read,
 )
-from edge_runtime.telemetry.outbox_rows import DELETED_AT_ONCE, Chunk, OutboxRows
+from edge_runtime.telemetry.outbox_rows import DELETED_AT_ONCE, Chunk, Counts, OutboxRows
+from edge_runtime.telemetry.rows_in_memory import RowsInMemory
 
 DEFAULT_MAX_BYTES = 100_000_000
 _MEMORY_BYTES = 8 << 20
@@ -35,51 +35,42 @@ _DISK_AGAIN_S = 30.0
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Counts:
-    """What an outbox holds. `last_seq`: of the current stream; `dropped`: rows lost to the byte cap."""
-
-    stream: str
-    boot: int
-    last_seq: int
-    rows: int
-    dropped: int
-
-
 class Outbox:
     """Thread-safe. A call returns when its change is committed.
 
     When the file turns out to be broken it is moved aside, a new one begins with an event that says so,
-    and the call goes on there. Where the disk does not let it be opened, rows are kept in memory, and
-    `trouble` says why; they go to the disk once it does, in the stream they were given numbers of.
+    and the call goes on there. Where the disk does not let it be opened, or takes no more, rows are kept
+    in memory, in a stream of their own; they go to the disk once it takes them, in that stream.
     `on_append` is called after each commit of rows.
     """
 
     def __init__(
-        self, path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, boot_id: str | None = None
+        self,
+        path: Path,
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        boot_id: str | None = None,
+        on_event: Callable[[Event], object] = lambda _: None,
     ) -> None:
         """Opens or makes the file at `path`; of more than `max_bytes` of rows the oldest are dropped.
 
-        `boot_id` names the machine's boot (default: the kernel's). Raises StorageError when the file
-        cannot be written, or another process has it.
+        `boot_id` names the machine's boot (default: the kernel's). `on_event` hears what becomes of the
+        outbox, which is among its rows by then. Raises StorageError when the file cannot be written, or
+        another process has it.
         """
         self.path = path
         self.on_append: Callable[[], None] = _ignore
+        self._on_event = on_event
         self._max_bytes = max_bytes
         self._boot_id = boot_id or this_boot()
         self._lock = threading.RLock()
-        self._file: OutboxFile | None = None
         self._disk_again_s = math.inf
-        self.trouble = ""
         try:
             self._rows = self._open()
         except CorruptError as error:
             self._rows = self._begin_again(error)
         except DiskError as error:
-            self._rows = self._begin_in_memory(error)
-        except BaseException:
-            self.close()
-            raise
+            self._rows = self._begin_in_memory(error, None)
 
     @property
     def stream(self) -> str:
@@ -95,9 +86,7 @@ class Outbox:
 
     def counts(self) -> Counts:
         with self._lock:
-            rows = self._rows
-            last_seq = rows.last - rows.stream.base
-            return Counts(rows.stream.name, rows.boot, last_seq, rows.rows, rows.dropped)
+            return self._rows.counts()
 
     def append(self, rows: Sequence[Row], *, meta: Mapping[str, bytes] | None = None) -> int:
         """Commit `rows`, numbered anew whatever their `seq` says, and what `meta` says, together.
@@ -125,7 +114,10 @@ class Outbox:
             return span[1] if span else None
 
     def acknowledge(self, stream: str, seq: int) -> int:
-        """Let go of the rows of `stream` up to `seq`; how many there were. Raises StorageError."""
+        """Let go of the rows of `stream` up to `seq`; how many there were.
+
+        Raises StorageError: DiskError while the disk does not let go of those that it holds.
+        """
 
         def remove(held: OutboxRows) -> int:
             span = held.positions(stream, seq)
@@ -140,8 +132,10 @@ class Outbox:
 
     def close(self) -> None:
         with self._lock:
-            if self._file is not None:
-                self._file.close()
+            if self._disk_again_s < math.inf:
+                self._try_the_disk_again()  # nothing else is left to what is in memory
+                self._disk_again_s = math.inf
+            self._rows.close()
 
     def __enter__(self) -> "Outbox":
         return self
@@ -153,10 +147,16 @@ class Outbox:
         with self._lock:
             if time.monotonic() >= self._disk_again_s:
                 self._try_the_disk_again()
+            rows = self._rows
             try:
-                return act(self._rows)
+                return act(rows)
             except CorruptError as error:
+                rows.close()
                 self._rows = self._begin_again(error)
+            except DiskError as error:
+                if isinstance(rows, RowsInMemory):
+                    raise
+                self._rows = self._begin_in_memory(error, rows)
         self.on_append()
         with self._lock:
             try:
@@ -165,50 +165,72 @@ class Outbox:
                 raise StorageError(f"{self.path}: broken again at once: {again}.") from again
 
     def _open(self) -> OutboxRows:
-        self._file = OutboxFile(self.path)
-        return OutboxRows(self._file, self._max_bytes, self._boot_id)
+        file = OutboxFile(self.path)
+        try:
+            return OutboxRows(file, self._max_bytes, self._boot_id)
+        except BaseException:
+            file.close()
+            raise
 
     def _begin_again(self, why: CorruptError) -> OutboxRows:
-        self.close()
-        aside = move_aside(self.path)
+        told, rows = self._put_aside(why), None
         try:
             rows = self._open()
-            text = f"{self.path.name} was broken ({why}); it is now {aside.name}, its rows are not sent"
-            rows.append([_event("outbox broken", text)], {})
+            rows.append([told], {})
         except CorruptError as error:
             raise StorageError(f"{self.path}: a new outbox is broken at once: {error}.") from error
+        except DiskError as error:
+            rows = self._begin_in_memory(error, rows)
+            rows.append([told], {})
         return rows
 
-    def _begin_in_memory(self, why: DiskError) -> OutboxRows:
-        self.close()
+    def _put_aside(self, why: CorruptError) -> Event:
+        """The event that says so, which is to be a row."""
+        aside = move_aside(self.path)
+        text = f"{self.path.name} was broken ({why}); it is now {aside.name}, its rows are not sent"
+        return self._told("outbox broken", text)
+
+    def _begin_in_memory(self, why: DiskError, disk: OutboxRows | None) -> OutboxRows:
         self._disk_again_s = time.monotonic() + _DISK_AGAIN_S
-        self._file = OutboxFile.in_memory(self.path)
-        rows = OutboxRows(self._file, min(self._max_bytes, _MEMORY_BYTES), self._boot_id)
-        self.trouble = (
-            f"{why} Rows are kept in memory until then, at most {_MEMORY_BYTES >> 20} MiB of them."
-        )
-        rows.append([_event("rows in memory only", self.trouble)], {})
+        max_bytes = min(self._max_bytes, _MEMORY_BYTES)
+        rows = RowsInMemory(self.path, max_bytes, self._boot_id, disk)
+        text = f"{why} Rows are kept in memory until then, at most {_MEMORY_BYTES >> 20} MiB of them."
+        rows.append([self._told("rows in memory only", text)], {})
         return rows
 
     def _try_the_disk_again(self) -> None:
         """From memory to the file, with all that is in memory."""
         self._disk_again_s = time.monotonic() + _DISK_AGAIN_S
+        memory = self._rows
+        assert isinstance(memory, RowsInMemory)
         try:
-            file = OutboxFile(self.path)
-        except CorruptError:
+            disk = memory.disk or self._open()
+        except CorruptError as error:
             with suppress(StorageError):
-                move_aside(self.path)
+                memory.append([self._put_aside(error)], {})
             return
         except StorageError:
             return
+        lost = f"{memory.dropped:,} were dropped meanwhile" if memory.dropped else ""
+        again = _event("rows on the disk again", lost, memory.dropped)
         try:
-            rows = OutboxRows(file, self._max_bytes, self._boot_id)
-            rows.adopt(self._rows, _event("rows on the disk again", ""))
-        except (StorageError, CorruptError):
-            file.close()
-            return
-        self.close()
-        self._file, self._rows, self._disk_again_s, self.trouble = file, rows, math.inf, ""
+            disk.adopt(memory, again)
+        except CorruptError:
+            disk.close()
+            memory.disk = None  # the next try finds out what is broken
+        except StorageError:
+            if disk is not memory.disk:
+                disk.close()
+        else:
+            memory.close_memory()
+            self._rows, self._disk_again_s = disk, math.inf
+            self._on_event(again)
+
+    def _told(self, name: str, detail: str) -> Event:
+        """An event, after whoever watches has heard it."""
+        event = _event(name, detail)
+        self._on_event(event)
+        return event
 
 
 def read_counts(path: Path) -> Counts | None:
@@ -231,8 +253,8 @@ def read_counts(path: Path) -> Counts | None:
     return Counts(str(stream), counters.get("boot", 0), last_seq, int(rows), counters.get("dropped", 0))
 
 
-def _event(name: str, detail: str) -> Event:
-    return Event(seq=0, time=time.time(), event=name, detail=detail)
+def _event(name: str, detail: str, count: int = 0) -> Event:
+    return Event(seq=0, time=time.time(), event=name, detail=detail, count=count)
 
 
 def _ignore() -> None:

@@ -7,7 +7,7 @@ commit waits for no disk. After a power cut the newest commits may be missing; t
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -93,21 +93,19 @@ class OutboxFile(ReadFile):
                     self._database.execute("PRAGMA synchronous = NORMAL")
 
     @classmethod
-    def in_memory(cls, path: Path) -> "OutboxFile":
-        """One that the disk need not take, with what the file at `path` remembers under its keys.
+    def in_memory(cls, path: Path, remembered: Iterable[Sequence[object]], gone: int) -> "OutboxFile":
+        """One that the disk need not take, in place of that at `path`.
 
-        It holds no lock: the file's, which may be opened again beside it, is to be had.
+        It remembers what that did, and its positions begin behind `gone`. It holds no lock: the file's,
+        which may be opened again beside it, is to be had.
         """
         file = cls.__new__(cls)
         database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         ReadFile.__init__(file, path, database)
         file._lock = -1
         database.executescript(_SCHEMA)
-        # What is still in its write-ahead log cannot be read on a full disk.
-        with suppress(sqlite3.Error):
-            uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
-            with closing(sqlite3.connect(uri, uri=True)) as old:
-                database.executemany("INSERT INTO meta VALUES (?, ?)", old.execute("SELECT * FROM meta"))
+        database.execute("INSERT INTO counters VALUES ('gone', ?)", (gone,))
+        database.executemany("INSERT INTO meta VALUES (?, ?)", remembered)
         return file
 
     def close(self) -> None:
@@ -122,6 +120,17 @@ def open_to_read(path: Path) -> ReadFile:
     with translated(path):
         database = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", timeout=_BUSY_TIMEOUT_S, uri=True)
     return ReadFile(path, database)
+
+
+def last_remembered(path: Path) -> list[tuple[object, ...]]:
+    """What a file that cannot be opened remembers, as (key, value), as far as it can be read.
+
+    What is still in its write-ahead log cannot, on a full disk.
+    """
+    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as file:
+        return file.execute("SELECT key, value FROM meta").fetchall()
+    return []
 
 
 def move_aside(path: Path) -> Path:

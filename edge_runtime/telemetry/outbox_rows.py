@@ -21,6 +21,7 @@ _TOTALS = (
     "SELECT coalesce(max(id), 0), count(*), coalesce(sum(length(body) + length(lane) + 32), 0) FROM rows"
 )
 _COSTS = "SELECT id, length(body) + length(lane) + 32 FROM rows"
+_ANY = "SELECT 1 FROM rows WHERE id > ? AND id <= ? LIMIT 1"
 _COUNT = (
     "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
 )
@@ -34,13 +35,25 @@ _RAISE = (
 class Chunk:
     """Consecutive rows of one stream, as `batches`: (lane, payload) with one lane each.
 
-    `position` is where the next chunk begins; `last` the number of the last row in its stream.
+    `position` is where the next chunk begins; `first` and `last` the numbers of its ends in its stream.
     """
 
     stream: str
     position: int
+    first: int
     last: int
     batches: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What an outbox holds. `last_seq`: of the current stream; `dropped`: rows lost to the byte cap."""
+
+    stream: str
+    boot: int
+    last_seq: int
+    rows: int
+    dropped: int
 
 
 @dataclass(frozen=True)
@@ -76,12 +89,16 @@ class OutboxRows:
         found = file.select("SELECT base, stream, boot_id FROM streams ORDER BY base")
         known = [Stream(int(base), str(name)) for base, name, _ in found]
         same_boot = bool(found) and found[-1][2] == boot_id
-        self.streams = self._begin(known, boot_id, same_boot=same_boot)
+        self.streams = self._begin(known, same_boot=same_boot)
 
     @property
     def stream(self) -> Stream:
         """The one that rows are appended to."""
         return self.streams[-1]
+
+    def counts(self) -> Counts:
+        last_seq = self.last - self.stream.base
+        return Counts(self.stream.name, self.boot, last_seq, self.rows, self.dropped)
 
     def append(self, rows: Sequence[Row], meta: Mapping[str, bytes]) -> int:
         """Commit rows and `meta`; the last number given. Raises InputError for a row nobody takes."""
@@ -105,29 +122,31 @@ class OutboxRows:
     def adopt(self, other: "OutboxRows", event: Row) -> None:
         """Take over another outbox's only stream, with its rows and what it remembers, and go on in it.
 
-        The rows keep their stream and numbers, at other positions. `event` is the next row in it.
+        The rows keep their stream and numbers, and their positions unless those are taken here. `event`
+        is the next row in it.
         """
         (stream,) = other.streams
-        offset = self.last - stream.base
+        base = max(self.last, stream.base)
+        offset = base - stream.base
         held = other._file.select("SELECT id, lane, body FROM rows ORDER BY id")
         moved = [(int(position) + offset, lane, body) for position, lane, body in held]
-        encoded, cost = _encoded([event], other.last + offset + 1, self.last)
+        encoded, cost = _encoded([event], other.last + offset + 1, base)
         moved += encoded
         cost += other.used_bytes
-        remembered = other._file.select("SELECT key, value FROM meta")
+        # One that begins here, too, never had a row.
+        known = [known for known in self.streams if known.base < base]
+        streams = self._in_use([*known, Stream(base, stream.name)])
         with self._file.transaction(durable=True) as database:
             dropped, freed = self._make_room(database, cost)
-            # A stream that begins here, too, never had a row.
-            values = (self.last, stream.name, self._boot_id)
-            database.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", values)
+            database.execute(_COUNT, ("dropped", other.dropped))
+            self._write_streams(database, self.streams, streams)
             database.executemany("INSERT INTO rows VALUES (?, ?, ?)", moved)
-            database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", remembered)
-        kept = [known for known in self.streams if known.base < self.last]
-        self.streams = (*kept, Stream(self.last, stream.name))
+            database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", other.remembered())
+        self.streams = streams
         self.last = other.last + offset + 1
         self.rows += len(moved) - dropped
         self.used_bytes += cost - freed
-        self.dropped += dropped
+        self.dropped += other.dropped + dropped
 
     def read(self, after: int, max_rows: int, max_bytes: int) -> Chunk | None:
         """Rows behind `after`, of one stream; at least one, however long, if there is any."""
@@ -150,7 +169,7 @@ class OutboxRows:
             (lane, msgspec.json.encode(_RawBatch(at.name, oldest, tuple(bodies))))
             for lane, bodies in lanes.items()
         )
-        return Chunk(at.name, last, last - at.base, batches)
+        return Chunk(at.name, last, int(found[0][0]) - at.base, last - at.base, batches)
 
     def positions(self, stream: str, seq: int) -> tuple[int, int] | None:
         """The first and last position of `stream` up to `seq`; None if `seq` was never given there."""
@@ -181,29 +200,48 @@ class OutboxRows:
         found = self._file.select("SELECT value FROM meta WHERE key = ?", key)
         return bytes(found[0][0]) if found else None  # type: ignore[arg-type]
 
-    def _begin(self, known: list[Stream], boot_id: str, *, same_boot: bool) -> tuple[Stream, ...]:
+    def remembered(self) -> list[tuple[int | str | bytes, ...]]:
+        """All that `meta` said last, as (key, value)."""
+        return self._file.select("SELECT key, value FROM meta")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _begin(self, known: list[Stream], *, same_boot: bool) -> tuple[Stream, ...]:
         """Write what this opening changes; the streams there are now."""
         streams = known
         if not same_boot:
             # One that never had a row gives its place to its successor.
             streams = [old for old in known if old.base < self.last]
             streams.append(Stream(self.last, secrets.token_hex(8)))
-        ends = [following.base for following in streams[1:]]
-        kept = [
-            stream
-            for stream, end in zip(streams[:-1], ends, strict=True)
-            if self._file.select("SELECT 1 FROM rows WHERE id > ? AND id <= ? LIMIT 1", stream.base, end)
-        ]
-        kept.append(streams[-1])
+        kept = self._in_use(streams)
         with self._file.transaction(durable=True) as database:
             database.execute(_COUNT, ("boot", 1))
-            for old in known:
-                if old not in kept:
-                    database.execute("DELETE FROM streams WHERE base = ?", (old.base,))
-            if not same_boot:
-                values = (kept[-1].base, kept[-1].name, boot_id)
+            self._write_streams(database, known, kept)
+        return kept
+
+    def _in_use(self, streams: Sequence[Stream]) -> tuple[Stream, ...]:
+        """Those that still have rows, and the newest."""
+        ends = [following.base for following in streams[1:]]
+        return (
+            *(
+                stream
+                for stream, end in zip(streams[:-1], ends, strict=True)
+                if self._file.select(_ANY, stream.base, end)
+            ),
+            streams[-1],
+        )
+
+    def _write_streams(
+        self, database: sqlite3.Connection, before: Sequence[Stream], now: Sequence[Stream]
+    ) -> None:
+        for stream in before:
+            if stream not in now:
+                database.execute("DELETE FROM streams WHERE base = ?", (stream.base,))
+        for stream in now:
+            if stream not in before:
+                values = (stream.base, stream.name, self._boot_id)
                 database.execute("INSERT INTO streams VALUES (?, ?, ?)", values)
-        return tuple(kept)
 
     def _make_room(self, database: sqlite3.Connection, cost: int) -> tuple[int, int]:
         """Drop the oldest rows for `cost` bytes more; rows and bytes dropped.

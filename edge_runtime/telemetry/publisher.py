@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from edge_runtime.telemetry.messages import (
     Topics,
 )
 from edge_runtime.telemetry.outbox import Outbox
+from edge_runtime.telemetry.outbox_file import DiskError
 from edge_runtime.telemetry.outbox_rows import Chunk
 from edge_runtime.telemetry.reported import fitting
 
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 _LINGER_S = 0.2  # rows that come one by one are sent together
 _HOLD_S = 0.5  # after a connect, the collector's word on where it is comes first
 _RETRY_S = 2.0
+_TELL_S = 10.0  # from one line in the log to the next, while something fails again and again
 
 _ACK = msgspec.json.Decoder(Ack)
 
@@ -85,6 +88,7 @@ class Publisher:
         self._hold_until = 0.0
         self._send_at = 0.0
         self._tidy_at = 0.0
+        self._tell_at = 0.0
         self._settled: dict[str, int] = {}
         self._announced = ("", 0)  # the stream and opening of the last status
         self._reported: object = None
@@ -172,11 +176,12 @@ class Publisher:
     def _guarded_turn(self) -> float | None:
         try:
             return self._turn()
-        except (StorageError, BrokerError) as error:
-            log.error("telemetry: %s", error)
-        except Exception:
-            log.exception("telemetry: a fault of ours")
-        self._counts["send_faults"] += 1
+        except Exception as error:
+            self._counts["send_faults"] += 1
+            if time.monotonic() >= self._tell_at:
+                self._tell_at = time.monotonic() + _TELL_S
+                known = isinstance(error, StorageError | BrokerError)
+                log.error("telemetry: %s", error if known else "a fault of ours", exc_info=not known)
         return _RETRY_S
 
     def _turn(self) -> float | None:
@@ -210,15 +215,14 @@ class Publisher:
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._counts["acks_ignored"] += 1
             return
-        position = self._outbox.position(ack.stream, ack.seq)
-        if position is None:  # a number we never gave: of another outbox, or a broken collector
+        if (
+            self._outbox.position(ack.stream, ack.seq) is None
+        ):  # a number we never gave: of another outbox, or a broken collector
             self._counts["acks_ignored"] += 1
             return
         self._settle(ack.stream, ack.seq, heard=not retained)
         if ack.stream == self._outbox.stream:
             self._hold_until = 0.0
-        if position > self._in_flight.cursor:  # else what is settled would be sent once more
-            self._tidy_at = 0.0
 
     def _take_published(self, token: int) -> None:
         if self._by_broker:
@@ -234,12 +238,13 @@ class Publisher:
             self._contact_s = max(self._contact_s, sent_s)
 
     def _tidy(self, now_s: float) -> float:
-        """Delete what was acknowledged, some of it at a time."""
+        """Delete what was acknowledged, some of it at a time; later what a full disk does not let go."""
         if now_s >= self._tidy_at:
             self._tidy_at = now_s + _RETRY_S
             for stream, seq in list(self._settled.items()):
-                self._outbox.acknowledge(stream, seq)
-                del self._settled[stream]
+                with suppress(DiskError):
+                    self._outbox.acknowledge(stream, seq)
+                    del self._settled[stream]
         return self._tidy_at
 
     def _announce(self) -> None:
@@ -268,7 +273,7 @@ class Publisher:
         if now_s >= self._send_at:
             self._hungry = True  # before the look: a row that comes behind it wakes us
             while self._in_flight.has_room:
-                chunk = self._outbox.read(self._in_flight.cursor)
+                chunk = self._next_chunk()
                 if chunk is None or not self._send(chunk):
                     break
                 self._hungry = False
@@ -277,6 +282,16 @@ class Publisher:
         if (deadline_s := self._in_flight.deadline_s) is not None:
             deadlines.append(deadline_s)
         return deadlines
+
+    def _next_chunk(self) -> Chunk | None:
+        """The next rows that were not acknowledged: those that were may still lie there."""
+        while chunk := self._outbox.read(self._in_flight.cursor):
+            settled = self._settled.get(chunk.stream, 0)
+            behind = self._outbox.position(chunk.stream, settled) if settled >= chunk.first else None
+            if behind is None:
+                return chunk
+            self._in_flight.cursor = behind
+        return None
 
     def _send(self, chunk: Chunk) -> bool:
         began_s, tokens = time.monotonic(), []

@@ -178,6 +178,23 @@ def test_a_device_that_starts_on_a_full_disk_predicts_and_says_what_ails_it(
         assert "Traceback" not in rig.said
 
 
+def test_a_device_whose_disk_takes_no_more_goes_on_from_memory_and_is_heard(
+    tmp_path: Path, broker: Mosquitto, fleet: NatsServer, listener: Listener
+) -> None:
+    with device(tmp_path, broker.url, fleet={"url": fleet.url}) as rig, SensorRig(broker.url) as sensor:
+        rig.bundle()
+        rig.start(["prlimit", "--fsize=600000"])  # the ring is above it from the start
+        wait_for(lambda: "journal in memory only" in rig.said, "word of the journal")
+        sensor.send(3000)
+        wait_for(lambda: len(listener.starts()) >= 1499, "all predictions")
+        assert listener.starts() == list(range(0, 2997, 2))
+        streams = {stream for stream, _ in listener.rows}
+        assert len(streams) == 2, "one of the disk, one of memory"
+        assert rig.said.count("error   rows in memory only: ") == 1
+        assert rig.said.count("the disk does not take the write") == 1
+        assert "dropped" not in rig.said
+
+
 def test_a_trial_that_needs_the_fleet_waits_for_its_answer_over_restarts(
     tmp_path: Path, broker: Mosquitto, fleet: NatsServer, listener: Listener
 ) -> None:

@@ -239,24 +239,6 @@ def test_another_stride_may_be_configured(tmp_path: Path, broker: Mosquitto) -> 
         wait_for_starts(rig, [0, 4, 8, 12, 16])
 
 
-def test_when_the_disk_takes_no_more_predictions_go_on_and_drops_are_counted(
-    tmp_path: Path, broker: Mosquitto
-) -> None:
-    rig = AgentRig(tmp_path, broker.url)
-    # A limit on file sizes is a full disk that needs no disk. The ring is above it from the start.
-    rig.start(prefix=("prlimit", "--fsize=600000"))
-    try:
-        with SensorRig(broker.url) as sensor:
-            wait_for(lambda: "journal in memory only" in rig.said, "word of the journal")
-            sensor.send(3000)
-            wait_for(lambda: "Rows are dropped until" in rig.said, "word of the dropped rows")
-            sensor.send(100)
-            assert rig.alive
-            assert rig.ready["workers"]["tiny"]
-    finally:
-        rig.close()
-
-
 def test_a_bundle_made_for_another_model_is_not_installed(tmp_path: Path, broker: Mosquitto) -> None:
     rig = AgentRig(tmp_path, broker.url)
     (tmp_path / "tiny-1.0.0.edge").write_bytes(tiny_bundle(name="other"))

@@ -13,7 +13,7 @@ import pytest
 
 from edge_runtime.errors import StorageError
 from edge_runtime.telemetry.messages import Batch, Event
-from edge_runtime.telemetry.outbox import Outbox, read_counts
+from edge_runtime.telemetry.outbox import Outbox
 from tests.edge_runtime.telemetry.rows import event, predictions
 
 
@@ -79,41 +79,6 @@ def test_rows_that_a_power_cut_took_do_not_lend_their_numbers_to_others(
         assert outbox.stream != stream
 
 
-FULL_DISK = """
-import resource, sys
-from pathlib import Path
-from edge_runtime.errors import StorageError
-from edge_runtime.telemetry.messages import Event
-from edge_runtime.telemetry.outbox import Outbox
-outbox = Outbox(Path(sys.argv[1]))
-row = Event(seq=0, time=0.0, event="x" * 10_000)
-kept = outbox.append([row], meta={"place": b"1"})
-size = max(file.stat().st_size for file in Path(sys.argv[1]).parent.iterdir())
-resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100_000, resource.RLIM_INFINITY))
-for _ in range(100):
-    try:
-        kept = outbox.append([row], meta={"place": b"2"})
-    except StorageError as error:
-        print(error)
-        break
-assert outbox.counts().last_seq == kept and outbox.counts().rows == kept
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-assert outbox.append([row], meta={"place": b"3"}) == kept + 1
-assert outbox.recall("place") == b"3" and outbox.acknowledge(outbox.stream, kept) == kept
-outbox.close()
-"""
-
-
-def test_a_full_disk_is_one_clear_error_and_the_outbox_goes_on_when_there_is_space(path: Path) -> None:
-    """The kernel's limit of a file's size stands for the disk: what is written beyond it fails."""
-    found = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=False
-    )
-    assert (found.returncode, found.stderr) == (0, "")
-    assert "the disk does not take the write" in found.stdout
-    assert read_counts(path) is not None
-
-
 FULL_FROM_THE_START = """
 import resource, sys
 from pathlib import Path
@@ -121,15 +86,17 @@ from edge_runtime.telemetry import outbox as module
 from edge_runtime.telemetry.messages import Event
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
-outbox = module.Outbox(Path(sys.argv[1]))
-print(outbox.trouble, outbox.recall("place"))
+told = []
+outbox = module.Outbox(Path(sys.argv[1]), on_event=told.append)
+print(told[-1].detail, outbox.recall("place"))
 first = outbox.stream
 outbox.append([Event(seq=0, time=0.0, event="kept in memory")], meta={"place": b"two"})
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 outbox.acknowledge(first, 1)
 outbox._disk_again_s = 0.0  # half a minute later
 print(outbox.append([Event(seq=0, time=0.0, event="on the disk")]))
-assert outbox.stream == first and outbox.trouble == ""
+assert outbox.stream == first
+assert [event.event for event in told] == ["rows in memory only", "rows on the disk again"]
 """
 
 

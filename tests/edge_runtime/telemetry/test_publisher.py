@@ -2,11 +2,10 @@
 
 import math
 import random
-import subprocess
-import sys
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from edge_runtime.errors import InputError
 from edge_runtime.mqtt import MAX_PAYLOAD_BYTES, Broker
+from edge_runtime.telemetry import outbox_file, publisher
 from edge_runtime.telemetry.messages import (
     Ack,
     Batch,
@@ -387,37 +387,21 @@ def test_an_append_does_not_wait_for_a_broker_that_is_not_there(scene: Scene) ->
     assert (time.perf_counter() - began) / 200 < 0.005
 
 
-FULL_DISK = """
-import resource, sys, time
-from pathlib import Path
-from edge_runtime.errors import StorageError
-from edge_runtime.mqtt import Broker
-from edge_runtime.telemetry.messages import Event, Topics
-from edge_runtime.telemetry.outbox import Outbox
-from edge_runtime.telemetry.publisher import Publisher
-path = Path(sys.argv[1])
-with Outbox(path) as outbox:
-    outbox.append([Event(seq=0, time=0.0, event="x" * 1_000)] * 300)
-    size = max(file.stat().st_size for file in path.parent.iterdir())
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-    broker = Broker("127.0.0.1", int(sys.argv[2]))
-    with Publisher(outbox, broker, Topics("dev1"), tidy_s=0.05) as publisher:
-        while publisher.counters()["send_faults"] == 0:
-            time.sleep(0.01)
-        assert outbox.counts().rows == 300
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        while outbox.counts().rows:
-            time.sleep(0.01)
-"""
-
-
-def test_a_full_disk_keeps_rows_from_being_deleted_not_from_being_sent(scene: Scene) -> None:
+def test_a_fault_that_stays_is_told_now_and_then(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another program writes to the outbox, and does not end."""
+    monkeypatch.setattr(outbox_file, "_BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(publisher, "_RETRY_S", 0.01)
+    monkeypatch.setattr(publisher, "_TELL_S", math.inf)
     scene.broker(Mosquitto)
     scene.collector()
-    path = scene.folder / "full" / "outbox.db"
-    command = [sys.executable, "-c", FULL_DISK, str(path), str(scene.rig.port)]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    assert found.returncode == 0, found.stderr
-    assert "the disk does not take the write" in found.stderr
-    assert "Traceback" not in found.stderr
-    assert list(scene.store.rows.values()) == [set(range(1, 301))]
+    outbox = scene.outbox()
+    outbox.append([event()])
+    with closing(sqlite3.connect(outbox.path, isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        sender = scene.publisher()
+        wait_for(lambda: sender.counters()["send_faults"] > 2, "some faults")
+    scene.await_empty(outbox)
+    (told,) = [record.getMessage() for record in caplog.records if record.name == publisher.__name__]
+    assert "database is locked" in told
