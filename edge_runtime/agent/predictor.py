@@ -122,9 +122,7 @@ class Predictor:
                 self._broker,
                 window=window,
                 journal=self._config.journal(self._model),
-                on_trouble=lambda text: self._books.note(
-                    "journal in memory only", self._name, detail=text
-                ),
+                on_trouble=lambda event, detail: self._books.note(event, self._name, detail=detail),
             )
         except EdgeError as error:  # a file of the broker's settings went away
             self._books.note_once("sensor cannot be heard", self._name, detail=str(error))

@@ -1,6 +1,7 @@
 """A model's sensor: its broker on one side, its samples' journal on the other."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edge_runtime.agent.log import say, warn
@@ -21,7 +22,7 @@ class Sensor:
     """Hears one topic and keeps its samples, until `close`.
 
     The session on the broker is persistent: what is published while the agent is away waits there.
-    `on_trouble` is told once when the journal cannot be kept in its file.
+    `on_trouble(event, detail)` is told once when the journal was broken or cannot be kept in its file.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Sensor:
         *,
         window: Window,
         journal: Path,
-        on_trouble: Callable[[str], None],
+        on_trouble: Callable[[str, str], object],
     ) -> None:
         source = model.source
         self._geometry = geometry(model, window)
@@ -87,14 +88,19 @@ def geometry(model: ModelConfig, window: Window) -> Geometry:
 
 
 def _ring(
-    name: str, cut: Geometry, window: Window, journal: Path, on_trouble: Callable[[str], None]
+    name: str,
+    cut: Geometry,
+    window: Window,
+    journal: Path,
+    on_trouble: Callable[[str, str], object],
 ) -> SampleRing:
     channels = len(window.channels)
     capacity = max(SAMPLES, WINDOWS * cut.length)
     capacity = max(8 * cut.length, min(capacity, MAX_RING_BYTES // (16 + 4 * channels)))
     kind = f"{name}/{cut.length}/{cut.stride}/{'/'.join(window.channels)}"
     try:
-        return open_ring(journal, capacity, channels, kind)
+        on_broken = partial(on_trouble, "journal broken")
+        return open_ring(journal, capacity, channels, kind, on_broken=on_broken)
     except StorageError as error:
-        on_trouble(str(error))
+        on_trouble("journal in memory only", str(error))
         return memory_ring(capacity, channels)

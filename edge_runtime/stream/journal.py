@@ -19,6 +19,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -233,10 +234,18 @@ def memory_ring(capacity: int, channels: int) -> SampleRing:
     return ring
 
 
-def open_ring(path: Path, capacity: int, channels: int, geometry: str) -> SampleRing:
+def open_ring(
+    path: Path,
+    capacity: int,
+    channels: int,
+    geometry: str,
+    *,
+    on_broken: Callable[[str], object] = lambda _: None,
+) -> SampleRing:
     """Open the journal at `path`, or make it anew if it is of another boot or another `geometry`.
 
-    Raises StorageError when the file cannot be had, or another process has it.
+    One that is broken is made anew, too; `on_broken` hears of it. Raises StorageError when the file
+    cannot be had, or another process has it.
     """
     size = ring_bytes(capacity, channels)
     digest = hashlib.sha256(f"1/{capacity}/{channels}/{geometry}".encode()).hexdigest().encode()
@@ -249,8 +258,8 @@ def open_ring(path: Path, capacity: int, channels: int, geometry: str) -> Sample
         raise StorageError(f"{path}: the journal cannot be opened: {error.strerror}.") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fresh = os.fstat(descriptor).st_size != size or not _fits(descriptor, boot, digest)
-        if fresh:
+        found = _found(descriptor, size, boot, digest)
+        if found != "whole":
             os.ftruncate(descriptor, 0)
             # Without its blocks a mapping of a file on a full disk ends the process with SIGBUS.
             os.posix_fallocate(descriptor, 0, size)
@@ -263,18 +272,26 @@ def open_ring(path: Path, capacity: int, channels: int, geometry: str) -> Sample
         raise StorageError(
             f"{path}: no {size} bytes for the journal of recent samples: {error.strerror}."
         ) from error
-    if fresh:
-        ring.format(boot, digest)
-    else:
+    if found == "whole":
         ring.repair()
+    else:
+        ring.format(boot, digest)
+    if found == "broken":
+        on_broken(f"{path.name} was broken: samples that were not predicted yet are lost")
     return ring
 
 
-def _fits(descriptor: int, boot: bytes, geometry: bytes) -> bool:
-    header = np.frombuffer(os.pread(descriptor, _HEADER.itemsize, 0), _HEADER, 1)[0]
-    if (header["magic"], header["boot"], header["geometry"]) != (_MAGIC, boot, geometry):
-        return False
-    return all(int(header[name]) >= 0 for name in _INTEGERS)
+def _found(
+    descriptor: int, size: int, boot: bytes, geometry: bytes
+) -> Literal["whole", "another", "broken"]:
+    """What lies there; `another` was never begun, or is of another boot or geometry."""
+    begins = os.pread(descriptor, _HEADER.itemsize, 0).ljust(_HEADER.itemsize, b"\0")
+    header = np.frombuffer(begins, _HEADER, 1)[0]
+    ours = header["magic"] == _MAGIC
+    if not header["magic"] or (ours and (header["boot"], header["geometry"]) != (boot, geometry)):
+        return "another"
+    counts = all(int(header[name]) >= 0 for name in _INTEGERS)
+    return "whole" if ours and counts and os.fstat(descriptor).st_size == size else "broken"
 
 
 def _map(descriptor: int, size: int, capacity: int, channels: int) -> SampleRing:

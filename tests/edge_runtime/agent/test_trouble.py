@@ -120,6 +120,30 @@ def test_an_outbox_on_a_failing_card_costs_no_prediction(tmp_path: Path, broker:
         rig.close()
 
 
+def test_a_journal_that_is_damaged_begins_anew_and_is_told(tmp_path: Path, broker: Mosquitto) -> None:
+    with agent(tmp_path, broker.url) as rig, SensorRig(broker.url) as sensor:
+        sensor.send(50)
+        wait_for_starts(rig, 50)
+        rig.stop()
+        (ring,) = (rig.data / "journals").iterdir()
+        ring.write_bytes(b"x" * 1000)
+        rig.start()
+        (told,) = wait_for(lambda: rig.events("journal broken"), "the event")
+        assert told.model == "tiny"
+        assert "warning tiny: journal broken: tiny.ring was broken" in rig.said
+        sensor.send(20)
+        wait_for(lambda: rig.starts()[-1] == 66, "predictions after it")
+
+
+def test_an_outbox_that_is_damaged_is_told_on_the_device_too(tmp_path: Path, broker: Mosquitto) -> None:
+    with agent(tmp_path, broker.url) as rig:
+        rig.stop()
+        (rig.data / "outbox.db").write_bytes(b"x" * 1000)
+        rig.start()
+        assert "error   outbox broken: outbox.db was broken (" in rig.said
+        assert rig.events("outbox broken")
+
+
 SHIFTED_CLOCK = """
 import os, time
 now = time.time

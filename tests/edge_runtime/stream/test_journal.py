@@ -77,13 +77,31 @@ def test_another_boot_begins_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -
     again.close()
 
 
-@pytest.mark.parametrize("damage", [b"", b"x" * 100, bytes(8000)])
-def test_a_damaged_file_begins_anew(path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize("damage", [b"x" * 100, b"x" * 8000, "shorter", "counts"])
+def test_a_damaged_file_begins_anew_and_is_told(path: Path, damage: bytes | str) -> None:
+    told: list[str] = []
     reopen(path).close()
+    whole = path.read_bytes()
+    if damage == "shorter":
+        damage = whole[:-1]
+    elif damage == "counts":
+        damage = whole[:128] + b"\xff" * 100 + whole[228:]
+    assert isinstance(damage, bytes)
     path.write_bytes(damage)
-    ring = reopen(path)
+    ring = open_ring(path, CAPACITY, 2, "g", on_broken=told.append)
     assert ring.count == 0
+    assert told == ["motion.ring was broken: samples that were not predicted yet are lost"]
     ring.close()
+
+
+@pytest.mark.parametrize("begun", [b"", bytes(8000)])
+def test_one_that_was_never_begun_is_not_told_to_be_broken(path: Path, begun: bytes) -> None:
+    told: list[str] = []
+    path.parent.mkdir()
+    path.write_bytes(begun)
+    open_ring(path, CAPACITY, 2, "g", on_broken=told.append).close()
+    open_ring(path, CAPACITY, 2, "other", on_broken=told.append).close()
+    assert told == []
 
 
 def test_one_process_at_a_time(path: Path) -> None:
