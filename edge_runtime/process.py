@@ -64,12 +64,6 @@ def peak_bytes() -> int:
     return peak
 
 
-def freed_bytes() -> int:
-    """How much more memory of this process was resident at its peak than is now."""
-    peak, now = _status_bytes("VmHWM", "VmRSS")
-    return peak - now
-
-
 def most_allocated_bytes() -> int:
     """The most that this process has had of what `limit_memory` counts; 0 where the kernel does not say.
 
@@ -77,6 +71,19 @@ def most_allocated_bytes() -> int:
     """
     now, mapped, peak = _status_bytes("VmData", "VmSize", "VmPeak")
     return now + peak - mapped
+
+
+def most_used_bytes() -> int:
+    """The most that this process has used of what `limit_memory` counts; 0 where nothing tells.
+
+    It keeps no record of that, but of the most that was mapped and of the most that was resident. What
+    was given back since is at most either difference: a thread maps more than it uses, and what is
+    resident may be a file's. What was allocated, never used and given back is not seen.
+    """
+    now, mapped, most_mapped, resident, most_resident = _status_bytes(
+        "VmData", "VmSize", "VmPeak", "VmRSS", "VmHWM"
+    )
+    return now + min(most_mapped - mapped, most_resident - resident)
 
 
 def _status_bytes(*names: str) -> Sequence[int]:

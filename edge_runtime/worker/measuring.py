@@ -3,7 +3,7 @@
 from edge_runtime.engine import bench
 from edge_runtime.engine.golden import read_golden_inputs
 from edge_runtime.model import Model
-from edge_runtime.process import allocated_bytes, beside_limit, freed_bytes
+from edge_runtime.process import allocated_bytes, beside_limit, most_used_bytes
 from edge_runtime.worker.wire import Figures
 
 _FEWEST_ROWS = 36
@@ -17,7 +17,7 @@ def measure(model: Model, seconds: float, batch_seconds: float = 0.0) -> Figures
     The rows are no part of the memory that it takes, or may take: who serves holds none of them.
     Raises BundleError when the golden files were altered, EngineError when a run fails.
     """
-    loaded_mb, before, freed = bench.peak_memory_mb(), allocated_bytes(), freed_bytes()
+    loaded_mb, loaded, before = bench.peak_memory_mb(), most_used_bytes(), allocated_bytes()
     with beside_limit():
         rows = bench.rotating_rows(read_golden_inputs(model.bundle))
     rows_mb, beside = bench.bytes_of(rows) / 1e6, allocated_bytes() - before
@@ -33,5 +33,5 @@ def measure(model: Model, seconds: float, batch_seconds: float = 0.0) -> Figures
         p99_9_us=found.p99_9_us,
         batch_rows_per_s=rate,
         peak_memory_mb=max(loaded_mb, bench.peak_memory_mb() - rows_mb),
-        allocated_mb=max(before + freed, allocated_bytes() - beside) / 1e6,
+        allocated_mb=max(loaded, most_used_bytes() - beside) / 1e6,
     )

@@ -76,8 +76,8 @@ class Prepared(msgspec.Struct, frozen=True, tag=True):
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What a candidate took: of one row in microseconds, and of memory in MB.
 
-    peak_memory_mb: the most of its process that was resident. allocated_mb: the most that its limit
-    counts (`process.limit_memory`), 0 where the kernel does not say.
+    peak_memory_mb: the most of its process that was resident. allocated_mb: the most that it used of
+    what its limit counts (`process.most_used_bytes`), 0 where the kernel does not say.
     """
 
     rows: int

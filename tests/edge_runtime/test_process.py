@@ -29,6 +29,19 @@ except MemoryError:
     print("refused")
 """
 
+_GIVEN_BACK = """
+import threading
+from edge_runtime.process import allocated_bytes, most_used_bytes
+before = allocated_bytes()
+def used_mib(): return most_used_bytes() - before >> 20
+thread = threading.Thread(target=lambda: bytearray(1000))
+thread.start()
+thread.join()
+print(used_mib())
+b"x" * (64 << 20)
+print(used_mib())
+"""
+
 _TIED = """
 import sys, time
 from edge_runtime.process import stay_tied_to
@@ -67,6 +80,13 @@ def test_a_lower_limit_stays() -> None:
 
 def test_what_is_kept_beside_the_limit_does_not_count_and_the_rest_does_again() -> None:
     assert said(_BESIDE).split() == [str(64 << 20), "refused"]
+
+
+def test_what_was_used_and_given_back_is_known_and_what_a_thread_only_maps_is_not_taken_for_it() -> None:
+    """glibc maps 128 MiB for the first thread, and gives most of it back at once."""
+    thread, given_back = map(int, said(_GIVEN_BACK).split())
+    assert thread < 32
+    assert 64 <= given_back < 96
 
 
 def test_it_is_killed_when_the_thread_that_started_it_ends() -> None:

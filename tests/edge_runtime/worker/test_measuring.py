@@ -83,6 +83,26 @@ def test_a_limit_that_is_enough_for_the_model_is_enough_to_measure_it(large_rows
     assert abs(figures.allocated_mb - limit_mb) < _ROWS_MB / 2, "it tells what to write into `memory_mb`"
 
 
+def test_what_a_run_takes_and_gives_back_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allocated_mb(mega: int) -> float:
+        """Of a model whose runs take so many MB, but not the first ones, which prove it."""
+        site = tmp_path / str(mega)
+        site.mkdir()
+        run = f"kept.append(0)\nif len(kept) > 20: np.ones({mega} * 125_000)"
+        monkeypatch.setenv(*own_engine(site, run=run).popitem())
+        folder = slot(site, tiny_bundle(variants={"fp32": "good"}, on_own={"fp32"}))
+        with Worker(folder, asks=True) as worker:
+            worker.candidates()
+            worker.prepare(_CANDIDATE, 60, measure_s=0.05)
+            worker.wait_ready()
+            assert worker.info.figures is not None
+            return worker.info.figures.allocated_mb
+
+    assert allocated_mb(160) - allocated_mb(0) > 150
+
+
 def test_who_asks_what_there_is_takes_no_more_than_who_is_told(tmp_path: Path) -> None:
     folder = slot(tmp_path, tiny_bundle())
 
