@@ -210,9 +210,11 @@ class Model:
 
     def close(self) -> None:
         """Release the model; what is used afterwards raises EngineError. May be called twice."""
-        self._session.close()
-        if self._closes_bundle:
-            self.bundle.close()
+        try:
+            self._session.close()
+        finally:
+            if self._closes_bundle:
+                self.bundle.close()
 
     def __enter__(self) -> "Model":
         return self

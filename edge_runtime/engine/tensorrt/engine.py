@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from edge_runtime.bundle import Bundle
@@ -88,7 +89,8 @@ class TensorRTEngine:
                 notes=notes,
             )
         except BaseException:
-            program.close()
+            with suppress(EngineError):  # what went wrong first is told
+                program.close()
             raise
 
     def _machine(self) -> Machine:

@@ -5,6 +5,7 @@ TensorRT-RTX 1.7); the suite runs it on a simulated GPU. docs/engines.md says wh
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +45,16 @@ class Buffers:
             for name, tensor in tensors.items():
                 count = int(np.prod(tensor.sizes(rows))) * tensor.dtype.itemsize
                 self.addresses[name] = cuda.allocate(count)
-        except EngineError:
-            self.free()
+        except BaseException:
+            with suppress(EngineError):  # what went wrong first is told
+                self.free()
             raise
 
     def free(self) -> None:
-        while self.addresses:
-            self._cuda.free(self.addresses.popitem()[1])
+        """All of it; raises EngineError afterwards where CUDA refused to free some."""
+        with ExitStack() as each:
+            while self.addresses:
+                each.callback(self._cuda.free, self.addresses.popitem()[1])
 
 
 class Program:
@@ -102,23 +106,32 @@ class Program:
         cuda, stream, addresses = self._cuda, self._stream, buffers.addresses
         if self._bound != (buffers, rows):
             self._bind(buffers, rows)
-        for name, array in given.items():
-            cuda.to_device(addresses[name], array, stream)
-        if not self._context.execute_async_v3(stream):
-            cuda.wait(stream)  # the copies: their arrays may go now
-            raise EngineError(f"{self.subject}: cannot be run by TensorRT: {self._logger.said()}")
-        for name, array in made.items():
-            cuda.to_host(array, addresses[name], stream)
+        try:
+            for name, array in given.items():
+                cuda.to_device(addresses[name], array, stream)
+            if not self._context.execute_async_v3(stream):
+                raise EngineError(f"{self.subject}: cannot be run by TensorRT: {self._logger.said()}")
+            for name, array in made.items():
+                cuda.to_host(array, addresses[name], stream)
+        except BaseException:
+            with suppress(EngineError):  # copies may be under way, and their arrays are to go
+                cuda.wait(stream)
+            raise
         cuda.wait(stream)
 
     def close(self) -> None:
-        """Free what it holds. What TensorRT made goes in the order in which it depends."""
-        for buffers in self._given:
-            buffers.free()
+        """Free all that it holds; raises EngineError afterwards where CUDA refused some of it."""
+        with ExitStack() as last_first:
+            last_first.callback(self._cuda.end_stream, self._stream)
+            last_first.callback(self._drop)
+            for buffers in self._given:
+                last_first.callback(buffers.free)
+
+    def _drop(self) -> None:
+        """What TensorRT made goes in the order in which it depends."""
         self._context = self._bound = None
         self._engine = None
         self._runtime = None
-        self._cuda.end_stream(self._stream)
 
     def _bind(self, buffers: Buffers, rows: int) -> None:
         """Tell the context where the tensors are, and how many rows they have."""

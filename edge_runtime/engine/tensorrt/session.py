@@ -75,10 +75,12 @@ class TensorRTSession:
         """Release the model once no run is left in it."""
         with self._lock:
             program, self._program = self._program, None
-            if program is not None:
-                program.close()
-        if self._host is not None:
-            self._host.close()
+            try:
+                if program is not None:
+                    program.close()
+            finally:
+                if self._host is not None:
+                    self._host.close()
 
     def _open(self) -> Program:
         if self._program is None:
@@ -90,9 +92,9 @@ class TensorRTSession:
         if rows == 1:
             return self._one
         if self._large is None or self._large.rows < rows:
-            if self._large is not None:
-                self._large.free()
-            self._large = None
+            small, self._large = self._large, None
+            if small is not None:
+                small.free()
             self._large = program.buffers(rows)
         return self._large
 

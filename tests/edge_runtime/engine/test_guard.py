@@ -1,5 +1,6 @@
 """What an engine of another package does that none should is told as that; no caller meets it raw."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,16 +148,23 @@ def test_its_row_and_its_end_are_guarded_too() -> None:
         found.close()
 
 
-def test_a_caller_from_python_meets_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_from_python_meets_one_error_and_no_bundle_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The engine is a real package of another's."""
     (folder,) = own_engine(tmp_path, run="return [1]").values()
-    monkeypatch.syspath_prepend(folder.partition(":")[0])
+    site = folder.partition(":")[0]
+    with Path(site, "ownengine.py").open("a") as module:
+        module.write("Session.close = lambda _: 1 / 0\n")
+    monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("PYTHONPATH", folder)
     path = tmp_path / "tiny.edge"
     path.write_bytes(tiny_bundle(engine="own"))
-    told = r"^own's adapter is broken: TypeError: list indices"
-    with (
-        edge_runtime.load(path, allow_unsigned=True) as model,
-        pytest.raises(UnavailableError, match=told),
-    ):
+    model = edge_runtime.load(path, allow_unsigned=True)
+    opened = len(os.listdir("/proc/self/fd"))
+
+    with pytest.raises(UnavailableError, match=r"^own's adapter is broken: TypeError: list indices"):
         model.predict(golden_windows())
+    with pytest.raises(UnavailableError, match=r"^own's adapter is broken: ZeroDivisionError"):
+        model.close()
+    assert len(os.listdir("/proc/self/fd")) == opened - 1

@@ -34,7 +34,11 @@ class _Function:
 
 
 class SimulatedCudart:
-    """libcudart with `count` GPUs. status: cudaGetDeviceCount's answer. room: bytes on the device."""
+    """libcudart with `count` GPUs. status: cudaGetDeviceCount's answer. room: bytes on the device.
+
+    broken: by a function's name, how many of its calls succeed before one fails. under_way: how many
+    copies nobody has waited for.
+    """
 
     def __init__(
         self, *, count: int = 1, status: int = 0, driver: int = 13000, room: int = 1 << 30
@@ -42,6 +46,8 @@ class SimulatedCudart:
         self.device: dict[int, Any] = {}
         self.host: dict[int, Any] = {}
         self.streams: set[int] = set()
+        self.broken: dict[str, int] = {}
+        self.under_way = 0
         self._room = room
         attributes = {16: 8, 75: 8, 76: 6}
         self.cudaGetErrorName = _Function(lambda _: b"cudaErrorOfTest")
@@ -52,11 +58,11 @@ class SimulatedCudart:
         self.cudaDeviceGetAttribute = _Function(lambda found, at, _: _fill(found, attributes[at.value]))
         self.cudaMalloc = _Function(lambda found, size: self._allocate(self.device, found, size.value))
         self.cudaMallocHost = _Function(lambda found, size: self._allocate(self.host, found, size.value))
-        self.cudaFree = _Function(lambda address: _forget(self.device, address.value))
+        self.cudaFree = _Function(self._free)
         self.cudaFreeHost = _Function(lambda address: _forget(self.host, address.value))
         self.cudaStreamCreateWithFlags = _Function(self._create_stream)
         self.cudaStreamDestroy = _Function(lambda stream: self.streams.remove(stream.value) or 0)
-        self.cudaStreamSynchronize = _Function(lambda stream: 0 if stream.value in self.streams else 400)
+        self.cudaStreamSynchronize = _Function(self._wait)
         self.cudaMemcpyAsync = _Function(self._copy)
 
     def reaches(self, address: int, count: int) -> bool:
@@ -73,6 +79,19 @@ class SimulatedCudart:
         kept[ctypes.addressof(raw)] = raw
         return _fill(found, ctypes.addressof(raw))
 
+    def _fails(self, name: str) -> bool:
+        left = self.broken.pop(name, None)
+        if left:
+            self.broken[name] = left - 1
+        return left == 0
+
+    def _free(self, address: Any) -> int:
+        return 719 if self._fails("cudaFree") else _forget(self.device, address.value)
+
+    def _wait(self, stream: Any) -> int:
+        self.under_way = 0
+        return 0 if stream.value in self.streams else 400
+
     def _create_stream(self, found: Any, flags: Any) -> int:
         assert flags.value == 1
         self.streams.add(len(self.streams) + 7)
@@ -81,9 +100,10 @@ class SimulatedCudart:
     def _copy(self, target: Any, source: Any, size: Any, kind: Any, stream: Any) -> int:
         assert stream.value in self.streams
         on_device = target if kind.value == 1 else source
-        if not self.reaches(on_device.value, size.value):
+        if self._fails("cudaMemcpyAsync") or not self.reaches(on_device.value, size.value):
             return 1  # cudaErrorInvalidValue
         ctypes.memmove(target, source, size.value)
+        self.under_way += 1
         return 0
 
 

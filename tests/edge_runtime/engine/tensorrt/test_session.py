@@ -166,6 +166,34 @@ def test_a_run_that_fails_says_what_tensorrt_said_and_the_next_may_succeed(
     assert len(session.run({"rows": ROWS})["label"]) == len(ROWS)
 
 
+@pytest.mark.parametrize("copies", [0, 1, 2])  # of the rows, the labels and the probabilities
+def test_a_copy_that_fails_leaves_none_under_way(bundle: Bundle, tmp_path: Path, copies: int) -> None:
+    cudart = SimulatedCudart()
+    session = load(bundle, engine_in(tmp_path, machine=machine(onnx_of(forest()), cudart=cudart)))
+    cudart.broken["cudaMemcpyAsync"] = copies
+    with pytest.raises(EngineError, match="cudaMemcpyAsync failed"):
+        session.run({"rows": ROWS})
+    assert not cudart.broken
+    assert cudart.under_way == 0
+    assert len(session.run({"rows": ROWS})["label"]) == len(ROWS)
+
+
+def test_what_cannot_be_freed_keeps_nothing_else(bundle: Bundle, tmp_path: Path) -> None:
+    cudart = SimulatedCudart()
+    session = load(bundle, engine_in(tmp_path, machine=machine(onnx_of(forest()), cudart=cudart)))
+    session.run({"rows": ROWS[:2]})
+    cudart.broken["cudaFree"] = 0
+    with pytest.raises(EngineError, match="cudaFree failed"):
+        session.run({"rows": ROWS})  # in larger buffers than before
+    assert len(session.run({"rows": ROWS})["label"]) == len(ROWS)
+
+    cudart.broken["cudaFree"] = 0
+    with pytest.raises(EngineError, match="cudaFree failed"):
+        session.close()
+    assert len(cudart.device) == 2  # one of each time
+    assert not cudart.streams
+
+
 @pytest.mark.parametrize("short", [{"has_room": False}, {"cudart": SimulatedCudart(room=8)}])
 def test_a_device_without_memory_for_it_says_so_and_keeps_nothing(
     bundle: Bundle, tmp_path: Path, short: dict[str, Any]
