@@ -41,7 +41,6 @@ _NEEDS_SOMEBODY = {
     "outbox broken",
     "rows in memory only",
     "rejected",
-    "rolled back",
     "store trouble",
     "too hot",
     "trial failed",
@@ -54,11 +53,11 @@ def level_of(event: str) -> Level:
         return Level.INFO
     return Level.ERROR if event in _NEEDS_SOMEBODY else Level.WARNING
 
+
 def tell(event: str, model: str = "", version: str = "", detail: str = "") -> None:
     """Say an event to whoever reads the log."""
     about = " ".join(part for part in (model, version) if part)
     say(f"{about}{about and ': '}{event}{detail and ': '}{detail}", level_of(event))
-
 
 
 class Books:

@@ -100,9 +100,12 @@ class Predictor:
         if sensor := self._sensor:
             sensor.stream.wake()
 
-    def go_over(self) -> None:
-        """Another worker has the next window, whatever it did to those before, and how fast."""
-        self._suspicion.go_over()
+    def go_over(self, *, again: bool = False) -> None:
+        """Another worker has the next window, whatever it did to those before, and how fast.
+
+        `again`: in the next attempt of a trial, and no other version ran the window that ended the last.
+        """
+        self._suspicion.go_over(again=again)
         self._each_us = math.inf
 
     def listen(self, manifest: Manifest) -> bool:
@@ -149,6 +152,10 @@ class Predictor:
             self._cursor = windows.cursor
             return
         self._cursor = windows.begin
+        if judged := self._suspicion.judged(windows.spans):
+            for span in judged:
+                self._leave_out(self._suspicion.ended_by, span.after)
+            return
         answer = self._ask(serving, worker, windows)
         if answer is None:
             return
@@ -158,7 +165,7 @@ class Predictor:
             serving.predictions += len(rows)
         except InputError as error:  # an answer that cannot be sent, such as one that is no number
             if serving.on_trial:
-                serving.fail(str(error))  # the version before runs the window
+                self._fail(serving, windows, str(error))
                 return
             for row, span in zip(rows, windows.spans, strict=True):  # keep the others
                 self._commit_one(serving, row, span.after)
@@ -236,11 +243,13 @@ class Predictor:
             if self._stopping():
                 return None
             serving.died(str(error))
+            if serving.on_trial and len(windows.spans) == 1:
+                self._suspicion.ended(windows.spans[0], str(error))
             if self._suspicion.died(len(windows.spans)):
                 self._blame(serving, windows, str(error))
         except EdgeError as error:
             if serving.on_trial and isinstance(error, EngineError):
-                serving.fail(str(error))  # the version before runs the window
+                self._fail(serving, windows, str(error))
                 return None
             if self._suspicion.refused(len(windows.spans)):
                 self._blame(serving, windows, str(error))
@@ -251,6 +260,12 @@ class Predictor:
             serving.answered()
             return answer
         return None
+
+    def _fail(self, serving: Serving, windows: Windows, why: str) -> None:
+        """End the attempt of a trial, once it is known by which window: the version before runs that."""
+        if self._suspicion.refused(len(windows.spans)):
+            self._suspicion.ended(windows.spans[0], why)
+            serving.fail(why)
 
     def _count_dropped(self, count: int) -> None:
         if count:

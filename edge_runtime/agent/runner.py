@@ -35,6 +35,7 @@ class ModelRunner:
         self.chooser = chooser_of(model.name, config.board, model)
         self._books = books
         self._serving: Serving | None = None
+        self._given: Installed | None = None  # that was last to be served
         self._upcoming: tuple[Installed, Worker | None, Candidate | None, bool] | None = None
         self._introduced: Worker | None = None
         self._leaving: Worker | None = None  # dismissed: its memory goes while the next one predicts
@@ -73,9 +74,12 @@ class ModelRunner:
 
     @property
     def served(self) -> Served | None:
-        """What the bundle in use has shown so far."""
+        """What the bundle in use has shown so far; None while what is to be served is not in use yet.
+
+        It may be the same bundle, in the next attempt of its trial.
+        """
         serving = self._serving
-        if serving is None:
+        if serving is None or serving.installed is not self._given:
             return None
         return Served(serving.installed.digest, serving.predictions, serving.failure)
 
@@ -151,6 +155,7 @@ class ModelRunner:
         `preferred` is what its workers run first, at later starts, too.
         On trial, a worker that dies or cannot run is not started again; see `served`.
         """
+        self._given = installed
         with self._lock:
             given_up, self._upcoming = self._upcoming, (installed, worker, preferred, on_trial)
         if given_up is not None and given_up[1] is not None:
@@ -240,7 +245,8 @@ class ModelRunner:
             return
         self._see_off()
         old, self._serving = self._serving, self._keep(*upcoming)
-        self._predictor.go_over()
+        again = old is not None and old.failure and old.installed.digest == upcoming[0].digest
+        self._predictor.go_over(again=bool(again))
         if old is not None:
             self._leaving = old.dismiss()
 

@@ -96,8 +96,8 @@ class Serving:
     `note(event, detail)` hears of every death, and why it cannot start, once for each reason. `trouble`
     says why there is no worker now, `fault` is what the last start raised, and of which folder, by its
     stamp. `on_trial`, a worker that dies or cannot run is not started again: `failure` says why, and
-    whoever counts the attempts decides. `predictions` were good. `given_up`: whoever owns the bundle
-    removes it, so no worker is started again, and what a start finds now is no news.
+    whoever counts the attempts decides, and tells it. `predictions` were good. `given_up`: whoever owns
+    the bundle removes it, so no worker is started again, and what a start finds now is no news.
     """
 
     def __init__(
@@ -153,10 +153,12 @@ class Serving:
         if worker is None:
             return
         worker.close()
-        self._note("worker died", f"{why.rstrip('.')} (process {worker.pid}).")
+        told = f"{why.rstrip('.')} (process {worker.pid})."
         self._wait_longer(why)
         if self.on_trial:
-            self.failure = why
+            self.failure = told
+        else:
+            self._note("worker died", told)
 
     def fail(self, why: str) -> None:
         """End a trial whose model lives but cannot run."""

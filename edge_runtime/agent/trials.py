@@ -109,11 +109,8 @@ class Trials:
             if served is None or served.digest != live.digest:
                 continue
             if served.failure:
-                self._attempts[name, live.digest].ended = served.failure
-                why = EngineError(served.failure)
-                slot = self._slot(name, live.digest)
-                self._slots.failed(name, "trial failed", why, slot, counted=True)
                 del self._live[name]
+                self._ended(name, self._slot(name, live.digest), served.failure, live.pause_s)
                 continue
             missing = live.missing(served.predictions, self._books.contact_s)
             if not missing:
@@ -165,11 +162,19 @@ class Trials:
             self._loading[name] = self._load(name, slot)
             return
         del self._attempts[name, digest]  # it is over
-        self._slots.failed(name, "rejected", EngineError(slot.reason), slot)
-        now = self._slots.model(name)
-        if now.active:
-            version = now.slots[now.active].version
-            self._books.note("rolled back", name, version, f"{slot.version}: {slot.reason}")
+        self._rejected(name, slot, slot.reason)
+
+    def _ended(self, name: str, slot: Slot, why: str, pause_s: float) -> None:
+        """An attempt failed, and is counted already; after the last it is rejected at once instead."""
+        attempts = self._attempts[name, slot.digest]
+        attempts.ended = why
+        if slot.attempts < 1:
+            attempts.not_before_s = 0.0
+            return
+        left = f"{slot.attempts} of {slot.allowed} attempts are left, the next in {pause_s:.0f} s."
+        attempts.waits = f"{why.rstrip('.')}. {left}"
+        attempts.not_before_s = time.monotonic() + pause_s
+        self._slots.failed(name, "trial failed", EngineError(attempts.waits), slot, counted=True)
 
     def _why_not_here(self, name: str, digest: str) -> UnavailableError | None:
         """What this machine lacks to run a bundle, as its manifest alone can tell."""
@@ -224,7 +229,7 @@ class Trials:
         else:
             trial.cancel()
         if on_trial:
-            self._live[name] = OnTrial(slot.digest, self._config(name))
+            self._live[name] = OnTrial(slot.digest, self._config(name), installed.manifest.window)
             event = "on trial"
         else:
             self._slots.went_right(name)
@@ -249,13 +254,20 @@ class Trials:
         attempts = self._attempts[name, slot.digest]
         attempts.wait_longer(str(error))  # also where it is over and that cannot be written down now
         if decision == "attempt":
-            attempts.ended = str(error)
+            self._ended(name, slot, str(error), rarely_s(attempts.failures))
+            return
         self._store.judged(name, slot.digest, decision, str(error))
-        if decision not in ("attempt", "wait"):
+        if decision != "wait":
             del self._attempts[name, slot.digest]
-        refused = decision in ("withdraw", "reject")
-        event = "rejected" if refused else "trial failed"
-        self._slots.failed(name, event, error, slot, counted=decision == "attempt")
+        if decision in ("withdraw", "reject"):
+            self._rejected(name, slot, str(error))
+        else:
+            self._slots.failed(name, "trial failed", error, slot)
+
+    def _rejected(self, name: str, slot: Slot, why: str) -> None:
+        now = self._slots.model(name)
+        runs = f" Version {now.slots[now.active].version} goes on running." if now.active else ""
+        self._slots.failed(name, "rejected", EngineError(f"{why.rstrip('.')}.{runs}"), slot)
 
     def _slot(self, name: str, digest: str) -> Slot:
         return self._slots.model(name).slots[digest]

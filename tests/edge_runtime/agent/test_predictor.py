@@ -186,6 +186,32 @@ def test_a_window_is_not_blamed_for_what_the_version_before_did_with_it(
         fed.predictor.close()
 
 
+@pytest.mark.parametrize("behaviour", ["fails_on_large", "nan_on_large"])
+def test_an_attempt_of_a_trial_ends_by_one_window_and_the_next_is_not_judged_by_its_samples(
+    tmp_path: Path, behaviour: str
+) -> None:
+    with Outbox(tmp_path / "outbox.db") as outbox, served(tmp_path, behaviour=behaviour) as serving:
+        fed = Fed(tmp_path, outbox)
+        fed.feed(1)
+        assert fed.predict(serving) == 1  # how fast it is, is known: more windows are run at once
+        serving.on_trial = True
+        fed.feed(2)
+        fed.feed(1, value=1000.0)
+        fed.feed(3)
+        assert [fed.predict(serving) for _ in range(3)] == [0, 1, 1]
+        assert serving.failure == ""
+        assert fed.predict(serving) == 0
+        assert serving.failure
+
+        fed.predictor.go_over(again=True)
+        serving.failure = ""
+        assert [fed.predict(serving) for _ in range(2)] == [0, 0]
+        assert fed.predictor.counts["failed"] == 2
+        assert sum(fed.predict(serving) for _ in range(2)) == 2
+        assert serving.failure == ""
+        fed.predictor.close()
+
+
 def test_of_a_worker_that_takes_over_nobody_knows_how_fast_it_is(tmp_path: Path) -> None:
     """As many windows at once as the one before could run in time may be too many for it."""
     with Outbox(tmp_path / "outbox.db") as outbox, served(tmp_path) as serving:

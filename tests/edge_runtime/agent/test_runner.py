@@ -36,6 +36,45 @@ def runner_of(config: Config, outbox: Outbox) -> ModelRunner:
     return ModelRunner(config, model, broker(model.source), Books(outbox, None))
 
 
+class Stopped(ModelRunner):
+    """Takes no turn while `free` is not set."""
+
+    free = threading.Event()
+
+    def _turn(self) -> None:
+        self.free.wait()
+        super()._turn()
+
+
+def test_by_what_an_attempt_has_shown_the_next_one_of_the_same_bundle_is_not_judged(
+    tmp_path: Path,
+) -> None:
+    folder = slot(tmp_path, tiny_bundle())
+    source = {"url": "mqtt://127.0.0.1:1", "topic": "sensors/watch"}
+    config = settings.parse(
+        {"device": {"id": "device-01"}, "models": [{"name": "tiny", "source": source}]}, tmp_path
+    )
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        (configured,) = config.models
+        model = Stopped(config, configured, broker(configured.source), Books(outbox, None))
+        model.free.set()
+        model.start()
+        try:
+            model.serve(installed_in(folder), None, on_trial=True)
+            worker = wait_for(lambda: model.answering, "a worker")
+            worker.kill()
+            failed = wait_for(lambda: (now := model.served) and now.failure and now, "its end")
+            model.free.clear()
+            model.serve(installed_in(folder), None, on_trial=True)
+            assert model.served is None
+            model.free.set()
+            now = wait_for(lambda: model.served, "the next attempt")
+            assert (now.digest, now.failure) == (failed.digest, "")
+        finally:
+            model.free.set()
+            model.stop(20)
+
+
 class Held(ModelRunner):
     """Waits in its turn as for a kernel that does not answer, until `_free` is set."""
 

@@ -123,5 +123,5 @@ def test_the_bundle_of_the_configuration_takes_the_place_of_files_that_are_damag
 
 
 def _wait_for_another(rig: AgentRig, worker: int) -> None:
-    wait_for(lambda: rig.model().active, "its confirm")
     wait_for(lambda: rig.ready["workers"].get("tiny") not in (None, worker), "another worker")
+    wait_for(lambda: rig.model().active, "its confirm")  # it serves before that

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.store.slots import Slot
-from tests.support.agent import AgentRig, agent
+from tests.support.agent import AgentRig, agent, device
 from tests.support.brokers import Mosquitto
 from tests.support.sensor import SensorRig, sample
 from tests.support.waiting import wait_for
@@ -18,6 +18,11 @@ def confirm_first(rig: AgentRig, sensor: SensorRig) -> None:
     """Let 1.0.0 make the predictions that confirm it."""
     sensor.send(30)
     wait_for(lambda: rig.model().active, "the first version to be confirmed")
+
+
+def confirm_by_hand(rig: AgentRig) -> None:
+    assert rig.command("confirm", "--store", rig.data / "store").returncode == 0
+    wait_for(lambda: rig.events("confirmed"), "the first version to be confirmed")
 
 
 def install_on_trial(rig: AgentRig, **options: object) -> None:
@@ -65,8 +70,11 @@ def test_a_kill_spends_an_attempt_and_after_the_last_the_good_one_runs(
         wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the good one")
         (bad,) = rig.model().bad.values()
         assert "2 of 2 attempts of its trial failed" in bad.reason
-        (told,) = rig.events("rolled back")
-        assert (told.version, told.detail) == ("1.0.0", f"1.1.0: {bad.reason}")
+        (told,) = rig.events("rejected")
+        assert (told.version, told.detail) == (
+            "1.1.0",
+            f"{bad.reason}. Version 1.0.0 goes on running.",
+        )
 
 
 def test_a_stop_in_order_gives_the_attempt_back(tmp_path: Path, broker: Mosquitto) -> None:
@@ -106,9 +114,43 @@ def test_one_that_fails_while_it_serves_makes_way_and_no_window_is_lost(
             assert rig.starts() == list(range(0, 97, 2))
             assert rig.predictions()[-1].version == "1.0.0"
             wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the good one to be told")
-            wait_for(lambda: rig.events("rolled back"), "the event")
+            (told,) = wait_for(lambda: rig.events("rejected"), "the event")
+            assert told.detail.startswith("1 of 1 attempts of its trial failed; the last: ")
+            assert told.detail.endswith(". Version 1.0.0 goes on running.")
+            assert [rig.events(name) for name in ("trial failed", "worker died")] == [[], []]
         finally:
             rig.close()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_one_bad_reading_costs_one_attempt(tmp_path: Path, broker: Mosquitto, before: bool) -> None:
+    """Where there is no version before it, nobody runs the windows with that sample."""
+    trial = {"predictions": 30, "attempts": 2}
+    with (
+        device(tmp_path, broker.url, trial=trial, interval_s=0.2) as rig,
+        SensorRig(broker.url) as sensor,
+    ):
+        rig.bundle(behaviour="good" if before else "nan_on_large")
+        rig.start()
+        if before:
+            confirm_by_hand(rig)
+            install_on_trial(rig, behaviour="nan_on_large")
+        messages = [{"segment": "s", "seq": seq, "values": sample(seq)} for seq in range(120)]
+        messages[20]["values"] = [1000.0, 0.0]
+        sensor.publish(messages[:20])
+        wait_for(lambda: len(rig.starts()) == 9, "the windows before")
+        sensor.publish(messages[20:60])
+        (told,) = wait_for(lambda: rig.events("trial failed"), "the end of the first attempt")
+        assert "found nan among the model's probabilities. 1 of 2 attempts are left" in told.detail
+        wait_for(lambda: len(rig.events("on trial")) == (3 if before else 2), "the next attempt")
+        sensor.publish(messages[60:])
+        wait_for(lambda: rig.model().pending is None, "the confirm")
+        left_out = [] if before else [18, 20]
+        expected = [start for start in range(0, 117, 2) if start not in left_out]
+        wait_for(lambda: len(rig.starts()) == len(expected), "the other windows")
+        assert rig.starts() == expected
+        assert rig.model().bad == {}
+        wait_for(lambda: rig.metrics()[-1].values["windows_failed"] == len(left_out), "the count")
 
 
 def test_a_confirm_by_hand_ends_the_trial_beside_the_agent(tmp_path: Path, broker: Mosquitto) -> None:
