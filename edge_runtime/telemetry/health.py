@@ -96,7 +96,17 @@ def memory(root: Path) -> dict[str, int]:
 
 def resident_bytes(process: int | str, root: Path = Path("/")) -> int:
     """What a process has in memory. Raises OSError for one that is gone, ValueError, IndexError."""
-    return int(read(root / f"proc/{process}/statm").split()[1]) * _PAGE_BYTES
+    return _pages(process, 1, root) * _PAGE_BYTES
+
+
+def data_bytes(process: int | str, root: Path = Path("/")) -> int:
+    """What it has allocated, and its stacks. Raises the same."""
+    return _pages(process, 5, root) * _PAGE_BYTES
+
+
+def _pages(process: int | str, field: int, root: Path) -> int:
+    """By its place in statm of proc(5)."""
+    return int(read(root / f"proc/{process}/statm").split()[field])
 
 
 def temperatures(root: Path) -> Iterator[tuple[float, str]]:

@@ -6,12 +6,15 @@ ends some process, which need not be the model's.
 
 import os
 import re
+from contextlib import suppress
 
 from edge_runtime.memory import says_gpu_refused, says_refused
+from edge_runtime.telemetry.health import data_bytes
 
 # How code ends that does not look whether it was given the memory, and what Python says of code in C
 # that failed and did not say why.
 _CRASHED = re.compile("ended by SIG(SEGV|ABRT|BUS)|SystemError: .*without .*exception")
+_NEAR = 0.9  # of the limit
 _ASKED = re.compile(r"memory for requested buffer of size (\d+)")  # ONNX Runtime, of any memory
 
 
@@ -60,5 +63,19 @@ def crashed(text: str, max_bytes: int | None) -> str:
     """How a process ended, or what it says went wrong, with the limit that may have been the reason."""
     if max_bytes is None or not _CRASHED.search(text) or says_refused(text):
         return text
-    size = f"{max_bytes / 1e6:,.0f} MB"
-    return f"{text.rstrip('. ')}. Its memory limit of {size} (`memory_mb`) may be the reason."
+    return f"{text.rstrip('. ')}. {_perhaps(max_bytes)}"
+
+
+def near(max_bytes: int | None, process: int) -> str:
+    """A sentence on the limit of a process that does not answer, if it is near one; else ''.
+
+    Native code that is refused memory may ask for it for ever. To be asked before the process is ended.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        if max_bytes is not None and data_bytes(process) > _NEAR * max_bytes:
+            return _perhaps(max_bytes)
+    return ""
+
+
+def _perhaps(max_bytes: int) -> str:
+    return f"Its memory limit of {max_bytes / 1e6:,.0f} MB (`memory_mb`) may be the reason."

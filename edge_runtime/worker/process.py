@@ -18,7 +18,7 @@ from edge_runtime import __version__, errors
 from edge_runtime.engine.candidate import Candidate
 from edge_runtime.errors import EdgeError, UnavailableError, WorkerError
 from edge_runtime.worker.child import Child, none_started
-from edge_runtime.worker.limits import crashed, default_bytes, reached, refused
+from edge_runtime.worker.limits import crashed, default_bytes, near, reached, refused
 from edge_runtime.worker.release import on_disk, other_release
 from edge_runtime.worker.wire import (
     Attempt,
@@ -206,7 +206,7 @@ class Worker:
             with contextlib.suppress(WireError):  # what became of the process tells the reason
                 self._connection.send(request, timeout_s)
             try:
-                result = self._hear(timeout_s, "a run")
+                result = self._hear(timeout_s, "a run", "run_timeout_s")
             except EdgeError as error:
                 if told := refused(str(error), self._max_bytes, self._most_bytes):
                     self._child.end()  # what it holds it keeps: another has room for these windows
@@ -270,15 +270,20 @@ class Worker:
         self._is_looking = isinstance(reply, Looking)
         return reply
 
-    def _hear(self, timeout_s: float, what: str) -> Reply:
-        """The child's reply; raises what it reports. A child that does not reply is ended."""
+    def _hear(self, timeout_s: float, what: str, setting: str = "") -> Reply:
+        """The child's reply; raises what it reports. A child that does not reply is ended.
+
+        `setting`: of an agent's configuration, that the time is always from.
+        """
         try:
             reply: Reply = _replies.decode(self._connection.receive(timeout_s))
         except TimeoutError as error:
+            hint = near(self._max_bytes, self._child.pid)
             self._child.end()
+            limit = f"{timeout_s:g} s (`{setting}`)" if setting else f"{timeout_s:g} s"
             raise WorkerError(
-                f"{self._subject}: {what} took more than {timeout_s:g} s, so the worker process was "
-                "ended."
+                f"{self._subject}: {what} took more than {limit}, so the worker process was "
+                f"ended. {hint}".rstrip()
             ) from error
         except (WireError, msgspec.DecodeError) as error:
             ending = self._child.last_words()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.telemetry.health import Health, hottest, zones
+from edge_runtime.telemetry.health import Health, data_bytes, hottest, zones
 from tests.support.faulty_disk import faults
 
 
@@ -50,6 +50,7 @@ def test_a_board_s_measurements(root: Path) -> None:
         "uptime_s": 350735.47,
     }
     assert health.temperature() == {"temperature_c": 48.2}
+    assert data_bytes("self", root) == 900 * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_this_machine_has_most_of_them(tmp_path: Path) -> None:

@@ -106,6 +106,37 @@ def test_a_crash_of_code_that_does_not_look_names_the_limit_as_a_possible_reason
     assert str(caught.value).endswith(hint) == (max_bytes is not None)
 
 
+_UP_TO_THE_LIMIT = """
+try:
+    while True:
+        kept.append(bytearray(1_000_000))
+except MemoryError:
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("load", "max_bytes", "named"),
+    [
+        (_UP_TO_THE_LIMIT, 200 * _MB, True),
+        ("time.sleep(60)", 200 * _MB, False),
+        ("time.sleep(60)", None, False),
+    ],
+)
+def test_a_time_out_near_the_limit_names_it_as_a_possible_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: str, max_bytes: int | None, named: bool
+) -> None:
+    """As native code that asks for memory again and again."""
+    monkeypatch.setenv(*own_engine(tmp_path, load=load).popitem())
+    with (
+        Worker(slot(tmp_path, tiny_bundle(engine="own")), max_bytes=max_bytes) as worker,
+        pytest.raises(WorkerError, match="loading took more than 2 s, so the worker") as caught,
+    ):
+        worker.wait_ready(2)
+    hint = " was ended. Its memory limit of 200 MB (`memory_mb`) may be the reason."
+    assert str(caught.value).endswith(hint) == named
+
+
 def test_what_a_process_takes_does_not_hang_on_the_number_of_cores(tmp_path: Path) -> None:
     """numpy's BLAS would keep 40 MB for each."""
     with Worker.start(slot(tmp_path, tiny_bundle())) as worker:
