@@ -1,4 +1,4 @@
-"""What a child process does to itself: it ends with whoever started it, and takes so much memory."""
+"""What a child process does to itself, its end and its memory, and how one ended."""
 
 import contextlib
 import ctypes
@@ -84,6 +84,16 @@ def most_used_bytes() -> int:
         "VmData", "VmSize", "VmPeak", "VmRSS", "VmHWM"
     )
     return now + min(most_mapped - mapped, most_resident - resident)
+
+
+def ending(status: int) -> str:
+    """How a process of this exit status, as of `subprocess`, ended: to follow its name."""
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:  # a real-time signal
+        return f"was ended by signal {-status}"
 
 
 def _status_bytes(*names: str) -> Sequence[int]:

@@ -7,14 +7,13 @@ can.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from edge_runtime.engine.words import one_line
-from edge_runtime.process import stay_tied_to
+from edge_runtime.process import ending, stay_tied_to
 
 
 @cache
@@ -70,10 +69,6 @@ def _answers(said: bytes) -> list[tuple[str, str]]:
 
 
 def _ending(status: int, said: bytes) -> str:
-    if status >= 0:
-        last = one_line((said.decode(errors="replace").strip().splitlines() or [""])[-1])
-        return f"starting it ended the process with status {status}{last and f': {last}'}"
-    try:
-        return f"starting it ended the process by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"starting it ended the process by signal {-status}"
+    last = one_line((said.decode(errors="replace").strip().splitlines() or [""])[-1])
+    why = f": {last}" if last and status >= 0 else ""  # whom a signal ends has no last words
+    return f"the process that started it {ending(status)}{why}"

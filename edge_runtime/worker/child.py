@@ -16,6 +16,7 @@ import msgspec
 from edge_runtime import __version__
 from edge_runtime.engine.words import one_line
 from edge_runtime.errors import EdgeError
+from edge_runtime.process import ending
 from edge_runtime.worker.wire import Task
 
 _STDERR_LINES, _LAST_LINES = 20, 3
@@ -83,8 +84,7 @@ class Child:
         self._keeper.join(1)
         self.end()
         assert self._process is not None
-        status = self._process.returncode
-        how = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
+        how = ending(self._process.returncode)
         words = " / ".join(one_line(line) for line in list(self._tail)[-_LAST_LINES:])
         return f"{how}; it said: {words}" if words else how
 
@@ -133,10 +133,3 @@ def _without_repeats(lines: Iterable[str]) -> Iterator[str]:
 def _environment() -> dict[str, str]:
     """Nothing is imported from where we stand, and numpy keeps no 40 MB for each core but the first."""
     return {"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONSAFEPATH": "1"}
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

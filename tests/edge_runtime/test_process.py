@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+from edge_runtime import process
+
 _ALLOCATE = """
 import sys
 from edge_runtime.process import limit_memory
@@ -41,6 +43,8 @@ print(used_mib())
 b"x" * (64 << 20)
 print(used_mib())
 """
+
+_ENDS = ("exit 3", "kill -TERM $$", "kill -40 $$")
 
 _TIED = """
 import sys, time
@@ -87,6 +91,15 @@ def test_what_was_used_and_given_back_is_known_and_what_a_thread_only_maps_is_no
     thread, given_back = map(int, said(_GIVEN_BACK).split())
     assert thread < 32
     assert 64 <= given_back < 96
+
+
+def test_how_a_process_ended_follows_its_name() -> None:
+    ended = [subprocess.run(["sh", "-c", line], check=False).returncode for line in _ENDS]
+    assert [process.ending(status) for status in ended] == [
+        "ended with status 3",
+        "was ended by SIGTERM",
+        "was ended by signal 40",
+    ]
 
 
 def test_it_is_killed_when_the_thread_that_started_it_ends() -> None:

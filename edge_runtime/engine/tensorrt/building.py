@@ -4,7 +4,6 @@ import json
 import mmap
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from edge_runtime.bundle.manifest import Profile
 from edge_runtime.engine.tensorrt.library import named
 from edge_runtime.engine.words import told
 from edge_runtime.errors import EngineError, UnavailableError
+from edge_runtime.process import ending
 
 # Large networks take TensorRT ten minutes and more on an Orin Nano.
 DEFAULT_TIMEOUT_S = 1800.0
@@ -108,7 +108,7 @@ def _run(asked: Request, title: str, timeout_s: float, progress: Callable[[str],
         process.kill()
         process.wait()
     said_last = told(" / ".join(tail) or "it said nothing")
-    raise UnavailableError(f"{title}'s builder {_ending(status)}; {said_last}")
+    raise UnavailableError(f"{title}'s builder {ending(status)}; {said_last}")
 
 
 def _lines(output: IO[bytes], deadline: float) -> Iterator[bytes]:
@@ -136,12 +136,3 @@ def _said(line: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return words if isinstance(words, dict) else {}
-
-
-def _ending(status: int) -> str:
-    if status >= 0:
-        return f"ended with status {status}"
-    try:
-        return f"was ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"

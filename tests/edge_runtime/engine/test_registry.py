@@ -187,11 +187,11 @@ def test_two_packages_with_one_name_are_told_apart_by_a_person(install: Install)
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("import os; os.abort()", "starting it ended the process by SIGABRT"),
-        ("import os; os._exit(3)", "starting it ended the process with status 3"),
+        ("import os; os.abort()", "the process that started it was ended by SIGABRT"),
+        ("import os; os._exit(3)", "the process that started it ended with status 3"),
         (
             GOOD.replace('return ""', "import sys; sys.exit('no driver')"),
-            "starting it ended the process with status 1: no driver",
+            "the process that started it ended with status 1: no driver",
         ),
         ("import time; time.sleep(600)", "it was not started after 0.5 s"),
     ],

@@ -45,8 +45,8 @@ def test_with_the_plain_package_there_is_the_processor_and_no_process_is_started
         ("raise RuntimeError('no\\nlicence')", "no licence"),
         ("Other = 1", "has no attribute 'get_library_path'"),
         (GIVES.format("/nowhere.so"), "/nowhere.so: cannot open shared object file: No such file"),
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "ended the process by SIGSEGV"),
-        ("import sys\nsys.exit('no key')", "ended the process with status 1: no key"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "was ended by SIGSEGV"),
+        ("import sys\nsys.exit('no key')", "ended with status 1: no key"),
     ],
 )
 def test_a_broken_one_cannot_be_used_for_one_reason_and_the_processor_can(
@@ -79,7 +79,7 @@ def test_one_that_ends_its_process_does_not_keep_another_from_being_looked_at(in
     install(OPENVINO, GIVES.format("/nowhere.so"))
 
     found = _unusable()
-    assert found["tensorrt-rtx"] == "starting it ended the process by SIGABRT"
+    assert found["tensorrt-rtx"] == "the process that started it was ended by SIGABRT"
     assert "/nowhere.so" in found["openvino"]
 
 
