@@ -104,6 +104,10 @@ class Installs:
             if now.pending and (why := self._trials.waits(name))
         }
 
+    def lacks(self) -> dict[str, str]:
+        """By model, what the version that serves on trial has still to show."""
+        return self._trials.lacks()
+
     def _why_idle(self, name: str) -> str:
         now, runner = self._slots.model(name), self._runners[name]
         if now.active is None:

@@ -78,6 +78,16 @@ class Trials:
         attempts = self._attempts.get((name, self._slots.model(name).pending or ""))
         return attempts.waits if attempts and name not in self._live else ""
 
+    def lacks(self) -> dict[str, str]:
+        """By model, what the version that serves on trial has still to show."""
+        lacks = {}
+        for name, live in self._live.items():
+            served = self._runners[name].served
+            shown = served.predictions if served and served.digest == live.digest else 0
+            if missing := live.missing(shown, self._books.contact_s):
+                lacks[name] = missing
+        return lacks
+
     def settle(self) -> None:
         """What others decided meanwhile: a trial was confirmed by hand, rolled back or replaced."""
         for name, live in list(self._live.items()):

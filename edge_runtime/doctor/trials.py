@@ -28,17 +28,31 @@ def look(device: Device) -> Iterator[Finding]:
     agent_runs = store.agent_running()
     says = told(store)
     for slot in pending:
-        why = why_it_waits(says, slot)
-        yield judge(slot, asked.get(slot.model), path, quiet_s=quiet_s, agent_runs=agent_runs, why=why)
+        yield judge(
+            slot,
+            asked.get(slot.model),
+            path,
+            quiet_s=quiet_s,
+            agent_runs=agent_runs,
+            why=why_it_waits(says, slot),
+            lacks=says.lacks.get(slot.model, "") if says else "",
+        )
 
 
 def judge(
-    slot: Slot, asks: TrialConfig | None, path: Path, *, quiet_s: float, agent_runs: bool, why: str = ""
+    slot: Slot,
+    asks: TrialConfig | None,
+    path: Path,
+    *,
+    quiet_s: float,
+    agent_runs: bool,
+    why: str = "",
+    lacks: str = "",
 ) -> Finding:
     """The pending `slot` of the store at `path`; `quiet_s`: since when nothing changed there, seconds.
 
     `asks`: what the configuration asks of its trial; None where the model is not configured. `why` it
-    cannot be tried; '' where it can.
+    cannot be tried, `lacks`: what it has still to show; '' where it can, and where that is not known.
     """
     at = f"{slot.model} --store {path}"
     what = f"{slot.model} {slot.version} is installed and waits to be tried."
@@ -62,7 +76,7 @@ def judge(
     if not slot.proved:
         return warning(what, WHY_UNTRIED)
     return warning(
-        f"{what} It has to show {_words(asks)}.",
+        f"{what} It has to show {lacks or _words(asks)}.",
         "Look whether the agent hears its sensor and its fleet: systemctl status edge-runtime. To vouch "
         f"for it: edge-runtime confirm {at}; to give it up: edge-runtime rollback {at}",
     )

@@ -132,12 +132,15 @@ def _not_yet(store: Store, slot: Slot, waiting: Waiting) -> str:
         return waiting.gave_up(f"It is installed and pending: {activate} goes on with it.")
     if stuck := why_stuck(store):
         return f"{subject}: it is installed and pending; {stuck}"
-    if now.state == "trial" and now.proved:
+    says = beside_agent.told(store)
+    if now.state == "trial" and now.proved and not (says and says.pending.get(slot.model)):
+        lacks = says.lacks.get(slot.model) if says else ""
         return (
-            f"{subject}: it runs, on trial; the agent has not confirmed it within {waiting.wait_s:g} s. "
-            f"`edge-runtime status` tells; `edge-runtime confirm {slot.model}` vouches for it."
+            f"{subject}: it runs, on trial; the agent has not confirmed it within {waiting.wait_s:g} s"
+            f"{f', as it lacks {lacks}' if lacks else ''}. `edge-runtime status` tells; "
+            f"`edge-runtime confirm {slot.model}` vouches for it."
         )
-    found = why_it_waits(beside_agent.told(store), now)
+    found = why_it_waits(says, now)
     why = f"Why it waits: {_sentence(found)}" if found else "Why not: journalctl -u edge-runtime."
     return (
         f"{subject}: it is installed and pending, but the agent has not activated it within "

@@ -22,14 +22,15 @@ class Told(msgspec.Struct, frozen=True):
     """What an agent says of the models that it is configured for: `runs`, the version of each that
     answers, '' for none; `waits`, why one does not run, of what is active or was to be installed.
 
-    `pending`, of all models: why the version that waits to be active cannot be tried now. `ways`: how
-    each that answers is run.
+    `pending`, of all models: why the version that waits to be active cannot be tried now. `lacks`: what
+    one that serves on trial has still to show. `ways`: how each that answers is run.
     """
 
     runs: Mapping[str, str]
     waits: Mapping[str, str] = {}
     pending: Mapping[str, str] = {}
     ways: Mapping[str, str] = {}
+    lacks: Mapping[str, str] = {}
 
     def line(self) -> str:
         """For the lock that the agent holds."""

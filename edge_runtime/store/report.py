@@ -112,6 +112,8 @@ def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
         why = why_it_waits(seen.told, slot) if role == "pending" else slot.waits
         why = bare(slot, why or slot.reason)
         reason = f"  {why}" if why else ""
+        if role == "pending" and (lacks := seen.told.lacks.get(model) if seen.told else ""):
+            reason = f"  it lacks {lacks}{reason}"
         if slot.declares and role == "pending":
             reason = f"  its confirm forbids releases below {slot.declares}{reason}"
         if slot.state == "trial":

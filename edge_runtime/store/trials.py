@@ -4,6 +4,7 @@ An attempt is counted before the model is loaded, so that a model which takes th
 uses its attempts up. A clean stop gives the attempt back; a crash never does.
 """
 
+import math
 from dataclasses import dataclass
 
 import msgspec
@@ -22,6 +23,7 @@ from edge_runtime.store.slots import (
 
 DEFAULT_ATTEMPTS = 3
 CONTACT = "contact with the fleet"
+_LONG_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,20 @@ def missing(rules: Rules, evidence: Evidence) -> str:
     """What a trial has still to show, in words; '' when it may be confirmed."""
     parts = []
     if evidence.predictions < rules.predictions:
-        parts.append(f"{rules.predictions - evidence.predictions} more predictions")
+        lacks = rules.predictions - evidence.predictions
+        parts.append(f"{lacks} of {rules.predictions} good predictions")
     if evidence.seconds < rules.seconds:
-        parts.append(f"{rules.seconds - evidence.seconds:.0f} s more")
+        parts.append(_time(rules.seconds - evidence.seconds, rules.seconds))
     if rules.fleet and not evidence.fleet:
         parts.append(CONTACT)
     return ", ".join(parts)
+
+
+def _time(lacks_s: float, rule_s: float) -> str:
+    """In minutes where it is a matter of those: an agent tells it anew whenever it is another."""
+    if rule_s >= _LONG_S:
+        return f"{math.ceil(lacks_s / 60)} of {rule_s / 60:.0f} minutes of service"
+    return f"{math.ceil(lacks_s)} of {rule_s:g} s of service"
 
 
 def tried(state: State, model: str, digest: str, allowed: int, why: str = "") -> State:

@@ -44,7 +44,10 @@ def test_good_predictions_confirm_it_and_nothing_is_told_a_success_before(
         old = rig.model()
         done = rig.install(rig.bundle("1.1.0", seed=1), "--wait", "5")
         assert done.returncode == 7
-        assert "tiny 1.1.0: it runs, on trial; the agent has not confirmed it within 5 s" in done.stderr
+        lacks = "the agent has not confirmed it within 5 s, as it lacks 10 of 10 good predictions."
+        assert f"tiny 1.1.0: it runs, on trial; {lacks}" in done.stderr
+        status = rig.command("status", "--store", rig.data / "store").stdout
+        assert "1 of 2 attempts left  it lacks 10 of 10 good predictions\n" in status
         assert (rig.model().active, rig.model().floor) == (old.active, old.floor)
         assert (pending(rig).state, pending(rig).attempts) == ("trial", 1)
         sensor.send(30)

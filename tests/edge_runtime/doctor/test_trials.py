@@ -105,6 +105,18 @@ def test_only_what_a_trial_really_asks_for_is_named() -> None:
     assert "It has to show contact with the fleet." in finding.what
 
 
+def test_what_it_lacks_is_told_where_its_agent_says_it(shelf: Shelf) -> None:
+    slot = shelf.install("1.1.0")
+    shelf.store.tried("tiny", slot.digest)
+    shelf.store.proved("tiny", slot.digest)
+    long_ago = time.time() - 7_200
+    os.utime(shelf.store.root / "state.json", (long_ago, long_ago))
+    with shelf.store.agent_lock() as lock:
+        lock.say(Told({"tiny": "1.1.0"}, lacks={"tiny": "3 of 10 good predictions"}).line())
+        (found,) = trials.look(Device(store=shelf.store.root))
+    assert found.what.endswith("It has to show 3 of 10 good predictions.")
+
+
 def test_the_store_is_looked_at(shelf: Shelf) -> None:
     device = Device(store=shelf.store.root)
     assert list(trials.look(device)) == [], "there is no store yet"

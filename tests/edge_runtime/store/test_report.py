@@ -132,7 +132,13 @@ def test_why_a_version_waits_is_told_with_and_without_an_agent(command: Command)
         "waits": {},
         "pending": {"tiny": "It is made for pi5."},
         "ways": {},
+        "lacks": {},
     }
+
+    with store.agent_lock() as lock:
+        lock.say(Told({"tiny": "1.1.0"}, lacks={"tiny": "3 of 10 good predictions"}).line())
+        assert command("status") == 0
+    assert "3 of 3 attempts left  it lacks 3 of 10 good predictions" in command.out
 
 
 def test_why_the_active_version_does_not_run_is_not_told_of_the_one_that_waits(command: Command) -> None:

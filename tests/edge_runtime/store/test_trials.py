@@ -168,12 +168,20 @@ def test_pruning_leaves_what_is_on_trial() -> None:
     ("evidence", "words"),
     [
         (Evidence(predictions=10, seconds=5, fleet=True), ""),
-        (Evidence(predictions=7, seconds=5, fleet=True), "3 more predictions"),
-        (Evidence(predictions=10, seconds=2, fleet=False), "3 s more, contact with the fleet"),
+        (Evidence(predictions=7, seconds=5, fleet=True), "3 of 10 good predictions"),
+        (
+            Evidence(predictions=10, seconds=2.5, fleet=False),
+            "3 of 5 s of service, contact with the fleet",
+        ),
     ],
 )
 def test_what_a_trial_has_still_to_show(evidence: Evidence, words: str) -> None:
     assert trials.missing(Rules(predictions=10, seconds=5, fleet=True), evidence) == words
+
+
+def test_a_trial_of_a_day_tells_minutes() -> None:
+    asks, shown = Rules(seconds=86_400), Evidence(predictions=10, seconds=90, fleet=False)
+    assert trials.missing(asks, shown) == "1439 of 1440 minutes of service"
 
 
 def test_a_model_without_a_stream_is_proved_by_its_golden_outputs() -> None:
