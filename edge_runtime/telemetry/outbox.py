@@ -3,8 +3,9 @@
 append ─► file ─► read ─► (publisher, broker, collector) ─► acknowledge ─► gone
 
 Rows have a position in the outbox and a number in their stream. A stream's id is random, and a new one
-begins with every new file and every boot of the machine: a power cut may take the newest rows with it
-after they were sent, and their numbers must never be given to other rows.
+begins with every new file, every boot of the machine and every copy that is put back: a power cut may
+take the newest rows with it after they were sent, a copy never had them, and their numbers must never be
+given to other rows.
 """
 
 import math

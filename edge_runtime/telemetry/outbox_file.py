@@ -67,6 +67,7 @@ class OutboxFile(ReadFile):
         self._lock = _lock(path)
         try:
             super().__init__(path, _open(path))
+            self.identity = _identity(path, self._lock)
         except BaseException:
             os.close(self._lock)
             raise
@@ -102,7 +103,7 @@ class OutboxFile(ReadFile):
         file = cls.__new__(cls)
         database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         ReadFile.__init__(file, path, database)
-        file._lock = -1
+        file._lock, file.identity = -1, ""
         database.executescript(_SCHEMA)
         database.execute("INSERT INTO counters VALUES ('gone', ?)", (gone,))
         database.executemany("INSERT INTO meta VALUES (?, ?)", remembered)
@@ -207,6 +208,17 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
     found = database.execute("PRAGMA quick_check(1)").fetchall()
     if found != [("ok",)]:
         raise CorruptError(str(found[0][0]))
+
+
+def _identity(path: Path, lock: int) -> str:
+    """Another one where a copy of the file, or of its folder, is in its place.
+
+    The file's own times change with each write. Its lock is made and never written, and its time of
+    change is not one that a copy can be given.
+    """
+    with translated(path):
+        file, made = os.stat(path), os.fstat(lock)
+    return f"{file.st_dev}-{file.st_ino}-{made.st_ino}-{made.st_ctime_ns}"
 
 
 def _lock(path: Path) -> int:

@@ -76,10 +76,10 @@ class OutboxRows:
     """Not thread-safe. Its methods raise StorageError and CorruptError; then nothing was changed."""
 
     def __init__(self, file: OutboxFile, max_bytes: int, boot_id: str) -> None:
-        """Counts the opening, and begins a stream unless the newest one is of this boot."""
+        """Counts the opening, and begins a stream unless the newest is of this boot and this file."""
         self._file = file
         self._max_bytes = max_bytes
-        self._boot_id = boot_id
+        self._life = f"{boot_id} {file.identity}"
         counters = {str(name): int(value) for name, value in file.select("SELECT * FROM counters")}
         ((last, rows, used_bytes),) = file.select(_TOTALS)
         self.rows, self.used_bytes = int(rows), int(used_bytes)
@@ -88,8 +88,7 @@ class OutboxRows:
         self.boot = counters.get("boot", 0) + 1
         found = file.select("SELECT base, stream, boot_id FROM streams ORDER BY base")
         known = [Stream(int(base), str(name)) for base, name, _ in found]
-        same_boot = bool(found) and found[-1][2] == boot_id
-        self.streams = self._begin(known, same_boot=same_boot)
+        self.streams = self._begin(known, goes_on=bool(found) and found[-1][2] == self._life)
 
     @property
     def stream(self) -> Stream:
@@ -207,10 +206,10 @@ class OutboxRows:
     def close(self) -> None:
         self._file.close()
 
-    def _begin(self, known: list[Stream], *, same_boot: bool) -> tuple[Stream, ...]:
+    def _begin(self, known: list[Stream], *, goes_on: bool) -> tuple[Stream, ...]:
         """Write what this opening changes; the streams there are now."""
         streams = known
-        if not same_boot:
+        if not goes_on:
             # One that never had a row gives its place to its successor.
             streams = [old for old in known if old.base < self.last]
             streams.append(Stream(self.last, secrets.token_hex(8)))
@@ -240,7 +239,7 @@ class OutboxRows:
                 database.execute("DELETE FROM streams WHERE base = ?", (stream.base,))
         for stream in now:
             if stream not in before:
-                values = (stream.base, stream.name, self._boot_id)
+                values = (stream.base, stream.name, self._life)
                 database.execute("INSERT INTO streams VALUES (?, ?, ?)", values)
 
     def _make_room(self, database: sqlite3.Connection, cost: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from edge_runtime.errors import StorageError
 from edge_runtime.telemetry.messages import Batch, Event
 from edge_runtime.telemetry.outbox import Outbox
 from tests.edge_runtime.telemetry.rows import event, predictions
+from tests.support.outbox_rows import chunks_of
 
 
 @pytest.fixture
@@ -77,6 +79,46 @@ def test_rows_that_a_power_cut_took_do_not_lend_their_numbers_to_others(
         assert outbox.counts().rows == 3
         assert outbox.append([event("another")]) == 1
         assert outbox.stream != stream
+
+
+def _folder_made_anew(copy: Path, folder: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+
+
+def _files_written_over(copy: Path, folder: Path) -> None:
+    """As `cp -a` does."""
+    for file in copy.iterdir():
+        shutil.copy2(file, folder / file.name)
+
+
+def _changed_files_replaced(copy: Path, folder: Path) -> None:
+    """As `rsync -a` does, which leaves the lock alone."""
+    shutil.copy2(copy / "outbox.db", folder / "new")
+    (folder / "new").replace(folder / "outbox.db")
+
+
+@pytest.mark.parametrize("restore", [_folder_made_anew, _files_written_over, _changed_files_replaced])
+def test_a_copy_that_is_restored_without_a_boot_gives_no_number_again(
+    path: Path, tmp_path: Path, restore: Callable[[Path, Path], None]
+) -> None:
+    path = path.parent / "data" / path.name
+    with Outbox(path, boot_id="boot") as outbox:
+        outbox.append(predictions(3))
+        before = outbox.stream
+    shutil.copytree(path.parent, tmp_path / "copy")
+    with Outbox(path, boot_id="boot") as outbox:
+        assert outbox.append([event("sent, and not in the copy")]) == 4
+        assert outbox.stream == before
+    restore(tmp_path / "copy", path.parent)
+
+    with Outbox(path, boot_id="boot") as outbox:
+        assert outbox.append([event("another")]) == 1
+        after = outbox.stream
+        assert [(chunk.stream, chunk.last) for chunk in chunks_of(outbox)] == [(before, 3), (after, 1)]
+    with Outbox(path, boot_id="boot") as outbox:
+        assert outbox.append([event("one more")]) == 2
+        assert outbox.stream == after
 
 
 FULL_FROM_THE_START = """
