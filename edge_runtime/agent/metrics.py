@@ -1,9 +1,10 @@
 """The measurements an agent takes of its device and of itself."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +32,21 @@ _NAMES = {
 }
 
 
+_TOLD_EVERY = 6  # rows: what commands beside the agent are told is written, too
+
+
+class Counted(NamedTuple):
+    """What was counted of each model until `time`, in Unix seconds; 0 while nothing was."""
+
+    counts: Mapping[str, Mapping[str, int]] = {}
+    time: float = 0.0
+
+
 class Meter:
-    """Writes one row of metrics every `telemetry.interval_s`; counters are sums over all models."""
+    """Writes one row of metrics every `telemetry.interval_s`; counters are sums over all models.
+
+    `counted` is the same by model, of every sixth row.
+    """
 
     def __init__(
         self,
@@ -49,6 +63,8 @@ class Meter:
         health = Health(config.device.data, root=root)
         self._device = Asking(health.sample)  # a disk may hang
         self._temperature = Asking(health.temperature)  # and so may a sensor's driver
+        self.counted = Counted()
+        self._rows = 0
         self._next = time.monotonic() + self._interval_s
         self._used: dict[int, float] = {}  # CPU seconds of each worker at the last row
         self._looked = time.monotonic()
@@ -58,15 +74,18 @@ class Meter:
         if now < self._next and not last:
             return
         self._next = max(self._next + self._interval_s, now)
-        self._books.write([Metrics(seq=0, time=time.time(), values=self._measure())])
+        counts = {name: _told(runner.counters()) for name, runner in self._runners.items()}
+        if self._rows % _TOLD_EVERY == 0:
+            self.counted = Counted(counts, time.time())
+        self._rows += 1
+        self._books.write([Metrics(seq=0, time=time.time(), values=self._measure(counts.values()))])
 
-    def _measure(self) -> dict[str, float]:
+    def _measure(self, counts: Collection[Mapping[str, int]]) -> dict[str, float]:
         values = {**(self._device.ask() or {}), **(self._temperature.ask() or {})}
         values.update(self._workers())
         values.update(self._books.counters())
-        totals = [runner.counters() for runner in self._runners.values()]
-        for name, told in _NAMES.items():
-            values[told] = float(sum(counters.get(name, 0) for counters in totals))
+        for name in _NAMES.values():
+            values[name] = float(sum(each[name] for each in counts))
         latencies = sorted(us for runner in self._runners.values() for us in runner.take_latencies())
         if latencies:
             last = len(latencies) - 1  # np.percentile would do so, too, and take 2 MB for its imports
@@ -93,3 +112,7 @@ class Meter:
             "workers_resident_bytes": float(resident),
             "workers_cpu_percent": round(100 * share, 1),
         }
+
+
+def _told(counters: Mapping[str, int]) -> dict[str, int]:
+    return {told: counters.get(name, 0) for name, told in _NAMES.items()}

@@ -23,7 +23,8 @@ class Told(msgspec.Struct, frozen=True):
     answers, '' for none; `waits`, why one does not run, of what is active or was to be installed.
 
     `pending`, of all models: why the version that waits to be active cannot be tried now. `lacks`: what
-    one that serves on trial has still to show. `ways`: how each that answers is run.
+    one that serves on trial has still to show. `ways`: how each that answers is run. `counts`: of
+    samples, windows and predictions, by the names of metrics, until `counted`, in Unix seconds.
     """
 
     runs: Mapping[str, str]
@@ -31,6 +32,8 @@ class Told(msgspec.Struct, frozen=True):
     pending: Mapping[str, str] = {}
     ways: Mapping[str, str] = {}
     lacks: Mapping[str, str] = {}
+    counts: Mapping[str, Mapping[str, int]] = {}
+    counted: float = 0.0
 
     def line(self) -> str:
         """For the lock that the agent holds."""

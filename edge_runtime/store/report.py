@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from edge_runtime.store.beside_agent import Told, bare, why_it_waits
 from edge_runtime.store.locks import Holder
 from edge_runtime.store.slots import ModelState, Slot, State, short
 
+
+_ALWAYS = ("samples_taken", "windows", "predictions")
 
 def choices(store: Path, state: State) -> dict[str, Record]:
     """What was measured and chosen, by model, of the active versions that have a record."""
@@ -77,6 +80,8 @@ def _lines(seen: Seen) -> Iterator[str]:
             yield model
             yield f"  {not_running(told, model)}"
 
+        if told and (counts := told.counts.get(model)):
+            yield f"  {_counts(counts, told.counted)}"
 
 def _agent(seen: Seen) -> str:
     """Whether it runs, and, where nothing runs beside it, where to look."""
@@ -129,6 +134,17 @@ def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
 def _ways(model: str, seen: Seen) -> Iterator[str]:
     """How the active version is to run here, and how it runs now where that is not the same."""
     found = seen.choices.get(model)
+def _counts(counts: Mapping[str, int], until: float) -> str:
+    """What there was of it; what there always is even where it is none."""
+    shown = (
+        f"{name.replace('_', ' ')} {count:,}"
+        for name, count in counts.items()
+        if count or name in _ALWAYS
+    )
+    when = datetime.fromtimestamp(until).astimezone()
+    return f"counted until {when:%H:%M:%S}: {', '.join(shown)}"
+
+
     if found:
         yield _choice(found)
     now = seen.told.ways.get(model) if seen.told else None

@@ -1,10 +1,12 @@
 """What an agent tells the commands beside it: why its model does not run, why another version waits."""
 
+import json
 import os
 import signal
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_runtime.store.beside_agent import Told, told
@@ -12,6 +14,7 @@ from edge_runtime.store.disk import Store
 from tests.support.agent import AgentRig, agent, device
 from tests.support.brokers import Mosquitto
 from tests.support.own_engine import own_engine
+from tests.support.sensor import SensorRig
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.end_to_end
@@ -22,8 +25,9 @@ AS_MODES_SAY = (
 
 
 def says(rig: AgentRig) -> Told:
+    """But for the counts, which come later."""
     found = told(Store(rig.data / "store"))
-    return found or Told({})
+    return msgspec.structs.replace(found, counts={}, counted=0.0) if found else Told({})
 
 
 def test_why_the_active_one_does_not_run_and_why_another_waits_are_told_apart(
@@ -125,3 +129,15 @@ def test_the_bundle_of_the_configuration_takes_the_place_of_files_that_are_damag
 def _wait_for_another(rig: AgentRig, worker: int) -> None:
     wait_for(lambda: rig.ready["workers"].get("tiny") not in (None, worker), "another worker")
     wait_for(lambda: rig.model().active, "its confirm")  # it serves before that
+
+
+def test_what_was_counted_is_shown_on_the_device_itself(tmp_path: Path, broker: Mosquitto) -> None:
+    with agent(tmp_path, broker.url, interval_s=0.1) as rig, SensorRig(broker.url) as sensor:
+        sensor.send(20)
+
+        def counts() -> dict[str, int]:
+            shown = rig.command("status", "--store", rig.data / "store", "--json").stdout
+            found: dict[str, int] = json.loads(shown)["agent"]["counts"].get("tiny", {})
+            return {name: count for name, count in found.items() if count}
+
+        wait_for(lambda: counts() == {"samples_taken": 20, "windows": 9, "predictions": 9}, "counts")

@@ -108,6 +108,19 @@ def test_it_says_how_what_is_active_runs_now_where_that_is_not_what_was_chosen(c
 
 
 def test_why_a_version_waits_is_told_with_and_without_an_agent(command: Command) -> None:
+def test_it_says_what_the_agent_has_counted(command: Command) -> None:
+    command.shelf.run("1.0.0")
+    counts = {"samples_taken": 50_120, "samples_late": 0, "windows": 0, "windows_failed": 1_204}
+    now = Told({"tiny": "1.0.0"}, counts={"tiny": counts, "other": counts}, counted=1.7e9)
+    with command.shelf.store.agent_lock() as lock:
+        lock.say(now.line())
+        assert command("status") == 0
+        told = command.out.splitlines()[-1]
+        assert command.document("status")["agent"]["counts"]["tiny"] == counts
+    assert told.startswith("  counted until ")
+    assert told.endswith(": samples taken 50,120, windows 0, windows failed 1,204")
+
+
     store = command.shelf.store
     command.shelf.run("1.0.0")
     waits = command.shelf.install("1.1.0")
@@ -134,6 +147,8 @@ def test_why_a_version_waits_is_told_with_and_without_an_agent(command: Command)
         "ways": {},
         "lacks": {},
     }
+        "counts": {},
+        "counted": 0.0,
 
     with store.agent_lock() as lock:
         lock.say(Told({"tiny": "1.1.0"}, lacks={"tiny": "3 of 10 good predictions"}).line())
