@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.bundle.files import read_range
 from edge_runtime.bundle.manifest import MAX_MANIFEST_BYTES, Manifest, decode
-from edge_runtime.bundle.sources import ArchiveSource, FolderSource, Source, translated
+from edge_runtime.bundle.sources import ArchiveSource, FolderSource, Source, as_bundle_error
 from edge_runtime.errors import BundleError, EdgeError, TrustError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Held:
         """The whole file; raises BundleError when it was altered."""
         if self._descriptor < 0:
             return self._bundle.read(self._name)
-        with _about(self._bundle.location), translated():
+        with _about(self._bundle.location), as_bundle_error():
             chunks = read_range(self._descriptor, 0, self._bundle.size_of(self._name))
             return _joined(self._bundle._digested(self._name, chunks))
 

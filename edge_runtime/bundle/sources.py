@@ -80,7 +80,7 @@ class ArchiveSource(_Opened):
     """A bundle file. Raises ArchiveError unless it is a canonical archive."""
 
     def __init__(self, path: str) -> None:
-        with translated():
+        with as_bundle_error():
             super().__init__(path, open_regular(path))
             # `closefd`: the descriptor outlives this file object and is closed in `close`.
             try:
@@ -94,7 +94,7 @@ class ArchiveSource(_Opened):
 
     def chunks(self, name: str) -> Iterator[bytes]:
         entry, crc32 = self._index[name], 0
-        with translated():
+        with as_bundle_error():
             for chunk in read_range(_still_open(self._descriptor), entry.offset, entry.size):
                 crc32 = zlib.crc32(chunk, crc32)
                 yield chunk
@@ -118,7 +118,7 @@ class FolderSource(_Opened):
     """
 
     def __init__(self, path: str) -> None:
-        with translated():
+        with as_bundle_error():
             super().__init__(path, open_folder_at(path))
             try:
                 found: dict[str, int] = {}
@@ -132,14 +132,14 @@ class FolderSource(_Opened):
     def chunks(self, name: str) -> Iterator[bytes]:
         descriptor = self.open(name)
         try:
-            with translated():
+            with as_bundle_error():
                 yield from read_range(descriptor, 0, self.sizes[name])
         finally:
             os.close(descriptor)
 
     def open(self, name: str) -> int:
         expected = self.sizes[name]
-        with translated():
+        with as_bundle_error():
             descriptor = self._open(name)
         try:
             found = os.fstat(descriptor)
@@ -218,7 +218,7 @@ def _still_open(descriptor: int) -> int:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def as_bundle_error() -> Iterator[None]:
     """Plain OSError in, BundleError out; UnreadableError where the bundle may be whole all the same."""
     try:
         yield

@@ -76,5 +76,5 @@ def lighter(rows: Sequence[Measured], running: Candidate) -> Candidate | None:
     times = {each.candidate: each.p50_us for each in able(rows) if each.p50_us is not None}
     if running not in times:
         return None
-    faster = {name: time for name, time in times.items() if time * AS_FAST < times[running]}
-    return max(faster, key=lambda name: faster[name], default=None)
+    ahead = {name: time for name, time in times.items() if time * AS_FAST < times[running]}
+    return max(ahead, key=lambda name: ahead[name], default=None)

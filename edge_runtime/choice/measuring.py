@@ -197,15 +197,20 @@ class _Turns:
             self._tell(f"measures again {', '.join(map(str, again))}: their times are near")
         found = {row.candidate: row for row in rows}
         for candidate in again:
-            if self._spent_s > self._limits.total_s:
+            if self._is_over:
                 break  # what was found at first counts
             found[candidate] = faster(found[candidate], self.turn(candidate, None))
             self._tell(_told(found[candidate]))
         return list(found.values())
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether the time for all is."""
+        return self._spent_s > self._limits.total_s
+
     def _timed(self, candidate: Candidate, worker: Worker | None) -> Measured:
         limits = self._limits
-        if self._spent_s > limits.total_s:
+        if self._is_over:
             raise WorkerError(
                 f"it was not measured: those before it took {self._spent_s:.0f} s, where "
                 f"{limits.total_s:g} s are allowed for all."
@@ -254,5 +259,7 @@ def _row(candidate: Candidate, worker: Worker) -> Measured:
 def _told(row: Measured) -> str:
     if row.why_not:
         return f"{row.candidate} cannot serve: {row.why_not}"
+    if row.p50_us is None or row.memory_mb is None:
+        return f"{row.candidate} gave its golden outputs, and was not timed"
     limited = "" if row.allocated_mb is None else f", {row.allocated_mb:.0f} MB as `memory_mb` counts"
     return f"{row.candidate} takes {row.p50_us:.1f} µs for a row and {row.memory_mb:.0f} MB{limited}"

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.bundle.manifest import Variant
+from edge_runtime.bundle.manifest import Input, Variant
 
 Array = np.ndarray[Any, np.dtype[Any]]
 # What a model is called on, once it is known to be arrays: the one input, or columns or inputs by name.
@@ -94,6 +94,11 @@ def in_parts(
         for at in range(0, count, rows)
     ]
     return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+
+def are_columns(inputs: Sequence[Input]) -> bool:
+    """Whether these are several columns of a table, which are checked one by one: no row is bound."""
+    return len(inputs) > 1 and all(each.shape == (None,) for each in inputs)
 
 
 def row_shape(shape: tuple[int | None, ...]) -> tuple[int, ...] | None:

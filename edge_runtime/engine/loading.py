@@ -13,7 +13,7 @@ from edge_runtime.engine.candidate import Candidate, none_runs
 from edge_runtime.engine.guard import GuardedSession, blaming, session_of
 from edge_runtime.engine.registry import Found, Ways
 from edge_runtime.engine.requirements import only
-from edge_runtime.engine.select import choose, why_passed_over
+from edge_runtime.engine.select import demand_one, why_passed_over
 from edge_runtime.errors import ConfigError, EngineError, UnavailableError
 
 Got = TypeVar("Got")
@@ -85,7 +85,7 @@ class Here:
             usable += [Candidate(variant.id, name) for name in ways.usable if provider in ("", name)]
             passed += [(Candidate(variant.id, name), why) for name, why in _others(ways, provider)]
         if not usable:
-            self._first_variant()
+            self._demand_one()
             raise none_runs(
                 self._subject,
                 {each: UnavailableError(f"{self._subject}, {each}: {why}") for each, why in passed},
@@ -97,7 +97,7 @@ class Here:
 
         Raises UnavailableError where that cannot run here.
         """
-        self._first_variant()
+        self._demand_one()
         return Survey((candidate,), ())
 
     def first_that(
@@ -132,10 +132,32 @@ class Here:
                 by_order += [error] if candidate != preferred else []
             else:
                 return First(candidate, got, self.notes(candidate, failed))
-        self._first_variant()
+        self._demand_one()
         if by_order and all(isinstance(each, ConfigError) for each in by_order):
             raise by_order[0]
         raise none_runs(self._subject, failed)
+
+    def notes(
+        self, runs: Candidate, failed: Mapping[Candidate, EngineError] | None = None
+    ) -> tuple[str, ...]:
+        """Why those that `failed`, or that the author prefers to `runs` and cannot run here, do not.
+
+        Of engines that nobody had to look for nothing is told.
+        """
+
+        def unavailable(name: str) -> str | None:
+            return self._unavailable(name) if name in self._looked else ""
+
+        failed = failed or {}
+        reasons = {str(candidate): str(error) for candidate, error in failed.items()}
+        for each in self._manifest.variants:
+            if each.id == runs.variant:
+                break
+            if why := why_passed_over(each, unavailable, self._board):
+                reasons.setdefault(each.id, why)
+        same = any(candidate.variant == runs.variant for candidate in failed)
+        name = str(runs) if same else runs.variant
+        return tuple(f"{other} does not run, {name} does: {why}" for other, why in reasons.items())
 
     def variant(self, candidate: Candidate) -> Variant:
         """The variant of a candidate."""
@@ -172,9 +194,9 @@ class Here:
             return session
         return GuardedSession(session, variant.engine, self._manifest.outputs)
 
-    def _first_variant(self) -> Variant:
-        """The first that may run; raises UnavailableError when none may."""
-        return choose(self._manifest, self._unavailable, board=self._board)
+    def _demand_one(self) -> None:
+        """Raise UnavailableError when no variant may run."""
+        demand_one(self._manifest, self._unavailable, self._board)
 
     def _why_not(self, variant: Variant) -> str:
         return why_passed_over(variant, self._unavailable, self._board)
@@ -190,28 +212,6 @@ class Here:
             self._on_look(name)
             self._looked[name] = registry.find([name])
         return self._looked[name]
-
-    def notes(
-        self, runs: Candidate, failed: Mapping[Candidate, EngineError] | None = None
-    ) -> tuple[str, ...]:
-        """Why those that `failed`, or that the author prefers to `runs` and cannot run here, do not.
-
-        Of engines that nobody had to look for nothing is told.
-        """
-
-        def unavailable(name: str) -> str | None:
-            return self._unavailable(name) if name in self._looked else ""
-
-        failed = failed or {}
-        reasons = {str(candidate): str(error) for candidate, error in failed.items()}
-        for each in self._manifest.variants:
-            if each.id == runs.variant:
-                break
-            if why := why_passed_over(each, unavailable, self._board):
-                reasons.setdefault(each.id, why)
-        same = any(candidate.variant == runs.variant for candidate in failed)
-        name = str(runs) if same else runs.variant
-        return tuple(f"{other} does not run, {name} does: {why}" for other, why in reasons.items())
 
 
 def load_best(

@@ -1,4 +1,4 @@
-"""Which variant of a bundle to run on this machine: a pure decision."""
+"""Which variants of a bundle may run on this machine: a pure decision."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,25 +11,16 @@ Unavailable = Callable[[str], str | None]
 _BROUGHT_BY_NOBODY = "nothing here brings it: install its package, or a newer edge-runtime"
 
 
-def choose(
-    manifest: Manifest,
-    unavailable: Unavailable,
-    *,
-    board: str = "",
-    installed: Callable[[], Mapping[str, str]] = installed_here,
-) -> Variant:
-    """The first variant that runs here; the author put them in order of preference.
+def demand_one(manifest: Manifest, unavailable: Unavailable, board: str) -> None:
+    """Raise UnavailableError that says of every variant why not, where none may run here.
 
-    `unavailable` is asked of an engine when its variant is reached, and of those behind it never.
-    `board`: what this device is, '' where nobody has said; then a variant's boards are not looked at.
-    `installed`: versions by name, asked for only where a variant requires something.
-    Raises UnavailableError that says of every variant why not.
+    See `why_passed_over`; what is behind the first one that may is not looked at.
     """
     reasons = []
     for variant in manifest.variants:
-        reason = why_passed_over(variant, unavailable, board, installed)
+        reason = why_passed_over(variant, unavailable, board)
         if not reason:
-            return variant
+            return
         reasons.append(f"{variant.id} {reason}")
     raise UnavailableError(
         f"{manifest.name} {manifest.version}: expected a variant that runs on this machine, found none: "
@@ -43,7 +34,12 @@ def why_passed_over(
     board: str,
     installed: Callable[[], Mapping[str, str]] = installed_here,
 ) -> str:
-    """Why `choose` does not take a variant, to follow its id; '' where it would."""
+    """Why a variant may not run here, to follow its id; '' where it may.
+
+    `unavailable` is asked only where the board fits.
+    `board`: what this device is, '' where nobody has said; then a variant's boards are not looked at.
+    `installed`: versions by name, asked for only where a variant requires something.
+    """
 
     def engine() -> str:
         why = unavailable(variant.engine)

@@ -40,7 +40,7 @@ def failed(what: str, by: str, error: Exception) -> EngineError:
 
 
 @contextmanager
-def translated(what: str, by: str) -> Iterator[None]:
+def as_engine_error(what: str, by: str) -> Iterator[None]:
     """Turn what a library raises, that has no common base of its own, into an EngineError."""
     try:
         yield

@@ -14,7 +14,7 @@ from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine.onnx_file import check_onnx
 from edge_runtime.engine.onnxruntime.library import CPU, NAME, SILENT, library
 from edge_runtime.engine.onnxruntime.session import OnnxRuntimePart, OnnxRuntimeSession
-from edge_runtime.engine.words import told, translated
+from edge_runtime.engine.words import as_engine_error, told
 from edge_runtime.errors import ConfigError, UnavailableError
 from edge_runtime.memory import TOO_LITTLE, return_freed_memory, says_refused
 
@@ -116,7 +116,7 @@ def _loaded(bundle: Bundle, file: str, subject: str, threads: int, start: Start 
         del raw
         return_freed_memory()  # before a forest needs thirteen times its file for a moment
         try:
-            with translated(f"{subject}: cannot be loaded", NAME):
+            with as_engine_error(f"{subject}: cannot be loaded", NAME):
                 session = (start or _on_the_processor)(model, _options(threads), threads)
         finally:
             if by_path:

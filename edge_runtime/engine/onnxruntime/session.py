@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.bundle.manifest import Input, Output
-from edge_runtime.engine.base import Array, in_parts, matches, numpy_dtype, row_shape, shape_text
+from edge_runtime.engine.base import (
+    Array,
+    are_columns,
+    in_parts,
+    matches,
+    numpy_dtype,
+    row_shape,
+    shape_text,
+)
 from edge_runtime.engine.onnxruntime.library import CPU, NAME
-from edge_runtime.engine.words import failed, translated
+from edge_runtime.engine.words import as_engine_error, failed
 from edge_runtime.errors import EngineError
 
 Tensor = Input | Output
@@ -65,7 +73,7 @@ class OnnxRuntimeSession:
             raise EngineError(f"{self._subject}: the model was closed.")
         count = len(next(iter(inputs.values())))
         at_once = _rows_at_once(inputs, count) if self.provider == CPU else count
-        try:  # not `translated`, which takes time in each call
+        try:  # not `as_engine_error`, which takes time in each call
             if count <= at_once:
                 arrays = session.run(self._output_names, dict(inputs))
             else:
@@ -213,10 +221,8 @@ def _bind_row(
     subject: str,
     kind: type[OnnxRuntimeRow],
 ) -> OnnxRuntimeRow | None:
-    # Texts have no buffer of fixed size, and a table's columns are checked one by one anyway.
-    is_table = len(inputs) > 1 and all(each.shape == (None,) for each in inputs)
-    if is_table or any(each.dtype == "string" for each in inputs):
-        return None
+    if are_columns(inputs) or any(each.dtype == "string" for each in inputs):
+        return None  # texts have no buffer of fixed size
 
     def buffers(tensors: Sequence[Tensor]) -> dict[str, Array] | None:
         made = {}
@@ -229,7 +235,7 @@ def _bind_row(
     bound_inputs, bound_outputs = buffers(inputs), buffers(outputs)
     if bound_inputs is None or bound_outputs is None:
         return None
-    with translated(f"{subject}: cannot be bound", NAME):
+    with as_engine_error(f"{subject}: cannot be bound", NAME):
         return kind(session, bound_inputs, bound_outputs, subject)
 
 

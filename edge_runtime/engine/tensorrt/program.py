@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime.engine.base import Array
 from edge_runtime.engine.tensorrt.cuda import Cuda
 from edge_runtime.engine.tensorrt.library import NAME, listener
-from edge_runtime.engine.words import translated
+from edge_runtime.engine.words import as_engine_error
 from edge_runtime.errors import EngineError, UnavailableError
 
 _DTYPES = {
@@ -68,7 +68,7 @@ class Program:
         self.subject = subject
         self._cuda = cuda
         self._logger = listener(trt)
-        with translated(f"{subject}: the plan cannot be loaded", NAME):
+        with as_engine_error(f"{subject}: the plan cannot be loaded", NAME):
             self._runtime: Any = trt.Runtime(self._logger)
             self._engine: Any = self._runtime.deserialize_cuda_engine(plan)
             if self._engine is None:  # as it says of every failure
@@ -137,7 +137,7 @@ class Program:
         """Tell the context where the tensors are, and how many rows they have."""
         self._bound = None
         context, problem = self._context, f"{self.subject}: {rows} rows cannot be run by TensorRT"
-        with translated(problem, NAME):
+        with as_engine_error(problem, NAME):
             for name, tensor in self.inputs.items():
                 if not context.set_input_shape(name, tensor.sizes(rows)):
                     raise EngineError(f"{problem}: {self._logger.said()}")

@@ -6,7 +6,7 @@ from threading import Lock
 import numpy as np
 
 from edge_runtime.bundle.manifest import Input, Output
-from edge_runtime.engine.base import Array, numpy_dtype, shape_text
+from edge_runtime.engine.base import Array, are_columns, numpy_dtype, shape_text
 from edge_runtime.engine.onnxruntime import OnnxRuntimePart
 from edge_runtime.engine.tensorrt.program import Buffers, Program, Tensor
 from edge_runtime.errors import EngineError
@@ -125,8 +125,7 @@ def _row(
     session: TensorRTSession, program: Program, inputs: Sequence[Input], outputs: Sequence[Output]
 ) -> TensorRTRow | None:
     """The short way; there is none for a table, nor where the graph does not read every input."""
-    is_table = len(inputs) > 1 and all(each.shape == (None,) for each in inputs)
-    if is_table or len(program.inputs) != len(inputs):
+    if are_columns(inputs) or len(program.inputs) != len(inputs):
         return None
     given = {each.name: program.host_array(program.inputs[each.name], 1) for each in inputs}
     made = {each.name: program.host_array(program.outputs[each.name], 1) for each in outputs}

@@ -125,6 +125,21 @@ def test_an_engine_of_others_is_told_before_it_is_tried_and_ours_are_not(
     assert told == ["tiny 1.0.0: tries the engine own of the package ownengine 1.0, up to 20 s"]
 
 
+def test_where_no_time_is_given_for_rows_the_candidates_are_proved_alone(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder = slot(tmp_path, tiny_bundle(variants=SLOW_AND_FAST))
+    with closing(Held()) as held:
+        rows = measure("x", folder, Worker, held, limits=Limits(measure_s=0), say=told.append)
+    assert [(str(row.candidate), row.why_not, row.p50_us) for row in rows] == [
+        ("slow on cpu", "", None),
+        ("fast on cpu", "", None),
+    ]
+    assert told[1:] == [
+        "x: slow on cpu gave its golden outputs, and was not timed",
+        "x: fast on cpu gave its golden outputs, and was not timed",
+    ]
+
+
 def test_one_alone_is_timed_if_that_is_asked_for(tmp_path: Path) -> None:
     held = Held()
     folder = slot(tmp_path, tiny_bundle())

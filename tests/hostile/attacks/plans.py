@@ -44,7 +44,7 @@ CASES = (
     _case(
         "a plan as the only variant",
         loading_changed(_for_tensorrt()),
-        ("engine.select.choose: found none",),
+        ("engine.select.demand_one: found none",),
         r"found none: fp32 needs tensorrt \(",
         error=UnavailableError,
     ),

@@ -150,13 +150,13 @@ CASES = (
     _case(
         "a link in place of a folder's file",
         _in_folder(_link_to_outside),
-        ("bundle.sources.translated: cannot be read",),
+        ("bundle.sources.as_bundle_error: cannot be read",),
         "the bundle cannot be read: Too many levels of symbolic links",
     ),
     _case(
         "a link in place of a folder",
         _in_folder(_folder_link),
-        ("bundle.sources.translated: cannot be read",),
+        ("bundle.sources.as_bundle_error: cannot be read",),
         "the bundle cannot be read: (Not a directory|Too many levels)",
     ),
     _case(
@@ -168,7 +168,7 @@ CASES = (
     _case(
         "a folder's file removed",
         _in_folder(lambda model: model.unlink()),
-        ("bundle.sources.translated: cannot be read",),
+        ("bundle.sources.as_bundle_error: cannot be read",),
         "the bundle cannot be read: No such file",
     ),
     _case(

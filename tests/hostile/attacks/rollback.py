@@ -162,7 +162,7 @@ CASES = (
     _case(
         "a bundle for another board",
         loading_changed(_for_engine),
-        ("engine.select.choose: found none",),
+        ("engine.select.demand_one: found none",),
         "expected a variant that runs on this machine, found none",
         error=UnavailableError,
     ),

@@ -14,7 +14,7 @@ from tests.hostile.case import Case, Make
 from tests.hostile.protobuf import GRAPHS, buried
 from tests.support.tiny_bundle import TinyModel, tiny_bundle
 
-LOADED = ("engine.words.translated: failed",)
+LOADED = ("engine.words.as_engine_error: failed",)
 
 
 def _loaded(change: Callable[[onnx.ModelProto], object]) -> Make:

@@ -6,7 +6,7 @@ import pytest
 
 from edge_runtime.engine.tensorrt import library
 from edge_runtime.engine.tensorrt.engine import TensorRTEngine
-from edge_runtime.engine.words import translated
+from edge_runtime.engine.words import as_engine_error
 from edge_runtime.errors import EngineError
 
 
@@ -41,5 +41,5 @@ def test_where_none_is_installed_the_reason_says_how_this_machine_gets_one(
 
 def test_what_the_bindings_raise_becomes_one_of_our_errors() -> None:
     said = "it cannot be done by TensorRT: so it goes"
-    with pytest.raises(EngineError, match=said), translated("it cannot be done", library.NAME):
+    with pytest.raises(EngineError, match=said), as_engine_error("it cannot be done", library.NAME):
         raise RuntimeError("so it\n goes")
