@@ -23,9 +23,6 @@ def _number(low: float, high: float, text: str, unit: str = "") -> Any:
     )
 
 
-_Timeout = _number(0.1, 3_600, "Seconds.", "s")
-
-
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file."""
 
@@ -149,8 +146,12 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     name: Annotated[str, _about("The name in the bundle's manifest.", minLength=1)]
     source: SourceConfig
     bundle: Annotated[Path, _about("Installed if this model has nothing installed.")] | None = None
-    load_timeout_s: Annotated[float, _Timeout] = 60.0
-    run_timeout_s: Annotated[float, _Timeout] = 10.0
+    load_timeout_s: Annotated[
+        float, _number(0.1, 3_600, "A worker that is not ready by then is ended.", "s")
+    ] = 60.0
+    run_timeout_s: Annotated[
+        float, _number(0.1, 3_600, "A worker that does not answer by then is ended.", "s")
+    ] = 10.0
     memory_mb: Annotated[int, _number(64, 1_000_000, "MB its worker may allocate.", "MB")] | None = None
     cpu: Annotated[float, _number(0.01, 1_024, "Cores it may use on average.", "cores")] | None = None
     variant: Annotated[str, _about("The id of the one variant that is to run.", minLength=1)] | None = (

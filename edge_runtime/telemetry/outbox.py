@@ -60,7 +60,7 @@ class Outbox:
         another process has it.
         """
         self.path = path
-        self.on_append: Callable[[], None] = _ignore
+        self.on_append: Callable[[], object] = lambda: None
         self._on_event = on_event
         self._max_bytes = max_bytes
         self._boot_id = boot_id or this_boot()
@@ -256,7 +256,3 @@ def read_counts(path: Path) -> Counts | None:
 
 def _event(name: str, detail: str, count: int = 0) -> Event:
     return Event(seq=0, time=time.time(), event=name, detail=detail, count=count)
-
-
-def _ignore() -> None:
-    pass

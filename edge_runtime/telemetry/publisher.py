@@ -215,9 +215,8 @@ class Publisher:
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._counts["acks_ignored"] += 1
             return
-        if (
-            self._outbox.position(ack.stream, ack.seq) is None
-        ):  # a number we never gave: of another outbox, or a broken collector
+        # A number that we never gave is another outbox's, or a broken collector's.
+        if self._outbox.position(ack.stream, ack.seq) is None:
             self._counts["acks_ignored"] += 1
             return
         self._settle(ack.stream, ack.seq, heard=not retained)
