@@ -9,6 +9,7 @@ import click
 
 import edge_runtime
 from edge_runtime.errors import EdgeError, MissingExtraError
+from edge_runtime.starting import worded
 
 _GROUP = "edge_runtime.commands"
 
@@ -61,7 +62,7 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except EdgeError as error:
-        click.echo(f"{_level()}error: {error}", err=True)
+        click.echo(f"{_level()}error: {worded(str(error))}", err=True)
         _trace()
         return error.exit_code
     except ImportError as error:

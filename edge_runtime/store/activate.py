@@ -163,7 +163,7 @@ def is_active(state: State, slot: Slot) -> bool:
         raise StoreError(
             f"{slot.model} {slot.version}: it is not pending any more: a later request replaced it, its "
             "files were damaged, or what loaded it was ended. `edge-runtime status` shows what is; "
-            f"where an agent runs, journalctl -u edge-runtime tells why. {runs(now)}"
+            f"why, where an agent runs: journalctl -u edge-runtime. {runs(now)}"
         )
     return False
 

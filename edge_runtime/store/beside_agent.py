@@ -145,12 +145,11 @@ def demand_no_agent(store: Store, variant: str, provider: str, *, again: bool = 
         settings = " and ".join(f"`models[].{name} = {pins[name]!r}`" for name in given)
         raise StoreError(
             f"{store.root}: {options} would say what runs where no agent does, and one runs here. "
-            f"Nothing was changed. Write {settings} into its configuration and restart it: "
+            f"Nothing was changed. Write {settings} into its configuration, then: "
             "systemctl restart edge-runtime."
         )
     if again and store.agent_running():
         raise StoreError(
             f"{store.root}: --again would measure beside the agent, which does that by itself. Nothing "
-            f"was changed. Remove {store.root / FOLDER} and restart the agent: "
-            "systemctl restart edge-runtime."
+            f"was changed. Remove {store.root / FOLDER}, then: systemctl restart edge-runtime."
         )

@@ -12,12 +12,13 @@ from edge_runtime.bundle import Root
 from edge_runtime.choice import record
 from edge_runtime.choice.decision import able
 from edge_runtime.choice.record import Record
+from edge_runtime.starting import worded
 from edge_runtime.store.beside_agent import Told, bare, why_it_waits
 from edge_runtime.store.locks import Holder
 from edge_runtime.store.slots import ModelState, Slot, State, short
 
-
 _ALWAYS = ("samples_taken", "windows", "predictions")
+
 
 def choices(store: Path, state: State) -> dict[str, Record]:
     """What was measured and chosen, by model, of the active versions that have a record."""
@@ -79,9 +80,9 @@ def _lines(seen: Seen) -> Iterator[str]:
         else:
             yield model
             yield f"  {not_running(told, model)}"
-
         if told and (counts := told.counts.get(model)):
             yield f"  {_counts(counts, told.counted)}"
+
 
 def _agent(seen: Seen) -> str:
     """Whether it runs, and, where nothing runs beside it, where to look."""
@@ -92,7 +93,9 @@ def _agent(seen: Seen) -> str:
         return "running"
     if not seen.told.runs:
         return "running; its configuration names no model"
-    return "running, but no model runs: `edge-runtime doctor` and `journalctl -u edge-runtime` tell why"
+    return worded(
+        "running, but no model runs; why, `edge-runtime doctor` tells, and journalctl -u edge-runtime"
+    )
 
 
 def not_running(told: Told | None, model: str) -> str:
@@ -131,9 +134,6 @@ def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
             yield from (f"            {line}" for line in _ways(model, seen))
 
 
-def _ways(model: str, seen: Seen) -> Iterator[str]:
-    """How the active version is to run here, and how it runs now where that is not the same."""
-    found = seen.choices.get(model)
 def _counts(counts: Mapping[str, int], until: float) -> str:
     """What there was of it; what there always is even where it is none."""
     shown = (
@@ -145,6 +145,9 @@ def _counts(counts: Mapping[str, int], until: float) -> str:
     return f"counted until {when:%H:%M:%S}: {', '.join(shown)}"
 
 
+def _ways(model: str, seen: Seen) -> Iterator[str]:
+    """How the active version is to run here, and how it runs now where that is not the same."""
+    found = seen.choices.get(model)
     if found:
         yield _choice(found)
     now = seen.told.ways.get(model) if seen.told else None

@@ -7,6 +7,7 @@ machine's state and no fault of the model, so nothing may be decided by it.
 import re
 
 import edge_runtime
+from edge_runtime.starting import worded
 
 _VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 
@@ -19,7 +20,7 @@ def other_release(agent: str, worker: str) -> str:
     if agent == worker:
         return ""
     became = f"was upgraded from {agent} to {worker}" if worker else f"{agent} was removed from the disk"
-    return (
+    return worded(
         f"edge-runtime {became} while its agent runs, which can start no more workers; those that run "
         "go on. Restart the service: systemctl restart edge-runtime."
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from edge_runtime import cli
-from edge_runtime.errors import OlderReleaseError
+from edge_runtime import cli, starting
+from edge_runtime.errors import OlderReleaseError, StoreError
 from tests.support.broken_library import breaking
 
 COMMAND = Path(sys.executable).with_name("edge-runtime")
@@ -76,6 +76,19 @@ def test_an_error_on_purpose_is_one_line_and_its_exit_code(broken_command, capsy
 
     assert cli.run(["install"]) == 7
     assert capsys.readouterr().err == "error: motion 1.0.0: release 1 is below this store's floor 2.\n"
+
+
+@pytest.mark.parametrize(
+    ("systemd", "then"), [(True, "systemctl restart edge-runtime"), (False, "restart the agent")]
+)
+def test_an_error_names_no_command_of_systemd_where_there_is_none(
+    broken_command, capsys, monkeypatch: pytest.MonkeyPatch, *, systemd: bool, then: str
+) -> None:
+    monkeypatch.setattr(starting, "has_systemd", lambda _root: systemd)
+    broken_command(StoreError("Nothing was changed. Then: systemctl restart edge-runtime."))
+
+    assert cli.run(["install"]) == 7
+    assert capsys.readouterr().err == f"error: Nothing was changed. Then: {then}.\n"
 
 
 def test_a_fault_of_ours_is_told_without_a_traceback(broken_command, capsys) -> None:

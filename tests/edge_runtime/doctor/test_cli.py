@@ -106,7 +106,7 @@ def test_why_nothing_runs_is_told_by_status_and_doctor_beside_the_agent_and_with
         status = wait_for(
             lambda: limit in (said := rig.command("status", *store).stdout) and said, "the reason"
         )
-        assert status.startswith("agent  running, but no model runs: `edge-runtime doctor` and ")
+        assert status.startswith("agent  running, but no model runs; why, `edge-runtime doctor` tells")
         assert "\n  does not run yet\n" in status
         assert limit in status.splitlines()[-1], "it is told of the version that waits"
         told = findings("--config", rig.config)

@@ -6,6 +6,7 @@ from edge_runtime import __version__
 from edge_runtime.config import load
 from edge_runtime.doctor.findings import Device, Finding
 from edge_runtime.doctor.store import judge_idle, look
+from edge_runtime.starting import worded
 from edge_runtime.store import locks
 from edge_runtime.store.activate import bring_up
 from edge_runtime.store.beside_agent import Told
@@ -26,7 +27,7 @@ def test_an_agent_of_another_release_is_told_to_be_restarted(tmp_path: Path, she
         (_, found) = look(Device(store=shelf.store.root))
     assert found.state == "warning"
     assert f"edge-runtime was upgraded from {__version__} to {NEW} while its agent runs" in found.what
-    assert found.advice == "Restart the service: systemctl restart edge-runtime."
+    assert found.advice == worded("Restart the service: systemctl restart edge-runtime.")
 
 
 def test_an_agent_that_does_not_tell_its_release_is_only_seen(shelf: Shelf) -> None:

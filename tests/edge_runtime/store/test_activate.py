@@ -187,7 +187,7 @@ def test_an_agent_of_another_release_is_told_of_before_anybody_waits(
             f"process {agent}, takes nothing up: edge-runtime was upgraded from {__version__} to {NEW}"
         )
         with pytest.raises(
-            StoreError, match=rf"is installed and pending; .*{stuck}.*Restart the service"
+            StoreError, match=rf"is installed and pending; .*{stuck}.*Restart the (service|agent)"
         ):
             bring_up(shelf.store, slot, wait_s=0, say=said.append)
         assert said[1].startswith("warning: ")

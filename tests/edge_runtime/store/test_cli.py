@@ -3,6 +3,7 @@
 import time
 
 from edge_runtime.errors import BundleError, ConfigError, EngineError, StoreError, TrustError
+from edge_runtime.starting import worded
 from edge_runtime.store.beside_agent import Told
 from edge_runtime.store.slots import Slot
 from tests.edge_runtime.store.commands import AgentGoneError, Command, agent
@@ -160,14 +161,16 @@ class TestBesideAnAgent:
             assert command.install("1.0.0") == StoreError.exit_code
 
         assert "not pending any more" in command.err
-        assert "where an agent runs, journalctl -u edge-runtime tells why" in command.err
+        assert worded("why, where an agent runs: journalctl -u edge-runtime.") in command.err
         assert "None runs." in command.err
 
     def test_an_agent_that_does_not_decide_is_not_waited_for_for_ever(self, command: Command) -> None:
         with agent(command.shelf.store, lambda slot: None):
             assert command.install("1.0.0", "--wait", "0.2") == StoreError.exit_code
 
-        assert "not activated it within 0.2 s. Why not: journalctl -u edge-runtime." in command.err
+        assert (
+            worded("not activated it within 0.2 s. Why not: journalctl -u edge-runtime.") in command.err
+        )
         assert command.shelf.model().pending
 
     def test_why_a_version_waits_is_told_as_the_agent_knows_it(self, command: Command) -> None:

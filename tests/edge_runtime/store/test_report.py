@@ -7,13 +7,14 @@ from edge_runtime.choice import record
 from edge_runtime.choice.decision import Measured
 from edge_runtime.choice.key import Key, key_of
 from edge_runtime.errors import StoreError
+from edge_runtime.starting import worded
 from edge_runtime.store.beside_agent import Told
 from tests.edge_runtime.choice.rows import recorded, row
 from tests.edge_runtime.store.commands import Command
 from tests.edge_runtime.store.rig import confirm
 
-NOTHING_RUNS = (
-    "running, but no model runs: `edge-runtime doctor` and `journalctl -u edge-runtime` tell why"
+NOTHING_RUNS = worded(
+    "running, but no model runs; why, `edge-runtime doctor` tells, and journalctl -u edge-runtime"
 )
 
 
@@ -107,7 +108,6 @@ def test_it_says_how_what_is_active_runs_now_where_that_is_not_what_was_chosen(c
     assert under_active("fp32 on cpu") == [chosen, "now: fp32 on cpu"]
 
 
-def test_why_a_version_waits_is_told_with_and_without_an_agent(command: Command) -> None:
 def test_it_says_what_the_agent_has_counted(command: Command) -> None:
     command.shelf.run("1.0.0")
     counts = {"samples_taken": 50_120, "samples_late": 0, "windows": 0, "windows_failed": 1_204}
@@ -121,6 +121,7 @@ def test_it_says_what_the_agent_has_counted(command: Command) -> None:
     assert told.endswith(": samples taken 50,120, windows 0, windows failed 1,204")
 
 
+def test_why_a_version_waits_is_told_with_and_without_an_agent(command: Command) -> None:
     store = command.shelf.store
     command.shelf.run("1.0.0")
     waits = command.shelf.install("1.1.0")
@@ -146,9 +147,9 @@ def test_it_says_what_the_agent_has_counted(command: Command) -> None:
         "pending": {"tiny": "It is made for pi5."},
         "ways": {},
         "lacks": {},
-    }
         "counts": {},
         "counted": 0.0,
+    }
 
     with store.agent_lock() as lock:
         lock.say(Told({"tiny": "1.1.0"}, lacks={"tiny": "3 of 10 good predictions"}).line())

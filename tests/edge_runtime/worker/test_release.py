@@ -11,16 +11,17 @@ import pytest
 
 from edge_runtime import __version__
 from edge_runtime.errors import UnavailableError
+from edge_runtime.starting import worded
 from edge_runtime.worker import Worker
 from edge_runtime.worker.release import other_release
 from tests.support.slots import slot
 from tests.support.tiny_bundle import tiny_bundle
 from tests.support.upgraded import NEW, Site
 
-TOLD = (
-    b"edge-runtime was upgraded from 0.1.0 to 99.0.0 while its agent runs, which can start no more "
-    b"workers; those that run go on. Restart the service: systemctl restart edge-runtime."
-)
+TOLD = worded(
+    "edge-runtime was upgraded from 0.1.0 to 99.0.0 while its agent runs, which can start no more "
+    "workers; those that run go on. Restart the service: systemctl restart edge-runtime."
+).encode()
 # Agents of every release read this form: it may never change, as the agent is older than what wrote it.
 FORM = b"\x83\xa4type\xa6Failed\xa4kind\xb0UnavailableError\xa4text\xd9"
 
