@@ -107,18 +107,20 @@ class Waiting:
         return True
 
     def had_turn(self) -> None:
-        """An agent has ended this command's own turn: what that took is no wait.
+        """An agent, which may be gone again, has ended this command's own turn: that was no wait.
 
         Once: an agent that is started again and again gets no more time.
         """
+        self.whom = "agent"
         if not self._had_turn:
             self._had_turn = True
             self._until = time.monotonic() + self.wait_s
 
     def gave_up(self, then: str) -> str:
         """What was waited for in vain, and what to do; `then`: a sentence on what is now."""
+        whom = self._words or ("the agent" if self.whom == "agent" else "another process")
         return (
-            f"{self._subject}: {self._words or 'another process'} did not end within {self.wait_s:g} s. "
+            f"{self._subject}: {whom} did not end within {self.wait_s:g} s. "
             f"Wait for that and try again. {then}"
         )
 

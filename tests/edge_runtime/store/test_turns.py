@@ -14,7 +14,7 @@ import pytest
 
 from edge_runtime.errors import StoreBusyError, StoreError
 from edge_runtime.store.activate import Wanted, bring_up, choose_again
-from edge_runtime.store.beside_agent import told
+from edge_runtime.store.beside_agent import Waiting, told
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot
 from tests.edge_runtime.doctor.holding import holding
@@ -188,21 +188,32 @@ def test_an_agent_that_is_started_again_and_again_is_not_waited_for_for_ever(she
     over, said = threading.Event(), list[str]()
 
     def restart() -> None:
+        """Another one, as soon as the command has said that it waits for the one before."""
         while not over.is_set():
-            with holding(shelf.store.root / "agent.lock"):
-                over.wait(0.2)
+            with holding(shelf.store.root / "agent.lock") as agent:
+                while not over.is_set() and not any(f"process {agent}" in words for words in said):
+                    over.wait(0.01)
 
     agents = threading.Thread(target=restart)
     agents.start()
     try:
         wait_for(shelf.store.agent_running, "the first of them")
-        with pytest.raises(StoreError, match="has not activated it within 1 s"):
-            bring_up(shelf.store, slot, wait_s=1, say=said.append)
+        with pytest.raises(StoreError, match="has not activated it within 3 s"):
+            bring_up(shelf.store, slot, wait_s=3, say=said.append)
     finally:
         over.set()
         agents.join()
     assert pending(shelf).attempts == pending(shelf).allowed
     assert len({words for words in said if "waits for the agent, process" in words}) > 1
+
+
+def test_an_agent_that_ended_a_turn_and_is_gone_again_is_named_all_the_same(shelf: Shelf) -> None:
+    slot = shelf.install("1.0.0")
+    waiting = Waiting(shelf.store, "tiny 1.0.0", 0, lambda _: None)
+    assert waiting.whom == "command"
+    waiting.had_turn()
+    assert waiting.whom == "agent"
+    assert waiting.gave_up("").startswith(f"{slot.model} 1.0.0: the agent did not end within 0 s.")
 
 
 def test_what_a_turn_of_its_own_took_is_no_wait_for_the_agent_that_ends_it(shelf: Shelf) -> None:
