@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -46,47 +47,44 @@ def check_file(file: Path, *, connect: bool) -> list[Finding]:
 
 def check(config: Config, *, connect: bool) -> list[Finding]:
     """Look at every file the configuration names, and with `connect` at every broker."""
-    findings: list[Finding] = []
-
-    def look(subject: str, say: Callable[[], str]) -> bool:
-        try:
-            text, why = say(), ""
-        except EdgeError as error:
-            text, why = "", str(error)
-        if text or why:
-            findings.append(Finding(subject, text, why))
-        return not why
-
-    state = State()
-
-    def data() -> str:
-        nonlocal state
-        told = _data(config.device.data)
-        if os.path.isdir(config.store):  # else the first install makes it
-            state = Store(config.store).state()
-        return told
-
-    look("device.data", data)
-    trusts = look("device.trust", lambda: _trust(config))
-    look("device.board", lambda: _board(config.board))
+    data, state = _stored(config)
+    trust = _looked("device.trust", partial(_trust, config))
+    findings = [data, trust, _looked("device.board", partial(_board, config.board))]
     if config.device.temperature:
         findings.append(Finding("device.temperature", _temperature(config.device.temperature)))
     if config.fleet is None:
         findings.append(Finding("fleet", "none: rows stay in the outbox of this device"))
     else:
-        fleet = config.fleet
-        look("fleet", lambda: _broker("publishes to", fleet, connect=connect))
+        publishes = partial(_broker, "publishes to", config.fleet, connect=connect)
+        findings.append(_looked("fleet", publishes))
     active = {name: now.slots[now.active] for name, now in state.models.items() if now.active}
     for index, model in enumerate(config.models):
-        where, one = f"models[{index}]", model
-        findings += _bundle(where, config, model, active.get(model.name), trusts)
+        where = f"models[{index}]"
+        findings += _bundle(where, config, model, active.get(model.name), trusts=not trust.problem)
         if unknown := nobodys_provider(model):
             findings.append(Finding(f"{where}.provider", "", unknown))
-        look(f"{where}.source", lambda one=one: _source(config, one, connect=connect))  # type: ignore[misc]
+        findings.append(_looked(f"{where}.source", partial(_source, config, model, connect=connect)))
     if not config.models:
         findings.append(Finding("models", "none: only the device's health is measured"))
     findings += [Finding(key, "", warning=told) for key, told in lacking(config).items()]
     return findings
+
+
+def _looked(subject: str, say: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, say())
+    except EdgeError as error:
+        return Finding(subject, "", str(error))
+
+
+def _stored(config: Config) -> tuple[Finding, State]:
+    """The data folder, and what is installed there: nothing where that cannot be read."""
+    try:
+        told = _data(config.device.data)
+        there = os.path.isdir(config.store)  # else the first install makes it
+        return Finding("device.data", told), Store(config.store).state() if there else State()
+    except EdgeError as error:
+        return Finding("device.data", "", str(error)), State()
 
 
 def _data(folder: Path) -> str:
@@ -129,7 +127,7 @@ def _roots(config: Config) -> tuple[Root | None, Root | None]:
 
 
 def _bundle(
-    where: str, config: Config, model: ModelConfig, active: Slot | None, trusts: bool
+    where: str, config: Config, model: ModelConfig, active: Slot | None, *, trusts: bool
 ) -> Iterator[Finding]:
     """What a model runs, or installs first, and whether that has the variant that is to run.
 

@@ -52,8 +52,15 @@ def busy() -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def test_what_a_process_uses_is_counted_from_its_first_window_on_with_all_its_threads() -> None:
+@pytest.mark.parametrize("another", [False, True])
+def test_what_a_process_uses_is_counted_from_its_first_window_on_with_all_its_threads(
+    another: bool,
+) -> None:
+    """And nothing of `another` one before it is taken for its."""
     limit = CpuLimit(0.01)
+    if another:
+        with busy() as process:
+            limit.begin(process.pid)
     with busy() as process:
         wait_for(lambda: used_s(process.pid) > 0.2, "work")
         limit.begin(process.pid)
@@ -61,27 +68,12 @@ def test_what_a_process_uses_is_counted_from_its_first_window_on_with_all_its_th
         assert limit.wait_s() == 0
 
         wait_for(lambda: used_s(process.pid) > 0.5, "more work")
+        limit.begin(process.pid)
         limit.end()
         assert 10 < limit.wait_s() < 100
     limit.end()  # it is gone
     assert limit.event() == ("cpu limit reached", "the limit of 0.01 cores (`cpu`): windows wait")
     assert limit.event() is None
-
-
-def test_so_is_what_the_next_process_uses_and_nothing_of_the_one_before_is_taken_for_its() -> None:
-    limit = CpuLimit(0.01)
-    with busy() as process:
-        limit.begin(process.pid)
-    with busy() as process:
-        wait_for(lambda: used_s(process.pid) > 0.2, "work")
-        limit.begin(process.pid)
-        limit.end()
-        assert limit.wait_s() == 0
-
-        wait_for(lambda: used_s(process.pid) > 0.5, "more work")
-        limit.begin(process.pid)
-        limit.end()
-        assert 10 < limit.wait_s() < 100
 
 
 def used_s(pid: int) -> float:
