@@ -119,7 +119,8 @@ class OutboxRows:
         return self.last - self.stream.base
 
     def adopt(self, other: "OutboxRows", event: Row) -> None:
-        """Take over another outbox's only stream, with its rows and what it remembers, and go on in it.
+        """Take over another outbox's only stream, with its rows and what it remembers, and go on in it
+        until this is closed.
 
         The rows keep their stream and numbers, and their positions unless those are taken here. `event`
         is the next row in it.
@@ -138,7 +139,8 @@ class OutboxRows:
         with self._file.transaction(durable=True) as database:
             dropped, freed = self._make_room(database, cost)
             database.execute(_COUNT, ("dropped", other.dropped))
-            self._write_streams(database, self.streams, streams)
+            # No opening goes on in it: what fails here may be found done, and memory gave more numbers.
+            self._write_streams(database, self.streams, streams, life="")
             database.executemany("INSERT INTO rows VALUES (?, ?, ?)", moved)
             database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", other.remembered())
         self.streams = streams
@@ -216,7 +218,7 @@ class OutboxRows:
         kept = self._in_use(streams)
         with self._file.transaction(durable=True) as database:
             database.execute(_COUNT, ("boot", 1))
-            self._write_streams(database, known, kept)
+            self._write_streams(database, known, kept, life=self._life)
         return kept
 
     def _in_use(self, streams: Sequence[Stream]) -> tuple[Stream, ...]:
@@ -231,16 +233,19 @@ class OutboxRows:
             streams[-1],
         )
 
+    @staticmethod
     def _write_streams(
-        self, database: sqlite3.Connection, before: Sequence[Stream], now: Sequence[Stream]
+        database: sqlite3.Connection, before: Sequence[Stream], now: Sequence[Stream], *, life: str
     ) -> None:
+        """`life`: of those that are new; the next opening goes on in the newest if it is of the same."""
         for stream in before:
             if stream not in now:
                 database.execute("DELETE FROM streams WHERE base = ?", (stream.base,))
         for stream in now:
             if stream not in before:
-                values = (stream.base, stream.name, self._life)
-                database.execute("INSERT INTO streams VALUES (?, ?, ?)", values)
+                database.execute(
+                    "INSERT INTO streams VALUES (?, ?, ?)", (stream.base, stream.name, life)
+                )
 
     def _make_room(self, database: sqlite3.Connection, cost: int) -> tuple[int, int]:
         """Drop the oldest rows for `cost` bytes more; rows and bytes dropped.

@@ -147,6 +147,19 @@ def test_numbers_that_only_memory_knew_are_given_to_no_other_row(tmp_path: Path)
         assert done.stdout.strip() not in [chunk.stream for chunk in chunks_of(after)]
 
 
+def test_one_that_came_from_memory_is_gone_on_in_until_it_is_closed(rig: Rig) -> None:
+    """A failing card may have what it said it has not: then memory gave numbers behind those there."""
+    with rig.full():
+        rig.outbox.append([event()])
+    rig.try_the_disk_again()
+    stream = rig.outbox.stream
+    assert rig.outbox.append([event()]) == 4
+    rig.outbox.close()
+    rig.outbox = rig.open()
+    assert rig.outbox.append([event()]) == 1
+    assert rig.numbers() == [(stream, 1, 4), (rig.outbox.stream, 1, 1)]
+
+
 def test_each_time_begins_a_stream_and_empty_ones_are_not_kept(rig: Rig) -> None:
     streams = [rig.outbox.stream]
     for _ in range(3):

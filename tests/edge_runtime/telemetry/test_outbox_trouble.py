@@ -163,9 +163,9 @@ def test_on_a_disk_that_is_full_when_it_is_opened_rows_are_kept_in_memory_until_
         assert new is not None
         told = [(row.seq, row.event) for row in events(after, old.position)]
         assert told == [(2, "kept in memory"), (3, "rows on the disk again"), (4, "on the disk")]
-        assert new.stream == after.stream != old.stream
+        assert len({old.stream, new.stream, after.stream}) == 3
         assert after.position(new.stream, 4) == new.position
-        assert after.append([event()]) == 5
+        assert after.append([event()]) == 1
         assert after.recall("place") == b"two"
 
 
