@@ -19,6 +19,7 @@ from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
 
 _SETTLES_S = 1.0  # a file that is being copied changes again and again
+_LOCK_WAIT_S = 1.0  # the agent's main loop does not wait for others for long: it is tried again
 _Files = tuple[tuple[int, ...], ...]
 
 
@@ -35,11 +36,11 @@ class Bringing:
     """Installs what fails for the machine's fault again, more and more rarely; what fails for its own
     only once a file of it is another."""
 
-    def __init__(self, config: Config, store: Store, slots: Slots) -> None:
+    def __init__(self, config: Config, slots: Slots) -> None:
         self._config = config
-        self._store = store
+        self._store = Store(config.store, lock_wait_s=_LOCK_WAIT_S)
         self._slots = slots
-        self._root_file = store.root / "trust" / "root.json"
+        self._root_file = config.store / "trust" / "root.json"
         self._bad: dict[str, frozenset[str]] = {}  # what was rejected of a model while it had something
         self._installed: dict[str, _Files] = {}  # what was brought last, by model
         self._tries: dict[str, _Tries] = {}

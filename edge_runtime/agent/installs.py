@@ -33,7 +33,7 @@ class Installs:
         self._slots = Slots(store, books, runners)
         self._trials = Trials(config, store, books, runners, self._slots)
         self._choosing = Choosing(store, books, runners, self._slots)
-        self._bringing = Bringing(config, store, self._slots)
+        self._bringing = Bringing(config, self._slots)
 
     def begin(self) -> None:
         """Serve what was active, and install what the configuration brings for models without any."""

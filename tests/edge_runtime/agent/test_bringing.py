@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from edge_runtime.agent.books import Books
 from edge_runtime.agent.bringing import Bringing
 from edge_runtime.agent.slots import Slots
 from edge_runtime.store.disk import Store
-from edge_runtime.store.slots import ModelState
+from edge_runtime.store.slots import ModelState, Slot
 from edge_runtime.telemetry.messages import Event
 from edge_runtime.telemetry.outbox import Outbox
 from tests.support.agent import device
@@ -32,10 +33,10 @@ class Rig:
         device = {"id": "device-01", "trust": "root.json"}
         models = [{"name": "tiny", "bundle": "tiny.edge", "source": source}]
         config = settings.parse({"device": device, "models": models}, folder)
-        self.store = Store(config.store, lock_wait_s=0)
+        self.store = Store(config.store)
         self._outbox = outbox
         self._slots = Slots(self.store, Books(outbox, None), {})
-        self._bringing = Bringing(config, self.store, self._slots)
+        self._bringing = Bringing(config, self._slots)
 
     def put(self, version: str, **options: object) -> None:
         """As an editor or rsync puts it in place: at once, and whole."""
@@ -71,6 +72,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     """Where it is a matter of time whether it is tried again, it is at once."""
     monkeypatch.setattr(module, "rarely_s", lambda _: 0.0)
     monkeypatch.setattr(module, "_SETTLES_S", 0.0)
+    monkeypatch.setattr(module, "_LOCK_WAIT_S", 0.0)
     with Outbox(tmp_path / "outbox.db") as outbox:
         made = Rig(tmp_path, outbox)
         with made.store.agent_lock():
@@ -111,10 +113,13 @@ def test_a_bundle_that_is_refused_for_its_own_sake_is_let_be_until_its_file_is_a
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
-    install = rig.store.install
-    monkeypatch.setattr(
-        rig.store, "install", lambda path, **named: (opened.append(path), install(path, **named))
-    )
+    install = Store.install
+
+    def counted(store: Store, path: Path, **named: Any) -> Slot:
+        opened.append(path)
+        return install(store, path, **named)
+
+    monkeypatch.setattr(Store, "install", counted)
     rig.put("1.0.0", key=OTHER_KEY)
     rig.begin()
     for _ in range(3):
