@@ -6,12 +6,13 @@ another; what it says in between goes to its standard output, a line of JSON eac
 """
 
 import json
+import resource
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.process import limit_memory, stay_tied_to
+from edge_runtime.process import stay_tied_to
 
 if TYPE_CHECKING:
     from edge_runtime.engine.tensorrt.building import Request
@@ -29,8 +30,6 @@ def main() -> None:
 
     asked = msgspec.json.decode(sys.argv[1], type=Request)
     stay_tied_to(asked.parent)  # nobody else wants the plan
-    if asked.max_bytes:
-        limit_memory(asked.max_bytes)
     try:
         with open(asked.onnx, "rb") as given, open(asked.plan, "wb") as made:
             made.write(build(given.read(), asked))
@@ -63,8 +62,9 @@ def build(onnx: bytes, asked: "Request") -> Any:
     if plan is None:  # as it says of every failure
         said = logger.said()
         if "bad_alloc" in said or "OutOfMemory" in said or "out of memory" in said:
-            limit = f" ({asked.max_bytes >> 20} MiB)" if asked.max_bytes else ""
-            raise UnavailableError(f"building takes more memory than it may have{limit}: {said}")
+            limit, _ = resource.getrlimit(resource.RLIMIT_DATA)  # of the worker that asked
+            size = "" if limit == resource.RLIM_INFINITY else f" ({limit >> 20} MiB)"
+            raise UnavailableError(f"building takes more memory than it may have{size}: {said}")
         raise EngineError(f"it builds no plan: {said}")
     return plan
 
@@ -74,8 +74,6 @@ def _set_flags(trt: Any, config: Any, asked: "Request") -> None:
         flag = getattr(trt.BuilderFlag, name, None)
         if flag is not None:
             (config.set_flag if sign == "+" else config.clear_flag)(flag)
-    if asked.max_bytes:
-        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, asked.max_bytes)
 
 
 def _aim_at(trt: Any, config: Any, capability: str) -> None:

@@ -1,4 +1,4 @@
-"""Building a plan in a process of its own, with a time limit, a memory limit and progress."""
+"""Building a plan in a process of its own, with a time limit and progress."""
 
 import json
 import mmap
@@ -30,15 +30,13 @@ _TAIL_LINES = 3
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What the builder's process is told. module: of the library. flags: see `PlanKey`.
 
-    max_bytes: of memory, 0 for no limit. parent, onnx, plan: its parent and its descriptors, which
-    `build` fills in.
+    parent, onnx, plan: its parent and its descriptors, which `build` fills in.
     """
 
     module: str
     capability: str
     profile: Profile
     flags: tuple[str, ...]
-    max_bytes: int = 0
     parent: int = 0
     onnx: int = -1
     plan: int = -1
@@ -53,8 +51,9 @@ def build(
 ) -> memoryview:
     """The plan of an ONNX file, in memory of its own; `progress` hears how far it is, in words.
 
-    Raises EngineError when TensorRT refuses the graph, UnavailableError when its process dies or
-    `timeout_s` seconds are over: the model may be fine.
+    Raises EngineError when TensorRT refuses the graph, UnavailableError when its process dies, finds too
+    little memory, of which it may have what this one may, or `timeout_s` seconds are over: the model may
+    be fine.
     """
     title = named(request.module).title
     given, made = os.memfd_create("onnx"), os.memfd_create("plan")

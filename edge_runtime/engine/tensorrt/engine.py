@@ -1,16 +1,11 @@
 """The engine: from a variant to a session, by way of a plan that is kept or built."""
 
-import sys
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine
 from edge_runtime.engine.tensorrt import machine as machines
-from edge_runtime.engine.tensorrt.building import DEFAULT_TIMEOUT_S
-from edge_runtime.engine.tensorrt.cache import DEFAULT_MAX_BYTES
 from edge_runtime.engine.tensorrt.machine import Machine
 from edge_runtime.engine.tensorrt.plans import Plans
 from edge_runtime.engine.tensorrt.program import Program
@@ -18,35 +13,14 @@ from edge_runtime.engine.tensorrt.session import TensorRTSession
 from edge_runtime.errors import ConfigError, EngineError, UnavailableError
 
 
-def _to_stderr(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
 class TensorRTEngine:
     """Runs plans that it builds on this machine."""
 
     name = "tensorrt"
 
-    def __init__(
-        self,
-        *,
-        cache: Path | None = None,
-        max_cache_bytes: int = DEFAULT_MAX_BYTES,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-        max_bytes: int = 0,
-        progress: Callable[[str], None] = _to_stderr,
-        machine: Machine | None = None,
-    ) -> None:
-        """
-        Args:
-            cache: the folder that plans are kept in; see `default_folder`.
-            max_cache_bytes: how many bytes of plans are kept at most.
-            timeout_s: how long building one plan may take.
-            max_bytes: how much memory building one may take, 0 for as much as this process may.
-            progress: hears while a plan is built, in words.
-            machine: what runs plans; looked for when it is needed where nothing is given.
-        """
-        self._plans = Plans(cache, max_cache_bytes, timeout_s, max_bytes, progress)
+    def __init__(self, plans: Plans | None = None, machine: Machine | None = None) -> None:
+        """`machine`: what runs plans; looked for when it is needed where nothing is given."""
+        self._plans = plans or Plans()
         self._found = machine
 
     def why_unavailable(self) -> str:

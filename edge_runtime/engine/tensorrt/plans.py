@@ -1,5 +1,6 @@
 """The plan of a variant: one that is kept, or built now and kept."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine.onnx_file import check_onnx
 from edge_runtime.engine.tensorrt.building import Request, build
-from edge_runtime.engine.tensorrt.cache import PlanCache, default_folder
+from edge_runtime.engine.tensorrt.cache import DEFAULT_MAX_BYTES, PlanCache, default_folder
 from edge_runtime.engine.tensorrt.key import PlanKey
 from edge_runtime.engine.tensorrt.machine import Machine
 from edge_runtime.errors import EdgeError, EngineError
@@ -23,15 +24,18 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 @dataclass(frozen=True)
 class Plans:
-    """folder: what they are kept in, None for `default_folder`. The others: see `TensorRTEngine`."""
+    """folder: what they are kept in, None for `default_folder`. max_cache_bytes: of all there, at most.
+    progress: hears while one is built, in words."""
 
-    folder: Path | None
-    max_cache_bytes: int
-    timeout_s: float
-    max_bytes: int
-    progress: Callable[[str], None]
+    folder: Path | None = None
+    max_cache_bytes: int = DEFAULT_MAX_BYTES
+    progress: Callable[[str], None] = _to_stderr
 
     def obtain(self, bundle: Bundle, variant: Variant, machine: Machine) -> Plan:
         """The kept plan, or else one that is built. Raises EngineError, BundleError."""
@@ -72,14 +76,12 @@ class Plans:
             capability=key.capability,
             profile=key.profile,
             flags=key.flags,
-            max_bytes=self.max_bytes,
         )
         self.progress(f"{subject}: building a plan for TensorRT, which may take minutes")
         try:
             return build(
                 onnx,
                 request,
-                timeout_s=self.timeout_s,
                 progress=lambda words: self.progress(f"{subject}: building: {words}"),
             )
         except EngineError as error:

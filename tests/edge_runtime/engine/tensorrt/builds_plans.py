@@ -68,7 +68,7 @@ def kept(path: Path) -> dict[str, Any]:
         key = plans._key(bundle, variant, here)
         for _ in range(2):
             heard: list[str] = []
-            engine = TensorRTEngine(cache=cache.folder, machine=here, progress=heard.append)
+            engine = TensorRTEngine(plans.Plans(cache.folder, progress=heard.append), here)
             notes = engine.prepare(bundle, variant)
             starts.append((heard[:1], notes))
     (file,) = cache.folder.iterdir()

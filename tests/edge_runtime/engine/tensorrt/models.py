@@ -17,6 +17,7 @@ from converter.converted import ConvertedBundle
 from edge_runtime.bundle import Bundle, open_bundle
 from edge_runtime.bundle.manifest import Variant
 from edge_runtime.engine.tensorrt.engine import TensorRTEngine
+from edge_runtime.engine.tensorrt.plans import Plans
 from tests.edge_runtime.engine.tensorrt.simulated_gpu import machine
 
 ID = "tensorrt-fp32"
@@ -70,12 +71,9 @@ def variant_of(bundle: Bundle) -> Variant:
 
 def engine_in(folder: Path, **settings: Any) -> TensorRTEngine:
     """One that keeps plans in `folder`, runs the forest on a simulated GPU, and tells nobody."""
-    given = {
-        "cache": folder / "plans",
-        "machine": machine(onnx_of(forest())),
-        "progress": lambda _: None,
-    }
-    return TensorRTEngine(**(given | settings))
+    here = settings.pop("machine", None) or machine(onnx_of(forest()))
+    given = {"folder": folder / "plans", "progress": lambda _: None}
+    return TensorRTEngine(Plans(**(given | settings)), here)
 
 
 def load(bundle: Bundle, engine: TensorRTEngine) -> Any:

@@ -93,12 +93,6 @@ def test_these_settings_are_changed_and_no_others(trt: Any, told: dict[str, Any]
     }
 
 
-def test_a_limit_of_memory_is_one_of_the_builders_work_space_too(told: dict[str, Any]) -> None:
-    _build(max_bytes=1 << 30)
-
-    assert told["changed"]["WORKSPACE"] == 1 << 30
-
-
 def test_a_profile_says_how_many_rows_there_are_at_least_mostly_and_at_most(
     told: dict[str, Any],
 ) -> None:
@@ -159,6 +153,5 @@ def test_an_engines_plan_is_the_one_that_these_settings_give(bundle: Bundle, tmp
         {"flags": ("+STRICT_NANS",)},
         {"profile": PROFILE},
         {"capability": "8.9"},
-        {"max_bytes": 2 << 30},
     ):
         assert built(**other) != kept, other

@@ -1,12 +1,14 @@
 """Plans by the real TensorRT-RTX in a child process; and libraries that hang, die or are broken."""
 
 import os
+import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import onnx
 import pytest
 
@@ -63,14 +65,31 @@ def test_an_operator_that_the_parser_does_not_know_is_named() -> None:
         build(model.SerializeToString(), request())
 
 
-def test_memory_has_a_limit() -> None:
-    with pytest.raises(UnavailableError, match=r"more memory than it may have \(150 MiB\)"):
-        build(matmul(), request(max_bytes=150 << 20))
+_LIMITED = """
+import sys
+import msgspec
+from edge_runtime.engine.tensorrt.building import Request, build
+from edge_runtime.errors import UnavailableError
+from edge_runtime.process import limit_memory
+limit_memory(int(sys.argv[1]))
+try:
+    build(sys.stdin.buffer.read(), msgspec.json.decode(sys.argv[2], type=Request))
+except UnavailableError as error:
+    print(error)
+"""
 
 
-def test_a_limit_that_does_not_even_let_the_library_load_is_told() -> None:
-    with pytest.raises(UnavailableError, match="TensorRT-RTX"):
-        build(matmul(), request(max_bytes=30 << 20))
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (150 << 20, "building takes more memory than it may have (150 MiB): "),
+        (30 << 20, ""),  # the library cannot even be loaded
+    ],
+)
+def test_a_limit_of_memory_counts_for_the_builder_and_is_told(limit: int, told: str) -> None:
+    command = [sys.executable, "-c", _LIMITED, str(limit), msgspec.json.encode(request())]
+    done = subprocess.run(command, input=matmul(), capture_output=True, check=True)
+    assert done.stdout.decode().startswith(f"TensorRT-RTX: {told}"), done
 
 
 @pytest.fixture

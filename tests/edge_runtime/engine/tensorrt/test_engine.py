@@ -183,11 +183,11 @@ def test_where_the_cache_is_no_folder_the_plan_is_used_all_the_same(
 
 
 def test_without_a_home_the_plan_is_used_and_the_note_says_what_to_set(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("EDGE_RUNTIME_CACHE", raising=False)
     monkeypatch.setattr(Path, "home", _homeless)
-    (note,) = load(bundle, engine_in(tmp_path, cache=None)).notes
+    (note,) = load(bundle, TensorRTEngine(plans.Plans(), machine(onnx_of(forest())))).notes
     assert "Set EDGE_RUNTIME_CACHE to a folder" in note
 
 
@@ -203,11 +203,6 @@ def test_what_tensorrt_refuses_is_an_error_of_the_bundle(bundle: Bundle, tmp_pat
     ) as caught:
         engine_in(tmp_path).load(bundle, variant, threads=1)
     assert not isinstance(caught.value, UnavailableError)
-
-
-def test_too_little_memory_to_build_is_the_machines_fault(bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match=r"more memory than it may have \(150 MiB\)"):
-        load(bundle, engine_in(tmp_path, max_bytes=150 << 20))
 
 
 def test_a_profile_that_takes_no_single_row_is_refused(bundle: Bundle, tmp_path: Path) -> None:
@@ -226,5 +221,5 @@ def test_an_engine_tells_of_a_build_on_standard_error(
     bundle: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given = machine(onnx_of(forest()))
-    TensorRTEngine(cache=tmp_path / "plans", machine=given).prepare(bundle, variant_of(bundle))
+    TensorRTEngine(plans.Plans(tmp_path / "plans"), given).prepare(bundle, variant_of(bundle))
     assert "forest 1.0.0" in capfd.readouterr().err
