@@ -25,7 +25,7 @@ _Files = tuple[tuple[int, ...], ...]
 
 @dataclass
 class _Tries:
-    """Of a model that has nothing: from which files, by their stamps, and not before when again."""
+    """Of a model that has nothing: of which files, by their stamps, and not before when again."""
 
     files: _Files
     not_before_s: float = 0.0
@@ -42,7 +42,7 @@ class Bringing:
         self._slots = slots
         self._root_file = config.store / "trust" / "root.json"
         self._bad: dict[str, frozenset[str]] = {}  # what was rejected of a model while it had something
-        self._installed: dict[str, _Files] = {}  # what was brought last, by model
+        self._tried: dict[str, _Files] = {}  # what was tried last, by model
         self._tries: dict[str, _Tries] = {}
 
     def begin(self) -> None:
@@ -68,7 +68,7 @@ class Bringing:
         if tries is None:
             tries = _Tries(files)
             if was_rejected:  # just now: that is no loss, and the same would most likely be brought
-                tries = _Tries(self._installed.get(model.name, files), not_before_s=math.inf)
+                tries = _Tries(self._tried.get(model.name, files), not_before_s=math.inf)
         if files != tries.files:
             tries = _Tries(files, not_before_s=time.monotonic() + _SETTLES_S)
         self._tries[model.name] = tries
@@ -93,7 +93,6 @@ class Bringing:
                 root=load_root(trust) if trust else None,
                 accept=lambda manifest: check_fits(model, manifest, self._config.board),
             )
-            self._installed[model.name] = (*tries.files[:-1], stamp(self._root_file))  # pinned by now
             if warning := self._store.expiry_warning():
                 warn(f"{model.name}: {warning}")
         except EdgeError as error:
@@ -104,3 +103,5 @@ class Bringing:
                 then = "It is tried again by itself."
             told = type(error)(f"{str(error).rstrip('.')}. {then}")
             self._slots.failed(model.name, "install failed", told)
+        tries.files = (*tries.files[:-1], stamp(self._root_file))  # which the first install pins
+        self._tried[model.name] = tries.files

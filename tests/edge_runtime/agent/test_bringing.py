@@ -12,6 +12,7 @@ from edge_runtime.agent import bringing as module
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.bringing import Bringing
 from edge_runtime.agent.slots import Slots
+from edge_runtime.errors import StorageError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot
 from edge_runtime.telemetry.messages import Event
@@ -92,6 +93,23 @@ def test_what_fails_for_the_machines_fault_is_tried_again_and_told_once(rig: Rig
 
     rig.turn()
     assert rig.pending == "1.0.0"
+
+
+def test_what_an_install_pinned_before_it_failed_is_no_reason_to_try_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageError("no space is left.")
+
+    monkeypatch.setattr(module, "rarely_s", lambda _: 3600.0)
+    rig.put("1.0.0")
+    with monkeypatch.context() as disk:
+        disk.setattr(Store, "_install", full)
+        rig.begin()
+    assert rig.store.trusted_root() is not None
+    for _ in range(3):
+        rig.turn()
+    assert rig.pending == ""
 
 
 def test_it_is_tried_again_more_and_more_rarely(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
