@@ -335,7 +335,7 @@ def test_an_adapter_that_cannot_say_its_providers_has_its_own_way(
     monkeypatch.setattr(providing, "providers", lambda *_: _fails(ZeroDivisionError("oh"))())
     why = "its adapter is broken: ZeroDivisionError: oh"
     with open_bundle(_bundle(tmp_path, FIRST, THEN), root=None, allow_unsigned=True) as bundle:
-        found = Here(bundle).survey()
+        found = Here(bundle, board="pi4").survey()
         assert found.usable == (Candidate("fast"), Candidate("plain", "cpu"))
         assert found.passed == ((Candidate("fast", "another provider"), why),)
 
