@@ -153,7 +153,7 @@ class Held:
         """The whole file; raises BundleError when it was altered."""
         if self._descriptor < 0:
             return self._bundle.read(self._name)
-        with _about(self._bundle.location), as_bundle_error():
+        with _about(self._bundle.location), as_bundle_error(self._bundle.location):
             chunks = read_range(self._descriptor, 0, self._bundle.size_of(self._name))
             return _joined(self._bundle._digested(self._name, chunks))
 

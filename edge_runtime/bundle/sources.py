@@ -80,7 +80,7 @@ class ArchiveSource(_Opened):
     """A bundle file. Raises ArchiveError unless it is a canonical archive."""
 
     def __init__(self, path: str) -> None:
-        with as_bundle_error():
+        with as_bundle_error(path):
             super().__init__(path, open_regular(path))
             # `closefd`: the descriptor outlives this file object and is closed in `close`.
             try:
@@ -94,7 +94,7 @@ class ArchiveSource(_Opened):
 
     def chunks(self, name: str) -> Iterator[bytes]:
         entry, crc32 = self._index[name], 0
-        with as_bundle_error():
+        with as_bundle_error(self._path):
             for chunk in read_range(_still_open(self._descriptor), entry.offset, entry.size):
                 crc32 = zlib.crc32(chunk, crc32)
                 yield chunk
@@ -118,7 +118,7 @@ class FolderSource(_Opened):
     """
 
     def __init__(self, path: str) -> None:
-        with as_bundle_error():
+        with as_bundle_error(path):
             super().__init__(path, open_folder_at(path))
             try:
                 found: dict[str, int] = {}
@@ -132,14 +132,14 @@ class FolderSource(_Opened):
     def chunks(self, name: str) -> Iterator[bytes]:
         descriptor = self.open(name)
         try:
-            with as_bundle_error():
+            with as_bundle_error(self._path):
                 yield from read_range(descriptor, 0, self.sizes[name])
         finally:
             os.close(descriptor)
 
     def open(self, name: str) -> int:
         expected = self.sizes[name]
-        with as_bundle_error():
+        with as_bundle_error(os.path.join(self._path, name)):
             descriptor = self._open(name)
         try:
             found = os.fstat(descriptor)
@@ -218,8 +218,11 @@ def _still_open(descriptor: int) -> int:
 
 
 @contextmanager
-def as_bundle_error() -> Iterator[None]:
-    """Plain OSError in, BundleError out; UnreadableError where the bundle may be whole all the same."""
+def as_bundle_error(path: str) -> Iterator[None]:
+    """Plain OSError in, BundleError out; UnreadableError where the bundle may be whole all the same.
+
+    `path`: whose rights to look at, as an error of a name that was followed names a part of it.
+    """
     try:
         yield
     except OSError as error:
@@ -228,5 +231,5 @@ def as_bundle_error() -> Iterator[None]:
         if not what_to_do and isinstance(error.filename, str):
             from edge_runtime.durable import advice  # brings what a cold start need not wait for
 
-            what_to_do = advice(error.filename, error)
+            what_to_do = advice(path, error)
         raise kind(f"the bundle cannot be read: {error.strerror}. {what_to_do}".rstrip()) from error

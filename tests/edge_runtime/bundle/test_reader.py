@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -415,6 +416,22 @@ def test_one_that_is_dropped_is_closed_with_a_warning_that_names_it(open_files: 
         del bundle
 
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_of_a_file_that_may_not_be_read_it_is_told_whose_it_is() -> None:
+    with tempfile.TemporaryDirectory() as made:  # pytest's folders are closed to others
+        os.chmod(made, 0o755)
+        folder = unpack(payloads(SIGNED), Path(made) / "unpacked")
+        (folder / MODEL_FILE).chmod(0o600)
+        os.chown(folder / MODEL_FILE, 12_345, 12_345)
+        with open_folder(folder, root=root()) as bundle:
+            os.seteuid(65_534)
+            try:
+                with pytest.raises(UnreadableError, match="It belongs to user 12345, and this runs as"):
+                    bundle.read(MODEL_FILE)
+            finally:
+                os.seteuid(0)
 
 
 @pytest.mark.parametrize("left", [0, 1, 2])  # none for the folder; for listing it; for a folder in it
