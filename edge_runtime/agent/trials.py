@@ -16,6 +16,7 @@ from edge_runtime.config import Config, TrialConfig
 from edge_runtime.engine.requirements import demand_met
 from edge_runtime.errors import EdgeError, EngineError, UnavailableError
 from edge_runtime.store import blame
+from edge_runtime.store.beside_agent import bare
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import Slot, short
 from edge_runtime.store.trials import CONTACT
@@ -177,6 +178,7 @@ class Trials:
     def _ended(self, name: str, slot: Slot, why: str, pause_s: float) -> None:
         """An attempt failed, and is counted already; after the last it is rejected at once instead."""
         attempts = self._attempts[name, slot.digest]
+        why = bare(slot, why)
         attempts.ended = why
         if slot.attempts < 1:
             attempts.not_before_s = 0.0

@@ -119,6 +119,7 @@ def test_one_that_fails_while_it_serves_makes_way_and_no_window_is_lost(
             wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the good one to be told")
             (told,) = wait_for(lambda: rig.events("rejected"), "the event")
             assert told.detail.startswith("1 of 1 attempts of its trial failed; the last: ")
+            assert "tiny 1.1.0:" not in told.detail  # which the event names
             assert told.detail.endswith(". Version 1.0.0 goes on running.")
             assert [rig.events(name) for name in ("trial failed", "worker died")] == [[], []]
         finally:
