@@ -2,7 +2,10 @@
 
 import secrets
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.waiting import wait_for
@@ -14,6 +17,7 @@ class ManagerSocket:
     def __init__(self, folder: Path, *, abstract: bool = False) -> None:
         self.address = f"@edge-runtime-{secrets.token_hex(8)}" if abstract else str(folder / "notify")
         self.heard: list[str] = []
+        self._lock = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + self.address[1:] if abstract else self.address)
         self._socket.setblocking(False)
@@ -29,11 +33,29 @@ class ManagerSocket:
 
     def listen(self) -> list[str]:
         """Take what has come since; all of it so far."""
-        while True:
-            try:
-                self.heard.append(self._socket.recv(65_536).decode())
-            except BlockingIOError:
-                return self.heard
+        with self._lock:
+            while True:
+                try:
+                    self.heard.append(self._socket.recv(65_536).decode())
+                except BlockingIOError:
+                    return self.heard
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take what comes meanwhile, as systemd does: the kernel keeps ten messages, and no more."""
+        over = threading.Event()
+
+        def listen() -> None:
+            while not over.wait(0.05):
+                self.listen()
+
+        thread = threading.Thread(target=listen, name="service-manager")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def wait_for(self, text: str) -> str:
         """The first message that contains `text`."""

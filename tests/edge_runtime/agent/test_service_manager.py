@@ -25,7 +25,7 @@ STOP_S = 10.0  # a third of the unit's TimeoutStopSec
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[ManagerSocket]:
-    with ManagerSocket(tmp_path) as manager:
+    with ManagerSocket(tmp_path) as manager, manager.listening():
         yield manager
 
 
