@@ -13,6 +13,7 @@ def environment(folder: Path, *packages: str) -> Path:
     """The interpreter of a new environment with edge-runtime and these packages, one an ONNX Runtime."""
     _run(sys.executable, "-m", "venv", folder)
     pip = (folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check")
+    pip = (*pip, "--no-compile")  # most of what is installed is never imported
     _run(*pip, *_CORE, *packages)
     _run(*pip, "--no-deps", ROOT)
     return folder / "bin" / "python"
