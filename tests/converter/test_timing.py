@@ -4,8 +4,11 @@ import time
 from itertools import groupby
 
 import numpy as np
+import pytest
 
 from converter.timing import one_row_us, time_ratios
+
+pytestmark = pytest.mark.alone
 
 ROWS = [np.full((1, 1), i) for i in range(3)]
 

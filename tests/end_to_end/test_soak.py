@@ -17,6 +17,7 @@ from tests.support.soak_site import Reading
 from tests.support.soaking import Record, Soaked, left_behind, soak
 
 
+@pytest.mark.alone
 @pytest.mark.end_to_end
 def test_a_soak_loses_no_window_and_leaves_nothing_behind(tmp_path: Path) -> None:
     found = soak(

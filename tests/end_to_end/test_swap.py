@@ -7,6 +7,7 @@ import pytest
 from tests.support.swapping import swap_under_a_stream
 
 
+@pytest.mark.alone
 @pytest.mark.end_to_end
 def test_swaps_drop_no_window_predict_none_twice_and_keep_the_order(tmp_path: Path) -> None:
     found = swap_under_a_stream(tmp_path, 6, rate_hz=1000, pause_s=0.1)
