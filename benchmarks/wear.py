@@ -6,7 +6,8 @@ A real agent, a real broker (mosquitto), and a sensor that sends at a steady rat
 window of 4 samples every 2. Each case has an agent of its own, all at once, and its data folder is an
 ext4 file system of its own on a loop device, with the usual options: what the kernel writes to that
 device is what a card would get, the file system's journal and inodes included. Counting begins once the
-agent has run for a while, and both ends follow a `sync`. Needs root, loop devices and mosquitto.
+agent has run for a while, and both ends follow a `sync`: for minutes, as each 4 MB of the outbox's log
+are copied into its file, too. Needs root, loop devices and mosquitto.
 
 Cases: one window a second and ten; the fleet's broker there (rows leave the device when it has them),
 and away (rows stay); and the journal of samples in the data folder, as it is by default, or in memory.
@@ -62,7 +63,7 @@ CASES = (
 
 
 @click.command(help=__doc__.splitlines()[0])
-@click.option("--minutes", default=1.5, show_default=True, help="How long is counted.")
+@click.option("--minutes", default=10.0, show_default=True, help="How long is counted.")
 @click.option("--save/--no-save", "keep", default=True, help="Write the result into benchmarks/results.")
 def main(minutes: float, keep: bool) -> None:
     load_before = load_average()
