@@ -15,7 +15,7 @@ from edge_runtime.model import Model
 from tests.support.tiny_bundle import golden_windows, tiny_bundle
 
 pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 11), reason="Python 3.10 tells no profiler of a call to ONNX Runtime's session"
+    sys.version_info < (3, 11), reason="Python 3.10 tells no profiler when ONNX Runtime is called"
 )
 
 WINDOWS = golden_windows()
