@@ -13,7 +13,6 @@ from edge_runtime.agent.lacking import lacking, nobodys_provider
 from edge_runtime.agent.streamable import unfit
 from edge_runtime.boards import board
 from edge_runtime.bundle import Root, load_root, open_bundle, open_folder
-from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.bundle.rotation import decides
 from edge_runtime.config import BrokerConfig, Config, ModelConfig, TemperatureConfig
 from edge_runtime.engine.requirements import only
@@ -135,15 +134,10 @@ def _bundle(
     """
     key, why, told = "", "", "waits until a bundle is installed"
     if model.bundle is not None:
-        try:
-            manifest = _read(config, model.bundle, trusts)
-        except EdgeError as error:
-            yield Finding(f"{where}.bundle", "", str(error))
-            return
-        key, why = unfit(model, manifest, config.board)
-        told = f"installs {manifest.version} from {model.bundle.name} and runs it{_how(model)}"
+        version, key, why = brought(config, model, model.bundle, trusts=trusts)
+        told = f"installs {version} from {model.bundle.name} and runs it{_how(model)}"
         if not trusts:
-            told = f"{manifest.version} in {model.bundle.name} fits; whose it is cannot be told yet"
+            told = f"{version} in {model.bundle.name} fits; whose it is cannot be told yet"
     if key == "bundle":
         yield Finding(f"{where}.bundle", "", why)
         return
@@ -155,12 +149,28 @@ def _bundle(
         yield Finding(f"{where}.variant", "", why)
 
 
-def _read(config: Config, file: Path, trusts: bool) -> Manifest:
-    """What a bundle says, once all of it was looked at."""
-    root = _roots(config)[1] if trusts else None
-    with open_bundle(file, root=root, allow_unsigned=not trusts) as bundle:
-        bundle.check()
-        return bundle.manifest
+def brought(config: Config, model: ModelConfig, file: Path, *, trusts: bool) -> tuple[str, str, str]:
+    """The version in the bundle that a model is to install, the key of its table to blame, and why.
+
+    All of it is looked at, and whose it is where that can be told: `trusts`. Both '' for nothing.
+    """
+    try:
+        root = _roots(config)[1] if trusts else None
+        with open_bundle(file, root=root, allow_unsigned=not trusts) as bundle:
+            bundle.check()
+            manifest = bundle.manifest
+    except EdgeError as error:
+        return "", "bundle", str(error)
+    return manifest.version, *unfit(model, manifest, config.board)
+
+
+def trusts(config: Config) -> bool:
+    """Whether it can be told whom an install trusts, be it nobody."""
+    try:
+        _roots(config)
+    except EdgeError:
+        return False
+    return True
 
 
 def _lacks(config: Config, active: Slot, variant: str | None) -> str:

@@ -44,7 +44,7 @@ _WITH_DATA = (
 )
 _WITH_CONFIG = (
     Check("board", board.look),
-    Check("bundles", bundles.look),
+    Check("bundles", bundles.look, bundles.LIMIT_S),
     Check("service", service.look),
     Check("files", files.named),
     Check("certificates", files.certificates),

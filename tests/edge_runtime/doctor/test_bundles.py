@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.agent.check import check_file
 from edge_runtime.config import load
 from edge_runtime.doctor.bundles import look
 from edge_runtime.doctor.findings import Device, Finding
 from edge_runtime.store.disk import Store
 from tests.edge_runtime.store.rig import ROOT, confirm
 from tests.support.agent import AgentRig
-from tests.support.tiny_bundle import tiny_bundle
+from tests.support.tiny_bundle import OTHER_KEY, tiny_bundle
 
 NOBODY = "mqtt://127.0.0.1:1"
 
@@ -51,6 +52,26 @@ def test_one_that_cannot_be_installed_is_a_problem_of_its_key(
     assert told.state == "problem"
     assert told.what.startswith("`models[0].bundle`: ")
     assert what in told.what
+
+
+def test_one_of_somebody_else_is_a_problem_as_config_check_says(tmp_path: Path) -> None:
+    (told,) = found(tmp_path, tiny_bundle(key=OTHER_KEY))
+    (checked,) = (
+        one.problem for one in check_file(tmp_path / "agent.toml", connect=False) if one.problem
+    )
+    assert told.state == "problem"
+    assert f"{told.what} {told.advice}" == f"`models[0].bundle`: {checked}"
+    assert "signatures by" in told.what
+
+
+def test_where_nobody_can_tell_whom_to_trust_the_rest_of_it_is_looked_at(tmp_path: Path) -> None:
+    AgentRig(tmp_path, NOBODY)
+    (tmp_path / "root.json").write_text("{")
+    (told,) = look(Device(tmp_path / "agent.toml", load(tmp_path / "agent.toml")))
+    assert (told.state, told.what) == (
+        "ok",
+        "tiny: 1.0.0 in tiny-1.0.0.edge fits; whose it is cannot be told yet.",
+    )
 
 
 def test_where_something_is_installed_nobody_asks_for_it(tmp_path: Path) -> None:
