@@ -87,7 +87,7 @@ class Slots:
         return why if digest == self.model(name).active else ""
 
     def given(self, name: str, digest: str) -> None:
-        """A runner was given this bundle by somebody else."""
+        """A runner was given this bundle by somebody else; '' where what it was given serves no more."""
         self._given[name] = digest
 
     def judge_runners(self) -> None:

@@ -121,6 +121,7 @@ class Trials:
                 continue
             if served.failure:
                 del self._live[name]
+                self._slots.given(name, "")  # it may be confirmed by hand, and is served anew then
                 self._ended(name, self._slot(name, live.digest), served.failure, live.pause_s)
                 continue
             missing = live.missing(served.predictions, self._books.contact_s)

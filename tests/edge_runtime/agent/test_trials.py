@@ -1,5 +1,7 @@
 """Versions on trial in a running agent: confirmed by what they do, given up when they fail."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -166,6 +168,20 @@ def test_a_confirm_by_hand_ends_the_trial_beside_the_agent(tmp_path: Path, broke
             assert (done.returncode, done.stdout) == (0, f"tiny 1.1.0 {says}\n")
         wait_for(lambda: len(rig.events("confirmed")) == 2, "the event")
         assert rig.ready["running"] == {"tiny": "1.1.0"}
+
+
+def test_one_that_is_confirmed_by_hand_between_two_attempts_serves(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    trial = {"predictions": 1000, "attempts": 3}
+    with agent(tmp_path, broker.url, trial=trial) as rig, SensorRig(broker.url) as sensor:
+        wait_for(lambda: rig.ready["workers"], "the first attempt")
+        os.kill(rig.ready["workers"]["tiny"], signal.SIGKILL)
+        wait_for(lambda: rig.events("trial failed"), "its end")
+        assert rig.command("confirm", "--store", rig.data / "store").returncode == 0
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.0.0"}, "the one that was vouched for")
+        sensor.send(30)
+        wait_for(lambda: len(rig.starts()) == 14, "its predictions")
 
 
 def test_a_rollback_gives_the_trial_up_and_the_bundle_may_come_again(
