@@ -22,6 +22,7 @@ _BUSY_TIMEOUT_S = 5.0
 # A commit writes every page it touches, whole: of one row, two or three. Files from before have 4096.
 _PAGE_BYTES = 1024
 _LOG_BYTES = 4 << 20  # of write-ahead log, about, until it is copied into the file
+_INDEX_BYTES = 128 << 10  # of that log, at most
 
 # Row `id` of the stream with the greatest `base` below it has the number `id - base` there.
 _SCHEMA = f"""
@@ -124,12 +125,13 @@ def open_to_read(path: Path) -> ReadFile:
 
 
 def last_remembered(path: Path) -> list[tuple[object, ...]]:
-    """What a file that cannot be opened remembers, as (key, value), as far as it can be read.
+    """What a file that a disk does not let us open remembers, as (key, value), as far as it can be read.
 
-    What is still in its write-ahead log cannot, on a full disk.
+    Who has the file alone keeps the log's index in memory, where it takes no room of the disk.
     """
-    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    uri = f"file:{quote(str(path))}?mode=rw"
     with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as file:
+        file.execute("PRAGMA locking_mode = EXCLUSIVE")
         return file.execute("SELECT key, value FROM meta").fetchall()
     return []
 
@@ -171,7 +173,24 @@ def translated(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: cannot be used: {error.strerror}.") from error
 
 
+def _demand_room(path: Path) -> None:
+    """Raises DiskError where SQLite could not make its index of the log, which it maps into memory.
+
+    It makes sure of one byte in 4096. Where a file system's blocks are smaller and there are no more, a
+    write to another byte ends the process by SIGBUS.
+    """
+    with translated(path):
+        disk = os.statvfs(path.parent)
+    free_bytes = disk.f_frsize * disk.f_bavail
+    if free_bytes < _INDEX_BYTES and disk.f_blocks:  # none: a file system that does not count them
+        raise DiskError(
+            f"{path}: the disk does not take the write (it has {free_bytes:,} bytes left). Free space; "
+            "what was there before is untouched."
+        )
+
+
 def _open(path: Path) -> sqlite3.Connection:
+    _demand_room(path)
     with translated(path):
         database = sqlite3.connect(
             path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False

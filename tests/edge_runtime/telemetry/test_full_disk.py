@@ -229,6 +229,45 @@ def test_a_file_that_breaks_meanwhile_takes_no_row_of_memory_along(rig: Rig) -> 
     ]
 
 
+ENDED_ON_A_FULL_DISK = """
+import os, sys
+from pathlib import Path
+from edge_runtime.telemetry.messages import Event
+from edge_runtime.telemetry.outbox import Outbox
+from tests.support.small_disk import fill
+path, row = Path(sys.argv[1]), Event(seq=0, time=0.0, event="worker died", detail=200 * "x")
+outbox = Outbox(path)
+for place in range(500):
+    outbox.append([row], meta={"place": b"%d" % place})
+fill(path.parents[1])
+outbox.append([row], meta={"place": b"in memory"})
+if sys.argv[2] == "in order":
+    outbox.close()
+os._exit(0)
+"""
+REMEMBERED = """
+import sys
+from pathlib import Path
+from edge_runtime.telemetry.outbox import Outbox
+with Outbox(Path(sys.argv[1])) as outbox:
+    print(outbox.recall("place"))
+"""
+
+
+@pytest.mark.skipif(bool(small_disk.why_not()), reason=small_disk.why_not())
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("how", ["in order", "by a kill"])
+def test_what_a_full_disk_has_is_remembered_by_the_next_start_on_it(tmp_path: Path, how: str) -> None:
+    """It stands in SQLite's log alone by then. Blocks of 1024 bytes are such a small disk's, and no page
+    of the log's index, which is mapped, is whole where there are no more of them."""
+    with small_disk.ext4(tmp_path, megabytes=8) as disk:
+        arguments = [str(disk / "outbox" / "outbox.db"), how]
+        for program in ENDED_ON_A_FULL_DISK, REMEMBERED:
+            command = [sys.executable, "-c", program, *arguments]
+            done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout == "b'499'\n"
+
+
 @pytest.mark.skipif(bool(small_disk.why_not()), reason=small_disk.why_not())
 @pytest.mark.end_to_end
 def test_on_a_real_disk_that_is_full_every_row_reaches_the_fleet_once(
