@@ -109,7 +109,10 @@ class Outbox:
         return self._do(lambda held: held.read(after, max_rows, max_bytes))
 
     def position(self, stream: str, seq: int) -> int | None:
-        """Where number `seq` of `stream` is, or was; None when this outbox never gave it."""
+        """Where number `seq` of `stream` is, or was; None when this outbox never gave it.
+
+        Behind the last number here of a stream that has ended: where that is.
+        """
         with self._lock:
             span = self._rows.positions(stream, seq)
             return span[1] if span else None

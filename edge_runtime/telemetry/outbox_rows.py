@@ -173,13 +173,18 @@ class OutboxRows:
         return Chunk(at.name, last, int(found[0][0]) - at.base, last - at.base, batches)
 
     def positions(self, stream: str, seq: int) -> tuple[int, int] | None:
-        """The first and last position of `stream` up to `seq`; None if `seq` was never given there."""
+        """The first and last position of `stream` up to `seq`; None if `seq` was never given there.
+
+        One that has ended may have given more than is known here: what a power cut took, a copy never
+        had, or memory alone knew. The fleet's word on those is its word on all that is left.
+        """
         for index, found in enumerate(self.streams):
             if found.name == stream:
                 following = self.streams[index + 1 : index + 2]
-                end = following[0].base if following else self.last
-                inside = 0 <= seq <= end - found.base
-                return (found.base + 1, found.base + seq) if inside else None
+                count = (following[0].base if following else self.last) - found.base
+                if following:
+                    seq = min(seq, count)
+                return (found.base + 1, found.base + seq) if 0 <= seq <= count else None
         return None
 
     def remove(self, first: int, last: int) -> int:

@@ -259,6 +259,31 @@ def test_rows_of_an_older_stream_go_first_and_under_its_name(rig: Rig, scene: Sc
 
 
 @both
+def test_rows_that_the_fleet_has_and_a_power_cut_took_hold_up_none(rig: Rig, scene: Scene) -> None:
+    """The fleet acknowledges the old stream up to numbers that are not in the file any more."""
+    scene.broker(rig)
+    before = scene.outbox(boot_id="before")
+    before.append(predictions(5))
+    on_the_disk = {file: file.read_bytes() for file in scene.folder.glob("outbox.db*")}
+    before.append(predictions(5))
+    scene.collector()
+    publisher = scene.publisher()
+    wait_for(lambda: len(scene.store.rows[before.stream]) == 10, "all rows at the fleet")
+    publisher.close()
+    before.close()
+    for file, content in on_the_disk.items():
+        file.write_bytes(content)
+
+    after = scene.outbox(boot_id="after")
+    assert after.counts().rows == 5
+    after.append(predictions(3))
+    publisher = scene.publisher()
+    scene.await_empty(after)
+    assert scene.store.rows == {before.stream: set(range(1, 11)), after.stream: {1, 2, 3}}
+    assert publisher.counters()["acks_ignored"] == 0
+
+
+@both
 def test_an_outbox_that_breaks_at_work_is_announced_and_sent_from_its_start(
     rig: Rig, scene: Scene
 ) -> None:
