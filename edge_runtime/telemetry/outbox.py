@@ -218,7 +218,7 @@ class Outbox:
         lost = f"{memory.dropped:,} were dropped meanwhile" if memory.dropped else ""
         again = _event("rows on the disk again", lost, memory.dropped)
         try:
-            disk.adopt(memory, again)
+            disk.adopt(memory)
         except CorruptError:
             disk.close()
             memory.disk = None  # the next try finds out what is broken
@@ -229,6 +229,12 @@ class Outbox:
             memory.close_memory()
             self._rows, self._disk_again_s = disk, math.inf
             self._on_event(again)
+            try:
+                disk.append([again], {})
+            except DiskError as error:
+                self._rows = self._begin_in_memory(error, disk)
+            except (CorruptError, StorageError):
+                pass  # the next call finds that out
 
     def _told(self, name: str, detail: str) -> Event:
         """An event, after whoever watches has heard it."""

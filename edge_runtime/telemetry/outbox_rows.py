@@ -118,35 +118,32 @@ class OutboxRows:
         self.dropped += dropped
         return self.last - self.stream.base
 
-    def adopt(self, other: "OutboxRows", event: Row) -> None:
+    def adopt(self, other: "OutboxRows") -> None:
         """Take over another outbox's only stream, with its rows and what it remembers, and go on in it
         until this is closed.
 
-        The rows keep their stream and numbers, and their positions unless those are taken here. `event`
-        is the next row in it.
+        The rows keep their stream and numbers, and their positions unless those are taken here. No other
+        row comes with them: what fails here may be found done, and `other` gives the next numbers.
         """
         (stream,) = other.streams
         base = max(self.last, stream.base)
         offset = base - stream.base
         held = other._file.select("SELECT id, lane, body FROM rows ORDER BY id")
         moved = [(int(position) + offset, lane, body) for position, lane, body in held]
-        encoded, cost = _encoded([event], other.last + offset + 1, base)
-        moved += encoded
-        cost += other.used_bytes
         # One that begins here, too, never had a row.
         known = [known for known in self.streams if known.base < base]
         streams = self._in_use([*known, Stream(base, stream.name)])
         with self._file.transaction(durable=True) as database:
-            dropped, freed = self._make_room(database, cost)
+            dropped, freed = self._make_room(database, other.used_bytes)
             database.execute(_COUNT, ("dropped", other.dropped))
-            # No opening goes on in it: what fails here may be found done, and memory gave more numbers.
+            # No opening goes on in it, for the same reason.
             self._write_streams(database, self.streams, streams, life="")
             database.executemany("INSERT INTO rows VALUES (?, ?, ?)", moved)
             database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", other.remembered())
         self.streams = streams
-        self.last = other.last + offset + 1
+        self.last = other.last + offset
         self.rows += len(moved) - dropped
-        self.used_bytes += cost - freed
+        self.used_bytes += other.used_bytes - freed
         self.dropped += other.dropped + dropped
 
     def read(self, after: int, max_rows: int, max_bytes: int) -> Chunk | None:

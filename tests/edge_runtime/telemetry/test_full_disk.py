@@ -160,6 +160,24 @@ def test_one_that_came_from_memory_is_gone_on_in_until_it_is_closed(rig: Rig) ->
     assert rig.numbers() == [(stream, 1, 4), (rig.outbox.stream, 1, 1)]
 
 
+def test_a_disk_with_room_for_what_was_in_memory_and_no_more_has_the_next_kept_in_memory(
+    rig: Rig,
+) -> None:
+    with rig.full():
+        rig.outbox.append([event("one")])
+    first, log_bytes = rig.outbox.stream, Path(f"{rig.path}-wal").stat().st_size
+    while "rows on the disk again" not in rig.told:
+        log_bytes += 1024  # a page
+        with files_of_at_most(log_bytes):
+            rig.try_the_disk_again()
+    assert rig.told == ["rows in memory only", "rows on the disk again", "rows in memory only"]
+    second = rig.outbox.stream
+    assert rig.numbers() == [(first, 1, 2), (second, 1, 1)]
+    rig.try_the_disk_again()
+    assert rig.told[3:] == ["rows on the disk again"]
+    assert rig.numbers() == [(first, 1, 2), (second, 1, 2)]
+
+
 def test_each_time_begins_a_stream_and_empty_ones_are_not_kept(rig: Rig) -> None:
     streams = [rig.outbox.stream]
     for _ in range(3):

@@ -1,5 +1,6 @@
 """The outbox when its process is killed, the power goes, the disk is full or the file is broken."""
 
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,10 @@ from edge_runtime.errors import StorageError
 from edge_runtime.telemetry.messages import Batch, Event
 from edge_runtime.telemetry.outbox import Outbox
 from tests.edge_runtime.telemetry.rows import event, predictions
-from tests.support.outbox_rows import chunks_of
+from tests.support.faulty_disk import faults
+from tests.support.outbox_rows import chunks_of, events_by_name
+
+CHECKOUT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -167,6 +171,42 @@ def test_on_a_disk_that_is_full_when_it_is_opened_rows_are_kept_in_memory_until_
         assert after.position(new.stream, 4) == new.position
         assert after.append([event()]) == 1
         assert after.recall("place") == b"two"
+
+
+FAILED_SYNC = """
+import json, os, sys
+from pathlib import Path
+from edge_runtime.telemetry.messages import Event
+from edge_runtime.telemetry.outbox import Outbox
+from tests.support.full_disk import files_of_at_most
+from tests.support.outbox_rows import events_by_name
+path, told = Path(sys.argv[1]), []
+outbox = Outbox(path, boot_id="boot", on_event=lambda event: told.append(event.event))
+with files_of_at_most(Path(f"{path}-wal").stat().st_size):
+    outbox.append([Event(seq=0, time=0.0, event="in memory")])
+outbox._disk_again_s = 0.0  # half a minute later
+for number in range(3):
+    outbox.append([Event(seq=0, time=0.0, event=f"later {number}")])
+print(json.dumps([told, events_by_name(outbox)]), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_card_that_failed_the_last_sync_and_has_the_rows_has_none_by_the_name_of_another(
+    path: Path,
+) -> None:
+    """What the log had before the sync is found at the next opening; memory went on meanwhile."""
+    log = path.with_name(f"{path.name}-wal")
+    opening = 2  # syncs: of the log's head, and of the opening
+    card = faults("fsync,fdatasync", "EIO", when=f"{opening + 1}+", paths=[log])
+    command = [*card, sys.executable, "-c", FAILED_SYNC, str(path)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    told, sent = json.loads(done.stdout)
+    assert told == ["rows in memory only"]
+    with Outbox(path, boot_id="boot") as outbox:
+        found = events_by_name(outbox)
+    assert "in memory" in found.values(), "the file has what it said it has not"
+    assert found.items() <= sent.items()
 
 
 @pytest.mark.parametrize("content", [b"this is no database", b"\0" * 8192, None])
