@@ -60,11 +60,25 @@ def tell(event: str, model: str = "", version: str = "", detail: str = "") -> No
     say(f"{about}{about and ': '}{event}{detail and ': '}{detail}", level_of(event))
 
 
+class Heard:
+    """Tells what becomes of the outbox. `in_memory`: why new rows are there only; '' for on the disk."""
+
+    def __init__(self) -> None:
+        self.in_memory = ""
+
+    def __call__(self, event: Event) -> None:
+        tell(event.event, detail=event.detail)
+        if event.event in ("rows in memory only", "rows on the disk again"):
+            self.in_memory = event.detail if event.event == "rows in memory only" else ""
+
+
 class Books:
     """Thread-safe. A disk that is full stops nothing: what cannot be kept is dropped and counted."""
 
-    def __init__(self, outbox: Outbox, publisher: Publisher | None) -> None:
+    def __init__(self, outbox: Outbox, publisher: Publisher | None, heard: Heard | None = None) -> None:
+        """`heard`: what hears of the outbox."""
         self._outbox = outbox
+        self._heard = heard or Heard()
         self._publisher = publisher
         self._lock = threading.Lock()
         self._lost = 0
@@ -76,6 +90,11 @@ class Books:
     def connected(self) -> bool:
         """Whether the fleet's broker is."""
         return self._publisher is not None and self._publisher.connected
+
+    @property
+    def in_memory(self) -> str:
+        """Why new rows are in memory only; '' where they are on the disk."""
+        return self._heard.in_memory
 
     @property
     def contact_s(self) -> float:
@@ -170,11 +189,11 @@ def open_books(config: Config, broker: Broker | None) -> Iterator[Books]:
     `broker`: the fleet's. Raises StorageError when the outbox cannot be opened.
     """
     with ExitStack() as stack:
-        fleet = config.fleet
+        fleet, heard = config.fleet, Heard()
         outbox = Outbox(
             config.outbox,
             max_bytes=config.telemetry.max_outbox_bytes,
-            on_event=lambda event: tell(event.event, detail=event.detail),
+            on_event=heard,
         )
         stack.enter_context(outbox)
         publisher = None
@@ -188,4 +207,4 @@ def open_books(config: Config, broker: Broker | None) -> Iterator[Books]:
                 on_down=lambda reason: warn(f"fleet's broker: {reason}"),
             )
             stack.enter_context(publisher)
-        yield Books(outbox, publisher)
+        yield Books(outbox, publisher, heard)

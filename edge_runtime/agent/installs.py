@@ -29,6 +29,7 @@ class Installs:
         self, config: Config, store: Store, books: Books, runners: Mapping[str, ModelRunner]
     ) -> None:
         self._books = books
+        self._trouble = ""  # why the last step could not be done
         self._runners = runners
         self._slots = Slots(store, books, runners)
         self._trials = Trials(config, store, books, runners, self._slots)
@@ -54,7 +55,9 @@ class Installs:
             trials.begin()
             self._choosing.step(trials.serving)
             self._bringing.step()
+            self._trouble = ""
         except EdgeError as error:  # the store cannot be read or written now; what runs runs on
+            self._trouble = str(error)
             self._books.note_once("store trouble", detail=str(error))
 
     def stop(self) -> None:
@@ -98,11 +101,12 @@ class Installs:
 
     def pending(self) -> dict[str, Pending]:
         """By model, what waits to be active and cannot be tried now."""
-        return {
-            name: Pending(now.slots[now.pending].version, why)
-            for name, now in self.state.models.items()
-            if now.pending and (why := self._trials.waits(name))
-        }
+        waits = {}
+        for name, now in self.state.models.items():
+            trouble = "" if name in self._trials.serving else self._trouble
+            if now.pending and (why := self._trials.waits(name) or trouble):
+                waits[name] = Pending(now.slots[now.pending].version, why)
+        return waits
 
     def lacks(self) -> dict[str, str]:
         """By model, what the version that serves on trial has still to show."""
@@ -111,7 +115,7 @@ class Installs:
     def _why_idle(self, name: str) -> str:
         now, runner = self._slots.model(name), self._runners[name]
         if now.active is None:
-            return "" if now.pending else self.errors().get(name, "")
+            return "" if now.pending else self.errors().get(name, self._trouble)
         served = runner.served
         in_use = served is not None and served.digest == now.active
         return runner.trouble if in_use else self._slots.why_not_served(name)

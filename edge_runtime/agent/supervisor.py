@@ -207,13 +207,13 @@ class Supervisor:
         ready, waits, pending = self._now(), self._installs.waits(), self._installs.pending()
         ways = {name: way for name, runner in self._runners.items() if (way := runner.way)}
         lacks = self._installs.lacks()
-        counted = self._meter.counted
-        now = ready, waits, pending, ways, lacks, counted
+        counted, in_memory = self._meter.counted, self._books.in_memory
+        now = ready, waits, pending, ways, lacks, counted, in_memory
         changed, self._seen = now != self._seen, now
         if changed:
             runs = {name: ready.running.get(name, "") for name in self._runners}
             why = {name: waiting.why for name, waiting in pending.items()}
-            self._tell_commands(Told(runs, waits, why, ways, lacks, *counted).line())
+            self._tell_commands(Told(runs, waits, why, ways, lacks, *counted, in_memory).line())
         if changed if self._ready else self._settled():
             self._tell_manager(ready, waits, pending)
 

@@ -23,6 +23,7 @@ _MAX_ENTRIES = 20_000
 _MAX_PEM_BYTES = 1 << 20
 _SECRETS = ("key", "password_file")
 _READ_BY_OTHERS = 0o007
+_ROOM = "Make room there: `disk` below says how much there is."
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -31,8 +32,12 @@ def folders(device: Device) -> Iterator[Finding]:
     data = device.data
     assert data is not None
     wanted = [data] if device.config is None else folders_of(device.config)
+    systemd = has_systemd(device.root)
+    found: dict[object, Finding] = {}  # a disk that is full is told once
     for folder in sorted(set(wanted)):
-        yield _writable(folder, systemd=has_systemd(device.root))
+        told = _writable(folder, systemd=systemd)
+        found.setdefault(os.stat(nearest(folder)).st_dev if told.advice == _ROOM else told, told)
+    yield from found.values()
     if os.path.isdir(data):  # Path.is_dir would raise where we may not look
         yield from _owners(data)
 
@@ -51,7 +56,7 @@ def _writable(folder: Path, *, systemd: bool) -> Finding:
         if error.errno in _FULL:
             return problem(
                 f"{there}: nothing can be written there: {error.strerror}.",
-                "Make room there: `disk` below says how much there is.",
+                _ROOM,
             )
         why = error.strerror or type(error).__name__
         found = judge_unwritable(folder, there, me, why, systemd=systemd)

@@ -9,11 +9,12 @@ from edge_runtime.doctor.findings import Device, Finding, ok, problem, warning
 from edge_runtime.doctor.folders import in_the_way
 from edge_runtime.errors import EdgeError
 from edge_runtime.store import beside_agent
-from edge_runtime.store.beside_agent import Told, bare, why_stuck
+from edge_runtime.store.beside_agent import Told, bare, why_silent, why_stuck
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, State
 
 MEND = "Mend that. What the agent says: journalctl -u edge-runtime"
+_ROOM = "Make room there: `disk` says how much there is; the agent tries again by itself."
 TRIES_AGAIN = "Mend that; the agent tries again by itself. What it says: journalctl -u edge-runtime"
 
 
@@ -48,6 +49,9 @@ def look(device: Device) -> Iterator[Finding]:
     for name in sorted(says.runs.keys() - models.keys() if says else ()):
         if idle := _not_running(says, name, "is not installed", MEND):  # when again, the agent says
             yield idle
+    silent = why_silent(store)
+    for name in sorted({*configured} - models.keys() if silent else ()):
+        yield problem(f"{name} is not installed, and the agent does not run it: {silent}.", _ROOM)
     if store.agent_running():
         if stuck := why_stuck(store):
             what, _, advice = stuck.rpartition(". ")

@@ -1,5 +1,6 @@
 """What a command can say of the agent on the same store, and its wait for whoever has its turn."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,6 +26,7 @@ class Told(msgspec.Struct, frozen=True):
     `pending`, of all models: why the version that waits to be active cannot be tried now. `lacks`: what
     one that serves on trial has still to show. `ways`: how each that answers is run. `counts`: of
     samples, windows and predictions, by the names of metrics, until `counted`, in Unix seconds.
+    `in_memory`: why new rows are in memory only; '' where they are on the disk.
     """
 
     runs: Mapping[str, str]
@@ -34,6 +36,7 @@ class Told(msgspec.Struct, frozen=True):
     lacks: Mapping[str, str] = {}
     counts: Mapping[str, Mapping[str, int]] = {}
     counted: float = 0.0
+    in_memory: str = ""
 
     def line(self) -> str:
         """For the lock that the agent holds."""
@@ -47,6 +50,13 @@ def told(store: Store) -> Told | None:
         with suppress(msgspec.DecodeError):
             return msgspec.json.decode(agent.said, type=Told)
     return None
+
+
+def why_silent(store: Store) -> str:
+    """Why the agent that runs says nothing; '' where it does, or that is not known."""
+    if not store.agent_running() or told(store) is not None or os.statvfs(store.root).f_bavail:
+        return ""
+    return f"the disk of {store.root} is full"
 
 
 def why_it_waits(says: Told | None, pending: Slot) -> str:

@@ -114,7 +114,7 @@ def rollback(
 @JSON
 def status(folder: Path, as_json: bool) -> None:
     """Show which versions are installed, which one runs, which one waits or was rejected, and why."""
-    from edge_runtime.store.beside_agent import told
+    from edge_runtime.store.beside_agent import told, why_silent
     from edge_runtime.store.disk import Store
     from edge_runtime.store.report import Seen, as_document, as_text, choices
 
@@ -127,6 +127,7 @@ def status(folder: Path, as_json: bool) -> None:
         busy=store.activator(),
         told=told(store),
         choices=choices(folder, state),
+        silent=why_silent(store),
     )
     click.echo(json.dumps(as_document(seen)) if as_json else as_text(seen))
 

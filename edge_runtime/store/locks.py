@@ -36,9 +36,9 @@ class Lock:
     def say(self, line: str) -> None:
         """What `holder` shows of this process from now on; the same again costs nothing."""
         if line != self._said:
-            self._said = line
             who = f"{os.getpid()} {edge_runtime.__version__}\n{edge_runtime.__file__}\n{line}\n"
-            _write(self._descriptor, who.encode()[:_MAX_BYTES])
+            if _write(self._descriptor, who.encode()[:_MAX_BYTES]):
+                self._said = line
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def held(path: Path, *, wait_s: float, purpose: str) -> Iterator[Lock]:
         lock = Lock(descriptor)
         lock.say("")
         yield lock
-        _write(descriptor, b"")
+        _write(descriptor, b"\n")  # with its block: the next one may have to say that the disk is full
     finally:
         os.close(descriptor)
 
@@ -112,12 +112,15 @@ def _leave_to_owner(descriptor: int, folder: Path) -> None:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
-def _write(descriptor: int, text: bytes) -> None:
+def _write(descriptor: int, text: bytes) -> bool:
     """In place of what is there: who reads meanwhile finds the old or the new at the beginning. Only
-    people are told of it, so a full disk does not matter."""
-    with suppress(OSError):
-        os.pwrite(descriptor, text, 0)
-        os.ftruncate(descriptor, len(text))
+    people are told of it, so a full disk does not matter; False for that."""
+    try:
+        written = os.pwrite(descriptor, text, 0)
+        os.ftruncate(descriptor, written)
+    except OSError:
+        return False
+    return written == len(text)
 
 
 def _holder(descriptor: int) -> str:

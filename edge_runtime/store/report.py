@@ -29,8 +29,8 @@ def choices(store: Path, state: State) -> dict[str, Record]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is to show; `told` by the agent, None where it is not known; `busy`: a command that has
-    its turn to activate where no agent runs."""
+    """What there is to show; `told` by the agent, None where it is not known, and `silent`: why that is
+    so; `busy`: a command that has its turn to activate where no agent runs."""
 
     state: State
     root: Root | None
@@ -38,6 +38,7 @@ class Seen:
     busy: Holder | None
     told: Told | None
     choices: Mapping[str, Record]
+    silent: str = ""
 
 
 def as_document(seen: Seen) -> dict[str, Any]:
@@ -66,6 +67,8 @@ def as_text(seen: Seen) -> str:
 def _lines(seen: Seen) -> Iterator[str]:
     root, told, models = seen.root, seen.told, seen.state.models
     yield f"agent  {_agent(seen)}"
+    if told and told.in_memory:
+        yield f"rows   in memory only: {told.in_memory}"
     if root:
         keys = ", ".join(key[:12] for key in root.bundle.key_ids)
         yield f"trust  root version {root.version}, bundles signed by {root.bundle.threshold} of: {keys}"
@@ -89,7 +92,10 @@ def _agent(seen: Seen) -> str:
     if not seen.agent_running:
         busy = f"; a command, process {seen.busy.pid}, measures or tries a version" if seen.busy else ""
         return f"not running{busy}"
-    if seen.told is None or any(seen.told.runs.values()):
+    if seen.told is None:
+        effect = "it can neither install nor tell what runs. Make room there."
+        return f"running, but {seen.silent}: {effect}" if seen.silent else "running"
+    if any(seen.told.runs.values()):
         return "running"
     if not seen.told.runs:
         return "running; its configuration names no model"

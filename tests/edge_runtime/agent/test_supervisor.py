@@ -70,7 +70,7 @@ def test_what_is_told_is_made_anew_only_when_something_changed(
 
     assert made == ["report", "status"] * 2
     assert counts[1:11] == [2] * 10
-    nothing = '"waits":{},"pending":{},"ways":{},"lacks":{},"counts":{},"counted":0.0'
+    nothing = '"waits":{},"pending":{},"ways":{},"lacks":{},"counts":{},"counted":0.0,"in_memory":""'
     assert told == [f'{{"runs":{{"tiny":""}},{nothing}}}'] * 2
 
 

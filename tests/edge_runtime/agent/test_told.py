@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 
 from edge_runtime.store.beside_agent import Told, told
 from edge_runtime.store.disk import Store
+from tests.support import small_disk
 from tests.support.agent import AgentRig, agent, device
 from tests.support.brokers import Mosquitto
 from tests.support.own_engine import own_engine
@@ -141,3 +143,44 @@ def test_what_was_counted_is_shown_on_the_device_itself(tmp_path: Path, broker: 
             return {name: count for name, count in found.items() if count}
 
         wait_for(lambda: counts() == {"samples_taken": 20, "windows": 9, "predictions": 9}, "counts")
+
+
+@pytest.mark.skipif(bool(small_disk.why_not()), reason=small_disk.why_not())
+class TestOnAFullDisk:
+    """A real ext4 without a free block: neither the log nor the outbox is where one looks first."""
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path, broker: Mosquitto) -> Iterator[AgentRig]:
+        with small_disk.ext4(tmp_path, 24) as disk, device(tmp_path, broker.url) as rig:
+            rig.data = disk
+            rig.config.write_text(rig.config.read_text().replace('data = "state"', f'data = "{disk}"'))
+            yield rig
+
+    def shown(self, rig: AgentRig, command: str) -> str:
+        about = ["--config", rig.config] if command == "doctor" else ["--store", rig.data / "store"]
+        return rig.command(command, *about).stdout
+
+    def test_that_nothing_could_be_installed_is_told_though_no_lock_can_hold_it(
+        self, rig: AgentRig
+    ) -> None:
+        (rig.data / "store").mkdir()
+        small_disk.fill(rig.data)
+        rig.start()
+        full = f"the disk of {rig.data / 'store'} is full"
+        assert f"agent  running, but {full}: it can neither install nor" in self.shown(rig, "status")
+        told = f"store: tiny is not installed, and the agent does not run it: {full}."
+        assert told in self.shown(rig, "doctor")
+        assert rig.stop() == 0
+
+    def test_what_the_agent_could_not_do_is_told_after_a_restart(self, rig: AgentRig) -> None:
+        rig.start()
+        rig.stop()
+        Store(rig.data / "store").install(rig.bundle("1.1.0", seed=1))
+        small_disk.fill(rig.data)
+        rig.start_without_waiting()
+        wait_for(lambda: says(rig).runs.get("tiny"), "the active version")
+        shown = self.shown(rig, "status").splitlines()
+        assert shown[1].startswith(f"rows   in memory only: {rig.data}/outbox.db: the disk")
+        assert "state.json.tmp: the disk is full" in shown[-1]
+        assert "Why it waits: " in self.shown(rig, "doctor")
+        assert rig.stop() == 0

@@ -15,7 +15,7 @@ from edge_runtime.doctor.certificates import judge_certificate
 from edge_runtime.doctor.findings import Device, Finding
 from tests.edge_runtime.store.test_activate import only_what_modes_allow
 from tests.support import small_disk
-from tests.support.agent import COMMAND
+from tests.support.agent import COMMAND, AgentRig
 from tests.support.pki import Authority
 from tests.support.tiny_bundle import root_bytes
 
@@ -64,6 +64,20 @@ def test_a_full_disk_is_not_taken_for_a_right_that_is_missing(tmp_path: Path) ->
         (found,) = files.folders(Device(store=folder))
     assert found.what == f"{folder}: nothing can be written there: No space left on device."
     assert found.advice.startswith("Make room there")
+
+
+@pytest.mark.skipif(bool(small_disk.why_not()), reason=small_disk.why_not())
+def test_what_is_wrong_with_a_disk_is_told_once_of_all_folders_on_it(
+    tmp_path: Path,
+) -> None:
+    rig = AgentRig(tmp_path, "mqtt://127.0.0.1:1")
+    with small_disk.ext4(tmp_path, megabytes=24) as folder:
+        (folder / "journals").mkdir()
+        small_disk.fill(folder)
+        text = rig.config.read_text().replace('data = "state"', f'data = "{folder}"')
+        rig.config.write_text(text)
+        (found,) = files.folders(Device(rig.config, config.load(rig.config)))
+    assert found.what == f"{folder}: nothing can be written there: No space left on device."
 
 
 def test_a_folder_that_systemd_will_make_is_no_problem_yet() -> None:

@@ -121,6 +121,17 @@ def test_it_says_what_the_agent_has_counted(command: Command) -> None:
     assert told.endswith(": samples taken 50,120, windows 0, windows failed 1,204")
 
 
+def test_it_says_that_rows_are_in_memory_only(command: Command) -> None:
+    command.shelf.run("1.0.0")
+    with command.shelf.store.agent_lock() as lock:
+        lock.say(Told({"tiny": "1.0.0"}, in_memory="outbox.db: the disk is full.").line())
+        assert command("status") == 0
+    assert command.out.splitlines()[:2] == [
+        "agent  running",
+        "rows   in memory only: outbox.db: the disk is full.",
+    ]
+
+
 def test_why_a_version_waits_is_told_with_and_without_an_agent(command: Command) -> None:
     store = command.shelf.store
     command.shelf.run("1.0.0")
@@ -149,6 +160,7 @@ def test_why_a_version_waits_is_told_with_and_without_an_agent(command: Command)
         "lacks": {},
         "counts": {},
         "counted": 0.0,
+        "in_memory": "",
     }
 
     with store.agent_lock() as lock:
