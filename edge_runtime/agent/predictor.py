@@ -23,7 +23,7 @@ from edge_runtime.config import Config, ModelConfig
 from edge_runtime.errors import EdgeError, EngineError, InputError, WorkerError
 from edge_runtime.mqtt import Broker
 from edge_runtime.stream.pipeline import Windows
-from edge_runtime.stream.window import Cursor
+from edge_runtime.stream.window import Cursor, behind
 from edge_runtime.telemetry.messages import Row
 from edge_runtime.worker import Answer, Worker
 
@@ -100,12 +100,9 @@ class Predictor:
         if sensor := self._sensor:
             sensor.stream.wake()
 
-    def go_over(self, *, again: bool = False) -> None:
-        """Another worker has the next window, whatever it did to those before, and how fast.
-
-        `again`: in the next attempt of a trial, and no other version ran the window that ended the last.
-        """
-        self._suspicion.go_over(again=again)
+    def go_over(self) -> None:
+        """Another worker has the next window, whatever it did to those before, and how fast."""
+        self._suspicion.go_over()
         self._each_us = math.inf
 
     def listen(self, manifest: Manifest) -> bool:
@@ -142,7 +139,7 @@ class Predictor:
             self._nudged.wait(min(pause_s, wait_s))
             self._nudged.clear()
             return
-        windows = self._sensor.stream.next_windows(self._cursor, self._most(), wait_s)
+        windows = self._sensor.stream.next_windows(self._cursor, self._most(serving), wait_s)
         self._count_dropped(windows.dropped)
         between = 0
         if self.every > 1:
@@ -152,10 +149,6 @@ class Predictor:
             self._cursor = windows.cursor
             return
         self._cursor = windows.begin
-        if judged := self._suspicion.judged(windows.spans):
-            for span in judged:
-                self._leave_out(self._suspicion.ended_by, span.after)
-            return
         answer = self._ask(serving, worker, windows)
         if answer is None:
             return
@@ -175,9 +168,12 @@ class Predictor:
         with self._lock:
             self._latencies += [row.latency_us for row in rows]
 
-    def _most(self) -> int:
-        """How many windows to run at once: no more than a quarter of the time-out will do for."""
-        if self._suspicion.one_by_one:
+    def _most(self, serving: Serving) -> int:
+        """How many windows to run at once: no more than a quarter of the time-out will do for.
+
+        On trial it is to be known by which window an attempt ends: finding that out would cost another.
+        """
+        if serving.on_trial or self._suspicion.one_by_one:
             return 1
         return max(1, min(BATCH, int(self._model.run_timeout_s * 1e6 / 4 / self._each_us)))
 
@@ -242,9 +238,9 @@ class Predictor:
         except WorkerError as error:
             if self._stopping():
                 return None
+            if serving.on_trial:
+                self._pass_over(serving, windows, str(error))
             serving.died(str(error))
-            if serving.on_trial and len(windows.spans) == 1:
-                self._suspicion.ended(windows.spans[0], str(error))
             if self._suspicion.died(len(windows.spans)):
                 self._blame(serving, windows, str(error))
         except EdgeError as error:
@@ -262,10 +258,16 @@ class Predictor:
         return None
 
     def _fail(self, serving: Serving, windows: Windows, why: str) -> None:
-        """End the attempt of a trial, once it is known by which window: the version before runs that."""
-        if self._suspicion.refused(len(windows.spans)):
-            self._suspicion.ended(windows.spans[0], why)
-            serving.fail(why)
+        """End the attempt of a trial."""
+        self._pass_over(serving, windows, why)
+        serving.fail(why)
+
+    def _pass_over(self, serving: Serving, windows: Windows, why: str) -> None:
+        """The version before runs the window that ends an attempt. Where there is none the next attempt,
+        also after a restart, does not meet its samples again: one bad reading must not use up all."""
+        if serving.first:
+            count, cursor = behind(windows.spans[0])
+            self._leave_out(why, cursor, count)
 
     def _count_dropped(self, count: int) -> None:
         if count:
@@ -290,9 +292,9 @@ class Predictor:
         except InputError as error:
             self._leave_out(str(error), cursor)
 
-    def _leave_out(self, why: str, cursor: Cursor) -> None:
-        self.counts["failed"] += 1
-        self._failures[why] += 1
+    def _leave_out(self, why: str, cursor: Cursor, count: int = 1) -> None:
+        self.counts["failed"] += count
+        self._failures[why] += count
         self._commit([], cursor)
 
     def _commit(self, rows: Sequence[Row], cursor: Cursor) -> None:

@@ -36,7 +36,7 @@ class ModelRunner:
         self._books = books
         self._serving: Serving | None = None
         self._given: Installed | None = None  # that was last to be served
-        self._upcoming: tuple[Installed, Worker | None, Candidate | None, bool] | None = None
+        self._upcoming: tuple[Installed, Worker | None, Candidate | None, bool, bool] | None = None
         self._introduced: Worker | None = None
         self._leaving: Worker | None = None  # dismissed: its memory goes while the next one predicts
         self._predictor = Predictor(config, model, broker, books, lambda: self._stopping)
@@ -149,15 +149,17 @@ class ModelRunner:
         *,
         preferred: Candidate | None = None,
         on_trial: bool = False,
+        first: bool = False,
     ) -> None:
         """Go over to this bundle after the windows in hand; without a ready worker one is started.
 
         `preferred` is what its workers run first, at later starts, too.
-        On trial, a worker that dies or cannot run is not started again; see `served`.
+        On trial, a worker that dies or cannot run is not started again; see `served`. `first`: there is
+        no version before it that would run then.
         """
         self._given = installed
         with self._lock:
-            given_up, self._upcoming = self._upcoming, (installed, worker, preferred, on_trial)
+            given_up, self._upcoming = self._upcoming, (installed, worker, preferred, on_trial, first)
         if given_up is not None and given_up[1] is not None:
             given_up[1].close()
         self._nudge()
@@ -245,8 +247,7 @@ class ModelRunner:
             return
         self._see_off()
         old, self._serving = self._serving, self._keep(*upcoming)
-        again = old is not None and old.failure and old.installed.digest == upcoming[0].digest
-        self._predictor.go_over(again=bool(again))
+        self._predictor.go_over()
         if old is not None:
             self._leaving = old.dismiss()
 
@@ -261,6 +262,7 @@ class ModelRunner:
         worker: Worker | None,
         preferred: Candidate | None,
         on_trial: bool,
+        first: bool,
     ) -> Serving:
         return Serving(
             installed,
@@ -273,6 +275,7 @@ class ModelRunner:
             load_timeout_s=self._model.load_timeout_s,
             note=partial(self._note, installed.manifest.version),
             on_trial=on_trial,
+            first=first,
         )
 
     def _note(self, version: str, event: str, detail: str) -> None:

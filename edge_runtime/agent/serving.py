@@ -96,8 +96,9 @@ class Serving:
     `note(event, detail)` hears of every death, and why it cannot start, once for each reason. `trouble`
     says why there is no worker now, `fault` is what the last start raised, and of which folder, by its
     stamp. `on_trial`, a worker that dies or cannot run is not started again: `failure` says why, and
-    whoever counts the attempts decides, and tells it. `predictions` were good. `given_up`: whoever owns
-    the bundle removes it, so no worker is started again, and what a start finds now is no news.
+    whoever counts the attempts decides, and tells it; `first`: no version before it runs then.
+    `predictions` were good. `given_up`: whoever owns the bundle removes it, so no worker is started
+    again, and what a start finds now is no news.
     """
 
     def __init__(
@@ -109,12 +110,14 @@ class Serving:
         load_timeout_s: float,
         note: Callable[[str, str], None],
         on_trial: bool = False,
+        first: bool = False,
     ) -> None:
         self.installed = installed
         self.worker = worker
         self.trouble = ""
         self.fault: tuple[EdgeError, tuple[int, ...]] | None = None
         self.on_trial = on_trial
+        self.first = first
         self.given_up = False
         self.failure = ""
         self.predictions = 0

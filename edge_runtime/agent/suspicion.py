@@ -1,9 +1,6 @@
 """Which window is to blame when runs fail, and when its worker is. Pure: the time is told."""
 
 import math
-from collections.abc import Sequence
-
-from edge_runtime.stream.window import Span
 
 POISON_AFTER = 3  # workers that one window may take down
 RENEW_AFTER = 3  # windows in a row that a worker could not run
@@ -18,34 +15,15 @@ class Suspicion:
         self._deaths = 0  # in a row, of workers that had one and the same window
         self._failed_runs = 0  # in a row, each of another window
         self._renewed_s = -math.inf
-        self._last: Span | None = None  # the window that ended the last attempt of a trial
-        self.ended_by = ""  # what became of it
 
     @property
     def one_by_one(self) -> bool:
         """Whether the next window is to be run alone."""
         return self._singles > 0
 
-    def go_over(self, *, again: bool = False) -> None:
-        """Another worker has the next window, whatever it did to those before.
-
-        `again`: in the next attempt of a trial, and no other version ran the window that ended the last.
-        """
+    def go_over(self) -> None:
+        """Another worker has the next window, whatever it did to those before."""
         self._deaths = 0
-        if not again:
-            self._last = None
-
-    def ended(self, span: Span, why: str) -> None:
-        """This window ended an attempt of a trial."""
-        self._last, self.ended_by = span, why
-
-    def judged(self, spans: Sequence[Span]) -> list[Span]:
-        """Windows to be left out, as they share a sample with the one that ended the attempt before: one
-        bad reading of a sensor must not use up all attempts."""
-        last = self._last
-        if last is None:
-            return []
-        return [span for span in spans if span.after.run == last.after.run and span.first <= last.last]
 
     def answered(self) -> None:
         """A run went well."""

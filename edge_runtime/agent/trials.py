@@ -237,7 +237,10 @@ class Trials:
             tell_choice(self._books, name, slot.version, trial.brought)
         if name in self._runners:
             installed, worker, candidate = trial.take()
-            self._runners[name].serve(installed, worker, preferred=candidate, on_trial=on_trial)
+            first = self._slots.model(name).active is None
+            self._runners[name].serve(
+                installed, worker, preferred=candidate, on_trial=on_trial, first=first
+            )
             self._slots.given(name, slot.digest)
         else:
             trial.cancel()

@@ -67,6 +67,14 @@ def due(runs: Sequence[Run], cursor: Cursor, oldest: int, geometry: Geometry, li
     return Due(tuple(spans), cursor, dropped)
 
 
+def behind(span: Span) -> tuple[int, Cursor]:
+    """How many windows share a sample with this one and begin no earlier, itself among them, and where
+    the next begins. Samples of some may be still to come."""
+    stride = span.after.next - span.start
+    count = -((span.first - span.last - 1) // stride)
+    return count, Cursor(span.after.run, span.start + count * stride)
+
+
 def waiting(runs: Sequence[Run], cursor: Cursor, geometry: Geometry) -> int:
     """How many complete windows there are from the cursor on, whatever is overwritten of them."""
     count = 0

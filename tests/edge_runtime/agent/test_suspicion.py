@@ -1,7 +1,6 @@
 """Which window is left out after runs that failed, and when a worker makes way; without any worker."""
 
 from edge_runtime.agent.suspicion import Suspicion
-from edge_runtime.stream.window import Cursor, Span
 
 
 def test_after_a_batch_that_took_a_worker_down_so_many_windows_are_run_one_by_one() -> None:
@@ -48,20 +47,3 @@ def test_a_worker_makes_way_after_three_windows_in_a_row_and_at_most_every_30_s(
     suspicion.renews(71)
     suspicion.answered()
     assert not suspicion.renews(72)
-
-
-def window(first: int, run: int = 0) -> Span:
-    """Of four samples; one begins every two."""
-    return Span("run", run + first, first, first + 3, Cursor(run, run + first + 2))
-
-
-def test_by_samples_that_ended_an_attempt_the_next_is_not_judged_where_nobody_else_ran_them() -> None:
-    suspicion = Suspicion()
-    spans = [window(first) for first in (6, 8, 10, 12)]
-    assert suspicion.judged(spans) == []
-    suspicion.ended(window(6), "it answered NaN.")
-    suspicion.go_over(again=True)
-    assert suspicion.judged(spans) == [window(6), window(8)]
-    assert suspicion.judged([window(0, run=90)]) == []  # the sensor counts anew
-    suspicion.go_over()
-    assert suspicion.judged(spans) == []

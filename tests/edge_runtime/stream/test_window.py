@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.stream.journal import Run
-from edge_runtime.stream.window import Cursor, Geometry, due, waiting
+from edge_runtime.stream.window import Cursor, Geometry, behind, due, waiting
 
 
 def run(start: int, end: int, *, seq: int = 0, segment: str = "a") -> Run:
@@ -36,6 +36,16 @@ def test_overwritten_windows_are_counted_and_the_grid_is_kept() -> None:
     found = due([run(0, 20)], Cursor(), 5, Geometry(length=4, stride=2), 1000)
     assert found.dropped == 3
     assert found.spans[0].start == 6
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 5))
+def test_behind_a_window_is_the_first_that_shares_no_sample_with_it(
+    length: int, stride: int, number: int
+) -> None:
+    spans = due([run(5, 200, seq=100)], Cursor(), 0, Geometry(length, stride), 1000).spans
+    one = spans[number]
+    others = [span for span in spans[number:] if span.first > one.last]
+    assert behind(one) == (len(spans) - number - len(others), Cursor(5, others[0].start))
 
 
 @st.composite
