@@ -44,9 +44,13 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def told(store: Store) -> Told | None:
-    """What the agent that runs says; None where none runs, or it says nothing."""
-    agent = store.agent()
-    if agent is not None:
+    """What the agent that runs says; None where none runs, or it says nothing.
+
+    Nothing keeps it from writing while its line is read: one that makes no sense is read once more.
+    """
+    for _ in range(2):
+        if (agent := store.agent()) is None:
+            return None
         with suppress(msgspec.DecodeError):
             return msgspec.json.decode(agent.said, type=Told)
     return None
