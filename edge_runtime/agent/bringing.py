@@ -14,7 +14,7 @@ from edge_runtime.agent.stamp import stamp
 from edge_runtime.agent.streamable import check_fits
 from edge_runtime.bundle import load_root
 from edge_runtime.config import Config, ModelConfig
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import ConfigError, EdgeError, TrustError, UnavailableError
 from edge_runtime.store import blame
 from edge_runtime.store.disk import Store
 
@@ -96,7 +96,7 @@ class Bringing:
             if warning := self._store.expiry_warning():
                 warn(f"{model.name}: {warning}")
         except EdgeError as error:
-            then = f"It is tried again once {model.bundle.name} is another."
+            then = f"It is tried again once {self._mends(model, error)}."
             if blame.may_pass(error):
                 tries.failures += 1
                 tries.not_before_s = time.monotonic() + rarely_s(tries.failures)
@@ -105,3 +105,14 @@ class Bringing:
             self._slots.failed(model.name, "install failed", told)
         tries.files = (*tries.files[:-1], stamp(self._root_file))  # which the first install pins
         self._tried[model.name] = tries.files
+
+    def _mends(self, model: ModelConfig, error: EdgeError) -> str:
+        """What has to change before what was refused can be installed."""
+        assert model.bundle is not None
+        bundle = model.bundle.name
+        if isinstance(error, TrustError):
+            root = self._config.device.trust or self._root_file
+            return f"{bundle} or {root.name} is another"
+        if isinstance(error, ConfigError | UnavailableError):  # it does not fit what is asked of it
+            return f"{bundle} is another, or the configuration is changed and the agent restarted"
+        return f"{bundle} is another"

@@ -144,7 +144,7 @@ def test_a_bundle_that_is_refused_for_its_own_sake_is_let_be_until_its_file_is_a
         rig.turn()
     assert len(opened) == 1
     (told,) = rig.told
-    assert told.endswith("It is tried again once tiny.edge is another.")
+    assert told.endswith("It is tried again once tiny.edge or root.json is another.")
 
     rig.put("1.0.0")
     rig.turn()
@@ -158,6 +158,28 @@ def test_whom_it_trusts_may_be_told_later(rig: Rig) -> None:
     os.utime(rig.trust, ns=(0, 0))  # for it may be of the same time and size
     rig.turn()
     assert rig.pending == "1.0.0"
+
+
+def test_a_root_file_that_is_half_a_copy_is_what_has_to_be_another(rig: Rig) -> None:
+    rig.put("1.0.0")
+    rig.trust.write_bytes(root_bytes()[:50])
+    rig.begin()
+    (told,) = rig.told
+    assert told.endswith("It is tried again once tiny.edge or root.json is another.")
+
+
+def test_where_the_bundle_does_not_fit_the_configuration_may_be_changed_instead(rig: Rig) -> None:
+    rig.put("1.0.0", name="other")
+    rig.begin()
+    (told,) = rig.told
+    assert told.endswith("is another, or the configuration is changed and the agent restarted.")
+
+
+def test_a_bundle_that_is_damaged_has_to_be_another_itself(rig: Rig) -> None:
+    (rig.trust.parent / "tiny.edge").write_bytes(b"no bundle")
+    rig.begin()
+    (told,) = rig.told
+    assert told.endswith("It is tried again once tiny.edge is another.")
 
 
 def test_a_file_that_still_changes_is_left_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
