@@ -15,7 +15,7 @@ class Torn(Store):
         if found is None or self._read:
             return found
         self._read = True
-        return found._replace(said=found.said[:20] + found.said[22:])
+        return found._replace(said=found.said[:20])
 
     _read = False
 
