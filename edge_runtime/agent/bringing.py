@@ -44,6 +44,7 @@ class Bringing:
         self._bad: dict[str, frozenset[str]] = {}  # what was rejected of a model while it had something
         self._tried: dict[str, _Files] = {}  # what was tried last, by model
         self._tries: dict[str, _Tries] = {}
+        self._begun = set[str]()  # models of which was told that their bundle is installed
 
     def begin(self) -> None:
         """What was rejected before the start is no news."""
@@ -59,6 +60,7 @@ class Bringing:
             if now.active or now.pending:
                 self._bad[model.name] = frozenset(now.bad)
                 self._tries.pop(model.name, None)
+                self._begun.discard(model.name)
             elif model.bundle is not None:
                 self._bring(model, was_rejected=self._bad[model.name] != frozenset(now.bad))
 
@@ -83,7 +85,8 @@ class Bringing:
 
     def _install(self, model: ModelConfig, tries: _Tries) -> None:
         assert model.bundle is not None
-        if not tries.failures:
+        if model.name not in self._begun:
+            self._begun.add(model.name)
             say(f"{model.name}: installs {model.bundle.name}, as nothing is installed yet")
         tries.not_before_s = math.inf
         try:

@@ -8,11 +8,14 @@ import contextlib
 import logging
 import os
 import sys
+from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 
 from edge_runtime.bundle.layout import plain
 from edge_runtime.service.journal import Level, prefix_here
 
+_LINES = 32  # that are remembered: of a library there may be several to each try
 _FOREIGN = {logging.ERROR: Level.ERROR, logging.WARNING: Level.WARNING, logging.INFO: Level.INFO}
 _DEPTH = {Level.ERROR: logging.ERROR, Level.DEBUG: logging.DEBUG}
 
@@ -48,6 +51,22 @@ def alert(text: str) -> None:
 def warn(text: str) -> None:
     """Something was lost or may be wrong; the agent goes on by itself."""
     say(text, Level.WARNING)
+
+
+class Once:
+    """Hands a line on unless it is among the last: what is tried for years is told once, not each time.
+
+    Lines that differ by a number are two: a plan that is built tells so how far it is.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._last = deque[str](maxlen=_LINES)
+
+    def __call__(self, line: str) -> None:
+        if line not in self._last:
+            self._last.append(line)
+            self._say(line)
 
 
 class SayingHandler(logging.Handler):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge_runtime.agent.log import say, warn
+from edge_runtime.agent.log import Once, say, warn
 from edge_runtime.agent.reasons import reason
 from edge_runtime.agent.stamp import stamp
 from edge_runtime.bundle.manifest import Manifest
@@ -63,7 +63,7 @@ def chooser_of(name: str, board: str, model: ModelConfig | None) -> Chooser:
             provider=provider,
             priority=model.realtime.priority if model and model.realtime else 0,
             max_bytes=max_bytes,
-            on_line=lambda line: warn(f"{name}: worker: {line}"),
+            on_line=Once(lambda line: warn(f"{name}: worker: {line}")),
         ),
         key=key_of(
             board=board,
@@ -73,7 +73,7 @@ def chooser_of(name: str, board: str, model: ModelConfig | None) -> Chooser:
             prefer=model.prefer if model else "speed",
         ),
         limits=Limits(load_s=model.load_timeout_s) if model else Limits(),
-        say=say,
+        say=Once(say),
     )
 
 

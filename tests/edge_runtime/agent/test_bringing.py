@@ -160,6 +160,16 @@ def test_whom_it_trusts_may_be_told_later(rig: Rig) -> None:
     assert rig.pending == "1.0.0"
 
 
+def test_a_slow_copy_is_told_once(rig: Rig, capfd: pytest.CaptureFixture[str]) -> None:
+    whole = tiny_bundle(version="1.0.0")
+    rig.begin()
+    for part in (100, 200, 300, len(whole)):
+        (rig.trust.parent / "tiny.edge").write_bytes(whole[:part])
+        rig.turn()
+    assert rig.pending == "1.0.0"
+    assert capfd.readouterr().err.count("installs tiny.edge, as nothing is installed yet") == 1
+
+
 def test_a_root_file_that_is_half_a_copy_is_what_has_to_be_another(rig: Rig) -> None:
     rig.put("1.0.0")
     rig.trust.write_bytes(root_bytes()[:50])

@@ -1,12 +1,13 @@
 """How long a worker that keeps dying is left alone, and what is told of one that cannot start."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.agent import serving as module
-from edge_runtime.agent.serving import Serving, back_off_s, rarely_s
+from edge_runtime.agent.serving import Serving, back_off_s, chooser_of, rarely_s
 from edge_runtime.errors import BundleError, EdgeError, WorkerError
 from edge_runtime.worker import Worker
 from tests.support.slots import installed_in, slot
@@ -53,6 +54,20 @@ def test_why_it_cannot_start_is_told_once_a_reason_whatever_numbers_it_holds(
     serving.close()
     assert serving.living() is None
     assert told[3:] == [str(ended[0])]
+
+
+def test_what_each_try_says_is_told_once_and_how_far_it_is_each_time(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    chooser = chooser_of("tiny", "", None)
+    assert isinstance(chooser.start, partial)
+    for _ in range(2):
+        for line in ("Schema error: std::bad_alloc", "building: 10 %", "building: 20 %"):
+            chooser.start.keywords["on_line"](line)
+        chooser.say("tries the engine own, up to 20 s")
+    told = capfd.readouterr().err
+    assert told.count("tiny: worker: Schema error: std::bad_alloc") == 1
+    assert (told.count("10 %"), told.count("20 %"), told.count("tries the engine own")) == (1, 1, 1)
 
 
 def test_what_is_given_up_while_it_starts_is_not_started_again_and_what_that_found_is_no_news(
