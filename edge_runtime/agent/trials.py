@@ -22,6 +22,7 @@ from edge_runtime.store.slots import Slot, short
 from edge_runtime.store.trials import CONTACT
 
 _CONTACT_TAKES_S = 5.0  # at most, where the fleet can be reached
+_LACKS_EVERY_S = 5.0  # at most: whoever is told of it writes it
 
 
 @dataclass
@@ -67,6 +68,9 @@ class Trials:
         self._slots = slots
         self._loading: dict[str, Trial] = {}
         self._live: dict[str, OnTrial] = {}  # that serve
+        self._lacks: dict[str, str] = {}  # as it was told last
+        self._lacks_of: dict[str, str] = {}  # of which bundles
+        self._lacks_next_s = 0.0
         self._attempts = defaultdict[tuple[str, str], _Attempts](_Attempts)  # by model and digest
 
     @property
@@ -80,14 +84,13 @@ class Trials:
         return attempts.waits if attempts and name not in self._live else ""
 
     def lacks(self) -> dict[str, str]:
-        """By model, what the version that serves on trial has still to show."""
-        lacks = {}
-        for name, live in self._live.items():
-            served = self._runners[name].served
-            shown = served.predictions if served and served.digest == live.digest else 0
-            if missing := live.missing(shown, self._books.contact_s):
-                lacks[name] = missing
-        return lacks
+        """By model, what the version that serves on trial has still to show; anew every few seconds."""
+        of, now_s = {name: live.digest for name, live in self._live.items()}, time.monotonic()
+        if of != self._lacks_of or now_s >= self._lacks_next_s:
+            self._lacks_of, self._lacks_next_s = of, now_s + _LACKS_EVERY_S
+            missing = ((name, self._missing(name, live)) for name, live in self._live.items())
+            self._lacks = {name: lacks for name, lacks in missing if lacks}
+        return self._lacks
 
     def settle(self) -> None:
         """What others decided meanwhile: a trial was confirmed by hand, rolled back or replaced."""
@@ -251,6 +254,11 @@ class Trials:
             self._slots.went_right(name)
             event = "confirmed" if new else "activated"
         self._books.note(event, name, slot.version, f"bundle {short(slot.digest)}")
+
+    def _missing(self, name: str, live: OnTrial) -> str:
+        served = self._runners[name].served
+        shown = served.predictions if served and served.digest == live.digest else 0
+        return live.missing(shown, self._books.contact_s)
 
     def _failure(self, name: str) -> str:
         """Why the trial that serves has failed; '' while it goes on."""

@@ -10,9 +10,12 @@ import pytest
 from edge_runtime import config as settings
 from edge_runtime.agent import trials as module
 from edge_runtime.agent.books import Books
+from edge_runtime.agent.on_trial import OnTrial
+from edge_runtime.agent.serving import Served
 from edge_runtime.agent.slots import Slots
 from edge_runtime.agent.trials import Trials
 from edge_runtime.bundle import load_root
+from edge_runtime.config import TrialConfig
 from edge_runtime.errors import EngineError, StorageError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState
@@ -126,6 +129,36 @@ def test_what_a_version_that_is_active_no_more_could_not_do_is_nobodys_fault(
     monkeypatch.setattr(rig.slots, "_runners", {"tiny": Behind()})
     rig.slots.judge_runners()
     assert rig.model == before
+
+
+def test_what_a_trial_lacks_is_told_anew_every_few_seconds_only(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told of it writes it."""
+
+    class Predicting:
+        served = Served("d" * 64, 3, "")
+
+    monkeypatch.setattr(rig.trials, "_runners", {"tiny": Predicting()})
+    monkeypatch.setattr(module, "_LACKS_EVERY_S", 3600.0)
+
+    def serves() -> None:
+        asked = TrialConfig(predictions=10, serve_s=0)
+        monkeypatch.setattr(rig.trials, "_live", {"tiny": OnTrial("d" * 64, asked, None)})
+
+    assert rig.trials.lacks() == {}
+    serves()
+    assert rig.trials.lacks() == {"tiny": "7 of 10 good predictions"}
+    Predicting.served = Served("d" * 64, 4, "")
+    assert rig.trials.lacks() == {"tiny": "7 of 10 good predictions"}
+    monkeypatch.setattr(rig.trials, "_live", {})
+    assert rig.trials.lacks() == {}
+    monkeypatch.setattr(module, "_LACKS_EVERY_S", 0.0)
+    serves()
+    assert rig.trials.lacks() == {"tiny": "6 of 10 good predictions"}
+    Predicting.served = Served("d" * 64, 5, "")
+    assert rig.trials.lacks() == {"tiny": "5 of 10 good predictions"}
+    rig.trials._live.clear()
 
 
 def loaded(rig: Rig) -> str:
