@@ -66,12 +66,13 @@ class Outbox:
         self._boot_id = boot_id or this_boot()
         self._lock = threading.RLock()
         self._disk_again_s = math.inf
+        self._moves = 0
         try:
-            self._rows = self._open()
+            self._go_on_in(self._open())
         except CorruptError as error:
-            self._rows = self._begin_again(error)
+            self._go_on_in(self._begin_again(error))
         except DiskError as error:
-            self._rows = self._begin_in_memory(error, None)
+            self._go_on_in(self._begin_in_memory(error, None))
 
     @property
     def stream(self) -> str:
@@ -84,6 +85,15 @@ class Outbox:
         """How often this outbox was opened."""
         with self._lock:
             return self._rows.boot
+
+    @property
+    def moves(self) -> int:
+        """Grows when rows go to memory, to the disk or to a new file: read from the start then.
+
+        A new file counts positions anew, and the disk may have rows that could not be read for a while.
+        """
+        with self._lock:
+            return self._moves
 
     def counts(self) -> Counts:
         with self._lock:
@@ -156,17 +166,21 @@ class Outbox:
                 return act(rows)
             except CorruptError as error:
                 rows.close()
-                self._rows = self._begin_again(error)
+                self._go_on_in(self._begin_again(error))
             except DiskError as error:
                 if isinstance(rows, RowsInMemory):
                     raise
-                self._rows = self._begin_in_memory(error, rows)
+                self._go_on_in(self._begin_in_memory(error, rows))
         self.on_append()
         with self._lock:
             try:
                 return act(self._rows)
             except CorruptError as again:
                 raise StorageError(f"{self.path}: broken again at once: {again}.") from again
+
+    def _go_on_in(self, rows: OutboxRows) -> None:
+        self._rows = rows
+        self._moves += 1
 
     def _open(self) -> OutboxRows:
         file = OutboxFile(self.path)
@@ -227,12 +241,13 @@ class Outbox:
                 disk.close()
         else:
             memory.close_memory()
-            self._rows, self._disk_again_s = disk, math.inf
+            self._disk_again_s = math.inf
+            self._go_on_in(disk)
             self._on_event(again)
             try:
                 disk.append([again], {})
             except DiskError as error:
-                self._rows = self._begin_in_memory(error, disk)
+                self._go_on_in(self._begin_in_memory(error, disk))
             except (CorruptError, StorageError):
                 pass  # the next call finds that out
 

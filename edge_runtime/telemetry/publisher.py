@@ -91,6 +91,7 @@ class Publisher:
         self._tell_at = 0.0
         self._settled: dict[str, int] = {}
         self._announced = ("", 0)  # the stream and opening of the last status
+        self._moves = 0  # of the outbox, up to which rows were read from the start
         self._reported: object = None
         self._contact_s = -math.inf
         self._link = Link(
@@ -247,9 +248,12 @@ class Publisher:
         return self._tidy_at
 
     def _announce(self) -> None:
+        moves = self._outbox.moves
+        if self._moves != moves:
+            self._in_flight.reconnected()
+            self._moves = moves
         opened = self._outbox.stream, self._outbox.boot
         if self._announced != opened:
-            self._in_flight.reconnected()  # a new file counts its positions anew
             if self._link.publish(self._topics.status, self._status(online=True), retain=True) is None:
                 return
             self._announced = opened

@@ -20,6 +20,7 @@ from tests.edge_runtime.telemetry.collector import Collector, Store
 from tests.edge_runtime.telemetry.rows import event, predictions
 from tests.support import small_disk
 from tests.support.brokers import Mosquitto
+from tests.support.faulty_disk import unreadable
 from tests.support.full_disk import files_of_at_most
 from tests.support.outbox_rows import chunks_of, rows_of
 from tests.support.waiting import wait_for
@@ -349,6 +350,39 @@ def test_a_full_disk_keeps_rows_from_being_deleted_and_they_are_sent_once(
         collector.close()
     assert sorted(store.rows[first]) == list(range(1, 101))
     assert store.duplicates == 0
+
+
+@pytest.mark.end_to_end
+def test_rows_that_could_not_be_read_for_a_while_are_sent_once_they_can(
+    rig: Rig, tmp_path: Path
+) -> None:
+    store = Store()
+    rig.outbox.append(predictions(20_000))  # more than SQLite keeps in memory
+    rig.outbox.close()
+    rig.outbox = rig.open()
+    first = rig.outbox.stream
+    with Mosquitto(tmp_path / "broker") as broker:
+        at = Broker("127.0.0.1", broker.port)
+        collector = Collector(at, store)
+        wait_for(lambda: collector.link.connected, "the collector")
+        with ExitStack() as disk, ExitStack() as stack:
+            disk.enter_context(unreadable(rig.path))
+            publisher = Publisher(rig.outbox, at, Topics("dev1"), tidy_s=0.05, ack_timeout_s=60)
+            stack.enter_context(publisher)
+            wait_for(lambda: rig.told == ["rows in memory only"], "memory")
+            second = rig.outbox.stream
+            wait_for(lambda: second in [each.stream for each in store.statuses], "the announcement")
+            rig.outbox.append([event()])
+            wait_for(lambda: len(store.rows[second]) == 2, "what is in memory at the fleet")
+            disk.close()
+            assert len(store.rows[first]) < 20_000
+            rig.try_the_disk_again()
+            assert rig.told == ["rows in memory only", "rows on the disk again"]
+            rig.outbox.append([event()])
+            wait_for(lambda: len(store.rows[first]) == 20_000, "all rows at the fleet")
+            wait_for(lambda: rig.outbox.counts().rows == 0, "an empty outbox")
+            assert publisher.counters()["send_faults"] == 0
+        collector.close()
 
 
 @contextmanager
