@@ -88,9 +88,11 @@ class Bringing:
         if model.name not in self._begun:
             self._begun.add(model.name)
             say(f"{model.name}: installs {model.bundle.name}, as nothing is installed yet")
-        tries.not_before_s = math.inf
+        tries.failures += 1
+        tries.not_before_s = time.monotonic() + rarely_s(tries.failures)  # also after a fault of ours
+        trust = self._config.device.trust
+        pins = trust is not None and not tries.files[-1]
         try:
-            trust = self._config.device.trust
             self._store.install(
                 model.bundle,
                 root=load_root(trust) if trust else None,
@@ -99,14 +101,14 @@ class Bringing:
             if warning := self._store.expiry_warning():
                 warn(f"{model.name}: {warning}")
         except EdgeError as error:
-            then = f"It is tried again once {self._mends(model, error)}."
-            if blame.may_pass(error):
-                tries.failures += 1
-                tries.not_before_s = time.monotonic() + rarely_s(tries.failures)
-                then = "It is tried again by itself."
+            then = "It is tried again by itself."
+            if not blame.may_pass(error):
+                tries.not_before_s = math.inf
+                then = f"It is tried again once {self._mends(model, error)}."
             told = type(error)(f"{str(error).rstrip('.')}. {then}")
             self._slots.failed(model.name, "install failed", told)
-        tries.files = (*tries.files[:-1], stamp(self._root_file))  # which the first install pins
+        if pins:  # one that was there before is changed by others only
+            tries.files = (*tries.files[:-1], stamp(self._root_file))
         self._tried[model.name] = tries.files
 
     def _mends(self, model: ModelConfig, error: EdgeError) -> str:

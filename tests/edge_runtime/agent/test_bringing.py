@@ -12,7 +12,8 @@ from edge_runtime.agent import bringing as module
 from edge_runtime.agent.books import Books
 from edge_runtime.agent.bringing import Bringing
 from edge_runtime.agent.slots import Slots
-from edge_runtime.errors import StorageError
+from edge_runtime.bundle import load_root
+from edge_runtime.errors import StorageError, TrustError
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState, Slot
 from edge_runtime.telemetry.messages import Event
@@ -110,6 +111,36 @@ def test_what_an_install_pinned_before_it_failed_is_no_reason_to_try_again(
     for _ in range(3):
         rig.turn()
     assert rig.pending == ""
+
+
+def test_who_is_trusted_may_be_told_while_an_install_fails(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_meanwhile(*_: object) -> None:
+        (rig.store.root / "trust" / "root.json").write_bytes(root_bytes() + b" ")
+        raise TrustError("it is signed by others.")
+
+    rig.store._create()
+    rig.store._pin(load_root(rig.trust), rig.store.clock())
+    rig.put("1.0.0")
+    with monkeypatch.context() as others:
+        others.setattr(Store, "_install", told_meanwhile)
+        rig.begin()
+    rig.turn()
+    assert rig.pending == "1.0.0"
+
+
+def test_after_a_fault_of_ours_it_is_tried_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*_: object, **__: object) -> None:
+        raise RuntimeError("this cannot be")
+
+    rig.put("1.0.0")
+    with monkeypatch.context() as ours:
+        ours.setattr(Store, "install", fault)
+        with pytest.raises(RuntimeError):
+            rig.begin()
+    rig.turn()
+    assert rig.pending == "1.0.0"
 
 
 def test_it_is_tried_again_more_and_more_rarely(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
