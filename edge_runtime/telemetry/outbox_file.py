@@ -21,7 +21,10 @@ _KEPT_CORRUPT = 3
 _BUSY_TIMEOUT_S = 5.0
 # A commit writes every page it touches, whole: of one row, two or three. Files from before have 4096.
 _PAGE_BYTES = 1024
-_LOG_BYTES = 4 << 20  # of write-ahead log, about, until it is copied into the file
+# Of write-ahead log, about, until it is copied into the file. SQLite's index of the log has room for
+# 4,062 pages, and is made larger for the next only after that was written: on a full disk the commit
+# fails then, and is found done.
+_LOG_BYTES = 4_000_000
 _INDEX_BYTES = 128 << 10  # of that log, at most
 
 # Row `id` of the stream with the greatest `base` below it has the number `id - base` there.

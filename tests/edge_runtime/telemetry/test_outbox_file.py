@@ -56,3 +56,13 @@ def test_the_log_goes_into_the_file_after_as_many_bytes_whatever_the_pages_are(p
             outbox.append(predictions(1000))
             most = max(most, path.with_name(f"{path.name}-wal").stat().st_size)
     assert 4_000_000 < most < 9_000_000
+
+
+def test_the_index_of_the_log_stays_as_large_as_the_opening_made_it(path: Path) -> None:
+    """SQLite makes it larger after it has written a commit: on a full disk that fails, and is there."""
+    index = path.with_name(f"{path.name}-shm")
+    with Outbox(path) as outbox:
+        before = index.stat().st_size
+        for row in predictions(3000):  # more than a log is long
+            outbox.append([row], meta=PLACE)
+        assert index.stat().st_size == before
