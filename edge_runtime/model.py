@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,7 +15,7 @@ from edge_runtime.engine.check import Check, input_check
 from edge_runtime.engine.loading import load_best
 from edge_runtime.engine.outputs import Inference, OutputReader, Prediction
 from edge_runtime.engine.row import BusyError, Read, Row, checked_row
-from edge_runtime.errors import EngineError, TrustError
+from edge_runtime.errors import ConfigError, EngineError, TrustError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -56,7 +57,7 @@ def load(
 
     Raises:
         TrustError: neither `trust` nor `allow_unsigned` was given, or the signature does not count.
-        ConfigError: there is no such board.
+        ConfigError: there is no such board, or `threads` is no number of them.
         BundleError: the bundle cannot be read or was altered.
         EngineError: no variant runs on this machine.
     """
@@ -94,7 +95,7 @@ def from_bundle(
     """A model of an open bundle, which must stay open for `replay_goldens` and is the caller's to close.
 
     Raises EngineError when no variant runs on this machine, BundleError when a file was altered,
-    ConfigError when there is no such board.
+    ConfigError when there is no such board, or `threads` is no number of them.
     """
     return Model(
         bundle,
@@ -133,6 +134,9 @@ class Model:
         closes_bundle: bool,
     ) -> None:
         """Use `load` or `from_bundle`."""
+        given: Any = threads
+        if not isinstance(given, Integral) or given < 1:  # else whoever runs it would be blamed
+            raise ConfigError(f"threads: expected 1 or more, found {threads!r}.")
         if board:
             from edge_runtime.boards import board as known
 
@@ -152,6 +156,7 @@ class Model:
         self._row = checked_row(self._session.row, self._check, self._reader)
         self.bundle = bundle
         self._closes_bundle = closes_bundle
+        self._closed = False
 
     def predict(self, windows: "ArrayLike | Table") -> Prediction:
         """Predict a batch.
@@ -210,6 +215,7 @@ class Model:
 
     def close(self) -> None:
         """Release the model; what is used afterwards raises EngineError. May be called twice."""
+        self._closed = True
         try:
             self._session.close()
         finally:
@@ -217,6 +223,9 @@ class Model:
                 self.bundle.close()
 
     def __enter__(self) -> "Model":
+        if self._closed:
+            what = f"{self.manifest.name} {self.manifest.version}"
+            raise EngineError(f"{what}: the model was closed. Load it again.")
         return self
 
     def __exit__(

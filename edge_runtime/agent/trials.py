@@ -188,9 +188,10 @@ class Trials:
             attempts.not_before_s = 0.0
             return
         left = f"{slot.attempts} of {slot.allowed} attempts are left, the next in {pause_s:.0f} s."
-        attempts.waits = f"{why.rstrip('.')}. {left}"
+        attempts.waits = why  # how many are left the store says, also once the next has begun
         attempts.not_before_s = time.monotonic() + pause_s
-        self._slots.failed(name, "trial failed", EngineError(attempts.waits), slot, counted=True)
+        error = EngineError(f"{why.rstrip('.')}. {left}")
+        self._slots.failed(name, "trial failed", error, slot, counted=True)
 
     def _why_not_here(self, name: str, digest: str) -> UnavailableError | None:
         """What this machine lacks to run a bundle, as its manifest alone can tell."""

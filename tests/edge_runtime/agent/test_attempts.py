@@ -131,6 +131,54 @@ def test_what_a_version_that_is_active_no_more_could_not_do_is_nobodys_fault(
     assert rig.model == before
 
 
+def failed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> str:
+    """1.0.0 serves on trial, in its first attempt, and has failed; its digest."""
+    rig.install("1.0.0")
+    rig.turn()
+    digest = rig.model.pending or ""
+    rig.trials._loading.pop("tiny").cancel()
+
+    class Failing:
+        served = Served(digest, 3, "it answered NaN.")
+
+    monkeypatch.setattr(rig.trials, "_runners", {"tiny": Failing()})
+    rig.trials._live["tiny"] = OnTrial(digest, TrialConfig(), None)
+    return digest
+
+
+def test_an_attempt_that_failed_while_it_served_is_followed_by_another_after_a_pause(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = failed(rig, monkeypatch)
+    monkeypatch.setattr(OnTrial, "pause_s", 3600.0)
+    rig.slots.look()
+    rig.trials.judge()
+    rig.trials.begin()
+    assert rig.trials._loading == {}
+    assert rig.trials.waits("tiny").endswith("2 of 3 attempts are left, the next in 3600 s.")
+
+    monkeypatch.setattr(OnTrial, "pause_s", 0.0)
+    rig.trials._live["tiny"] = OnTrial(digest, TrialConfig(), None)
+    rig.trials.judge()
+    rig.trials.begin()
+    assert rig.trials._loading["tiny"].digest == digest
+    assert rig.model.slots[digest].reason == "it answered NaN."
+
+
+def test_after_the_last_attempt_it_is_rejected_without_a_pause(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = failed(rig, monkeypatch)
+    monkeypatch.setattr(OnTrial, "pause_s", 3600.0)
+    for _ in range(2):
+        rig.store.tried("tiny", digest, 3)
+    rig.slots.look()
+    rig.trials.judge()
+    rig.trials.begin()
+    (bad,) = rig.model.bad.values()
+    assert bad.reason == "3 of 3 attempts of its trial failed; the last: it answered NaN."
+
+
 def test_what_a_trial_lacks_is_told_anew_every_few_seconds_only(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +215,15 @@ def loaded(rig: Rig) -> str:
     rig.turn()
     wait_for(lambda: rig.trials._loading["tiny"].done, "the load")
     return rig.model.pending or ""
+
+
+def test_how_many_attempts_are_left_stands_in_the_event_and_not_in_why_it_waits(rig: Rig) -> None:
+    """status says it beside that: of the store, and so of now."""
+    digest = loaded(rig)
+    rig.trials._ended("tiny", rig.model.slots[digest], "tiny 1.0.0: it was ended.", pause_s=5.0)
+    (told,) = rig.told("trial failed")
+    assert told.detail == "it was ended. 2 of 3 attempts are left, the next in 5 s."
+    assert rig.trials.waits("tiny") == "it was ended."
 
 
 def test_a_model_that_no_stream_feeds_is_confirmed_by_its_goldens_and_does_not_run(rig: Rig) -> None:

@@ -129,6 +129,14 @@ def test_after_close_every_use_is_an_error(folder: Path) -> None:
         for ask in (model.predict, model.predict_proba, model.infer):
             with pytest.raises(EngineError, match="the model was closed"):
                 ask(windows)
+    with pytest.raises(EngineError, match=r"tiny 1\.0\.0: the model was closed"), model:
+        pass
+
+
+@pytest.mark.parametrize("threads", ["a", None, 0])
+def test_what_is_no_number_of_threads_is_told_as_such(folder: Path, threads: object) -> None:
+    with pytest.raises(ConfigError, match=f"threads: expected 1 or more, found {threads!r}"):
+        edge_runtime.load(folder / "tiny.edge", allow_unsigned=True, threads=threads)  # type: ignore[arg-type]
 
 
 def test_a_model_of_a_callers_bundle_leaves_it_open(folder: Path) -> None:
