@@ -17,6 +17,7 @@ from edge_runtime.bundle.files import read_range
 from edge_runtime.bundle.manifest import MAX_MANIFEST_BYTES, Manifest, decode
 from edge_runtime.bundle.sources import ArchiveSource, FolderSource, Source, as_bundle_error
 from edge_runtime.errors import BundleError, EdgeError, TrustError
+from edge_runtime.signals import raise_if_a_handlers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -292,4 +293,5 @@ def _about(path: str) -> Iterator[None]:
     try:
         yield
     except EdgeError as error:
+        raise_if_a_handlers(error)
         raise type(error)(f"{path}: {error}") from error

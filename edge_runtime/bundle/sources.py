@@ -23,6 +23,7 @@ from edge_runtime.bundle.archive import (
 )
 from edge_runtime.bundle.files import EXHAUSTED, open_folder_at, open_regular, read_range
 from edge_runtime.errors import ArchiveError, BundleError, UnreadableError
+from edge_runtime.signals import raise_if_a_handlers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,6 +227,7 @@ def as_bundle_error(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        raise_if_a_handlers(error)
         kind = BundleError if error.errno in _DAMAGED else UnreadableError
         what_to_do = EXHAUSTED.get(error.errno or 0, "")
         if not what_to_do and isinstance(error.filename, str):

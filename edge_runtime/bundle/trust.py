@@ -30,6 +30,7 @@ from edge_runtime.bundle.signature import Signed, verify, verify_bytes
 from edge_runtime.bundle.strict_json import as_shape, decode_any
 from edge_runtime.durable import advice
 from edge_runtime.errors import TrustError, UnreadableError
+from edge_runtime.signals import raise_if_a_handlers
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.keys import PublicKey
@@ -74,6 +75,7 @@ def load_root(path: str | os.PathLike[str]) -> Root:
     try:
         raw = read_small(path, MAX_ROOT_BYTES)
     except OSError as error:
+        raise_if_a_handlers(error)
         told = f"{path}: the root file cannot be read: {error.strerror}."
         if what_to_do := EXHAUSTED.get(error.errno or 0):
             raise UnreadableError(f"{told} {what_to_do}") from error

@@ -12,6 +12,7 @@ from edge_runtime.engine.base import Array, BoundRow, Session, matches, shape_te
 from edge_runtime.engine.registry import broken, is_ours
 from edge_runtime.engine.words import one_line
 from edge_runtime.errors import EdgeError, UnavailableError
+from edge_runtime.signals import raise_if_a_handlers
 
 _OF_A_SESSION = ("run", "row", "close")
 _MOST_NOTES = 16
@@ -88,11 +89,13 @@ def blaming(engine: str) -> Iterator[None]:
     except MemoryError:
         raise
     except EdgeError as error:
+        raise_if_a_handlers(error)
         words = str(error)
         if is_ours(engine) or (text := one_line(words)) == words:
             raise
         raise _kind(error)(text) from error
     except Exception as error:
+        raise_if_a_handlers(error)
         raise UnavailableError(f"{engine}'s {broken(error)}") from error
 
 

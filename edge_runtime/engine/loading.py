@@ -15,6 +15,7 @@ from edge_runtime.engine.registry import Found, Ways
 from edge_runtime.engine.requirements import only
 from edge_runtime.engine.select import demand_one, why_passed_over
 from edge_runtime.errors import ConfigError, EngineError, UnavailableError
+from edge_runtime.signals import raise_if_a_handlers
 
 Got = TypeVar("Got")
 
@@ -127,6 +128,7 @@ class Here:
             try:
                 got = attempt(candidate)
             except (EngineError, ConfigError) as error:
+                raise_if_a_handlers(error)
                 told = error if isinstance(error, EngineError) else UnavailableError(str(error))
                 failed[candidate] = told
                 by_order += [error] if candidate != preferred else []

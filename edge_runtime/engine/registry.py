@@ -20,6 +20,7 @@ from edge_runtime.engine.base import Engine
 from edge_runtime.engine.words import one_line, told
 from edge_runtime.errors import UnavailableError
 from edge_runtime.memory import TOO_LITTLE, says_refused
+from edge_runtime.signals import raise_if_a_handlers
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -47,7 +48,7 @@ class Ways(msgspec.Struct, frozen=True):
 
 
 def find(names: Iterable[str]) -> Found:
-    """The engines of these names; a name that nobody has is in neither. Nothing is raised."""
+    """The engines of these names; a name that nobody has is in neither. What they raise is a reason."""
     engines: dict[str, Engine] = {}
     unavailable: dict[str, str] = {}
     for name in dict.fromkeys(names):
@@ -56,10 +57,10 @@ def find(names: Iterable[str]) -> Found:
                 continue
             unavailable[name] = _cut(name, _said(engine))
             engines[name] = engine
-        except UnavailableError as error:
-            unavailable[name] = _cut(name, str(error))
         except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
-            unavailable[name] = _reason(error)
+            raise_if_a_handlers(error)
+            is_said = isinstance(error, UnavailableError)
+            unavailable[name] = _cut(name, str(error)) if is_said else _reason(error)
     return Found(engines, unavailable)
 
 
@@ -72,6 +73,7 @@ def providers(engine: Any, variant: Variant, board: str) -> Ways:
         said = dict(engine.unusable_providers(variant, board))
         unusable = {name: _cut(variant.engine, str(why)) for name, why in said.items()}
     except Exception as error:  # noqa: BLE001 (other people's code: whatever it raises is a reason)
+        raise_if_a_handlers(error)
         return Ways(("",), broken=f"its {broken(error)}")
     return Ways(usable, unusable)
 

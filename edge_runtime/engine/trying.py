@@ -14,6 +14,7 @@ from functools import cache
 
 from edge_runtime.engine.words import one_line
 from edge_runtime.process import ending, stay_tied_to
+from edge_runtime.signals import raise_if_a_handlers
 
 
 @cache
@@ -50,6 +51,7 @@ def _try(module: str, names: Sequence[str], timeout_s: float) -> dict[str, str]:
     except subprocess.TimeoutExpired as error:
         said, ending = error.stdout or b"", f"it was not started after {timeout_s:g} s"
     except OSError as error:
+        raise_if_a_handlers(error)
         return dict.fromkeys(names, f"no process can be started that tries it: {error}")
     found = dict(_answers(said))
     begun = next((name for name in names if name not in found), None)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edge_runtime.errors import EngineError
+from edge_runtime.signals import raise_if_a_handlers
 
 _MAX_TOLD = 300
 # What ONNX Runtime sets before its words, and OpenVINO behind it: a code, the node, and a file and
@@ -47,6 +48,7 @@ def as_engine_error(what: str, by: str) -> Iterator[None]:
     except EngineError:
         raise
     except Exception as error:
+        raise_if_a_handlers(error)
         raise failed(what, by, error) from error
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +20,7 @@ import msgspec
 from edge_runtime.engine.onnxruntime.library import library
 from edge_runtime.engine.words import one_line, told
 from edge_runtime.errors import UnavailableError
+from edge_runtime.signals import raise_if_a_handlers
 
 _PROCESSOR = "CPUExecutionProvider"
 _MAX_NAMED = 5
@@ -133,6 +134,7 @@ def session_with(name: str, raw: bytes, options: Any, threads: int) -> Any:
     except UnavailableError:
         raise
     except Exception as error:
+        raise_if_a_handlers(error)
         if missing := MISSING.search(str(error)):
             raise _lacking(one_line(missing["library"]), provider) from error
         raise UnavailableError(told(error)) from error
@@ -151,8 +153,11 @@ def _load_what_pip_installed() -> None:
 
     What is missing shows when the provider is started.
     """
-    with suppress(Exception), redirect_stdout(io.StringIO()):
-        library().preload_dlls()  # from 1.21 on
+    try:
+        with redirect_stdout(io.StringIO()):
+            library().preload_dlls()  # from 1.21 on
+    except Exception as error:  # noqa: BLE001 (whatever it is shows later)
+        raise_if_a_handlers(error)
 
 
 def left_over(name: str, session: Any) -> tuple[str, ...]:
@@ -162,7 +167,8 @@ def left_over(name: str, session: Any) -> tuple[str, ...]:
     """
     try:
         parts = session.get_provider_graph_assignment_info()
-    except Exception:  # noqa: BLE001 (of an old version, AttributeError; of a provider that fails at it, anything)
+    except Exception as error:  # noqa: BLE001 (of an old version, AttributeError; of a provider that fails at it, anything)
+        raise_if_a_handlers(error)
         return ()
     theirs = PROVIDERS[name].theirs
     taken = [len(part.get_nodes()) for part in parts if part.ep_name == theirs]

@@ -19,6 +19,7 @@ from edge_runtime.engine.base import (
 from edge_runtime.engine.onnxruntime.library import CPU, NAME
 from edge_runtime.engine.words import as_engine_error, failed
 from edge_runtime.errors import EngineError
+from edge_runtime.signals import raise_if_a_handlers
 
 Tensor = Input | Output
 
@@ -79,8 +80,7 @@ class OnnxRuntimeSession:
             else:
                 arrays = in_parts(partial(session.run, self._output_names), inputs, at_once)
         except Exception as error:
-            if not _is_theirs(error):
-                raise
+            raise_if_a_handlers(error)
             raise failed(f"{self._subject}: cannot be run", NAME, error) from error
         for array, output in zip(arrays, self._outputs, strict=True):
             expected = (count, *output.shape[1:])
@@ -96,19 +96,6 @@ class OnnxRuntimeSession:
         self._session = None
         if self.row is not None:
             self.row.close()
-
-
-def _is_theirs(error: Exception) -> bool:
-    """Whether a run raised it, rather than a handler of signals that Python called in between.
-
-    What that raises is for whoever installed it. Only where it was raised tells the two apart: ONNX
-    Runtime's errors have no common base, and some are Python's own.
-    """
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    module = "" if trace is None else trace.tb_frame.f_globals.get("__name__", "")
-    return module.split(".")[0] in (NAME, __package__.split(".")[0])
 
 
 def _rows_at_once(inputs: Mapping[str, Array], count: int) -> int:
@@ -158,8 +145,7 @@ class OnnxRuntimePart:
         try:
             arrays = session.run(list(self.outputs), read)
         except Exception as error:
-            if not _is_theirs(error):
-                raise
+            raise_if_a_handlers(error)
             raise failed(f"{self._subject}: cannot be run", NAME, error) from error
         return dict(zip(self.outputs, arrays, strict=True))
 
@@ -189,8 +175,7 @@ class OnnxRuntimeRow:
         try:
             self._run(self._binding)
         except Exception as error:
-            if not _is_theirs(error):
-                raise
+            raise_if_a_handlers(error)
             if self._binding is None:
                 raise EngineError(f"{self._subject}: the model was closed.") from None
             raise failed(f"{self._subject}: cannot be run", NAME, error) from error
