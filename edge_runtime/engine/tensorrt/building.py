@@ -18,6 +18,7 @@ from edge_runtime.engine.tensorrt.library import named
 from edge_runtime.engine.words import told
 from edge_runtime.errors import EngineError, UnavailableError
 from edge_runtime.process import ending
+from edge_runtime.signals import raise_if_a_handlers
 
 # Large networks take TensorRT ten minutes and more on an Orin Nano.
 DEFAULT_TIMEOUT_S = 1800.0
@@ -84,6 +85,7 @@ def _run(asked: Request, title: str, timeout_s: float, progress: Callable[[str],
             env={**os.environ, "PYTHONSAFEPATH": "1"},  # nothing is imported from where we stand
         )
     except OSError as error:
+        raise_if_a_handlers(error)
         raise UnavailableError(f"no process can be started that builds a plan: {error}") from error
     assert process.stdout is not None
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -101,7 +103,8 @@ def _run(asked: Request, title: str, timeout_s: float, progress: Callable[[str],
                 elif text := line.decode(errors="replace").strip():
                     tail.append(text)
         status = process.wait(max(0.0, deadline - time.monotonic()))
-    except (TimeoutError, subprocess.TimeoutExpired):
+    except (TimeoutError, subprocess.TimeoutExpired) as error:
+        raise_if_a_handlers(error)
         raise UnavailableError(f"{title} had not built the plan after {timeout_s:g} s") from None
     finally:
         process.kill()

@@ -23,6 +23,7 @@ import msgspec
 from edge_runtime.durable import create_file, create_folder, sync_folder, translated
 from edge_runtime.engine.tensorrt.key import PlanKey
 from edge_runtime.errors import EngineError, StorageError
+from edge_runtime.signals import raise_if_a_handlers
 
 DEFAULT_MAX_BYTES = 2 << 30
 _ENDING, _UNFINISHED = ".plan", ".unfinished"
@@ -81,6 +82,7 @@ class PlanCache:
         except FileNotFoundError:
             return Kept(None, self._why_another(key))
         except OSError as error:
+            raise_if_a_handlers(error)
             return Kept(None, f"{self.folder}: the kept plan cannot be read: {error.strerror}")
         except EngineError as error:
             return Kept(None, str(error))

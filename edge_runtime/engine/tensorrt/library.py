@@ -14,6 +14,7 @@ from typing import Any
 from edge_runtime.engine.words import told
 from edge_runtime.errors import UnavailableError
 from edge_runtime.memory import TOO_LITTLE, says_refused
+from edge_runtime.signals import raise_if_a_handlers
 
 NAME = "TensorRT"
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
@@ -61,6 +62,7 @@ def imported(library: Library) -> Any:
     try:
         module = import_module(library.module)
     except Exception as error:  # a native library that is missing or does not fit shows as any of them
+        raise_if_a_handlers(error)
         if says_refused(f"{type(error).__name__}: {error}"):
             raise UnavailableError(f"{TOO_LITTLE}: {told(error)}") from error
         raise UnavailableError(

@@ -13,6 +13,7 @@ from edge_runtime.engine.tensorrt.cache import DEFAULT_MAX_BYTES, PlanCache, def
 from edge_runtime.engine.tensorrt.key import PlanKey
 from edge_runtime.engine.tensorrt.machine import Machine
 from edge_runtime.errors import EdgeError, EngineError
+from edge_runtime.signals import raise_if_a_handlers
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Plans:
         try:
             self._cache().write(key, data)
         except EdgeError as error:
+            raise_if_a_handlers(error)
             notes.append(f"{subject}: its plan is not kept, so each start builds it anew: {error}")
         return Plan(data, was_kept=False, notes=tuple(notes))
 

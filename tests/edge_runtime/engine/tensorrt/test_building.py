@@ -1,6 +1,7 @@
 """Plans by the real TensorRT-RTX in a child process; and libraries that hang, die or are broken."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from edge_runtime.engine.tensorrt import library
 from edge_runtime.engine.tensorrt.building import Request, build
 from edge_runtime.errors import EngineError, UnavailableError
 from tests.edge_runtime.engine.tensorrt.graphs import matmul, request
+from tests.support.handlers import NUMBER, handler_that_raises
 
 
 @pytest.mark.parametrize("kind", ["fp32", "fp16", "int8"])
@@ -123,6 +125,18 @@ def test_a_builder_that_talks_for_ever_is_ended_as_well(pretended: Any) -> None:
     asked = pretended("while True: print('still at it', flush=True)")
     with pytest.raises(UnavailableError, match=r"had not built the plan after 0\.5 s"):
         build(matmul(), asked, timeout_s=0.5)
+
+
+def test_a_time_limit_of_the_program_is_not_taken_for_the_builders(pretended: Any) -> None:
+    asked = pretended("""
+        import time
+        print('{"percent": 1, "phase": "Building"}', flush=True)
+        time.sleep(3600)
+    """)
+    error = TimeoutError("it is time")
+    with pytest.raises(TimeoutError) as caught, handler_that_raises(error):
+        build(matmul(), asked, progress=lambda _: signal.raise_signal(NUMBER))
+    assert caught.value is error
 
 
 def test_a_builder_that_closes_its_output_and_stays_is_ended(pretended: Any) -> None:

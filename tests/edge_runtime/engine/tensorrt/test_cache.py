@@ -15,6 +15,7 @@ from edge_runtime.engine.tensorrt.key import PlanKey
 from edge_runtime.errors import EngineError, StorageError
 from tests.support.disk_recorder import Recorder
 from tests.support.full_disk import files_of_at_most
+from tests.support.handlers import handler_that_raises, signal_when_called
 from tests.support.power_loss import crash_states
 
 KEY = PlanKey(
@@ -224,3 +225,10 @@ def test_the_folder_is_the_environments_the_services_or_the_homes(
     monkeypatch.delenv("CACHE_DIRECTORY")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert default_folder() == Path("/home/somebody/.cache/edge-runtime/plans")
+
+
+def test_a_time_limit_of_the_program_is_no_reason_to_build_anew(kept: PlanCache) -> None:
+    error = TimeoutError("it is time")
+    with pytest.raises(TimeoutError) as caught, handler_that_raises(error), signal_when_called("_read"):
+        kept.read(KEY)
+    assert caught.value is error
