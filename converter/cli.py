@@ -160,6 +160,8 @@ def convert(
     if report:
         _say("measuring the variants for the report")
         replace_file(report, made.report_html().encode())
+    if output.exists():
+        _say(f"replacing {output}, which is there already")
     saved = bundle.save(output, signing_key=signing_keys or None)
     if as_json:
         from edge_runtime.bundle.manifest import encode

@@ -101,7 +101,8 @@ class ConvertedBundle:
         replace_file(target, raw)
         if not signing_key:
             _log.warning(
-                "%s is not signed: devices refuse it. Give signing_key=, see `edge-runtime keys`.",
+                "%s is not signed: devices refuse it. Sign it: edge-runtime sign %s --signing-key KEY",
+                target,
                 target,
             )
         return target

@@ -133,12 +133,24 @@ def test_pickles_and_plain_rows_do_as_well(folder: Path, inputs: str) -> None:
     assert convert(folder, "iris.pkl", inputs=str(folder / inputs), labels=labels, name="iris") == 0
 
 
-def test_signing_is_forgotten_by_nobody(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_signing_is_forgotten_by_nobody(
+    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     assert convert(folder, signing_key=None) == 2
     assert "--unsigned" in capsys.readouterr().err
     assert convert(folder, unsigned="") == 2
     assert not (folder / "motion.edge").exists()
     assert convert(folder, signing_key=None, unsigned="") == 0
+    file = folder / "motion.edge"
+    assert f"{file} is not signed: devices refuse it. Sign it: edge-runtime sign {file}" in caplog.text
+    assert "replacing" not in capsys.readouterr().err
+
+
+def test_a_file_that_is_replaced_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert convert(folder) == 0
+    replacing = f"replacing {folder / 'motion.edge'}, which is there already"
+    assert capsys.readouterr().err.count(replacing) == 1
 
 
 def broken_pickle(folder: Path) -> None:
