@@ -67,6 +67,7 @@ class Outbox:
         self._lock = threading.RLock()
         self._disk_again_s = math.inf
         self._moves = 0
+        self._closed = False
         try:
             self._go_on_in(self._open())
         except CorruptError as error:
@@ -145,7 +146,9 @@ class Outbox:
                 return gone
 
     def close(self) -> None:
+        """Nothing is appended, read or acknowledged afterwards: that raises StorageError."""
         with self._lock:
+            self._closed = True
             if self._disk_again_s < math.inf:
                 self._try_the_disk_again()  # nothing else is left to what is in memory
                 self._disk_again_s = math.inf
@@ -159,6 +162,8 @@ class Outbox:
 
     def _do(self, act: Callable[[OutboxRows], Result]) -> Result:
         with self._lock:
+            if self._closed:
+                raise StorageError(f"{self.path}: this outbox was closed. Open it again.")
             if time.monotonic() >= self._disk_again_s:
                 self._try_the_disk_again()
             rows = self._rows

@@ -102,7 +102,17 @@ def _changed_files_replaced(copy: Path, folder: Path) -> None:
     (folder / "new").replace(folder / "outbox.db")
 
 
-@pytest.mark.parametrize("restore", [_folder_made_anew, _files_written_over, _changed_files_replaced])
+def _outbox_removed_first(copy: Path, folder: Path) -> None:
+    """Lock and all: ext4 gives the next file the inode of one that is gone."""
+    for file in folder.glob("outbox.db*"):
+        file.unlink()
+    shutil.copy2(copy / "outbox.db", folder)
+
+
+@pytest.mark.parametrize(
+    "restore",
+    [_folder_made_anew, _files_written_over, _changed_files_replaced, _outbox_removed_first],
+)
 def test_a_copy_that_is_restored_without_a_boot_gives_no_number_again(
     path: Path, tmp_path: Path, restore: Callable[[Path, Path], None]
 ) -> None:
@@ -239,6 +249,24 @@ def test_damage_that_shows_at_work_is_survived_and_the_stream_is_another(path: P
         assert outbox.append([event()]) == 2
         assert outbox.stream != stream
         assert [row.event for row in events(outbox)] == ["outbox broken", "worker died"]
+
+
+def test_one_that_was_closed_says_so_and_its_file_is_left_alone(path: Path) -> None:
+    outbox = Outbox(path)
+    outbox.append([event()])
+    outbox.close()
+    for act in (
+        lambda: outbox.append([event()]),
+        lambda: outbox.read(0),
+        lambda: outbox.recall("place"),
+        lambda: outbox.acknowledge(outbox.stream, 1),
+    ):
+        with pytest.raises(StorageError, match="closed"):
+            act()
+    outbox.close()
+    assert not list(path.parent.glob("*.corrupt-*"))
+    with Outbox(path) as again:
+        assert again.counts().rows == 1
 
 
 def test_only_the_last_broken_files_are_kept(path: Path) -> None:
