@@ -155,11 +155,13 @@ def test_an_attempt_that_failed_while_it_served_is_followed_by_another_after_a_p
     rig.trials.judge()
     rig.trials.begin()
     assert rig.trials._loading == {}
-    assert rig.trials.waits("tiny").endswith("2 of 3 attempts are left, the next in 3600 s.")
+    (told,) = rig.told("trial failed")
+    assert told.detail == "it answered NaN. 2 of 3 attempts are left, the next in 3600 s."
 
     monkeypatch.setattr(OnTrial, "pause_s", 0.0)
     rig.trials._live["tiny"] = OnTrial(digest, TrialConfig(), None)
     rig.trials.judge()
+    monkeypatch.setattr(rig.trials, "_runners", {})
     rig.trials.begin()
     assert rig.trials._loading["tiny"].digest == digest
     assert rig.model.slots[digest].reason == "it answered NaN."

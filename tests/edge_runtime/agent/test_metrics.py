@@ -33,3 +33,16 @@ def test_a_sensor_that_hangs_costs_the_row_its_temperature_and_nothing_else(tmp_
         assert [row(), row()] == [{"load_1min": 0.52}] * 2
         thermal.answer("cpu-thermal", 45_000)
         wait_for(lambda: row() == {"load_1min": 0.52, "temperature_c": 45.0}, "its answer")
+
+
+def test_what_commands_are_told_is_renewed_with_every_sixth_row(tmp_path: Path) -> None:
+    config = settings.parse({"device": {"id": "device-01"}}, tmp_path)
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        meter = Meter(config, Books(outbox, None), {})
+        before, renewed = meter.counted, list[int]()
+        for row in range(13):
+            meter.step(last=True)
+            if meter.counted is not before:
+                renewed.append(row)
+            before = meter.counted
+    assert renewed == [0, 6, 12]
