@@ -98,6 +98,17 @@ def test_rows_go_on_in_memory_behind_those_on_the_disk_and_go_there_in_their_str
     assert (rig.outbox.recall("place"), rig.outbox.recall("other")) == (b"2", b"kept")
 
 
+def test_going_to_memory_and_back_is_no_opening(rig: Rig) -> None:
+    rig.outbox.close()
+    rig.outbox = rig.open()
+    with rig.full():
+        rig.outbox.append([event()])
+        assert rig.outbox.boot == 2
+    rig.try_the_disk_again()
+    assert rig.told == ["rows in memory only", "rows on the disk again"]
+    assert rig.outbox.boot == 2
+
+
 def test_what_the_fleet_acknowledges_meanwhile_goes_from_memory_and_later_from_the_disk(
     rig: Rig,
 ) -> None:
