@@ -124,17 +124,22 @@ class OutboxRows:
 
         The rows keep their stream and numbers, and their positions unless those are taken here. No other
         row comes with them: what fails here may be found done, and `other` gives the next numbers.
+        What is found of such a try makes way: nothing came behind it here, and `other` has what is left.
         """
         (stream,) = other.streams
-        base = max(self.last, stream.base)
+        again = [known.base for known in self.streams if known.name == stream.name]
+        base = again[0] if again else max(self.last, stream.base)
         offset = base - stream.base
         held = other._file.select("SELECT id, lane, body FROM rows ORDER BY id")
         moved = [(int(position) + offset, lane, body) for position, lane, body in held]
-        # One that begins here, too, never had a row.
+        ((_, found, found_bytes),) = self._file.select(f"{_TOTALS} WHERE id > ?", base)
+        cost = other.used_bytes - int(found_bytes)
+        # One that begins here, too, or behind what was found, never had a row.
         known = [known for known in self.streams if known.base < base]
         streams = self._in_use([*known, Stream(base, stream.name)])
         with self._file.transaction(durable=True) as database:
-            dropped, freed = self._make_room(database, other.used_bytes)
+            database.execute("DELETE FROM rows WHERE id > ?", (base,))
+            dropped, freed = self._make_room(database, cost)
             database.execute(_COUNT, ("dropped", other.dropped))
             # No opening goes on in it, for the same reason.
             self._write_streams(database, self.streams, streams, life="")
@@ -142,8 +147,8 @@ class OutboxRows:
             database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", other.remembered())
         self.streams = streams
         self.last = other.last + offset
-        self.rows += len(moved) - dropped
-        self.used_bytes += other.used_bytes - freed
+        self.rows += len(moved) - int(found) - dropped
+        self.used_bytes += cost - freed
         self.dropped += other.dropped + dropped
 
     def read(self, after: int, max_rows: int, max_bytes: int) -> Chunk | None:

@@ -16,9 +16,12 @@ import pytest
 from edge_runtime.errors import StorageError
 from edge_runtime.telemetry.messages import Batch, Event
 from edge_runtime.telemetry.outbox import Outbox
+from edge_runtime.telemetry.outbox_file import OutboxFile
+from edge_runtime.telemetry.outbox_rows import OutboxRows
+from edge_runtime.telemetry.rows_in_memory import RowsInMemory
 from tests.edge_runtime.telemetry.rows import event, predictions
 from tests.support.faulty_disk import faults
-from tests.support.outbox_rows import chunks_of, events_by_name
+from tests.support.outbox_rows import chunks_of, events_by_name, rows_of
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -217,6 +220,30 @@ def test_a_card_that_failed_the_last_sync_and_has_the_rows_has_none_by_the_name_
         found = events_by_name(outbox)
     assert "in memory" in found.values(), "the file has what it said it has not"
     assert found.items() <= sent.items()
+
+
+def test_what_a_card_has_of_tries_that_it_failed_is_there_once(path: Path) -> None:
+    """The file is opened for each try: it finds what the one before is said not to have done."""
+
+    def opened() -> OutboxRows:
+        return OutboxRows(OutboxFile(path), 10_000_000, "boot")
+
+    disk, memory = opened(), RowsInMemory(path, 10_000_000, "boot", None)
+    disk.append([event("on the disk")], {})
+    disk.close()
+    for name in ("one", "two", "three"):
+        memory.append([event(name)], {})
+        disk = opened()
+        disk.adopt(memory)
+        disk.close()
+    stream = memory.stream.name
+    with Outbox(path, boot_id="boot") as outbox:
+        found = [row.event for row in rows_of(outbox) if isinstance(row, Event)]
+        assert found == ["on the disk", "one", "two", "three"]
+        assert outbox._rows.used_bytes == disk.used_bytes
+        assert outbox._rows.rows == disk.rows
+        assert outbox.acknowledge(stream, 3) == 3
+        assert outbox.counts().rows == 1
 
 
 @pytest.mark.parametrize("content", [b"this is no database", b"\0" * 8192, None])
