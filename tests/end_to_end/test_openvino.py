@@ -48,6 +48,21 @@ def test_goldens_replay_through_it_and_what_it_leaves_over_is_told(python: Path,
     assert "TreeEnsemble" in found["forest"]["notes"][0]
 
 
+def test_as_a_plug_in_it_gives_the_goldens_too_or_finds_no_device(tmp_path: Path) -> None:
+    """It runs on processors of Intel's alone. There it keeps what was bound first, unless bound anew."""
+    python = environment(tmp_path / "env", "onnxruntime", "onnxruntime-ep-openvino")
+
+    lines = _run(python, provider_trial.__file__, "openvino", *provider_bundles(tmp_path)).splitlines()
+
+    shutil.rmtree(tmp_path / "env")
+    found = [json.loads(line) for line in lines]
+    assert len(found) == len(NAMES)
+    if _is_intels():
+        assert [told["why"] for told in found if "why" in told] == []
+    else:
+        assert all("its plug-in finds no device" in told["why"] for told in found)
+
+
 def test_what_it_is_told_reaches_it_and_when_it_is_dropped_for_that_this_is_noticed(
     python: Path, tmp_path: Path
 ) -> None:
@@ -58,6 +73,10 @@ def test_what_it_is_told_reaches_it_and_when_it_is_dropped_for_that_this_is_noti
     assert found["right"] == ""
     assert found["dropped"].startswith("it cannot be started; it needs an x86-64 processor")
     assert "Unsupported property NO_SUCH_HINT" in found["unknown"]
+
+
+def _is_intels() -> bool:
+    return "GenuineIntel" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
 
 
 def _run(*command: str | Path) -> str:

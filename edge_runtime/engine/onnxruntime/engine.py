@@ -70,14 +70,15 @@ class OnnxRuntimeEngine:
     def _load_with(
         self, provider: str, bundle: Bundle, variant: Variant, subject: str, threads: int
     ) -> OnnxRuntimeSession:
-        from edge_runtime.engine.onnxruntime.providers import PROVIDERS, left_over, session_with
+        from edge_runtime.engine.onnxruntime import providers
 
-        if (known := PROVIDERS.get(provider)) is None:
-            names = ", ".join((CPU, *PROVIDERS))
+        if provider not in providers.PROVIDERS:
+            names = ", ".join((CPU, *providers.PROVIDERS))
             raise ConfigError(f"provider: expected one of {names}; found {provider!r}.")
         try:
-            session = _loaded(bundle, variant.file, subject, threads, partial(session_with, provider))
-            notes = left_over(provider, session)
+            with_it = partial(providers.session_with, provider)
+            session = _loaded(bundle, variant.file, subject, threads, with_it)
+            notes = providers.left_over(provider, session)
         except UnavailableError as error:
             from edge_runtime.engine.onnxruntime.looking import why_unusable
 
@@ -92,7 +93,7 @@ class OnnxRuntimeEngine:
             manifest.outputs,
             subject,
             provider=provider,
-            copies=known.copies,
+            copies=providers.copies_inputs(provider),
             notes=notes,
         )
 

@@ -160,6 +160,15 @@ def _load_what_pip_installed() -> None:
         raise_if_a_handlers(error)
 
 
+def copies_inputs(name: str) -> bool:
+    """Whether what is bound is copied then, and not read again: also by whatever came as a plug-in.
+
+    OpenVINO's, on a processor of Intel's, answers with what its first row was.
+    """
+    provider = PROVIDERS[name]
+    return provider.copies or bool(hasattr(library(), "get_ep_devices") and _of(provider))
+
+
 def left_over(name: str, session: Any) -> tuple[str, ...]:
     """What of a session's graph its provider leaves to the processor, to be reported.
 

@@ -11,7 +11,7 @@ import pytest
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.engine.onnxruntime import OnnxRuntimeEngine, OnnxRuntimeSession
-from edge_runtime.engine.onnxruntime.providers import PROVIDERS, left_over, session_with
+from edge_runtime.engine.onnxruntime.providers import PROVIDERS, copies_inputs, left_over, session_with
 from edge_runtime.errors import ConfigError, EngineError, UnavailableError
 from tests.edge_runtime.engine.onnxruntime.plugins import GIVES, OPENVINO, Install
 from tests.support.tiny_bundle import TinyModel, golden_windows
@@ -158,7 +158,8 @@ def test_xnnpack_has_its_own_threads_and_the_session_none_beside_it(
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_inputs_are_copied_for_those_with_a_memory_of_their_own(name: str) -> None:
-    assert PROVIDERS[name].copies == (name in ("cuda", "tensorrt", "tensorrt-rtx"))
+    """Of those that came as a plug-in it is shown where one is: tests/end_to_end/test_openvino.py."""
+    assert copies_inputs(name) == (name in ("cuda", "tensorrt", "tensorrt-rtx"))
 
 
 def test_one_that_takes_nothing_of_a_graph_is_no_way_to_run_it() -> None:
