@@ -142,11 +142,8 @@ class OnnxRuntimePart:
         if session is None:
             raise EngineError(f"{self._subject}: the model was closed.")
         read = {each.name: inputs[each.name] for each in self._inputs}
-        try:
+        with as_engine_error(f"{self._subject}: cannot be run", NAME):
             arrays = session.run(list(self.outputs), read)
-        except Exception as error:
-            raise_if_a_handlers(error)
-            raise failed(f"{self._subject}: cannot be run", NAME, error) from error
         return dict(zip(self.outputs, arrays, strict=True))
 
     def close(self) -> None:
