@@ -49,7 +49,7 @@ def look(device: Device) -> Iterator[Finding]:
     for name in sorted(says.runs.keys() - models.keys() if says else ()):
         if idle := _not_running(says, name, "is not installed", MEND):  # when again, the agent says
             yield idle
-    silent = why_silent(store)
+    silent = why_silent(store, says)
     for name in sorted({*configured} - models.keys() if silent else ()):
         yield problem(f"{name} is not installed, and the agent does not run it: {silent}.", _ROOM)
     if store.agent_running():

@@ -56,9 +56,9 @@ def told(store: Store) -> Told | None:
     return None
 
 
-def why_silent(store: Store) -> str:
-    """Why the agent that runs says nothing; '' where it does, or that is not known."""
-    if not store.agent_running() or told(store) is not None or os.statvfs(store.root).f_bavail:
+def why_silent(store: Store, says: Told | None) -> str:
+    """Why the agent that runs says nothing; '' where `says` is what it told, or that is not known."""
+    if says is not None or not store.agent_running() or os.statvfs(store.root).f_bavail:
         return ""
     return f"the disk of {store.root} is full"
 

@@ -120,14 +120,15 @@ def status(folder: Path, as_json: bool) -> None:
 
     store = Store(folder)
     state = store.state()
+    says = told(store)
     seen = Seen(
         state,
         root=store.trusted_root(),
         agent_running=store.agent_running(),
         busy=store.activator(),
-        told=told(store),
+        told=says,
         choices=choices(folder, state),
-        silent=why_silent(store),
+        silent=why_silent(store, says),
     )
     click.echo(json.dumps(as_document(seen)) if as_json else as_text(seen))
 
