@@ -63,8 +63,11 @@ def raise_if_a_handlers(error: BaseException) -> None:
     """
     if (signal := sys.modules.get("signal")) is None:
         return  # nobody has set a handler; and where no more files may be open, an import fails
-    codes = [_code(signal.getsignal(number)) for number in signal.valid_signals()]
-    handlers = [code for code in codes if code is not None]
+    try:
+        codes = [_code(signal.getsignal(number)) for number in signal.valid_signals()]
+        handlers = [code for code in codes if code is not None]
+    except MemoryError:  # as `error` will be, which is still to be told
+        return
     found: BaseException | None = error
     for _ in range(_MAX_CAUSES if handlers else 0):
         if found is None:

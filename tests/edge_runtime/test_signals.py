@@ -80,6 +80,14 @@ def test_what_another_raised_is_not_a_handlers() -> None:
         raise_if_a_handlers(error)
 
 
+def test_without_memory_to_look_the_error_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> set[signal.Signals]:
+        raise MemoryError
+
+    monkeypatch.setattr(signal, "valid_signals", full)
+    raise_if_a_handlers(MemoryError("of a library"))
+
+
 def test_causes_in_a_circle_come_to_an_end(raised: ValueError) -> None:
     error, other = OSError("an egg"), OSError(f"a hen, and no {raised}")
     error.__cause__, other.__cause__ = other, error

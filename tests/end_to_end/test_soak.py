@@ -19,7 +19,11 @@ from tests.support.soaking import Record, Soaked, left_behind, soak
 
 @pytest.mark.alone
 @pytest.mark.end_to_end
-def test_a_soak_loses_no_window_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_soak_loses_no_window_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The agent is weighed: with coverage it would also hold each line that it runs for the first time.
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     found = soak(
         tmp_path, seed=5, duration_s=15, every_s=1.5, windows_hz=100, tell=lambda at_s, what: None
     )
