@@ -7,6 +7,7 @@ import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import msgspec
 
@@ -80,6 +81,7 @@ class OutboxRows:
         self._file = file
         self._max_bytes = max_bytes
         self._life = f"{boot_id} {file.identity}"
+        _leave_each_stream_once(file)
         counters = {str(name): int(value) for name, value in file.select("SELECT * FROM counters")}
         ((last, rows, used_bytes),) = file.select(_TOTALS)
         self.rows, self.used_bytes = int(rows), int(used_bytes)
@@ -286,6 +288,20 @@ class OutboxRows:
         query = "SELECT id FROM rows WHERE id > ? ORDER BY id LIMIT 1"
         ((position,),) = self._file.select(query, stream.base)
         return int(position) - stream.base
+
+
+def _leave_each_stream_once(file: OutboxFile) -> None:
+    """In a file from before, rows of memory that a card had, though it had failed to take them, may have
+    those of the next try behind them: all that were left of them by then, and what came since.
+    """
+    found = file.select("SELECT base, stream FROM streams ORDER BY base")
+    newest = {stream: base for base, stream in found}
+    spans = [(base, end) for (base, stream), (end, _) in pairwise(found) if base != newest[stream]]
+    if spans:
+        with file.transaction(durable=True) as database:
+            database.executemany("DELETE FROM rows WHERE id > ? AND id <= ?", spans)
+            database.executemany("DELETE FROM streams WHERE base = ?", [span[:1] for span in spans])
+            database.execute(_RAISE, ("gone", spans[-1][1]))
 
 
 def _encoded(rows: Sequence[Row], first: int, base: int) -> tuple[list[tuple[int, str, bytes]], int]:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from edge_runtime.telemetry.messages import Batch, Event
 from edge_runtime.telemetry.outbox import Outbox
 from edge_runtime.telemetry.outbox_file import OutboxFile
 from edge_runtime.telemetry.outbox_rows import OutboxRows
+from edge_runtime.telemetry.row_json import encode_row
 from edge_runtime.telemetry.rows_in_memory import RowsInMemory
 from tests.edge_runtime.telemetry.rows import event, predictions
 from tests.support.faulty_disk import faults
@@ -244,6 +246,41 @@ def test_what_a_card_has_of_tries_that_it_failed_is_there_once(path: Path) -> No
         assert outbox._rows.rows == disk.rows
         assert outbox.acknowledge(stream, 3) == 3
         assert outbox.counts().rows == 1
+
+
+def test_what_an_older_agent_left_twice_of_one_stream_is_sent_once_by_the_numbers_that_memory_gave(
+    path: Path,
+) -> None:
+    """It wrote each try behind what a card had of the one before, with an event that told of the try."""
+    with Outbox(path, boot_id="boot") as outbox:
+        outbox.append([event("one"), event("rows on the disk again")])
+        stream = outbox.stream
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("INSERT INTO streams VALUES (2, ?, '')", (stream,))
+        for number, name in enumerate(["one", "two", "rows on the disk again"], 1):
+            row = (2 + number, "", encode_row(event(name), number))
+            file.execute("INSERT INTO rows VALUES (?, ?, ?)", row)
+    with Outbox(path, boot_id="boot") as outbox:
+        outbox.append([event("next")])
+        rows = [(row.seq, row.event) for row in rows_of(outbox) if isinstance(row, Event)]
+        assert rows == [(1, "one"), (2, "two"), (3, "rows on the disk again"), (1, "next")]
+        assert outbox.position(stream, 3) == 5
+        assert outbox.acknowledge(stream, 3) == 3
+        assert outbox.acknowledge(outbox.stream, 1) == 1
+        assert (outbox._rows.rows, outbox._rows.used_bytes) == (0, 0)
+        assert outbox.counts().dropped == 0
+
+
+def test_where_the_second_of_them_has_no_row_no_position_is_given_again(path: Path) -> None:
+    with Outbox(path, boot_id="boot") as outbox:
+        outbox.append([event("one")])
+        stream = outbox.stream
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("INSERT INTO streams VALUES (1, ?, '')", (stream,))
+    with Outbox(path, boot_id="boot") as outbox:
+        assert outbox.counts().rows == 0
+        assert outbox.append([event("next")]) == 1
+        assert outbox.position(outbox.stream, 1) == 2
 
 
 @pytest.mark.parametrize("content", [b"this is no database", b"\0" * 8192, None])
