@@ -40,8 +40,8 @@ class Outbox:
     """Thread-safe. A call returns when its change is committed.
 
     When the file turns out to be broken it is moved aside, a new one begins with an event that says so,
-    and the call goes on there. Where the disk does not let it be opened, or takes no more, rows are kept
-    in memory, in a stream of their own; they go to the disk once it takes them, in that stream.
+    and the call goes on there. Where the disk does not let it be opened or moved, or takes no more, rows
+    are kept in memory, in a stream of their own; they go to the disk once it takes them, in that stream.
     `on_append` is called after each commit of rows.
     """
 
@@ -171,7 +171,10 @@ class Outbox:
                 return act(rows)
             except CorruptError as error:
                 rows.close()
-                self._go_on_in(self._begin_again(error))
+                try:
+                    self._go_on_in(self._begin_again(error))
+                except StorageError as trouble:
+                    self._go_on_in(self._begin_in_memory(trouble, None))
             except DiskError as error:
                 if isinstance(rows, RowsInMemory):
                     raise
@@ -187,25 +190,26 @@ class Outbox:
         self._rows = rows
         self._moves += 1
 
-    def _open(self) -> OutboxRows:
+    def _open(self, *first: Row) -> OutboxRows:
         file = OutboxFile(self.path)
         try:
-            return OutboxRows(file, self._max_bytes, self._boot_id)
+            rows = OutboxRows(file, self._max_bytes, self._boot_id)
+            rows.append(first, {})
+            return rows
         except BaseException:
             file.close()
             raise
 
     def _begin_again(self, why: CorruptError) -> OutboxRows:
-        told, rows = self._put_aside(why), None
+        told = self._put_aside(why)
         try:
-            rows = self._open()
-            rows.append([told], {})
+            return self._open(told)
         except CorruptError as error:
             raise StorageError(f"{self.path}: a new outbox is broken at once: {error}.") from error
-        except DiskError as error:
-            rows = self._begin_in_memory(error, rows)
+        except StorageError as error:
+            rows = self._begin_in_memory(error, None)
             rows.append([told], {})
-        return rows
+            return rows
 
     def _put_aside(self, why: CorruptError) -> Event:
         """The event that says so, which is to be a row."""
@@ -213,11 +217,11 @@ class Outbox:
         text = f"{self.path.name} was broken ({why}); it is now {aside.name}, its rows are not sent"
         return self._told("outbox broken", text)
 
-    def _begin_in_memory(self, why: DiskError, disk: OutboxRows | None) -> OutboxRows:
+    def _begin_in_memory(self, why: StorageError, disk: OutboxRows | None) -> OutboxRows:
         self._disk_again_s = time.monotonic() + _DISK_AGAIN_S
         max_bytes = min(self._max_bytes, _MEMORY_BYTES)
         rows = RowsInMemory(self.path, max_bytes, self._boot_id, disk)
-        text = f"{why} Rows are kept in memory until then, at most {_MEMORY_BYTES >> 20} MiB of them."
+        text = f"{why} Rows are kept in memory meanwhile, at most {_MEMORY_BYTES >> 20} MiB of them."
         rows.append([self._told("rows in memory only", text)], {})
         return rows
 

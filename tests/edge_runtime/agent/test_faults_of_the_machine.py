@@ -178,7 +178,7 @@ def test_an_outbox_on_a_bad_sector_is_left_alone_and_predictions_go_on(
 
         rig.start(faults("pread64", "EIO", paths=[rig.data / "outbox.db"]))
         assert "disk I/O error" in rig.said
-        assert "Rows are kept in memory until then" in rig.said
+        assert "Rows are kept in memory meanwhile" in rig.said
         assert rig.ready["running"] == {"tiny": "1.0.0"}
         os.kill(rig.ready["pid"], signal.SIGTERM)
         wait_for(lambda: not rig.alive, "the end")

@@ -174,7 +174,7 @@ def test_on_a_disk_that_is_full_when_it_is_opened_rows_are_kept_in_memory_until_
     )
     assert found.stderr == ""
     assert "the disk does not take the write" in found.stdout
-    assert "Rows are kept in memory until then, at most 8 MiB of them. b'one'\n4\n" in found.stdout
+    assert "Rows are kept in memory meanwhile, at most 8 MiB of them. b'one'\n4\n" in found.stdout
     with Outbox(path) as after:
         old = after.read(0)
         assert old is not None
@@ -313,6 +313,53 @@ def test_damage_that_shows_at_work_is_survived_and_the_stream_is_another(path: P
         assert outbox.append([event()]) == 2
         assert outbox.stream != stream
         assert [row.event for row in events(outbox)] == ["outbox broken", "worker died"]
+
+
+BREAKS_AT_WORK = """
+import os, sys
+from pathlib import Path
+from edge_runtime.telemetry.outbox import Outbox
+from tests.edge_runtime.telemetry.rows import event, predictions
+from tests.support.outbox_rows import chunks_of, events_by_name
+path, told = Path(sys.argv[1]), []
+with Outbox(path) as outbox:
+    outbox.append(predictions(20_000))
+outbox = Outbox(path, on_event=lambda event: told.append(event.event))
+with path.open("r+b") as file:
+    file.seek(4096)
+    file.write(os.urandom(path.stat().st_size - 4096))
+list(chunks_of(outbox))
+outbox.append([event("one")])
+while "rows on the disk again" not in told:
+    outbox._disk_again_s = 0.0  # half a minute later
+    outbox.append([event("later")])
+print(*events_by_name(outbox).values(), sep=", ")
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "rows"),
+    [
+        (
+            ("rename", "EROFS", "1..2", "outbox.db"),
+            "rows in memory only, one, later, outbox broken, later, rows on the disk again, later",
+        ),
+        (
+            ("openat", "EACCES", "3..4", "outbox.db.lock"),
+            "rows in memory only, outbox broken, one, later, rows on the disk again, later",
+        ),
+    ],
+    ids=["it cannot be put aside", "none can be made in its place"],
+)
+def test_damage_that_shows_where_the_disk_refuses_more_than_that_costs_no_row_that_comes(
+    path: Path, fault: tuple[str, str, str, str], rows: str
+) -> None:
+    call, error, when, file = fault
+    disk = faults(call, error, when=when, paths=[path.with_name(file)])
+    command = [*disk, sys.executable, "-c", BREAKS_AT_WORK, str(path)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout == rows + "\n"
+    assert [file.name for file in path.parent.glob("*.corrupt-*")] == ["outbox.db.corrupt-1"]
 
 
 def test_one_that_was_closed_says_so_and_its_file_is_left_alone(path: Path) -> None:
