@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ _START_TIMEOUT_S = 60.0  # a large store is read again at the start
 _STOP_TIMEOUT_S = 10.0
 _LOCK_TIMEOUT_S = 3.0  # a server whose parent was killed needs a moment to end
 _MAX_LOG_BYTES = 1 << 20
+_ROOM_BYTES = 8 << 20  # a block of its store
 
 # Sets PR_SET_PDEATHSIG in the child, safe beside our threads, and becomes the server.
 _DIE_WITH_PARENT = (
@@ -37,6 +39,12 @@ _DIE_WITH_PARENT = (
 _MQTT = re.compile(r"Listening for MQTT clients on \S+:(\d+)\s*$", re.M)
 _NATS = re.compile(r"Listening for client connections on \S+:(\d+)\s*$", re.M)
 _FATAL = re.compile(r"\[(?:FTL|ERR)\] (.+)$", re.M)
+# Anchored: what clients call themselves stands in other lines, and must not stop the broker.
+_STORE_FAILS = re.compile(
+    r"^\[\d+\] \S+ \S+ \[ERR\] JetStream "
+    r"(?:failed to store a msg on .+: (?=write )|(?=out of .+ DISABLED))(.+)$",
+    re.M,
+)
 
 
 class EmbeddedBroker:
@@ -55,6 +63,7 @@ class EmbeddedBroker:
         self._binary = find_server()
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = -1
+        self._log_read = 0
         self._log = settings.folder / "nats-server.log"
         self._errors = settings.folder / "nats-server.err"
 
@@ -89,6 +98,31 @@ class EmbeddedBroker:
             self.close()
             raise
 
+    def store_fails(self) -> str:
+        """Why the server's store took no message since the last call, in its words; '' where it did not.
+
+        A store that could not be written once, as on a full disk, takes nothing more until the next
+        start, whatever room there is by then.
+        """
+        try:
+            with self._log.open("rb") as log:
+                if os.fstat(log.fileno()).st_size < self._log_read:
+                    self._log_read = 0  # the server began a new one
+                log.seek(self._log_read)
+                said = log.read(_MAX_LOG_BYTES)
+                self._log_read = log.tell()
+        except OSError:
+            return ""
+        found = _STORE_FAILS.findall(said.decode("utf-8", "replace"))
+        return found[-1].strip() if found else ""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the disk of its store has some."""
+        with suppress(OSError):
+            return shutil.disk_usage(self.settings.folder).free >= _ROOM_BYTES
+        return False
+
     def close(self) -> None:
         """End the server cleanly, by force if it does not, and let its folder go."""
         if self._child is not None:
@@ -119,6 +153,7 @@ class EmbeddedBroker:
                 self._log.replace(self._log.with_name("nats-server.previous.log"))
         except OSError as error:
             raise StorageError(f"{self._log}: cannot be moved: {error.strerror}.") from error
+        self._log_read = 0
 
     def _spawn(self, config: Path) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]

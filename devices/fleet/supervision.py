@@ -27,7 +27,7 @@ class SupervisedBroker:
         self._broker = broker
         self._pause_s = _RESTART_S[0]
         self._started = self._next = 0.0
-        self._was_alive = False
+        self._was_alive = self._store_failed = False
 
     def __enter__(self) -> "SupervisedBroker":
         self._broker.start()
@@ -43,14 +43,33 @@ class SupervisedBroker:
         """Look after the broker. Raises nothing that time may mend."""
         now = time.monotonic()
         if self._broker.alive:
-            if now - self._started > _HEALTHY_S:
+            if now - self._started > _HEALTHY_S and not self._store_failed:
                 self._pause_s = _RESTART_S[0]
+            self._look_after_its_store(now)
             return
         if self._was_alive:
             self._was_alive = False
             self._next = now + self._pause_s
             log.warning("the broker ended unexpectedly; it is started again in %.1f s", self._pause_s)
         if now >= self._next:
+            self._restart()
+
+    def _look_after_its_store(self, now: float) -> None:
+        """A store that failed once fails until the next start, and without room that would fail, too.
+
+        Until then the broker goes on: what it need not store, such as samples of QoS 0, is delivered.
+        """
+        if (reason := self._broker.store_fails()) and not self._store_failed:
+            self._store_failed = True
+            self._next = now + self._pause_s
+            log.error(
+                "the broker's store fails: %s. Free space or see to the disk; the broker is started "
+                "again when there is room. Devices keep their rows.",
+                reason,
+            )
+        if self._store_failed and now >= self._next and self._broker.has_room:
+            self._broker.close()
+            self._was_alive = False
             self._restart()
 
     def _restart(self) -> None:
@@ -67,6 +86,7 @@ class SupervisedBroker:
     def _mark_started(self) -> None:
         self._started = time.monotonic()
         self._was_alive = True
+        self._store_failed = False
 
 
 class ReadyFile:

@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -6,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from devices.fleet import broker as broker_module
 from devices.fleet import supervision
 from devices.fleet.broker import EmbeddedBroker
 from devices.fleet.nats_config import BrokerSettings
 from devices.fleet.supervision import ReadyFile, SupervisedBroker
-from tests.devices.fleet.clients import wait_for
+from tests.devices.fleet.clients import Client, client, wait_for
 
 
 def test_a_dead_broker_is_started_again_until_it_works(
@@ -35,6 +37,51 @@ def test_a_dead_broker_is_started_again_until_it_works(
         wait_for(looked_after(lambda: broker.alive), "its return")
         assert broker.port == port
     assert not broker.alive
+
+
+def test_a_broker_whose_disk_was_full_stores_again_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervision, "_RESTART_S", (0.01, 0.05))
+    monkeypatch.setattr(broker_module, "_ROOM_BYTES", 1 << 62)
+    broker = EmbeddedBroker(BrokerSettings(tmp_path))
+
+    def told() -> bool:
+        supervised.keep()
+        return "the broker's store fails: write " in caplog.text
+
+    def started_again() -> bool:
+        supervised.keep()
+        return broker.pid != first
+
+    with SupervisedBroker(broker) as supervised:
+        first = broker.pid
+        with client(broker.port, session="away") as away:
+            away.subscribe("sensors/#")
+        # What the kernel refuses to write is to the server as a full disk; it may be lifted, too.
+        resource.prlimit(first, resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))
+        with client(broker.port) as publisher:
+            for _ in range(100):
+                publisher.send("sensors/press", bytes(1 << 10))
+            wait_for(told, "the word of it")
+        resource.prlimit(first, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        supervised.keep()
+        assert broker.pid == first  # it goes on with what needs no disk
+        monkeypatch.setattr(broker_module, "_ROOM_BYTES", 0)
+        wait_for(started_again, "its start")
+        with client(broker.port) as publisher:
+            publisher.publish("sensors/press", b"is stored")
+    assert "unexpectedly" not in caplog.text
+
+
+def test_what_clients_call_themselves_does_not_stop_the_broker(tmp_path: Path) -> None:
+    name = "x\n[1] 2026/01/01 00:00:00.0 [ERR] JetStream failed to store a msg on stream 'x': write x: y"
+    with EmbeddedBroker(BrokerSettings(tmp_path)) as broker:
+        other = Client(broker.port, session=name)
+        wait_for(lambda: other.refusal, "its refusal")
+        other.close()
+        wait_for(lambda: "write x: y" in (tmp_path / "nats-server.log").read_text(), "the word of it")
+        assert broker.store_fails() == ""
 
 
 def test_the_ready_file_is_there_only_while_we_serve(tmp_path: Path) -> None:
