@@ -43,15 +43,14 @@ def test_what_a_check_raises_is_a_problem_of_its_own() -> None:
 
 
 def test_a_check_that_hangs_is_not_waited_for() -> None:
-    end = threading.Event()
+    end, ended = threading.Event(), list[bool]()
 
     def hangs(_device: Device) -> Iterator[Finding]:
-        end.wait(30)
+        ended.append(end.wait(30))
         yield ok("Too late.")
 
-    began = time.monotonic()
     found = examine(Device(), [Check(str(n), hangs, limit_s=0.2) for n in range(3)] + [Check("x", fine)])
-    assert time.monotonic() - began < 2
+    assert ended == []
     assert [each.what for each in found[:3]] == ["No answer within 0.2 s."] * 3
     assert found[3].what == "One."
     end.set()

@@ -5,6 +5,7 @@ import sys
 import time
 
 import numpy as np
+import pytest
 
 from edge_runtime.engine.bench import (
     answered,
@@ -91,11 +92,20 @@ def test_every_row_is_asked_in_turn() -> None:
     assert latency.p50_us <= latency.p90_us <= latency.p99_us <= latency.p99_9_us
 
 
-def test_of_a_slow_model_so_many_rows_are_measured_unless_that_takes_too_long() -> None:
-    rows = [np.zeros(1)]
+def test_of_a_slow_model_so_many_rows_are_measured_unless_that_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a clock that only the model moves."""
+    rows, now_ns = [np.zeros(1)], 0
 
-    assert measure_rows(lambda _: time.sleep(0.001), rows, 0, fewest=12).rows == 12
-    assert measure_rows(lambda _: time.sleep(0.02), rows, 0, fewest=12, most_seconds=0.05).rows == 3
+    def runs(_: object) -> None:
+        nonlocal now_ns
+        now_ns += 20_000_000
+
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: now_ns)
+
+    assert measure_rows(runs, rows, 0, fewest=12).rows == 12
+    assert measure_rows(runs, rows, 0, fewest=12, most_seconds=0.05).rows == 3
 
 
 def test_memory_is_counted_for_the_program_itself_and_not_for_the_one_that_started_it() -> None:

@@ -27,15 +27,18 @@ def test_each_word_arrives_as_one_message(tmp_path: Path, *, abstract: bool) -> 
         ]  # fmt: skip
 
 
-def test_the_watchdog_hears_thrice_in_its_time_however_often_the_loop_goes_round(tmp_path: Path) -> None:
+def test_the_watchdog_hears_thrice_in_its_time_however_often_the_loop_goes_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
     with ManagerSocket(tmp_path) as manager:
-        notifier = Notifier(manager.address, watchdog_s=0.6)
-        until = time.monotonic() + 0.5
-        while time.monotonic() < until:
+        notifier = Notifier(manager.address, watchdog_s=6)
+        for _ in range(6_000):
             notifier.went_round()
-            time.sleep(0.001)
+            now_s += 0.001
         notifier.close()
-        assert 2 <= manager.beats() <= 3
+        assert manager.beats() == 3
 
 
 @pytest.mark.parametrize(
@@ -67,10 +70,8 @@ def test_a_manager_that_is_not_there_stops_nothing(address: str) -> None:
 def test_a_manager_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
     with ManagerSocket(tmp_path) as manager:
         notifier = Notifier(manager.address)
-        began = time.monotonic()
         for number in range(5_000):
             notifier.status(f"{number} {'x' * 3_000}")
         notifier.close()
-        assert time.monotonic() - began < 10
         assert len(manager.listen()) < 5_000
         assert all(len(one) <= 2_007 for one in manager.heard)
