@@ -11,9 +11,10 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.store import beside_agent
 from edge_runtime.store.beside_agent import Told, bare, why_silent, why_stuck
 from edge_runtime.store.disk import Store
-from edge_runtime.store.slots import ModelState, State
+from edge_runtime.store.slots import ModelState, Slot, State, refused
 
 MEND = "Mend that. What the agent says: journalctl -u edge-runtime"
+_INSTALL = "Install one that works here: edge-runtime install BUNDLE"
 _ROOM = "Make room there: `disk` says how much there is; the agent tries again by itself."
 TRIES_AGAIN = "Mend that; the agent tries again by itself. What it says: journalctl -u edge-runtime"
 
@@ -110,12 +111,16 @@ def judge_idle(name: str, model: ModelState, *, stuck: bool = False, waits: str 
             "Whether it runs, and what it has to show: edge-runtime status",
         )
     why = waits.rstrip(".") or "all versions went"
-    advice = "Install one that works here: edge-runtime install BUNDLE"
-    if model.bad:
-        last = list(model.bad.values())[-1]
-        why = f"{last.version} was rejected: {bare(last, last.reason).rstrip('.')}"
-        advice += f"; or, once that is mended, {last.version} again: with --retry"
+    advice = _INSTALL
+    if last := refused(model):
+        why, advice = _rejection(last)
     return problem(f"{name}: nothing runs; {why}.", advice)
+
+
+def _rejection(slot: Slot) -> tuple[str, str]:
+    """Of which nothing as new runs: what became of it, and what to do."""
+    what = f"{slot.version} was rejected: {bare(slot, slot.reason).rstrip('.')}"
+    return what, f"{_INSTALL}; or, once that is mended, {slot.version} again: with --retry"
 
 
 def _not_kept(store: Store, models: Iterable[str]) -> Iterator[Finding]:
@@ -153,3 +158,6 @@ def _versions(
         version = model.slots[model.active].version
         idle = _not_running(says, name, f"{version} is active")
         yield idle or ok(f"{name}: version {version} is active.")
+        if last := refused(model):
+            what, advice = _rejection(last)
+            yield warning(f"{name}: {what}. {version} is active.", advice)

@@ -15,7 +15,7 @@ from edge_runtime.choice.record import Record
 from edge_runtime.starting import worded
 from edge_runtime.store.beside_agent import Told, bare, why_it_waits
 from edge_runtime.store.locks import Holder
-from edge_runtime.store.slots import ModelState, Slot, State, short
+from edge_runtime.store.slots import ModelState, Slot, State, refused, short
 
 _ALWAYS = ("samples_taken", "windows", "predictions")
 
@@ -136,6 +136,8 @@ def _of_model(model: str, now: ModelState, seen: Seen) -> Iterator[str]:
             f"  {role:<9} {slot.version:<12} {slot.state:<8} release {slot.release:<12} "
             f"{short(slot.digest)}{reason}"
         )
+        if slot is refused(now):
+            yield "            install another one; or this one with --retry, once that is mended"
         if role == "active":
             yield from (f"            {line}" for line in _ways(model, seen))
 

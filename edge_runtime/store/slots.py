@@ -223,6 +223,14 @@ def withdrawn(state: State, model: str, digest: str) -> State:
     )
 
 
+def refused(now: ModelState) -> Slot | None:
+    """What was rejected last, where none newer was ever good and what is active or waits is older."""
+    roles = (now.slots[role] for role in (now.active, now.pending) if role)
+    newest = max((slot.release for slot in roles), default=-1)
+    last = next(reversed(now.bad.values()), None)
+    return last if last and newest < last.release >= now.floor else None
+
+
 def not_pending(now: ModelState, model: str, digest: str) -> StoreError:
     """What is raised where somebody acts on a slot that was pending when they began."""
     which = now.slots[digest].version if digest in now.slots else short(digest)

@@ -106,6 +106,21 @@ def test_a_configured_model_of_which_nothing_runs_is_a_problem_with_the_reason(
     assert next(iter(look(Device(store=shelf.store.root)))).state == "ok"  # nobody asked for it
 
 
+def test_an_upgrade_that_was_rejected_is_told_with_what_runs_and_what_to_do(shelf: Shelf) -> None:
+    shelf.run("1.0.0")
+    slot = shelf.install("1.1.0")
+    shelf.store.rejected("tiny", slot.digest, "tiny 1.1.0: it gives other outputs.")
+    runs, upgrade, *_ = look(Device(store=shelf.store.root))
+    assert (runs.state, runs.what) == ("ok", "tiny: version 1.0.0 is active.")
+    assert (upgrade.state, upgrade.what) == (
+        "warning",
+        "tiny: 1.1.0 was rejected: it gives other outputs. 1.0.0 is active.",
+    )
+    assert upgrade.advice.endswith("BUNDLE; or, once that is mended, 1.1.0 again: with --retry")
+    shelf.run("1.2.0")
+    assert not [each for each in look(Device(store=shelf.store.root)) if "rejected" in each.what]
+
+
 def test_of_a_model_whose_files_went_it_is_told_why_nothing_was_brought_in_their_place(
     shelf: Shelf,
 ) -> None:

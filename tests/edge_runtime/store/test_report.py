@@ -39,6 +39,17 @@ def test_it_shows_versions_roles_floor_trust_and_what_was_rejected(command: Comm
     assert lines[-1].endswith("Row 2 differs.")
 
 
+def test_it_says_what_to_do_about_an_upgrade_that_was_rejected(command: Command) -> None:
+    command.shelf.run("1.0.0")
+    bad = command.shelf.install("1.1.0")
+    command.shelf.store.rejected("tiny", bad.digest, "Row 2 differs.")
+
+    assert command("status") == 0
+    *_, rejected, advice = command.out.splitlines()
+    assert rejected.endswith("Row 2 differs.")
+    assert advice.strip() == "install another one; or this one with --retry, once that is mended"
+
+
 def test_a_declared_floor_is_told_before_and_after_the_confirm(command: Command) -> None:
     command.shelf.run("1.0.0")
     mended = command.shelf.install("1.1.0", floor=1_001_000)

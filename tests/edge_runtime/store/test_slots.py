@@ -156,6 +156,35 @@ def test_a_rejected_bundle_is_remembered_and_the_running_one_stays() -> None:
         slots.begin_write(state, TWO)
 
 
+def test_what_was_rejected_last_is_told_of_until_something_newer_waits_or_was_good() -> None:
+    """So whoever asks in a year is not told of what has long been replaced."""
+    state = run(State(), ONE)
+    assert slots.refused(motion(state)) is None
+    state = slots.rejected(install(state, TWO), "motion", TWO.digest, "Row 2 differs.")
+    refused = slots.refused(motion(state))
+    assert refused
+    assert (refused.version, refused.reason) == ("2.0.0", "Row 2 differs.")
+    assert slots.refused(motion(install(state, THREE))) is None
+
+    other = slot("3.1.0", 3)
+    state = slots.rejected(install(run(state, THREE), other), "motion", other.digest, "It hangs.")
+    assert slots.refused(motion(state)) is None, "one as new is active"
+    state = slots.requested(state, "motion", ONE.digest)
+    state = slots.confirmed(state, "motion", ONE.digest)
+    assert motion(state).active == ONE.digest
+    state = slots.rejected(state, "motion", ONE.digest, "It died.")
+    assert slots.refused(motion(state)) is None, "one newer was good, and is the way back"
+
+
+def test_what_was_active_and_stopped_working_is_told_of_while_the_one_before_it_runs() -> None:
+    state = run(run(State(), ONE), TWO)
+    state = slots.rejected(state, "motion", TWO.digest, "It died three times.")
+    assert motion(state).pending == ONE.digest
+    assert slots.refused(motion(state)) == motion(state).bad[TWO.digest]
+    state = slots.confirmed(state, "motion", ONE.digest)
+    assert slots.refused(motion(state)) == motion(state).bad[TWO.digest]
+
+
 def test_a_rejected_bundle_that_is_tried_again_is_bad_until_it_is_staged() -> None:
     state = slots.rejected(install(run(State(), ONE), TWO), "motion", TWO.digest, "It hung.")
 
