@@ -153,7 +153,7 @@ class _Transaction:
     def _seen(self, arrival: Arrival) -> None:
         if not arrival.retained:
             self._connection.execute(
-                "UPDATE devices SET last_seen = max(last_seen, ?) WHERE device = ?",
+                "UPDATE devices SET last_seen = ? WHERE device = ?",
                 [arrival.received, arrival.device],
             )
 
@@ -192,7 +192,7 @@ class _Transaction:
             self._refuse(arrival.device, "rows with too many gaps between them")
             return
         stream.ledger = received.ledger
-        stream.received = max(stream.received, arrival.received)
+        stream.received = arrival.received
         for row in received.rows:
             self._insert(stream.identity, arrival.received, row)
         self._seen(arrival)

@@ -34,11 +34,12 @@ class Entry:
 def presence(online: bool, last_seen: float, now: float) -> str:
     """`online`, `offline`, or `silent`: it never said goodbye, but was not heard for SILENT_AFTER_S.
 
-    A broker that is killed takes the wills it holds with it, so `online` alone would stand for ever.
+    A broker that is killed takes the wills it holds with it, so `online` alone would stand for ever. So
+    would a time far in the future, from before our clock was put right: that says nothing of now.
     """
     if not online:
         return "offline"
-    return "online" if now - last_seen <= SILENT_AFTER_S else "silent"
+    return "online" if abs(now - last_seen) <= SILENT_AFTER_S else "silent"
 
 
 def tell(reports: Iterable[Report], events: Iterable[tuple[float, Event]]) -> tuple[Entry, ...]:

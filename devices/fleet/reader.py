@@ -82,10 +82,10 @@ class Reader:
 
     def devices(self) -> tuple[DeviceRecord, ...]:
         """All devices, by name."""
+        # total(), as sum() fails for all of them once a device told of losses beyond 64 bits.
         rows = self._query(
             "SELECT device, online, boot, d.stream, software, status_time, d.last_seen, reported, "
-            "root, reported_time, coalesce(sum(stored), 0), coalesce(sum(lost), 0), "
-            "coalesce(sum(duplicates), 0), refused, refusal "
+            "root, reported_time, total(stored), total(lost), total(duplicates), refused, refusal "
             "FROM devices d LEFT JOIN streams s USING (device) GROUP BY device ORDER BY device"
         )
         return tuple(_device(row) for row in rows)
@@ -220,9 +220,9 @@ def _device(row: tuple[Any, ...]) -> DeviceRecord:
         models=_models(models),
         root=_ROOT.decode(root),
         reported_time=reported_time,
-        stored=stored,
-        lost=lost,
-        duplicates=duplicates,
+        stored=int(stored),
+        lost=int(lost),
+        duplicates=int(duplicates),
         refused=refused,
         refusal=refusal,
     )

@@ -20,6 +20,8 @@ _DISK = (
     "SQLITE_LOCKED",
 )
 _DISK_TEXTS = ("disk is full", "disk i/o error", "readonly", "unable to open", "is locked")
+_RIGHTS = ("SQLITE_READONLY", "SQLITE_CANTOPEN")
+_RIGHTS_TEXTS = ("readonly", "unable to open")
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -105,9 +107,17 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         name, text = getattr(error, "sqlite_errorname", ""), str(error).lower()
         if name.startswith(_DISK) or any(part in text for part in _DISK_TEXTS):
+            # Who reads writes, too: SQLite's index of what is not in the main file yet.
+            refused = name.startswith(_RIGHTS) or any(part in text for part in _RIGHTS_TEXTS)
+            advice = (
+                "Run it as a user who may write in that folder, as the collector's may, and see whether "
+                "the disk can be written"
+                if refused
+                else "Free space or see to the disk"
+            )
             raise StorageError(
-                f"{path}: cannot be written or read now: {error}. Free space or see to the disk; "
-                "what was committed before is untouched."
+                f"{path}: cannot be written or read now: {error}. {advice}; what was committed before "
+                "is untouched."
             ) from error
         raise StoreError(
             f"{path}: not a usable fleet database: {error}. Restore a backup or move the file away; "

@@ -154,4 +154,4 @@ def _ago(seconds: float) -> str:
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit} ago"
-    return f"{max(seconds, 0):.0f} s ago"
+    return f"{max(seconds, 0):.0f} s ago" if seconds > -60 else "in the future"

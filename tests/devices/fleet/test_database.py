@@ -116,6 +116,24 @@ def test_only_what_comes_from_the_device_itself_counts_as_seen(tmp_path: Path) -
     assert seen(arrival(reported("1.0.0"), at=4)) == 4
 
 
+def test_what_was_seen_before_our_clock_was_put_right_does_not_stay_the_last(tmp_path: Path) -> None:
+    in_2099 = 4_070_908_800.0
+    store(tmp_path, arrival(batch([1]), at=in_2099))
+    store(tmp_path, arrival(batch([2]), at=100.0))
+    with Reader(tmp_path) as reader:
+        assert reader.device("arm-7").last_seen == 100.0
+        assert [stream.last_seen for stream in reader.streams("arm-7")] == [100.0]
+
+
+def test_a_device_that_tells_of_losses_without_end_hides_no_other(tmp_path: Path) -> None:
+    most = 1 << 53
+    nonsense = [arrival(batch([], oldest=most, stream=f"s{n}"), device="bad") for n in range(1_100)]
+    store(tmp_path, arrival(batch([1]), device="good"), *nonsense)
+    with Reader(tmp_path) as reader:
+        assert reader.device("good").stored == 1
+        assert reader.device("bad").lost > 1 << 63
+
+
 def test_what_runs_is_kept_as_a_history_of_its_changes(tmp_path: Path) -> None:
     store(
         tmp_path,
@@ -264,5 +282,5 @@ def test_a_database_that_was_never_migrated_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_none_is_a_storage_error(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="unable to open"):
+    with pytest.raises(StorageError, match=r"unable to open.* as a user who may write in that folder"):
         Database(tmp_path / "missing")

@@ -11,6 +11,7 @@ def test_a_device_is_online_only_while_it_is_heard() -> None:
     assert presence(True, 1_000.0, 1_010.0) == "online"
     assert presence(True, 1_000.0, 1_001.0 + SILENT_AFTER_S) == "silent"
     assert presence(False, 1_000.0, 1_001.0) == "offline"
+    assert presence(True, 4_070_908_800.0, 1_001.0) == "silent"  # seen by a clock that was wrong
 
 
 def test_events_and_changes_are_one_story_by_the_devices_clock() -> None:

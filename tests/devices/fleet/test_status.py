@@ -30,6 +30,12 @@ def test_what_deserves_attention_has_a_line_of_its_own(tmp_path: Path) -> None:
     ]
 
 
+def test_a_time_from_before_the_clock_was_put_right_is_called_one_in_the_future(tmp_path: Path) -> None:
+    with Database(tmp_path) as database:
+        database.store([Arrival("arm-7", birth(), 4_070_908_800.0)])
+    assert "arm-7   silent    in the future" in as_text(read(tmp_path, None, with_history=False))
+
+
 def test_a_devices_words_do_not_drive_the_terminal(tmp_path: Path) -> None:
     with Database(tmp_path) as database:
         database.store([Arrival("arm-7", reported("1.0.0", error="\x1b[2J\r\n\u202egone"), 1.0)])
