@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SUBSCRIPTIONS = {f"{ROOT}/+/up/#": 1}
 
 _LOCK = "collector.lock"
+_LOCK_TIMEOUT_S = 1.0  # whoever asks whether it is taken holds it for a moment
 _TURN_S = 0.2
 _RETRY_S = (1.0, 30.0)  # first and longest pause while the disk does not take a commit
 _QUIET_S = 60.0  # between two log lines about one device's bad payloads
@@ -81,6 +82,8 @@ class Collector:
         if parsed is None:
             return None
         device, kind = parsed
+        if not raw.payload and kind in ("status", "reported"):
+            return None  # somebody removes the retained message (MQTT 3.1.1, 3.3.1.3)
         try:
             message = decode(kind, raw.payload)
         except PayloadError as error:
@@ -119,7 +122,7 @@ class Collector:
 def only_collector(folder: Path) -> Iterator[None]:
     """Hold `folder` for one collector. Raises StoreBusyError when another has it."""
     make_folder(folder)
-    descriptor = lock(folder / _LOCK, "collector")
+    descriptor = lock(folder / _LOCK, "collector", wait_s=_LOCK_TIMEOUT_S)
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from devices.fleet.broker import EmbeddedBroker
 from edge_runtime.durable import replace_file
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,7 @@ class ReadyFile:
         self._content: dict[str, object] = {}
 
     def __enter__(self) -> "ReadyFile":
+        """Raises StorageError."""
         self._remove()
         return self
 
@@ -118,5 +119,12 @@ class ReadyFile:
         log.info("ready: %s", line)
 
     def _remove(self) -> None:
-        if self._path is not None:
+        if self._path is None:
+            return
+        try:
             self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{self._path}: the ready file cannot be written: {error.strerror}. Choose a "
+                "--ready-file in a folder that this user may write in."
+            ) from error

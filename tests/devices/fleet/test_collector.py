@@ -1,10 +1,12 @@
 """The collector as the process that users run: real brokers, real disks, real kills."""
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from devices.cli import fleet
+from devices.fleet.collector import collector_running, only_collector
 from devices.fleet.reader import Reader
 from edge_runtime.telemetry.messages import Prediction, Topics
 from tests.devices.fleet.clients import client, wait_for
@@ -33,6 +36,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FleetProc
     with fleet_process(folder, "serve", "--data", folder / "data", *ANY) as running:
         running.ready()
         yield running, folder / "data"
+
+
+def _open_lock(file: Path) -> int:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 def assert_each_row_once(folder: Path, name: str, count: int) -> None:
@@ -135,6 +144,25 @@ def test_a_second_collector_on_the_same_folder_is_refused(
     with fleet_process(tmp_path, "serve", "--data", served[1], *ANY) as second:
         assert second.exit_code() == 7
         assert "another collector is running on this folder" in second.said
+
+
+def test_a_question_whether_it_runs_does_not_keep_a_collector_from_starting(tmp_path: Path) -> None:
+    asking = _open_lock(tmp_path / "collector.lock")  # for a moment, as `fleet status` does
+    threading.Timer(0.2, os.close, [asking]).start()
+    with only_collector(tmp_path):
+        assert collector_running(tmp_path)
+
+
+def test_removing_what_a_broker_keeps_of_a_device_is_no_payload_of_it(
+    served: tuple[FleetProcess, Path],
+) -> None:
+    running, folder = served
+    with device("arm-6", running.port()) as one:
+        one.client.publish(one.topics.status, b"", retain=True)
+        one.client.publish(one.topics.reported, b"", retain=True)
+        one.deliver(10)
+    with Reader(folder) as reader:
+        assert reader.device("arm-6").refused == 0
 
 
 def test_a_taken_port_ends_it_with_one_sentence(

@@ -12,6 +12,7 @@ from devices.fleet import supervision
 from devices.fleet.broker import EmbeddedBroker
 from devices.fleet.nats_config import BrokerSettings
 from devices.fleet.supervision import ReadyFile, SupervisedBroker
+from edge_runtime.errors import StorageError
 from tests.devices.fleet.clients import Client, client, wait_for
 
 
@@ -82,6 +83,13 @@ def test_what_clients_call_themselves_does_not_stop_the_broker(tmp_path: Path) -
         other.close()
         wait_for(lambda: "write x: y" in (tmp_path / "nats-server.log").read_text(), "the word of it")
         assert broker.store_fails() == ""
+
+
+def test_a_ready_file_that_cannot_be_is_told_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ready = ReadyFile(tmp_path / "file" / "ready.json")
+    with pytest.raises(StorageError, match="Choose a --ready-file"), ready:
+        raise AssertionError("it ran")
 
 
 def test_the_ready_file_is_there_only_while_we_serve(tmp_path: Path) -> None:
