@@ -1,5 +1,7 @@
 """The command `edge-runtime convert`."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import click
 from converter.comparison import command
 from converter.comparison.metrics import METRICS
 from converter.window import WindowSpec
+from edge_runtime.errors import ConfigError, ManifestError
 
 _EPILOG = (
     "A .joblib or .pkl file runs code that it names when it is opened: convert only files you trust. "
@@ -153,9 +156,11 @@ def convert(
     from edge_runtime.bundle import load_private_key
     from edge_runtime.durable import replace_file
 
+    outputs = [output, *([report] if report else [])]
+    _check_nothing_read_is_replaced(outputs, models, signing_keys, options)
     for key in signing_keys:
         load_private_key(key)  # a wrong key is told before the work, not after it
-    made = _made(models, outputs=[output, *([report] if report else [])], **options)
+    made = _made(models, outputs=outputs, **options)
     bundle = made.bundle if options["compare"] else made
     if report:
         _say("measuring the variants for the report")
@@ -171,6 +176,36 @@ def convert(
     click.echo(made.report())
     signed = "unsigned" if unsigned else "signed by " + ", ".join(str(key) for key in signing_keys)
     click.echo(f"\nwrote {saved} ({saved.stat().st_size / 1000:,.1f} kB, {signed})")
+
+
+def _check_nothing_read_is_replaced(
+    outputs: Sequence[Path],
+    models: Sequence[Path],
+    signing_keys: Sequence[Path],
+    options: dict[str, Any],
+) -> None:
+    """A trained model that a bundle was written over cannot be had again. Raises UsageError."""
+    read = [("MODEL", path) for path in models] + [("--signing-key", path) for path in signing_keys]
+    for name in ("inputs", "labels", "training", "training_labels", "calibration", "preprocessing"):
+        if (given := options[name]) is not None:
+            option = f"--{name.replace('_', '-')}"
+            read += [(option, Path(given)), (option, Path(str(given).rpartition(":")[0]))]
+    for output in outputs:
+        for what, path in read:
+            if path.is_file() and output.exists() and path.samefile(output):
+                raise click.UsageError(
+                    f"{output} is what {what} names, and would be overwritten. Choose another file to "
+                    "write, such as motion-1.0.0.edge."
+                )
+
+
+@contextmanager
+def _of_the_command_line() -> Iterator[None]:
+    """Of these names and numbers none comes from a file: a wrong one is a wrong command line."""
+    try:
+        yield
+    except (ConfigError, ManifestError) as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _made(
@@ -212,11 +247,16 @@ def _converted(
     channels: str | None,
     rate_hz: float | None,
     stride: int | None,
+    name: str,
+    version: str,
+    release: int | None,
+    floor: int,
     **options: Any,
 ) -> Any:
     import converter
 
     run = converter.convert  # first of all: it says when the extra is missing
+    from converter.bundling import identity
     from converter.converted import check_folder
     from converter.loading import load_model, read_inputs, read_labels
     from edge_runtime.boards import supported
@@ -227,10 +267,12 @@ def _converted(
         raise click.UsageError("--report: expected another file than --output, found the same.")
     if training_labels and not training:
         raise click.UsageError("--training-labels: expected --training FILE too, found none.")
-    supported(boards)  # an unknown one is told before the work
+    with _of_the_command_line():  # told before the work
+        identity(name, version, release, floor)
+        supported(boards)
     window = None
     if channels or rate_hz is not None or stride is not None:
-        names = tuple(name.strip() for name in (channels or "").split(",") if name.strip())
+        names = tuple(each.strip() for each in (channels or "").split(",") if each.strip())
         window = WindowSpec(channels=names, rate_hz=rate_hz, stride=stride)
     _say(f"reading {model}")
     trained = load_model(model)
@@ -244,12 +286,16 @@ def _converted(
         None if labels is None else read_labels(labels, trained),
         window=window,
         preprocessing=before,
-        classes=None if classes is None else [name.strip() for name in classes.split(",")],
+        classes=None if classes is None else [each.strip() for each in classes.split(",")],
         boards=boards,
         training=None if truth is None else (known, truth),
         reference=known,
         calibration=None if calibration is None else read_inputs(calibration, first),
         cross_validation=cross_validation,
+        name=name,
+        version=version,
+        release=release,
+        floor=floor,
         progress=_say,
         **options,
     )

@@ -80,6 +80,11 @@ def load_private_key(path: str | os.PathLike[str]) -> "PrivateKey":
 
     try:
         pem = read_small(path, MAX_PEM_BYTES)
+    except FileNotFoundError as error:
+        raise TrustError(
+            f"{path}: the private key cannot be read: {error.strerror}. Give the path of a key; "
+            "`edge-runtime keys generate FOLDER` makes a first one."
+        ) from error
     except OSError as error:
         raise TrustError(f"{path}: the private key cannot be read: {error.strerror}.") from error
     passphrase = os.environb.get(PASSPHRASE.encode()) if _is_encrypted(pem) else None

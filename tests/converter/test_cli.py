@@ -377,12 +377,8 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(
         ({"output": "/tmp"}, 11, "expected a file to write, found a folder"),
         ({"output": "/dev/full"}, 11, "expected a file to write, found a device"),
         ({"inputs": "/no/such/file.npz"}, 4, "no/such/file.npz"),
-        ({"name": "No Good"}, 5, "name 'No Good': expected 1 to 64 of a-z"),
-        ({"version": "1"}, 5, "version '1': expected a semantic version such as 1.0.0"),
-        ({"release": "-1"}, 3, "release: expected 0 to"),
-        ({"floor": "1002004"}, 3, "floor: expected 0 to"),
         ({"channels": "a,b"}, 3, "6 different channel names"),
-        ({"signing_key": "/no/such/key.pem"}, 6, "key.pem"),
+        ({"signing_key": "/no/such/key.pem"}, 6, "key.pem.*`edge-runtime keys generate FOLDER` makes"),
     ],
 )
 def test_each_fault_has_its_exit_code_and_one_line(
@@ -391,6 +387,50 @@ def test_each_fault_has_its_exit_code_and_one_line(
     assert convert(folder, **changes) == code
     _is_one_clear_error(capsys.readouterr().err, what)
     assert not (folder / "motion.edge").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"name": "No Good"}, "name 'No Good': expected 1 to 64 of a-z"),
+        ({"version": "1"}, "version '1': expected a semantic version such as 1.0.0"),
+        ({"release": "-1"}, "release: expected 0 to"),
+        ({"floor": "1002004"}, "floor: expected 0 to"),
+        ({"board": "toaster"}, "board: expected one of"),
+    ],
+)
+def test_a_wrong_word_on_the_command_line_is_wrong_usage(
+    folder: Path, capsys: pytest.CaptureFixture[str], changes: dict, what: str
+) -> None:
+    assert convert(folder, **changes) == 2
+    assert what in capsys.readouterr().err
+    assert not (folder / "motion.edge").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "read"),
+    [
+        ({"output": "motion.joblib"}, "MODEL"),
+        ({"output": "./motion.joblib"}, "MODEL"),
+        ({"report": "motion.joblib"}, "MODEL"),
+        ({"output": "key.pem"}, "--signing-key"),
+        ({"inputs": "held.npz:windows", "output": "held.npz"}, "--inputs"),
+        ({"labels": "labels.csv", "output": "labels.csv"}, "--labels"),
+    ],
+)
+def test_nothing_that_is_read_is_ever_written_over(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict,
+    read: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "held.npz").write_bytes(RECORDINGS.read_bytes())
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert convert(folder, **changes) == 2
+    assert f"is what {read} names, and would be overwritten" in " ".join(capsys.readouterr().err.split())
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def _is_one_clear_error(err: str, what: str) -> None:

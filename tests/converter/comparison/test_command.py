@@ -121,7 +121,7 @@ WRONG = [
     Wrong(BOTH, {"max_latency_us": "-1"}, 3, "max_latency_us: expected a number above 0"),
     Wrong(BOTH, {"metric": "mae"}, 3, "as the model is a classification; found mae"),
     Wrong(BOTH, {"labels": f"{RECORDINGS}:test_windows"}, 4, "expected labels of shape"),
-    Wrong(BOTH, {"version": "1"}, 5, "version '1': expected a semantic version"),
+    Wrong(BOTH, {"version": "1"}, 2, "version '1': expected a semantic version"),
     Wrong(BOTH, {"max_size": "1kB"}, 9, "at most 1.0 kB, found forest.joblib with"),
     Wrong([*BOTH, "typo.joblib"], {}, 9, "typo.joblib: no such file. Give the path of a saved model."),
     Wrong(BOTH, {"output": "/no/such/folder/a.edge"}, 11, "folder does not exist"),
