@@ -111,7 +111,8 @@ def test_a_puback_is_not_enough(rig: Rig, scene: Scene) -> None:
     wait_for(lambda: publisher.counters()["send_timeouts"] > 2, "time-outs")
     assert outbox.counts().rows == 100
     assert publisher.contact_s == -math.inf
-    assert publisher.counters()["batches_sent"] < 10, "one batch at a time while nobody listens"
+    counts = publisher.counters()
+    assert counts["batches_sent"] <= counts["send_timeouts"] + 1, "one at a time while nobody listens"
     scene.collector()
     scene.await_empty(outbox)
     assert scene.store.rows == {outbox.stream: set(range(1, 101))}
