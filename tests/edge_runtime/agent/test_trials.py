@@ -1,5 +1,6 @@
 """Versions on trial in a running agent: confirmed by what they do, given up when they fail."""
 
+import math
 import os
 import signal
 from pathlib import Path
@@ -166,6 +167,27 @@ def test_one_bad_reading_costs_one_attempt(
         assert rig.model().bad == {}
         failed = 0 if restart else len(left_out)  # which counts from its start on
         wait_for(lambda: rig.metrics()[-1].values["windows_failed"] == failed, "the count")
+
+
+def test_readings_that_are_no_number_cost_a_first_version_no_attempt(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    """They reach no window: what is on trial is not asked about them."""
+    trial = {"predictions": 50, "attempts": 1}
+    with (
+        agent(tmp_path, broker.url, trial=trial, interval_s=0.2) as rig,
+        SensorRig(broker.url) as sensor,
+    ):
+        messages = [{"segment": "s", "seq": seq, "values": sample(seq)} for seq in range(200)]
+        for message, wrong in zip(messages[20::20], [math.nan, math.inf] * 5, strict=False):
+            message["values"] = [1.0, wrong]
+        sensor.publish(messages)
+        wait_for(lambda: rig.model().active, "the confirm")
+        assert rig.events("trial failed") == rig.events("rejected") == []
+        (told,) = wait_for(lambda: rig.events("samples rejected"), "the event")
+        assert (told.count, told.detail) == (9, "9 x value is not finite")
+        wait_for(lambda: rig.metrics()[-1].values["windows"] == len(rig.starts()), "the count")
+        assert rig.metrics()[-1].values["windows_failed"] == 0
 
 
 def test_a_confirm_by_hand_ends_the_trial_beside_the_agent(tmp_path: Path, broker: Mosquitto) -> None:
