@@ -137,7 +137,7 @@ def _bundle(
         version, key, why = brought(config, model, model.bundle, trusts=trusts)
         told = f"installs {version} from {model.bundle.name} and runs it{_how(model)}"
         if not trusts:
-            told = f"{version} in {model.bundle.name} fits; whose it is cannot be told yet"
+            told = fits(version, model.bundle)
     if key == "bundle":
         yield Finding(f"{where}.bundle", "", why)
         return
@@ -162,6 +162,11 @@ def brought(config: Config, model: ModelConfig, file: Path, *, trusts: bool) -> 
     except EdgeError as error:
         return "", "bundle", str(error)
     return manifest.version, *unfit(model, manifest, config.board)
+
+
+def fits(version: str, file: Path) -> str:
+    """What is told of a bundle where nobody can tell whom to trust."""
+    return f"{version} in {file.name} fits; whose it is cannot be told yet"
 
 
 def trusts(config: Config) -> bool:

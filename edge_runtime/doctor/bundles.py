@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from edge_runtime.agent.check import brought, trusts
+from edge_runtime.agent.check import brought, fits, trusts
 from edge_runtime.doctor.findings import Device, Finding, ok, problem
 from edge_runtime.doctor.store import installed, opened
 
@@ -28,9 +28,6 @@ def look(device: Device) -> Iterator[Finding]:
         if why:
             what, _, advice = why.partition(". ")
             yield problem(f"`models[{index}].{key}`: {what.rstrip('.')}.", advice or _ADVICE[key])
-        elif knows:
-            yield ok(f"{model.name}: {version} in {model.bundle.name} is installed first.")
-        else:
-            yield ok(
-                f"{model.name}: {version} in {model.bundle.name} fits; whose it is cannot be told yet."
-            )
+            continue
+        told = f"{version} in {model.bundle.name} is installed first"
+        yield ok(f"{model.name}: {told if knows else fits(version, model.bundle)}.")
