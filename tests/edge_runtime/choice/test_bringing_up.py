@@ -81,9 +81,9 @@ def test_what_is_chosen_serves_and_where_it_fails_another_does(tmp_path: Path) -
 
 
 def test_one_that_does_not_load_is_told_of_by_model_and_version(tmp_path: Path) -> None:
-    chooser = Chooser(Worker, HERE, Limits(load_s=0.001))
+    bundle, chooser = unpacked(tmp_path, {"fast": "hangs"}), Chooser(Worker, HERE, Limits(load_s=0.2))
     with closing(Held()) as held, pytest.raises(WorkerError, match=r"^tiny 1\.0\.0: loading took more"):
-        chooser.bring_up(unpacked(tmp_path), FAST, held)
+        chooser.bring_up(bundle, FAST, held)
 
 
 def test_the_process_of_one_alone_serves_as_it_is(tmp_path: Path) -> None:
