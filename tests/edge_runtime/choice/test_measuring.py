@@ -226,8 +226,8 @@ def test_what_takes_long_before_a_load_has_a_limit_of_its_own(
     folder = slot(tmp_path, tiny_bundle(variants={"gpu": "good", "fast": "good"}, on_own={"gpu"}))
 
     assert table(folder, Limits(load_s=4.5, measure_s=0.05))["gpu"].why_not == ""
-    late = table(folder, Limits(load_s=20, prepare_s=0.2, measure_s=0.05))
-    assert "preparing took more than 0.2 s" in late["gpu"].why_not
+    late = table(folder, Limits(load_s=20, prepare_s=2, measure_s=0.05))
+    assert "preparing took more than 2 s" in late["gpu"].why_not
     assert late["fast"].why_not == ""
 
 
