@@ -126,7 +126,7 @@ def test_an_agent_serves_what_is_active_beside_a_command_that_was_stopped_in_its
             process.send_signal(signal.SIGSTOP)
             rig.start_without_waiting()
             try:
-                wait_for(lambda: _runs(shelf.store), "it to serve", 40)
+                wait_for(lambda: _runs(shelf.store), "it to serve")
             finally:
                 process.send_signal(signal.SIGCONT)
     finally:
