@@ -1,5 +1,6 @@
 """Opens the fleet's database and turns SQLite's exceptions into ours. The only user of `sqlite3`."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,8 +21,6 @@ _DISK = (
     "SQLITE_LOCKED",
 )
 _DISK_TEXTS = ("disk is full", "disk i/o error", "readonly", "unable to open", "is locked")
-_RIGHTS = ("SQLITE_READONLY", "SQLITE_CANTOPEN")
-_RIGHTS_TEXTS = ("readonly", "unable to open")
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -107,22 +106,26 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         name, text = getattr(error, "sqlite_errorname", ""), str(error).lower()
         if name.startswith(_DISK) or any(part in text for part in _DISK_TEXTS):
-            # Who reads writes, too: SQLite's index of what is not in the main file yet.
-            refused = name.startswith(_RIGHTS) or any(part in text for part in _RIGHTS_TEXTS)
-            advice = (
-                "Run it as a user who may write in that folder, as the collector's may, and see whether "
-                "the disk can be written"
-                if refused
-                else "Free space or see to the disk"
-            )
             raise StorageError(
-                f"{path}: cannot be written or read now: {error}. {advice}; what was committed before "
-                "is untouched."
+                f"{path}: cannot be written or read now: {error}. {_advice(name, text)}; what was "
+                "committed before is untouched."
             ) from error
         raise StoreError(
             f"{path}: not a usable fleet database: {error}. Restore a backup or move the file away; "
             "devices send again what they still hold."
         ) from error
+
+
+def _advice(name: str, text: str) -> str:
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "is locked" in text:
+        return "Another program changes it: let that end"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")) or re.search("readonly|to open", text):
+        # Who reads writes, too: SQLite's index of what is not in the main file yet.
+        return (
+            "Run it as a user who may write in that folder, as the collector's may, and see whether the "
+            "disk can be written"
+        )
+    return "Free space or see to the disk"
 
 
 def _check_identity(connection: sqlite3.Connection, path: Path) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from devices.fleet import sqlite
 from devices.fleet.database import Arrival, Database, Refusal, Watermark
 from devices.fleet.payloads import Message
 from devices.fleet.reader import Reader
@@ -279,6 +280,18 @@ def test_a_database_that_was_never_migrated_is_not_read(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).touch()
     with pytest.raises(StoreError, match="Start the collector"):
         Reader(tmp_path)
+
+
+def test_what_another_program_changes_is_told_so_and_taken_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_S", 0.01)
+    with Database(tmp_path) as database, closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match=r"is locked\. Another program changes it"):
+            database.store([arrival(batch([1]))])
+        other.rollback()
+        assert database.store([arrival(batch([1]))]) == (Watermark("arm-7", STREAM, 1, True),)
 
 
 def test_a_folder_that_is_none_is_a_storage_error(tmp_path: Path) -> None:
