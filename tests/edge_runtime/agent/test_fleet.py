@@ -264,7 +264,7 @@ def test_what_went_wrong_with_a_version_is_the_fleets_business_until_somebody_gi
         wait_for(lambda: rig.events("on trial"), "the first version")
         assert rig.command("confirm", "--store", rig.data / "store").returncode == 0
         rig.install(rig.bundle("1.1.0", behaviour="fails_on_large"), "--wait", "0")
-        wait_for(lambda: len(rig.events("on trial")) == 2, "the second")
+        wait_for(lambda: rig.ready["running"] == {"tiny": "1.1.0"}, "the second to serve")
         sensor.publish([{"segment": "s", "seq": seq, "values": [1000.0, 0.0]} for seq in range(4)])
         wait_for(lambda: len(rig.events("on trial")) == 3, "its second attempt")
         (told,) = rig.events("trial failed")

@@ -158,6 +158,8 @@ def test_one_bad_reading_costs_one_attempt(
             rig.stop()
             rig.start()
         wait_for(lambda: len(rig.events("on trial")) == (3 if before else 2), "the next attempt")
+        tried = {"tiny": "1.1.0" if before else "1.0.0"}
+        wait_for(lambda: rig.ready["running"] == tried, "it to serve")  # a moment after that is told
         sensor.publish(messages[60:])
         wait_for(lambda: rig.model().pending is None, "the confirm")
         left_out = [] if before else [18, 20]
