@@ -97,8 +97,7 @@ def test_the_watchdog_hears_of_the_main_loop_and_of_nothing_else(
         os.mkfifo(tmp_path / "endless")
         os.rename(tmp_path / "endless", state)
         with SensorRig(broker.url) as sensor:
-            time.sleep(1)
-            manager.listen()
+            wait_for(lambda: manager.silent_for(WATCHDOG_S), "the loop to stand")
             sensor.send(20)
             wait_for(lambda: len(rig.starts()) >= 9, "predictions while the loop stands")
         assert manager.silent_for(2 * WATCHDOG_S)
