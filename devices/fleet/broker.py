@@ -10,6 +10,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from importlib import metadata
@@ -42,7 +43,7 @@ _FATAL = re.compile(r"\[(?:FTL|ERR)\] (.+)$", re.M)
 # Anchored: what clients call themselves stands in other lines, and must not stop the broker.
 _STORE_FAILS = re.compile(
     r"^\[\d+\] \S+ \S+ \[ERR\] JetStream "
-    r"(?:failed to store a msg on .+: (?=write )|(?=out of .+ DISABLED))(.+)$",
+    r"(?:failed to store a msg on stream '[^']+': |(?=out of .+ DISABLED))(.+)$",
     re.M,
 )
 
@@ -118,9 +119,13 @@ class EmbeddedBroker:
 
     @property
     def has_room(self) -> bool:
-        """Whether the disk of its store has some."""
+        """Whether the disk has some, and takes a file: it may be read-only, or a quota used up."""
+        folder = self.settings.folder
         with suppress(OSError):
-            return shutil.disk_usage(self.settings.folder).free >= _ROOM_BYTES
+            if shutil.disk_usage(folder).free >= _ROOM_BYTES:
+                with tempfile.TemporaryFile(dir=folder) as file:
+                    os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
+                return True
         return False
 
     def close(self) -> None:

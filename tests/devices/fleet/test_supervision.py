@@ -40,16 +40,25 @@ def test_a_dead_broker_is_started_again_until_it_works(
     assert not broker.alive
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [(resource.RLIMIT_FSIZE, 1 << 16, "write "), (resource.RLIMIT_NOFILE, 3, "Error creating msg ")],
+    ids=["no room", "no new file"],
+)
 def test_a_broker_whose_disk_was_full_stores_again_once_there_is_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: tuple[int, int, str],
 ) -> None:
+    limit, most, word = fault
     monkeypatch.setattr(supervision, "_RESTART_S", (0.01, 0.05))
     monkeypatch.setattr(broker_module, "_ROOM_BYTES", 1 << 62)
     broker = EmbeddedBroker(BrokerSettings(tmp_path))
 
     def told() -> bool:
         supervised.keep()
-        return "the broker's store fails: write " in caplog.text
+        return f"the broker's store fails: {word}" in caplog.text
 
     def started_again() -> bool:
         supervised.keep()
@@ -60,19 +69,31 @@ def test_a_broker_whose_disk_was_full_stores_again_once_there_is_room(
         with client(broker.port, session="away") as away:
             away.subscribe("sensors/#")
         # What the kernel refuses to write is to the server as a full disk; it may be lifted, too.
-        resource.prlimit(first, resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))
         with client(broker.port) as publisher:
+            before = resource.prlimit(first, limit, (most, resource.prlimit(first, limit)[1]))
             for _ in range(100):
-                publisher.send("sensors/press", bytes(1 << 10))
+                publisher.send("sensors/press", bytes(100 << 10))  # more than a block of the store
             wait_for(told, "the word of it")
-        resource.prlimit(first, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        resource.prlimit(first, limit, before)
         supervised.keep()
         assert broker.pid == first  # it goes on with what needs no disk
-        monkeypatch.setattr(broker_module, "_ROOM_BYTES", 0)
+        monkeypatch.setattr(broker_module, "_ROOM_BYTES", 1)
         wait_for(started_again, "its start")
         with client(broker.port) as publisher:
             publisher.publish("sensors/press", b"is stored")
     assert "unexpectedly" not in caplog.text
+
+
+def test_where_no_file_can_be_made_is_no_room(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(BrokerSettings(tmp_path))
+    assert broker.has_room
+    assert not list(tmp_path.iterdir())
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, most[1]))
+    try:
+        assert not broker.has_room
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
 
 
 def test_what_clients_call_themselves_does_not_stop_the_broker(tmp_path: Path) -> None:
