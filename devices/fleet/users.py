@@ -57,15 +57,14 @@ def read_users(path: Path, *, certificates: bool) -> tuple[User, ...]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ConfigError(f"{path}: larger than {_MAX_BYTES >> 20} MiB; expected a users file.")
-        entries = msgspec.convert(tomllib.loads(path.read_text("utf-8")), dict[str, _Entry])
+        tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: the users file cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}.") from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}. See docs/fleet.md for the form of a users file.") from error
-    if not entries:
+    if not tables:
         raise ConfigError(f"{path}: names no user, so nobody could connect. Add one, see docs/fleet.md.")
+    entries = {name: _entry(path, name, table) for name, table in tables.items()}
     return tuple(_user(path, name, entry, certificates) for name, entry in entries.items())
 
 
@@ -103,6 +102,15 @@ def _user(path: Path, name: str, entry: _Entry, certificates: bool) -> User:
         publish=publish,
         subscribe=subscribe,
     )
+
+
+def _entry(path: Path, name: str, table: object) -> _Entry:
+    try:
+        return msgspec.convert(table, _Entry)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{path}: user {name!r}: {error}. See docs/fleet.md for the form of a users file."
+        ) from error
 
 
 def _check_text(path: Path, name: str, entry: _Entry) -> None:
