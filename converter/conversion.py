@@ -22,6 +22,7 @@ from converter.quantization.choosing import choose
 from converter.quantization.making import Graphs
 from converter.quantization.outcome import Tried
 from converter.quantization.wanted import MAX_ACCURACY_DROP
+from converter.rounding import check_rounding
 from converter.shipped import Shipped
 from converter.sketching import referenced
 from converter.source import Source
@@ -121,6 +122,8 @@ def convert(
     )
     progress(f"asking the source model about {len(given.rows)} inputs")
     case = given.case(named, window)
+    is_chosen = input_dtype is not None
+    check_rounding(case.source, inputs, case.rows, case.expected, is_chosen=is_chosen, progress=progress)
     progress("converting to ONNX")
     converted = given.model.convert(case.rows, case.expected)
     progress("proving parity")

@@ -251,6 +251,8 @@ def _halves(source: Source, graph: Graph, calls: list[Call], inputs: list[str]) 
     tensor = matrix(answer)
     if isinstance(graph, StandardGraph):
         tensor = tensor.astype(np.float32)  # what becomes of float64 there
+    elif tensor.dtype.kind != "f":
+        tensor = tensor.astype(np.float64)  # values are asked for, and such a feature may be pixels
     name = "features"
     output = Output(name=name, dtype=tensor.dtype.name, shape=tensor.shape, meaning="value")
     raw = graph.to_bytes({name: (tensor.name, tensor.dtype.name, tensor.shape)}, inputs)
