@@ -59,6 +59,8 @@ class _Lowering:
 _path: ContextVar[tuple[str, ...]] = ContextVar("path", default=())
 _calls: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
 _refusals: ContextVar[list[tuple[Array, str]] | None] = ContextVar("refusals", default=None)
+# What a source model is asked, and what those ask.
+_ASKED = frozenset({"decision_function", "predict", "predict_proba", "score_samples", "transform"})
 _known: dict[tuple[Method, type], _Lowering] = {}
 
 
@@ -116,6 +118,7 @@ def call(method: Method, estimator: Any, x: Array | Table) -> Any:
     """Any of the three above, by name."""
     from converter.lowering import foreign_steps  # it calls back
 
+    _check_none_replaced(estimator)
     lowering = _known.get((method, type(estimator)))
     if lowering is None and foreign_steps.register(method, estimator):
         lowering = _known[method, type(estimator)]
@@ -129,6 +132,16 @@ def call(method: Method, estimator: Any, x: Array | Table) -> Any:
     else:
         given = matrix(x, np.float64 if lowering.reads == "float64" else None)
     return recorded(method, estimator, x, lambda: lowering.function(estimator, given))
+
+
+def _check_none_replaced(estimator: Any) -> None:
+    """What was set on the object itself is seen by its library, and not by what is found by its type."""
+    for name in _ASKED & getattr(estimator, "__dict__", {}).keys():
+        kind = type(estimator).__name__
+        raise UnsupportedModelError(
+            f"{kind}: `{name}` of this object is not that of its class: it was replaced on the object, "
+            f"and a graph would do what {kind} does. Put the change into a step of your own."
+        )
 
 
 def recorded(method: Method, estimator: Any, x: Array | Table, answer: Callable[[], Any]) -> Any:

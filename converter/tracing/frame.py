@@ -27,6 +27,12 @@ class Frame(Tensor):
         found.names = tuple(names)
         return found
 
+    def _stands_for(self) -> type:
+        import pandas as pd
+
+        found: type = pd.DataFrame
+        return found
+
     @property
     def columns(self) -> list[str]:
         return list(self.names)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from converter.graph import Graph
+from converter.tracing.asker import is_author
 from converter.tracing.dispatch import FUNCTIONS, UFUNCS, name_of
 from converter.tracing.errors import NoSuchMethodError, TracingError
 from converter.tracing.shapes import Shape, describe
@@ -60,6 +61,14 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         )
 
     # what it is
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """To an author's `isinstance(X, np.ndarray)` an array, so that the code goes its usual way."""
+        return self._stands_for() if rows_symbol.get() is not None and is_author() else type(self)
+
+    def _stands_for(self) -> type:
+        return np.ndarray
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from converter.tracing.blame import blamed
-from converter.tracing.errors import TracingError
+from converter.tracing.errors import NoSuchMethodError, TracingError, raised
 from converter.tracing.frame import Frame
 from converter.tracing.rows import Rows
 from converter.tracing.shapes import describe
@@ -29,12 +29,26 @@ def trace(function: Function, x: Any, *, names: Sequence[str] = (), code: Any = 
         return _on_arrays(function, x, names)
     function = _on_a_copy(function)
     given = Frame.of(x, names) if names else x.copy()
-    symbol = rows_symbol.set(Rows)
+    symbol, errors = rows_symbol.set(Rows), raised.set([])
     try:
         with blamed(function if code is None else code), substituted(function, code):
-            return _array(function(given))
+            found = function(given)
+            _check_none_was_caught(raised.get() or [])
+            return _array(found)
     finally:
         rows_symbol.reset(symbol)
+        raised.reset(errors)
+
+
+def _check_none_was_caught(errors: Sequence[TracingError]) -> None:
+    """Code that catches an error which numbers do not raise has gone another way than with numbers.
+
+    To ask whether there is an attribute (hasattr) is no such way.
+    """
+    for error in errors:
+        if not isinstance(error, NoSuchMethodError):
+            why = f"{error} The code catches this error, and goes on as it does not with numbers."
+            raise TracingError(why).with_traceback(error.__traceback__)
 
 
 def _on_arrays(function: Function, x: Any, names: Sequence[str]) -> Any:

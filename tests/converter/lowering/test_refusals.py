@@ -97,3 +97,11 @@ def test_the_sentence_names_the_class_the_setting_and_the_way_out(name: str) -> 
 def test_clusterers_that_cannot_predict_have_no_lowering() -> None:
     with pytest.raises(UnsupportedModelError, match=r"^DBSCAN cannot be converted: nobody has written"):
         registry.scores(DBSCAN().fit(ROWS), ROWS)
+
+
+@pytest.mark.parametrize("name", ["predict", "predict_proba", "decision_function"])
+def test_a_method_that_was_replaced_on_the_object_is_seen(name: str) -> None:
+    model = LogisticRegression().fit(ROWS, THREE)
+    setattr(model, name, lambda x: np.zeros(len(x)))
+    with pytest.raises(UnsupportedModelError, match=f"`{name}` of this object is not that of its class"):
+        registry.scores(model, ROWS)

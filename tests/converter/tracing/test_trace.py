@@ -385,3 +385,46 @@ def test_what_a_data_frame_does_otherwise_than_an_array_is_refused() -> None:
     ):
         with pytest.raises(TracingError):
             trace(wrong, tensor(), names=NAMES)
+
+
+def of_arrays_alone(x: Any) -> Any:
+    if isinstance(x, np.ndarray):
+        return x * 2
+    return x
+
+
+def of_either(x: Any) -> Any:
+    if isinstance(x, pd.DataFrame):
+        return x[["b", "a"]].to_numpy()
+    return x[:, [2]]
+
+
+def test_code_that_asks_for_the_type_goes_the_way_that_it_goes_with_numbers() -> None:
+    check(traced(of_arrays_alone), X)
+    check(traced(of_either), X)
+    check(traced(of_either, names=("a", "b", "c")), X)
+
+
+def caught(x: Any) -> Any:
+    try:
+        if float(np.abs(x).max()) > 50:
+            return x * 0
+    except Exception:  # noqa: BLE001 -- as people write it
+        pass
+    return x
+
+
+def caught_in_a_step_inside(x: Any) -> Any:
+    with suppress(TypeError, UnsupportedModelError):
+        return np.asarray([math.sqrt(row[0]) for row in x])[:, None]
+    return x
+
+
+@pytest.mark.parametrize("function", [caught, caught_in_a_step_inside])
+def test_an_error_that_numbers_do_not_raise_is_not_passed_over(function: Callable[[Any], Any]) -> None:
+    with pytest.raises(TracingError, match=r"\(test_trace.py, line \d+: .* The code catches this error"):
+        trace(function, Tensor.input(Graph(), "x", np.float64, (None, 3)))
+
+
+def test_to_ask_whether_there_is_an_attribute_is_no_error() -> None:
+    check(traced(lambda x: (x.toarray() if hasattr(x, "toarray") else x) + 1), X)
