@@ -89,6 +89,7 @@ def test_while_the_store_is_full_only_publishers_are_refused(tmp_path: Path) -> 
         with client(broker.port, session="away") as back:
             wait_for(lambda: len(back.received) > 200, "what was kept")
             back.publish("other", b"there is room again")
+        assert broker.store_fails() == ""  # that needs no new start
 
 
 def test_a_port_that_is_no_nats_server_is_told() -> None:
