@@ -192,11 +192,18 @@ def _check_nothing_read_is_replaced(
             read += [(option, Path(given)), (option, Path(str(given).rpartition(":")[0]))]
     for output in outputs:
         for what, path in read:
-            if path.is_file() and output.exists() and path.samefile(output):
+            if _is_same_file(path, output):
                 raise click.UsageError(
                     f"{output} is what {what} names, and would be overwritten. Choose another file to "
                     "write, such as motion-1.0.0.edge."
                 )
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    try:
+        return path.is_file() and path.samefile(other)
+    except OSError:  # one is not there, or cannot be seen: who reads or writes it says so
+        return False
 
 
 @contextmanager
