@@ -13,6 +13,7 @@ from devices.fleet.history import Entry, presence
 from devices.fleet.reader import DeviceRecord, Reader, StreamRecord
 
 _NEVER = "never"
+_WIDEST = 60  # a longer word pushes its own line aside, and no other device's
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class FleetStatus:
 def read(folder: Path, device: str | None, *, with_history: bool) -> FleetStatus:
     """Raises StoreError (no usable database), InputError (no such device)."""
     now = time.time()
-    with Reader(folder) as reader:
+    with Reader(folder) as reader, reader.of_one_moment():
         records = reader.devices() if device is None else (reader.device(device),)
         found = tuple(
             DeviceStatus(
@@ -100,7 +101,7 @@ def _table(status: FleetStatus) -> list[str]:
         "DUPLICATES REMOVED",
     )
     rows = [head, *(_row(device, status.time) for device in status.devices)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    widths = [min(max(len(row[column]) for row in rows), _WIDEST) for column in range(len(head))]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 

@@ -206,6 +206,16 @@ def test_a_reader_sees_the_past_while_a_writer_is_at_work(tmp_path: Path) -> Non
             assert reader.device("arm-7").stored == 2
 
 
+def test_counts_of_a_device_and_of_its_streams_agree_while_a_writer_is_at_work(tmp_path: Path) -> None:
+    with Database(tmp_path) as database, Reader(tmp_path) as reader:
+        database.store([arrival(batch([1]))])
+        with reader.of_one_moment():
+            device = reader.device("arm-7")
+            database.store([arrival(batch([2]))])
+            assert [stream.stored for stream in reader.streams("arm-7")] == [device.stored]
+        assert reader.device("arm-7").stored == 2
+
+
 def test_reading_needs_a_database(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no fleet database"):
         Reader(tmp_path)
