@@ -34,8 +34,9 @@ from tables import table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests.support.footprint import left_behind
 from tests.support.soak_site import Reading
-from tests.support.soaking import Soaked, left_behind, soak
+from tests.support.soaking import Soaked, soak
 
 WINDOWS = 86_400  # a day of one a second
 WINDOWS_OF_THE_EXAMPLE = 86_400 * 10 // 25  # examples/01_whole_loop: 10 samples a second, stride 25

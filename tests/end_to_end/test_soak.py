@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.footprint import Held
+from tests.support.footprint import Held, left_behind
 from tests.support.in_use import InUse
 from tests.support.soak_plan import KINDS, incidents
 from tests.support.soak_site import Reading
-from tests.support.soaking import Record, Soaked, left_behind, soak
+from tests.support.soaking import Record, Soaked, soak
 
 
 @pytest.mark.alone

@@ -165,19 +165,6 @@ def soak(
         )
 
 
-def left_behind(folder: Path) -> Sequence[str]:
-    """Command lines of processes that name a folder, after all that belongs there has ended."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in words:
-            found.append(words)
-    return found
-
-
 def _growth(values: Sequence[int], since: float) -> int:
     """From this share of them on: the median of the last fifth less that of the first."""
     values = values[int(since * len(values)) :]
