@@ -59,6 +59,7 @@ def decode(kind: Uplink, payload: bytes) -> Message:
 
 def _checked_status(status: Status) -> Status:
     _check_stream(status.stream)
+    _check_length("software", MAX_NAME, status.software)
     _check_integers("boot", status.boot)
     return status
 

@@ -49,6 +49,7 @@ def _changed(message: object, **fields: object) -> bytes:
         ("telemetry", b"[" * 100_000, "Expected `object`"),
         ("telemetry", b'{"stream": "s", "oldest": 1, "rows": [' + b"[" * 100_000, "Expected"),
         ("telemetry", b" " * (MAX_PAYLOAD_BYTES + 1), "at most"),
+        ("status", _changed(birth(), software="x" * (MAX_NAME + 1)), "software: expected at most 256"),
         ("telemetry", encode(batch([1], stream="")), "stream"),
         ("telemetry", encode(batch([1], stream="x" * 65)), "stream"),
         ("telemetry", encode(batch([1], stream="a/b")), "stream"),

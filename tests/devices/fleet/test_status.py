@@ -44,6 +44,17 @@ def test_a_devices_words_do_not_drive_the_terminal(tmp_path: Path) -> None:
     assert text.count("gone") == 2
 
 
+def test_a_devices_long_words_push_no_other_devices_line_aside(tmp_path: Path) -> None:
+    long = msgspec.structs.replace(model(slot("1.1.0", 2), active="1.1.0"), name="x" * 200)
+    with Database(tmp_path) as database:
+        database.store([Arrival("arm-7", Reported(time=1.0, boot=1, models=(long,)), 1.0)])
+        database.store([Arrival("arm-8", birth(), 1.0)])
+    lines = as_text(read(tmp_path, None, with_history=False)).splitlines()
+    assert any("x" * 200 in line for line in lines)
+    (other,) = (line for line in lines if line.startswith("arm-8 "))
+    assert len(other) < 150
+
+
 def test_a_trial_is_shown_with_its_attempts_and_the_root_file_with_its_end(tmp_path: Path) -> None:
     trial = slot("1.2.0", 3, "trial", attempts=2, allowed=3, proved=True, reason="it was killed")
     known = model(slot("1.1.0", 2), trial, active="1.2.0", confirmed="1.1.0", pending="1.2.0", floor=2)
