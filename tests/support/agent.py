@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from edge_runtime.store.beside_agent import told
 from edge_runtime.store.disk import Store
 from edge_runtime.store.slots import ModelState
 from edge_runtime.telemetry.messages import Event, Metrics, Prediction, Row
@@ -74,8 +75,8 @@ class AgentRig:
         return path
 
     def start(self, prefix: Sequence[str] = ()) -> "AgentRig":
-        """Start and wait until it is ready, and what it runs is confirmed where no `trial` is asked for;
-        `prefix` is a command that starts it."""
+        """Start and wait until it is ready, and what it runs is confirmed where no `trial` is asked for,
+        or why nothing runs is told; `prefix` is a command that starts it."""
         self.start_without_waiting(prefix)
         wait_for(lambda: self.is_ready or not self.alive, "the agent to be ready")
         if not self._trial:  # what a test sends next must not be the trial's fault
@@ -96,8 +97,13 @@ class AgentRig:
     @property
     def _confirmed(self) -> bool:
         running = self.ready["running"].get("tiny")
-        if running is None:
-            return True
+        if running is None:  # on a busy machine it is ready, after 10 s, before anything runs
+            store = Store(self.data / "store")
+            says = told(store)
+            if says is None or says.waits or says.pending:
+                return True
+            now = store.state().models.get("tiny", ModelState())
+            return not (now.active or now.pending)
         model = self.model()
         return model.active is not None and model.slots[model.active].version == running
 
