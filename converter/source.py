@@ -1,6 +1,6 @@
 """The trained model as its author left it: what the variant must agree with."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +98,23 @@ class Source:
         """Ask the model about every row. Raises ConversionError when it refuses them."""
         what = f"the source model {self.describe()} refuses inputs of shape {(len(rows), *rows.shape)}"
         with translated(what, advice=_LIKE_TRAINING):
+            answer = self._asked(rows)
+        for name, tensor in answer.tensors.items():
+            if tensor.shape[:1] != (len(rows),):
+                raise ConversionError(
+                    f"the source model {self.describe()}: expected a {name} for each of {len(rows)} "
+                    f"inputs, found an array of shape {tensor.shape}."
+                )
+        return answer
+
+    def _asked(self, rows: Rows) -> Answer:
+        try:
             return self.ask(self.model, rows.for_source)
+        except ValueError as error:
+            # KMeans that was fitted in float64 takes float64 alone: the same numbers, then.
+            if "Buffer dtype mismatch" not in str(error) or rows.is_table:
+                raise
+            return self.ask(self.model, lambda: rows.for_source().astype(np.float64))
 
     def ask(self, model: Any, given: Callable[[], Any]) -> Answer:
         """The answer of `model`, this source's own or its last steps; raises what the library raises.
@@ -163,6 +179,7 @@ def read_source(model: Any, rows: Rows) -> Source:
     for name, step in steps:
         _check_fitted(name, step)
     _check_shape(steps[0][1], rows.shape)
+    _check_dense(steps, rows)
     task = _task(model)
     if task in ("regression", "transformation"):
         return Source(model, steps, task)
@@ -250,6 +267,23 @@ def _check_shape(first: Any, shape: tuple[int, ...]) -> None:
         raise InputError(f"inputs: expected {known} features, as in training; found {shape[0]}.")
 
 
+def _check_dense(steps: Sequence[tuple[str, Any]], rows: Rows) -> None:
+    """XGBoost takes zeros of a sparse matrix for missing numbers, and a graph has dense ones alone."""
+    *before, (name, final) = steps
+    if not before or not type(final).__module__.startswith("xgboost"):
+        return
+    given = rows.take(slice(1)).for_source()
+    with translated("the steps before the model refuse the first input", advice=_LIKE_TRAINING):
+        for _, step in before:
+            given = step.transform(given)
+    if hasattr(given, "tocsr"):
+        raise UnsupportedModelError(
+            f"step {name!r}: {type(final).__name__} was trained on a sparse matrix, of which it takes "
+            f"zeros for missing numbers, and {before[-1][0]!r} gives one. Train on a dense one: with "
+            "OneHotEncoder(sparse_output=False), or ColumnTransformer(sparse_threshold=0)."
+        )
+
+
 def _transformed(model: Any, given: Any) -> NDArray[np.float64]:
     if isinstance(model, _OF_TARGETS):
         given = np.asarray(given)[:, 0]
@@ -273,7 +307,18 @@ def _names(classes: NDArray[Any]) -> tuple[str, ...]:
 
 def _index(predicted: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     index = {name: i for i, name in enumerate(classes.tolist())}
-    return np.array([index[name] for name in predicted.reshape(-1).tolist()], dtype=np.int64)
+    found = predicted.reshape(-1).tolist()
+    if unknown := [name for name in found if name not in index]:
+        raise ConversionError(
+            f"the source model answers {unknown[0]!r}, which is none of its classes_: {_listed(index)}. "
+            "Let `predict` give what stands in `classes_`."
+        )
+    return np.array([index[name] for name in found], dtype=np.int64)
+
+
+def _listed(classes: Iterable[Any]) -> str:
+    known = list(classes)
+    return ", ".join(map(repr, known[:5])) + (", …" if len(known) > 5 else "")
 
 
 def apart(scores: NDArray[np.float64]) -> NDArray[np.float64]:

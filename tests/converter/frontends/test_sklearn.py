@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.cluster import DBSCAN, KMeans
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.cluster import DBSCAN, KMeans, MiniBatchKMeans
 from sklearn.covariance import EllipticEnvelope
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.decomposition import NMF, PCA
@@ -366,6 +366,47 @@ def test_inputs_that_do_not_fit_the_model_are_refused() -> None:
     for missing, place in ((gaps, "row 7.*column 2"), (np.full_like(ROWS, np.nan), "row 0.*column 0")):
         with pytest.raises(InputError, match=f"{place}, and the model takes none. Put an imputer"):
             converted(LogisticRegression().fit(ROWS, SPECIES), missing)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [KMeans(3, n_init=1, random_state=0), make_pipeline(StandardScaler(), MiniBatchKMeans(3, n_init=1))],
+    ids=["alone", "behind a scaler"],
+)
+def test_clusters_of_float64_are_asked_about_float32_although_scikit_learn_refuses_it(
+    model: Any,
+) -> None:
+    rows = ROWS.astype(np.float64)
+    assert converted(model.fit(rows), rows).inputs[0].dtype == "float32"
+
+
+class Answering(RegressorMixin, BaseEstimator):
+    def __init__(self, answer: Any = None) -> None:
+        self.answer = answer
+
+    def fit(self, X: Any, y: Any) -> "Answering":
+        self.fitted_ = True
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", [None, 3.0, np.zeros(7)])
+def test_a_model_that_gives_no_answer_for_each_input_is_refused(answer: Any) -> None:
+    told = "expected a value for each of 150 inputs, found an array of shape"
+    with pytest.raises(ConversionError, match=told):
+        converted(Answering(answer).fit(ROWS, SPECIES), ROWS)
+
+
+def test_an_answer_that_is_no_class_is_named() -> None:
+    model = Contrary().fit(ROWS, LABELS["text"])
+    model.classes_ = np.array([0, 1, 2])
+    model.predict = lambda x: np.full(len(x), "setosa")
+    with pytest.raises(
+        ConversionError, match="answers 'setosa', which is none of its classes_: 0, 1, 2"
+    ):
+        converted(model, ROWS)
 
 
 def test_a_model_that_cannot_be_asked_about_new_rows_is_refused() -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import converter
+from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.boosters.against_source import data, frame_of
 
 # LightGBM invents names for the columns of an array, then scikit-learn misses them in the next.
@@ -45,6 +46,21 @@ def test_behind_a_scaler(library: str, kind: str) -> None:
     assert found.exact == "leaves"
     assert found.parity.label_disagreements == found.parity.rounded_splits == 0
     assert found.parity.max_abs_error < 1e-6
+
+
+@pytest.mark.parametrize("library", SMALL)
+def test_behind_one_hot_categories(library: str) -> None:
+    """XGBoost alone takes the zeros of a sparse matrix for missing numbers."""
+    _, truth = data()
+    frame = pd.DataFrame({"kind": np.array(list("abcdefgh"))[np.arange(len(truth)) % 8]})
+    sparse = make_pipeline(OneHotEncoder(), model(library, "Regressor")).fit(frame, truth)
+    dense = make_pipeline(OneHotEncoder(sparse_output=False), model(library, "Regressor"))
+    assert variant(dense.fit(frame, truth), frame).parity.max_abs_error < 1e-6
+    if "XGB" not in library:
+        assert variant(sparse, frame).parity.max_abs_error < 1e-6
+        return
+    with pytest.raises(UnsupportedModelError, match=r"'onehotencoder' gives one\. Train on a dense"):
+        variant(sparse, frame)
 
 
 @pytest.mark.parametrize("kind", ["Classifier", "Regressor"])
