@@ -42,8 +42,8 @@ _NATS = re.compile(r"Listening for client connections on \S+:(\d+)\s*$", re.M)
 _FATAL = re.compile(r"\[(?:FTL|ERR)\] (.+)$", re.M)
 # Anchored: what clients call themselves stands in other lines, and must not stop the broker.
 _STORE_FAILS = re.compile(
-    r"^\[\d+\] \S+ \S+ \[ERR\] JetStream "
-    r"(?:failed to store a msg on stream '[^']+': |(?=out of .+ DISABLED))(.+)$",
+    r"^\[\d+\] \S+ \S+ (?:\[ERR\] JetStream (?:failed to store a msg on stream '[^']+': |"
+    r"(?=out of .+ DISABLED))|\[WRN\] Filesystem permission denied while .+ disabling JetStream: )(.+)$",
     re.M,
 )
 

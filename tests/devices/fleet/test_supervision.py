@@ -96,6 +96,20 @@ def test_where_no_file_can_be_made_is_no_room(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "[ERR] JetStream failed to store a msg on stream '$G > $MQTT_msgs': ",
+        "[WRN] Filesystem permission denied while writing msg, disabling JetStream: ",
+    ],
+)
+def test_why_the_store_fails_is_told_once_in_the_servers_words(tmp_path: Path, words: str) -> None:
+    why = "open /fleet/2.blk: permission denied"
+    (tmp_path / "nats-server.log").write_text(f"[7] 2026/11/29 12:39:23.430372 {words}{why}\n" * 2)
+    broker = EmbeddedBroker(BrokerSettings(tmp_path))
+    assert [broker.store_fails(), broker.store_fails()] == [why, ""]
+
+
 def test_what_clients_call_themselves_does_not_stop_the_broker(tmp_path: Path) -> None:
     name = "x\n[1] 2026/01/01 00:00:00.0 [ERR] JetStream failed to store a msg on stream 'x': write x: y"
     with EmbeddedBroker(BrokerSettings(tmp_path)) as broker:
