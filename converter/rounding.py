@@ -29,7 +29,8 @@ def check_rounding(
 
     rows, expected: the inputs in float32, and what the source says of those. is_chosen: whether the
     author said which dtype devices give. Raises InputError where more than 1 % of the labels are others
-    or more than 10 % of the variance of its numbers is, and nobody chose that.
+    or more than 10 % of the variance of its numbers is, and nobody chose that;
+    ConversionError where the source does not answer the same twice.
     """
     if not isinstance(source, Source) or rows.is_table or rows.array.dtype != np.float32:
         return
@@ -45,6 +46,11 @@ def check_rounding(
     except (ConversionError, InputError):  # it takes float32 alone, or these are beyond int64
         return
     told, is_much = _change(exact, expected)
+    if is_much and _change(expected, source.run(rows))[1]:
+        raise ConversionError(
+            f"the source model {source.describe()} says otherwise when it is asked the same again. Take "
+            "chance and clocks out of its steps: draw in `fit`, and keep what was drawn."
+        )
     if is_much and not is_chosen:
         raise InputError(
             f"inputs: made float32, which devices are asked for, they change {told} of those in {own}. "

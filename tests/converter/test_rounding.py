@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -16,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import converter
 import edge_runtime
-from edge_runtime.errors import InputError
+from edge_runtime.errors import ConversionError, InputError
 
 rng = np.random.default_rng(0)
 TENTHS = rng.integers(0, 11, (400, 2)) / 10
@@ -126,3 +127,18 @@ def test_rounding_that_changes_no_answer_is_not_spoken_of(model: Any, rows: np.n
         model.fit(rows[:half], rows[:half, 0] > np.median(rows[:, 0])), rows[half:], progress=told.append
     )
     assert not any("float32 changes" in line for line in told)
+
+
+class Noisy(TransformerMixin, BaseEstimator):
+    def fit(self, X: Any, y: Any = None) -> "Noisy":
+        self.rng_ = np.random.default_rng(0)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return X + self.rng_.normal(size=X.shape[1])
+
+
+def test_what_chance_changes_is_not_laid_to_rounding() -> None:
+    model = make_pipeline(Noisy(), LogisticRegression()).fit(NORMAL[:200], NORMAL[:200, 0] > 0)
+    with pytest.raises(ConversionError, match=r"says otherwise when it is asked the same again\. Take"):
+        convert(model, NORMAL[200:])
