@@ -196,13 +196,14 @@ class Predictor:
         sensor = self._sensor
         if sensor is None:
             return
+        counted = self._counted()  # first: of what is rejected meanwhile the reason waits for its count
         reasons = {
             "rejected": sensor.stream.rejected(),
             "dropped": self._dropped,
             "failed": self._failures,
         }
         now_s = math.inf if last else time.monotonic()
-        events = self._losses.events(self._counted(), reasons, now_s, time.time())
+        events = self._losses.events(counted, reasons, now_s, time.time())
         self._failures, self._dropped = Counter(), Counter()
         if events:
             for event in events:

@@ -106,6 +106,30 @@ def test_where_the_journals_file_cannot_be_made_that_is_told_and_samples_are_kep
     assert why.startswith(f"{tmp_path}/file")
 
 
+@pytest.mark.parametrize("last", ["counters", "rejected"])
+def test_a_sample_that_is_rejected_while_losses_are_counted_is_told_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """The sensor's thread takes it behind the first of two looks, whichever that is."""
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        predictor = listening(tmp_path, outbox)
+        assert predictor.listen(MANIFEST)
+        assert predictor._sensor is not None
+        stream = predictor._sensor.stream
+        look = getattr(stream, last)
+
+        def looked_late() -> object:
+            monkeypatch.undo()
+            stream.take(b"what?")
+            return look()
+
+        monkeypatch.setattr(stream, last, looked_late)
+        for _ in range(2):
+            predictor.tell_losses()
+        assert events(outbox) == [("samples rejected", "1 x not JSON")]
+        predictor.close()
+
+
 class Fed:
     """A predictor of real workers, to which samples come without a broker; windows as in `MANIFEST`."""
 
