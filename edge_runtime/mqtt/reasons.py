@@ -62,8 +62,8 @@ def repeated(reason: str, short_lives: int, client_id: str) -> str:
         return reason
     return (
         f"{reason} That was soon after the connect, {short_lives} times in a row: brokers do that when "
-        f"another client has the same id, {client_id} (is there a copy of this device?), when their disk "
-        "is full, and to a client that reads too slowly. The broker's log says which."
+        f"another client has the same id, {client_id} (is there a copy of this device?), when their "
+        "disk is full, and to a client that reads too slowly. The broker's log says which."
     )
 
 
