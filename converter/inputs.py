@@ -98,7 +98,10 @@ class Rows:
             kept = (
                 array if known is None else pd.Series(array, dtype=object).where(np.isin(array, known))
             )
-            frame[name] = pd.Series(kept, dtype=dtype)
+            try:
+                frame[name] = pd.Series(kept, dtype=dtype)
+            except (OverflowError, TypeError, ValueError):  # numbers that int8, say, does not hold
+                frame[name] = pd.Series(kept)
         return pd.DataFrame(frame)
 
     def _own(self, name: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -217,3 +217,18 @@ def test_columns_may_be_called_as_outputs_and_inner_values_are(tmp_path: Path) -
     sorts = LogisticRegression().fit(frame, target > 0)
     made = converter.convert(sorts, frame, name="odd", version="1.0.0").manifest
     assert [each.name for each in made.outputs] == ["label_output", "probabilities"]
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["int8", "int16", "int32", "uint8", "uint16", "uint32", "Int8", "Int32", "UInt16", "float16"],
+)
+def test_a_column_may_be_of_any_size_of_number(dtype: str, tmp_path: Path) -> None:
+    """A device gives int64 or float64, of which an edge row may hold more than the column can."""
+    ages = pd.DataFrame({"age": TRAINED["age"].astype(dtype), "more": TRAINED["age"] * 2})
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(ages, OUTCOME)
+    held_out = pd.DataFrame({"age": HELD_OUT["age"].astype(dtype), "more": HELD_OUT["age"] * 2})
+    bundle = converter.convert(model, held_out, TRUTH, name="ages", version="1.0.0")
+    with edge_runtime.load(bundle.save(tmp_path / "a.edge"), allow_unsigned=True) as device:
+        given = {"age": HELD_OUT["age"].tolist(), "more": (HELD_OUT["age"] * 2).tolist()}
+        assert device.predict(given).tolist() == model.predict(held_out).tolist()
