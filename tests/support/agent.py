@@ -75,10 +75,11 @@ class AgentRig:
         return path
 
     def start(self, prefix: Sequence[str] = ()) -> "AgentRig":
-        """Start and wait until it is ready, and what it runs is confirmed where no `trial` is asked for,
-        or why nothing runs is told; `prefix` is a command that starts it."""
+        """Start and wait until it serves, or says why not, and what it runs is confirmed where no
+        `trial` is asked for; `prefix` is a command that starts it."""
         self.start_without_waiting(prefix)
         wait_for(lambda: self.is_ready or not self.alive, "the agent to be ready")
+        wait_for(lambda: self._serves_or_says or not self.alive, "what is installed to run")
         if not self._trial:  # what a test sends next must not be the trial's fault
             wait_for(lambda: self._confirmed or not self.alive, "what runs to be confirmed")
         assert self.alive, self.said
@@ -95,15 +96,22 @@ class AgentRig:
             )
 
     @property
+    def _serves_or_says(self) -> bool:
+        """On a busy machine an agent is ready, after 10 s, before anything runs."""
+        if "tiny" in self.ready["running"]:
+            return True
+        store = Store(self.data / "store")
+        says = told(store)
+        if says is None or says.waits or says.pending:
+            return True
+        now = store.state().models.get("tiny", ModelState())
+        return not (now.active or now.pending)
+
+    @property
     def _confirmed(self) -> bool:
         running = self.ready["running"].get("tiny")
-        if running is None:  # on a busy machine it is ready, after 10 s, before anything runs
-            store = Store(self.data / "store")
-            says = told(store)
-            if says is None or says.waits or says.pending:
-                return True
-            now = store.state().models.get("tiny", ModelState())
-            return not (now.active or now.pending)
+        if running is None:
+            return True
         model = self.model()
         return model.active is not None and model.slots[model.active].version == running
 
