@@ -14,6 +14,7 @@ from devices.fleet.nats_config import BrokerSettings
 from devices.fleet.supervision import ReadyFile, SupervisedBroker
 from edge_runtime.errors import StorageError
 from tests.devices.fleet.clients import Client, client, wait_for
+from tests.support.full_disk import files_of_at_most
 
 
 def test_a_dead_broker_is_started_again_until_it_works(
@@ -88,12 +89,8 @@ def test_where_no_file_can_be_made_is_no_room(tmp_path: Path) -> None:
     broker = EmbeddedBroker(BrokerSettings(tmp_path))
     assert broker.has_room
     assert not list(tmp_path.iterdir())
-    most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, most[1]))
-    try:
+    with files_of_at_most(1 << 20):
         assert not broker.has_room
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, most)
 
 
 @pytest.mark.parametrize(
