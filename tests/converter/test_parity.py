@@ -197,6 +197,20 @@ def test_the_variant_is_asked_about_the_inputs_once_and_what_it_said_is_handed_b
     assert found is answers[0]
 
 
+def test_an_answer_that_depends_on_the_rows_beside_it_is_refused() -> None:
+    model = LinearRegression().fit(ROWS, SPECIES)
+    source, converted = convert(model, ROWS)
+
+    def mixes(rows: Rows) -> Tensors:
+        found = run(converted, rows)
+        return {"value": found["value"] + (0 if len(rows) > 1 else 1)}
+
+    with pytest.raises(
+        ParityError, match="input 149 has one answer beside the other inputs, and another"
+    ):
+        proven(source, converted, ROWS, mixes)
+
+
 def test_edge_rows_have_what_nobody_recorded() -> None:
     _, converted = convert(FOREST, ROWS)
     made = edge_rows(as_rows(ROWS), converted.splits, exact=True).array

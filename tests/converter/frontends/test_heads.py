@@ -88,6 +88,13 @@ def test_labels_and_classes_that_are_not_the_models(labels: Any, classes: Any, t
         only({"a": ON, "b": ON})
 
 
+@pytest.mark.parametrize("dtype", [float, int, bool])
+def test_one_hot_labels_of_a_softmax_are_told_to_be_classes(dtype: type) -> None:
+    with pytest.raises(InputError, match=r"a row of 0s with one 1 for each\. Give labels\.argmax"):
+        read_head((3,), "Softmax", np.eye(3, dtype=dtype), None)
+    assert read_head((3,), "Softmax", np.full((2, 3), 1 / 3), None).task == "regression"
+
+
 @pytest.mark.parametrize(
     "labels", [np.array([[0, 1, 1]]), np.array([[0.0, 1.0, 1.0]]), np.zeros((1, 3), bool)]
 )
