@@ -49,6 +49,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return any(each.p50_us is not None for each in self.rows)
 
 
+# Made with the module: msgspec 0.22 crashes where two threads are the first to decode one type.
+_RECORD = msgspec.json.Decoder(Record)
+
+
 def path_of(store: Path, model: str, digest: str) -> Path:
     """Where a slot's record is."""
     return store / FOLDER / model / f"{digest}.json"
@@ -57,7 +61,7 @@ def path_of(store: Path, model: str, digest: str) -> Path:
 def read(path: Path) -> Record | None:
     """The record of the slot that `path` names, whatever machine it is for; None for none to rely on."""
     try:
-        record = msgspec.json.decode(read_small(path, MAX_BYTES), type=Record)
+        record = _RECORD.decode(read_small(path, MAX_BYTES))
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return record if _is_sound(record, path.stem) else None

@@ -43,6 +43,9 @@ class Told(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self).decode()
 
 
+_TOLD = msgspec.json.Decoder(Told)  # with the module, as `state_file` says
+
+
 def told(store: Store) -> Told | None:
     """What the agent that runs says; None where none runs, or it says nothing.
 
@@ -52,7 +55,7 @@ def told(store: Store) -> Told | None:
         if (agent := store.agent()) is None:
             return None
         with suppress(msgspec.DecodeError):
-            return msgspec.json.decode(agent.said, type=Told)
+            return _TOLD.decode(agent.said)
     return None
 
 

@@ -53,14 +53,19 @@ def damaged(path: Path, found: str) -> StoreError:
     )
 
 
+# Made with the module: msgspec 0.22 crashes where two threads are the first to decode one type.
+_FILE, _FORMAT = msgspec.json.Decoder(_File), msgspec.json.Decoder(_Format)
+_STATE = msgspec.json.Decoder(State)
+
+
 def _decode(path: Path, raw: bytes) -> State:
     if len(raw) > MAX_BYTES:
         raise damaged(path, f"more than {MAX_BYTES} bytes")
-    file = msgspec.json.decode(raw, type=_File)
+    file = _FILE.decode(raw)
     body = bytes(file.state)
     if hashlib.sha256(body).hexdigest() != file.sha256:
         raise damaged(path, "another checksum than the one in it")
-    found = msgspec.json.decode(body, type=_Format).format
+    found = _FORMAT.decode(body).format
     if found not in READABLE:
         raise StoreError(
             f"{path}: expected format {FORMAT}, found {found}. A newer edge-runtime wrote this store: "
@@ -68,4 +73,4 @@ def _decode(path: Path, raw: bytes) -> State:
         )
     # Format 1 knew no trials and kept two good slots, format 2 no declared floors: what they lack are
     # the defaults of today.
-    return msgspec.structs.replace(msgspec.json.decode(body, type=State), format=FORMAT)
+    return msgspec.structs.replace(_STATE.decode(body), format=FORMAT)

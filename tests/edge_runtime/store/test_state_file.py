@@ -1,10 +1,13 @@
 """A store that an earlier release wrote is read, and goes on in today's format."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 
 from edge_runtime.store import slots, state_file, trials
+from tests.edge_runtime.store.rig import Shelf
 
 FORMAT_1 = Path(__file__).with_name("state_format_1.json")
 FORMAT_2 = Path(__file__).with_name("state_format_2.json")
@@ -48,3 +51,28 @@ def test_format_2_keeps_its_trial_and_what_is_kept_and_declares_no_floor() -> No
     assert (trial.state, trial.attempts, trial.allowed, trial.reason) == ("trial", 1, 3, "It hung.")
     assert [slot.reason for slot in now.bad.values()] == ["golden row 2 differs by 0.4."]
     assert (now.declared, now.declared_by, trial.declares) == (0, "", 0)
+
+
+_FIRST_DECODE = """
+import sys, pathlib
+from edge_runtime.choice import record
+from edge_runtime.store import beside_agent, disk
+built = []
+def watch(frame, event, _):
+    if frame.f_code.co_name == "get_class_annotations":
+        built.append(event)
+sys.setprofile(watch)
+disk.Store(pathlib.Path(sys.argv[1])).state()
+record.read(pathlib.Path(sys.argv[2]))
+sys.setprofile(None)
+print(len(built))
+"""
+
+
+def test_its_types_are_known_before_a_thread_asks(shelf: Shelf) -> None:
+    """msgspec crashes where two threads are the first to decode one, as in the doctor."""
+    shelf.run("1.0.0")
+    kept = shelf.folder / "record.json"
+    kept.write_text("{}")
+    line = [sys.executable, "-c", _FIRST_DECODE, shelf.store.root, kept]
+    assert subprocess.run(line, capture_output=True, text=True, check=True).stdout == "0\n"
