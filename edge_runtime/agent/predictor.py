@@ -38,6 +38,10 @@ class _Place(msgspec.Struct, frozen=True):
     next: int
 
 
+# Made with the module: msgspec 0.22 crashes where two threads are the first to decode one type.
+_PLACE = msgspec.json.Decoder(_Place)
+
+
 class Predictor:
     """Used by the model's thread, except `counters`, `take_latencies`, `hears`, `wake` and `every`.
 
@@ -223,7 +227,7 @@ class Predictor:
     def _remembered(self, sensor: Sensor) -> Cursor:
         """Where the windows go on: what the last committed predictions said, in the same ring."""
         raw = self._books.recall(f"place/{self._name}")
-        place = msgspec.json.decode(raw, type=_Place) if raw else None
+        place = _PLACE.decode(raw) if raw else None
         if place is None or place.ring != sensor.stream.id:
             return Cursor()
         return Cursor(place.run, place.next)

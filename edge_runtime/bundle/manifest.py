@@ -251,6 +251,10 @@ def canonical_json(value: Any) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
+# Its types are made known with the module: msgspec 0.22 crashes where two threads are the first to ask.
+msgspec.json.Decoder(Manifest)
+
+
 def decode(raw: bytes) -> Manifest:
     """Read a manifest.
 

@@ -55,6 +55,7 @@ def test_format_2_keeps_its_trial_and_what_is_kept_and_declares_no_floor() -> No
 
 _FIRST_DECODE = """
 import sys, pathlib
+from edge_runtime.bundle import open_folder
 from edge_runtime.choice import record
 from edge_runtime.store import beside_agent, disk
 built = []
@@ -64,6 +65,7 @@ def watch(frame, event, _):
 sys.setprofile(watch)
 disk.Store(pathlib.Path(sys.argv[1])).state()
 record.read(pathlib.Path(sys.argv[2]))
+open_folder(pathlib.Path(sys.argv[3]), root=None, allow_unsigned=True).close()
 sys.setprofile(None)
 print(len(built))
 """
@@ -71,8 +73,9 @@ print(len(built))
 
 def test_its_types_are_known_before_a_thread_asks(shelf: Shelf) -> None:
     """msgspec crashes where two threads are the first to decode one, as in the doctor."""
-    shelf.run("1.0.0")
+    slot = shelf.run("1.0.0")
     kept = shelf.folder / "record.json"
     kept.write_text("{}")
     line = [sys.executable, "-c", _FIRST_DECODE, shelf.store.root, kept]
+    line.append(shelf.store.slot_path("tiny", slot.digest))
     assert subprocess.run(line, capture_output=True, text=True, check=True).stdout == "0\n"
