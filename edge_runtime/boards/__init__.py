@@ -66,6 +66,10 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     unsupported: str = ""
 
 
+# Known with the module: msgspec 0.22 crashes where two threads are the first to decode one type.
+msgspec.json.Decoder(Board)
+
+
 def model_here(root: Path = Path("/")) -> str:
     """What this machine calls itself, such as "Raspberry Pi 5 Model B Rev 1.0"; '' for a PC, most often.
 

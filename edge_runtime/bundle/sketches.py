@@ -63,6 +63,10 @@ class Sketches(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int
 
 
+# Made with the module: msgspec 0.22 crashes where two threads are the first to decode one type.
+_SKETCHES = msgspec.json.Decoder(Sketches)
+
+
 def encode(sketches: Sketches) -> bytes:
     """Canonical JSON."""
     return canonical_json(msgspec.to_builtins(sketches))
@@ -73,7 +77,7 @@ def decode(raw: bytes) -> Sketches:
     if len(raw) > MAX_BYTES:
         raise BundleError(f"sketches: expected at most {MAX_BYTES} bytes, found {len(raw)}.")
     try:
-        found = msgspec.json.decode(raw, type=Sketches)
+        found = _SKETCHES.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"sketches: {error}.") from error
     for sketch in (*found.inputs, *found.outputs):

@@ -36,6 +36,10 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
+# Made with the module: msgspec 0.22 crashes where two threads are the first to decode one type.
+_HEADER = msgspec.json.Decoder(_Header)
+
+
 @dataclass(frozen=True)
 class Kept:
     """A plan, or None, and then why in a sentence; '' where it was simply never kept."""
@@ -181,7 +185,7 @@ def _header(raw: bytes) -> _Header:
     """Raises EngineError when the bytes do not begin with one."""
     end = raw.find(b"\n", 0, _MAX_HEADER_BYTES)
     try:
-        return msgspec.json.decode(raw[: max(0, end)], type=_Header)
+        return _HEADER.decode(raw[: max(0, end)])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EngineError("the kept plan is damaged: it begins with something else") from error
 

@@ -54,10 +54,12 @@ def test_format_2_keeps_its_trial_and_what_is_kept_and_declares_no_floor() -> No
 
 
 _FIRST_DECODE = """
-import sys, pathlib
-from edge_runtime.bundle import open_folder
+import contextlib, sys, pathlib
+from edge_runtime.boards import board
+from edge_runtime.bundle import open_folder, sketches
 from edge_runtime.choice import record
 from edge_runtime.store import beside_agent, disk
+import edge_runtime.errors
 built = []
 def watch(frame, event, _):
     if frame.f_code.co_name == "get_class_annotations":
@@ -66,12 +68,15 @@ sys.setprofile(watch)
 disk.Store(pathlib.Path(sys.argv[1])).state()
 record.read(pathlib.Path(sys.argv[2]))
 open_folder(pathlib.Path(sys.argv[3]), root=None, allow_unsigned=True).close()
+board("pi5")
+with contextlib.suppress(edge_runtime.errors.BundleError):
+    sketches.decode(b"{}")
 sys.setprofile(None)
 print(len(built))
 """
 
 
-def test_its_types_are_known_before_a_thread_asks(shelf: Shelf) -> None:
+def test_it_and_what_is_read_beside_it_are_of_types_known_before_a_thread_asks(shelf: Shelf) -> None:
     """msgspec crashes where two threads are the first to decode one, as in the doctor."""
     slot = shelf.run("1.0.0")
     kept = shelf.folder / "record.json"
