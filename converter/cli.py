@@ -1,11 +1,13 @@
 """The command `edge-runtime convert`."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from converter.comparison import command
 from converter.comparison.metrics import METRICS
@@ -153,6 +155,10 @@ def convert(
             "expected --signing-key KEY, or --unsigned for a bundle that devices refuse; "
             + ("found both." if unsigned else "found neither. `edge-runtime keys generate` makes one.")
         )
+    drop = click.get_current_context().get_parameter_source("max_accuracy_drop")
+    tries = options["quantize"] or options["calibration"] or options["choices"]
+    if drop is ParameterSource.COMMANDLINE and not tries:
+        raise click.UsageError("--max-accuracy-drop: expected --quantize too, found none.")
     from edge_runtime.bundle import load_private_key
     from edge_runtime.durable import replace_file
 
@@ -270,7 +276,7 @@ def _converted(
 
     for path in outputs:
         check_folder(path)
-    if len(set(outputs)) < len(outputs):
+    if len(set(map(os.path.realpath, outputs))) < len(outputs):
         raise click.UsageError("--report: expected another file than --output, found the same.")
     if training_labels and not training:
         raise click.UsageError("--training-labels: expected --training FILE too, found none.")

@@ -102,6 +102,7 @@ def test_training_inputs_alone_are_sketched(folder: Path, capsys: pytest.Capture
         ({"training_labels": f"{RECORDINGS}:train_labels"}, 2, "expected --training FILE too"),
         ({"report": "/no/such/folder/a.html"}, 11, "folder does not exist"),
         ({"report": "motion.edge"}, 2, "another file than --output"),
+        ({"report": "../{here}/motion.edge"}, 2, "another file than --output"),
         ({"training": f"{RECORDINGS}:train_labels"}, 4, "expected numbers"),
         (
             {"training": f"{RECORDINGS}:train_windows", "training_labels": f"{RECORDINGS}:test_labels",
@@ -113,8 +114,8 @@ def test_training_inputs_alone_are_sketched(folder: Path, capsys: pytest.Capture
 def test_training_data_or_a_report_that_cannot_be_leaves_nothing(
     folder: Path, capsys: pytest.CaptureFixture[str], changes: dict, code: int, what: str
 ) -> None:
-    if changes.get("report") == "motion.edge":
-        changes = {"report": str(folder / "motion.edge")}
+    if "motion.edge" in changes.get("report", ""):
+        changes = {"report": str(folder / changes["report"].format(here=folder.name))}
     before = sorted(folder.iterdir())
     assert convert(folder, **changes) == code
     assert what in capsys.readouterr().err
@@ -399,6 +400,7 @@ def test_each_fault_has_its_exit_code_and_one_line(
         ({"release": "-1"}, "release: expected 0 to"),
         ({"floor": "1002004"}, "floor: expected 0 to"),
         ({"board": "toaster"}, "board: expected one of"),
+        ({"max_accuracy_drop": "0.05"}, "--max-accuracy-drop: expected --quantize too, found none."),
     ],
 )
 def test_a_wrong_word_on_the_command_line_is_wrong_usage(
