@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, LabelEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from converter.blocks import Block
 from converter.foreign import translated, without_name_warnings
 from converter.inputs import Rows
+from converter.lowering.absent import AbsentIsMissing
 from converter.lowering.clusters import cluster_labels
 from converter.lowering.composition import innermost, steps_of
 from edge_runtime.bundle.manifest import Label, Output, Task
@@ -48,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Source:
-    """A fitted model, its steps in order, and what it predicts.
+    """A fitted model, its steps in order, as a graph has them, and what it predicts.
 
     classes: one array of classes a label, in the source's dtype: one for a classification, a clustering
         or an anomaly model, m for a model of m labels, none for values.
@@ -60,6 +63,12 @@ class Source:
     classes: tuple[NDArray[Any], ...] = ()
     is_multi_label: bool = False
     has_probabilities: bool = False
+
+    @property
+    def lowered(self) -> Any:
+        """What a graph is made of: `model`, or that of its steps where they are not its own alone."""
+        own = len(self.steps) == len(steps_of(self.model))
+        return self.model if own else Pipeline(list(self.steps))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -88,7 +97,7 @@ class Source:
 
     def describe(self) -> str:
         """Such as `scikit-learn Pipeline(StandardScaler, SVC)`."""
-        names = [type(step).__name__ for _, step in self.steps]
+        names = [type(step).__name__ for _, step in steps_of(self.model)]
         whole = type(self.model).__name__
         library = type(self.steps[-1][1]).__module__.partition(".")[0]
         library = {"sklearn": "scikit-learn"}.get(library, library)
@@ -175,11 +184,11 @@ def read_source(model: Any, rows: Rows) -> Source:
     if isinstance(model, type) or not hasattr(model, "get_params") or not answers:
         raise UnsupportedModelError(_no_model(model))
     model = innermost(model)
-    steps = tuple(steps_of(model))
-    for name, step in steps:
+    trained = steps_of(model)
+    for name, step in trained:
         _check_fitted(name, step)
-    _check_shape(steps[0][1], rows.shape)
-    _check_dense(steps, rows)
+    _check_shape(trained[0][1], rows.shape)
+    steps = _as_lowered(trained, rows)
     task = _task(model)
     if task in ("regression", "transformation"):
         return Source(model, steps, task)
@@ -267,21 +276,17 @@ def _check_shape(first: Any, shape: tuple[int, ...]) -> None:
         raise InputError(f"inputs: expected {known} features, as in training; found {shape[0]}.")
 
 
-def _check_dense(steps: Sequence[tuple[str, Any]], rows: Rows) -> None:
-    """XGBoost takes zeros of a sparse matrix for missing numbers, and a graph has dense ones alone."""
+def _as_lowered(steps: Sequence[tuple[str, Any]], rows: Rows) -> tuple[tuple[str, Any], ...]:
+    """The steps as a graph takes them: XGBoost reads a sparse matrix otherwise than its numbers."""
     *before, (name, final) = steps
     if not before or not type(final).__module__.startswith("xgboost"):
-        return
+        return tuple(steps)
     given = rows.take(slice(1)).for_source()
     with translated("the steps before the model refuse the first input", advice=_LIKE_TRAINING):
         for _, step in before:
             given = step.transform(given)
-    if hasattr(given, "tocsr"):
-        raise UnsupportedModelError(
-            f"step {name!r}: {type(final).__name__} was trained on a sparse matrix, of which it takes "
-            f"zeros for missing numbers, and {before[-1][0]!r} gives one. Train on a dense one: with "
-            "OneHotEncoder(sparse_output=False), or ColumnTransformer(sparse_threshold=0)."
-        )
+    between = [("absent", AbsentIsMissing())] if issparse(given) else []
+    return (*before, *between, (name, final))
 
 
 def _transformed(model: Any, given: Any) -> NDArray[np.float64]:

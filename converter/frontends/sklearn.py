@@ -77,7 +77,7 @@ def convert(source: Source, rows: Rows, expected: Answer, *, standard: bool = Fa
     outputs = outputs_of(values, names)
     raw = graph.to_bytes(ends(outputs, values), names)
     return_freed_memory()  # before a model's numbers are read once more
-    exact = leaves_are_exact(source.model)
+    exact = leaves_are_exact(source.lowered)
     if isinstance(graph, StandardGraph):
         exact = exact and graph.keeps_leaves
     return Converted(
@@ -103,7 +103,7 @@ def _written(source: Source, declared: tuple[Input, ...], *, is_table: bool, sta
     graph = StandardGraph() if standard else Graph()
     x = given_to(graph, declared, is_table=is_table)
     with registry.recording() as made:
-        answer = registry.call(_METHODS.get(source.task, "scores"), source.model, x)
+        answer = registry.call(_METHODS.get(source.task, "scores"), source.lowered, x)
     return_freed_memory()  # a model's numbers, read and written into the graph
     return graph, made, answer
 

@@ -3,10 +3,10 @@
 from importlib import import_module
 
 _MODULES = (
-    "boosting", "clusters", "composition", "decomposition", "discriminant", "dummy", "encoding",
-    "features", "forests", "gaussian_process", "imputing", "isotonic", "kernel_maps", "kernels",
-    "linear", "manifold", "mixtures", "naive_bayes", "neighbours", "neural", "outliers", "radius",
-    "scaling", "selection", "semi_supervised", "several_labels", "splines", "svm", "voting",
+    "absent", "boosting", "clusters", "composition", "decomposition", "discriminant", "dummy",
+    "encoding", "features", "forests", "gaussian_process", "imputing", "isotonic", "kernel_maps",
+    "kernels", "linear", "manifold", "mixtures", "naive_bayes", "neighbours", "neural", "outliers",
+    "radius", "scaling", "selection", "semi_supervised", "several_labels", "splines", "svm", "voting",
 )  # fmt: skip
 
 

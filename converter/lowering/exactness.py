@@ -23,13 +23,14 @@ from sklearn.preprocessing import (
 )
 
 from converter.blocks import Block
+from converter.lowering.absent import AbsentIsMissing
 from converter.lowering.composition import innermost, steps_of
 from converter.lowering.trees import has_trees
 
 # Their lowerings compare, choose, or round each operation as numpy does for the source.
 _EXACT = {
-    Binarizer, KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, MissingIndicator, OneHotEncoder,
-    OrdinalEncoder, RobustScaler, SimpleImputer, StandardScaler,
+    AbsentIsMissing, Binarizer, KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, MissingIndicator,
+    OneHotEncoder, OrdinalEncoder, RobustScaler, SimpleImputer, StandardScaler,
 }  # fmt: skip
 # Trees in them read what the whole reads.
 _OF_MEMBERS = {

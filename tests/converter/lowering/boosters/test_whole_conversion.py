@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import issparse
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler
 
 import converter
-from edge_runtime.errors import UnsupportedModelError
 from tests.converter.lowering.boosters.against_source import data, frame_of
 
 # LightGBM invents names for the columns of an array, then scikit-learn misses them in the next.
@@ -48,19 +49,38 @@ def test_behind_a_scaler(library: str, kind: str) -> None:
     assert found.parity.max_abs_error < 1e-6
 
 
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("library", SMALL)
-def test_behind_one_hot_categories(library: str) -> None:
+def test_behind_one_hot_categories(library: str, sparse: bool) -> None:
     """XGBoost alone takes the zeros of a sparse matrix for missing numbers."""
     _, truth = data()
     frame = pd.DataFrame({"kind": np.array(list("abcdefgh"))[np.arange(len(truth)) % 8]})
-    sparse = make_pipeline(OneHotEncoder(), model(library, "Regressor")).fit(frame, truth)
-    dense = make_pipeline(OneHotEncoder(sparse_output=False), model(library, "Regressor"))
-    assert variant(dense.fit(frame, truth), frame).parity.max_abs_error < 1e-6
-    if "XGB" not in library:
-        assert variant(sparse, frame).parity.max_abs_error < 1e-6
-        return
-    with pytest.raises(UnsupportedModelError, match=r"'onehotencoder' gives one\. Train on a dense"):
-        variant(sparse, frame)
+    fitted = make_pipeline(OneHotEncoder(sparse_output=sparse), model(library, "Regressor"))
+    found = variant(fitted.fit(frame, truth), frame)
+    assert found.exact == "leaves"
+    assert found.parity.max_abs_error < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["Classifier", "Regressor"])
+@pytest.mark.parametrize("numbers", [StandardScaler(), PowerTransformer()], ids=["exact", "close"])
+def test_xgboost_behind_a_sparse_table_of_categories_and_numbers(numbers: Any, kind: str) -> None:
+    """Zeros of the numbers are not stored either; and behind a step that is only close, too."""
+    table, truth = data()
+    frame = pd.DataFrame({"kind": np.array(list("abcdefgh"))[np.arange(len(truth)) % 8]})
+    frame["x"] = np.where(np.arange(len(truth)) % 3, np.nan_to_num(table[:, 0]), 0)
+    sparse = ColumnTransformer(
+        [("kind", OneHotEncoder(), ["kind"]), ("x", numbers, ["x"]), ("own", "passthrough", ["x"])],
+        sparse_threshold=1.0,
+    )
+    fitted = make_pipeline(sparse, model("xgboost.XGB", kind)).fit(frame, truth)
+    assert issparse(fitted[:-1].transform(frame))
+    bundle = converter.convert(fitted, frame, name="some", version="1.0.0", boards=("orin-nano",))
+    for found in bundle.manifest.variants:  # the rest is refused, unless rounding decides at a threshold
+        assert found.parity.max_abs_error < 1e-6
+        assert found.parity.label_disagreements <= found.parity.rounded_splits
+    assert bundle.manifest.variants[0].exact == ("leaves" if isinstance(numbers, StandardScaler) else "")
+    assert "AbsentIsMissing" in [step.name for step in bundle.manifest.preprocessing]
+    assert "Pipeline(ColumnTransformer, XGB" in bundle.report()
 
 
 @pytest.mark.parametrize("kind", ["Classifier", "Regressor"])
