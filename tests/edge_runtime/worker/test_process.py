@@ -258,8 +258,8 @@ def test_what_a_model_has_started_ends_with_it_and_keeps_nobody_waiting(
     with pytest.raises(WorkerError, match=r"loading took more than 2 s"):
         worker.wait_ready(2)
 
-    assert not runs(int(said[0]))
-    assert not waited.exists()  # its own end was not waited for
+    wait_for(lambda: not runs(int(said[0])))
+    assert not waited.exists()  # and that is not its own
     assert not worker.alive
     worker.close()
 
