@@ -109,7 +109,7 @@ def read_head(
         return head
     if last == "Sigmoid" and not head.is_one and _is_yes_or_no(labels, sizes[0]):
         return _of_labels(head, classes)
-    if last == "Softmax" and _is_one_hot(labels, sizes):
+    if last == "Softmax" and sizes and _is_one_hot(labels, sizes[0]):
         raise InputError(
             "labels: expected the class of each input, found a row of 0s with one 1 for each. Give "
             "labels.argmax(axis=1), places among the outputs."
@@ -142,11 +142,11 @@ def _is_yes_or_no(labels: NDArray[Any] | None, count: int) -> bool:
     return bool(np.isin(labels, (0, 1)).all())
 
 
-def _is_one_hot(labels: NDArray[Any] | None, sizes: tuple[int, ...]) -> bool:
+def _is_one_hot(labels: NDArray[Any] | None, count: int) -> bool:
     """Whether these are the truth as a softmax is trained on it, which says nothing but a class."""
-    if labels is None or labels.shape[1:] != sizes or not sizes or labels.dtype.kind not in "biuf":
+    if labels is None or not _is_yes_or_no(labels, count):
         return False
-    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all())
+    return bool((labels.sum(axis=1) == 1).all())
 
 
 def _of_labels(head: Head, names: Sequence[Any] | None) -> Head:
